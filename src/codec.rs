@@ -1,14 +1,13 @@
-//! The one format of everything that is sealed: numbered fields, `number (1) · length (LEB128) ·
-//! bytes`.
+//! The binary format of all sealed records: numbered fields, each `number (1 byte) · length
+//! (LEB128) · bytes`.
 //!
-//! A record names its fields once, with their numbers, in [`record!`]; writing and reading follow
-//! from that.
+//! [`record!`] lists the fields of a struct with their numbers, and generates writing and reading.
 //!
-//! - A reader skips numbers that it does not know, so that a field can be added while processes of
-//!   two versions share a store. A number is never given to another field.
-//! - A member that is an [`Option`] may be absent, a [`Vec`] has one field per item, a `bool` and a
-//!   `u8` are written if they are not zero. Every other member has to be there.
-//! - Sealed bytes were written by this crate; the reader trusts no length all the same.
+//! - A reader skips unknown numbers, so that a field can be added while processes of two versions
+//!   share a store. The number of a removed field is never used again.
+//! - An [`Option`] may be absent. A [`Vec`] has one field per item. A `bool` and a `u8` are written
+//!   only if they are not zero. All other fields are required.
+//! - Every length is checked, although sealed bytes were written by this crate.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,32 +16,32 @@ use zeroize::Zeroizing;
 
 use crate::{clock::UnixTime, secret::Secret};
 
-/// The bytes of one field.
+/// A type that is written as the bytes of one field.
 pub(crate) trait Value: Sized {
-    /// Appends the bytes.
+    /// Appends the bytes of the value.
     fn write(&self, out: &mut Vec<u8>);
 
-    /// The value of these bytes; `None` if they are of no such value.
+    /// Reads a value from all of `bytes`; `None` if they are not valid.
     fn read(bytes: &[u8]) -> Option<Self>;
 }
 
-/// A member of a record: one field, or several of one number.
+/// A member of a record, written as no, one or several fields with the same number.
 pub(crate) trait Field: Sized {
-    /// The values that have been read so far.
+    /// The fields of the member that have been read so far.
     type Read: Default;
 
-    /// Appends the fields.
+    /// Appends the fields of the member.
     fn write_fields(&self, number: u8, out: &mut Vec<u8>);
 
-    /// Takes the value of one more field; `None` if its bytes are of no such value.
+    /// Reads one more field of the member; `None` if its bytes are not valid.
     fn take(read: &mut Self::Read, bytes: &[u8]) -> Option<()>;
 
-    /// The member; `None` if its field is missing.
+    /// The member after all fields were read; `None` if a required field is missing.
     fn finish(read: Self::Read) -> Option<Self>;
 }
 
-/// Numbers the fields of a struct, which becomes a [`Value`](crate::codec::Value). Members behind a
-/// semicolon are not written, and read as their default.
+/// Implements [`Value`](crate::codec::Value) for a struct, with a number for each member. Members
+/// after the semicolon are not written, and read as their default.
 macro_rules! record {
     ($record:ident { $($number:literal $member:ident),* $(,)? $(; $($skipped:ident),*)? }) => {
         impl $crate::codec::Value for $record {
@@ -70,24 +69,25 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// A record as bytes, wiped when they are dropped.
+/// Encodes a record. The bytes are wiped from memory when they are dropped.
 pub(crate) fn encode(record: &impl Value) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(512));
     record.write(&mut bytes);
     bytes
 }
 
-/// Nothing read yet of the member that `_of` names.
+/// The initial state for reading a member. `_of` only selects the member's type, in [`record!`].
 pub(crate) fn none_of<R, F: Field>(_of: fn(&R) -> &F) -> F::Read {
     F::Read::default()
 }
 
-/// Takes a field of the member that `_of` names.
+/// Reads one field of a member. `_of` only selects the member's type, in [`record!`].
 pub(crate) fn take<R, F: Field>(_of: fn(&R) -> &F, read: &mut F::Read, bytes: &[u8]) -> Option<()> {
     F::take(read, bytes)
 }
 
-/// Appends one field. Its length is known once it is written, and moved in front of it then.
+/// Appends one field. Its length is inserted after the value was written, because it is not known
+/// before.
 fn write_field(number: u8, value: &impl Value, out: &mut Vec<u8>) {
     out.push(number);
     let start = out.len();
@@ -102,11 +102,12 @@ fn write_field(number: u8, value: &impl Value, out: &mut Vec<u8>) {
     out.insert(at, length as u8);
 }
 
-/// The fields of a record, in the order in which they were written.
+/// A reader of the fields of a record, in the order in which they were written.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// Number and bytes of the next field, if there is one; `None` if the bytes are no fields.
+    /// The number and bytes of the next field. `Some(None)` at the end, `None` if the bytes are not
+    /// valid.
     #[allow(
         clippy::should_implement_trait,
         reason = "an iterator cannot tell its end from a fault"
@@ -114,6 +115,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn next(&mut self) -> Option<Option<(u8, &'a [u8])>> {
         let Some((number, mut rest)) = self.0.split_first() else { return Some(None) };
         let mut length = 0_usize;
+        // At most four bytes of LEB128: lengths up to 2^28.
         for shift in (0..28).step_by(7) {
             let (byte, after) = rest.split_first()?;
             rest = after;
@@ -219,7 +221,7 @@ impl Field for u8 {
     }
 }
 
-/// As few bytes as it needs, most significant first; zero has none.
+/// Big-endian without leading zero bytes; zero has no bytes.
 impl Value for i64 {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.to_be_bytes().into_iter().skip_while(|byte| *byte == 0));
@@ -253,7 +255,7 @@ impl Value for u64 {
     }
 }
 
-/// Unix seconds.
+/// Seconds since the Unix epoch.
 impl Value for UnixTime {
     fn write(&self, out: &mut Vec<u8>) {
         self.as_seconds().write(out);
@@ -325,7 +327,7 @@ impl Value for Secret {
     }
 }
 
-/// JSON.
+/// The JSON text.
 impl Value for Box<RawValue> {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.get().as_bytes());
@@ -380,7 +382,7 @@ mod tests {
     }
     record!(Outer { 1 name, 2 inner, 3 items, 4 is_set, 5 step, 200 id });
 
-    /// The same with fewer fields: an older version.
+    /// An older version of the record, with fewer fields.
     #[derive(Debug, PartialEq)]
     struct Older {
         name: Box<str>,
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_reads_as_it_was_written() {
         for record in [outer("n", i64::MIN), outer("", i64::MAX), Outer::default()] {
             assert_eq!(Outer::read(&encode(&record)), Some(record));
         }

@@ -1,4 +1,4 @@
-//! [`SingleFlight`]: work that is done once for all callers who want the same at the same time.
+//! [`SingleFlight`]: concurrent callers with the same key share one execution of the work.
 
 use std::{
     collections::HashMap,
@@ -14,17 +14,24 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::error::{Error, ErrorKind};
 
-/// Flights of one group at the same time, running or waiting for their turn.
+/// Most flights of one group at a time, running or waiting for their turn.
 const MAX_PER_GROUP: usize = 32;
-/// Groups that may have flights at the same time.
+/// Most groups with flights at a time.
 const MAX_GROUPS: usize = 10_000;
 
-/// A future that owns what it needs.
+/// A future for a task of its own.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where tasks run and how they wait: Tokio, or in tests a scheduler that tries every order.
+/// A runtime for tasks: Tokio, or in tests a scheduler that tries every order.
 pub(crate) trait Tasks: fmt::Debug + Send + Sync + 'static {
+    /// Runs a task independently of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: there is no runtime.
     fn spawn(&self, task: Task) -> Result<(), Error>;
+
+    /// A future that waits for `duration`.
     fn pause(&self, duration: Duration) -> Task;
 }
 
@@ -45,66 +52,70 @@ impl Tasks for Tokio {
     }
 }
 
-/// Runs `work` to its end in a task of its own, whatever becomes of the caller: a code or a
+/// Runs `work` in a task of its own, which completes even if the caller is dropped: a code or a
 /// rotating refresh token is spent as soon as it is sent.
 ///
 /// # Errors
 ///
-/// `internal`: there is no runtime, or the task was ended from outside.
+/// [`ErrorKind::Internal`]: there is no runtime, the work panicked, or the runtime was shut down.
 pub(crate) async fn to_the_end<T: Send + 'static>(
     tasks: &dyn Tasks,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Error> {
     let (done, outcome) = tokio::sync::oneshot::channel();
     tasks.spawn(Box::pin(async move {
-        // The caller may be gone: what was obtained is kept by then.
+        // If the caller was dropped, nothing receives the result. The work itself stores what must
+        // not be lost.
         let _ = done.send(work.await);
     }))?;
-    outcome.await.map_err(|_| broken_off())
+    outcome.await.map_err(|_| without_result())
 }
 
-/// Work by key: callers with the same key share one flight while it is under way.
+/// Single flight: callers with the same key share one execution of the work, a *flight*, as long as
+/// it is under way.
 ///
-/// - Each flight runs in a task of its own: a caller that goes away leaves it alone.
-/// - A flight that panics, or whose runtime ends, fails those who wait for it with `internal`; the
-///   next caller starts another one.
-/// - Flights of one group can be made to [take turns](Order::InTurn).
-/// - A flight has left when its result is seen. What has to outlive it (a cache entry, a stored
-///   record) is written by the work itself, which then finds what an earlier flight wrote.
-/// - The number of flights is bounded: a caller that finds too many waits for one of them in its
-///   own task, and leaves nothing behind when it goes away. A group without flights takes no
-///   memory.
+/// - A key belongs to a group. Flights of one group can [take turns](Order::InTurn).
+/// - Each flight runs in a task of its own, so a dropped caller does not interrupt it.
+/// - If a flight panics or its runtime is shut down, its callers get [`ErrorKind::Internal`]. The
+///   next caller starts another flight.
+/// - A flight is removed before its result is published, and the result is not kept. The work must
+///   store what has to be kept (a cache entry, a record), and first look for what an earlier flight
+///   has stored.
+/// - The number of flights is bounded. A caller that finds too many waits in its own task until one
+///   has finished, and takes no memory here. A group without flights takes none either.
 pub(crate) struct SingleFlight<G, K, T> {
     tasks: Arc<dyn Tasks>,
     groups: Mutex<HashMap<G, Group<K, T>>>,
 }
 
+/// The flights of one group.
 struct Group<K, T> {
+    /// Held by the flight whose turn it is.
     turn: Arc<AsyncMutex<()>>,
     flights: Vec<(K, Flight<T>)>,
 }
 
-/// Whether flights of one group wait for each other.
+/// The order of the flights of one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// One after the other, because each may use up what the next one would be sent with: a
-    /// rotating refresh token.
+    /// One after the other, because a flight may spend what the next one needs: a rotating refresh
+    /// token.
     InTurn,
     /// All at the same time.
     AtOnce,
 }
 
-/// What a caller who wants a flight finds.
+/// The result of a caller's registration for a key.
 enum Place<G: Eq + Hash, K, T> {
-    /// Nobody does the work: the caller's own is to be started.
-    Free(Departure<G, K, T>),
-    /// Work of the same key is under way.
+    /// There was no flight with this key: the caller has to start the work.
+    Free(PendingFlight<G, K, T>),
+    /// A flight with the same key is under way.
     Shared(Flight<T>),
-    /// There are too many others: ask again when this one has landed.
+    /// There are too many flights: register again when this one has finished.
     Full(Flight<T>),
 }
 
-/// The result of a flight, which callers may wait for.
+/// A flight under way, as seen by a caller that waits for its result.
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct Flight<T>(watch::Receiver<Option<T>>);
@@ -114,10 +125,10 @@ impl<T: Clone> Flight<T> {
     ///
     /// # Errors
     ///
-    /// `internal`: the flight ended without one.
-    pub(crate) async fn landed(mut self) -> Result<T, Error> {
-        let landed = self.0.wait_for(Option::is_some).await.map_err(|_| broken_off())?;
-        landed.clone().ok_or_else(broken_off)
+    /// [`ErrorKind::Internal`]: the flight ended without a result.
+    pub(crate) async fn finished(mut self) -> Result<T, Error> {
+        let result = self.0.wait_for(Option::is_some).await.map_err(|_| without_result())?;
+        result.clone().ok_or_else(without_result)
     }
 }
 
@@ -127,17 +138,18 @@ where
     K: PartialEq + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Flights that run on `tasks`.
+    /// A single flight whose work runs on `tasks`.
     pub(crate) fn new(tasks: Arc<dyn Tasks>) -> Arc<Self> {
         Arc::new(Self { tasks, groups: Mutex::default() })
     }
 
-    /// Joins the flight of this key, or starts one with `work`: at once, or when the group's
-    /// earlier flights have landed. `None` if there are too many others.
+    /// Joins the flight with this key, or starts one with `work`. With [`Order::InTurn`] the work
+    /// starts when the earlier flights of the group have finished. `None` if there are too many
+    /// flights.
     ///
     /// # Errors
     ///
-    /// `internal` outside of a Tokio runtime.
+    /// [`ErrorKind::Internal`]: there is no Tokio runtime.
     pub(crate) fn join<W>(
         self: &Arc<Self>,
         group: &G,
@@ -149,18 +161,18 @@ where
         W: Future<Output = T> + Send + 'static,
     {
         match self.place(group, key, order) {
-            Place::Free(departure) => self.start(departure, work()).map(Some),
+            Place::Free(pending) => self.start(pending, work()).map(Some),
             Place::Shared(flight) => Ok(Some(flight)),
             Place::Full(_) => Ok(None),
         }
     }
 
-    /// As [`join`](Self::join), and waits: for room first, if there are too many others, then for
-    /// the result.
+    /// As [`join`](Self::join), and waits for the result. If there are too many flights, it first
+    /// waits until one has finished.
     ///
     /// # Errors
     ///
-    /// `internal`: the flight ended without a result, or there is no runtime.
+    /// [`ErrorKind::Internal`]: the flight ended without a result, or there is no Tokio runtime.
     pub(crate) async fn run<W>(
         self: &Arc<Self>,
         group: &G,
@@ -174,18 +186,20 @@ where
     {
         loop {
             match self.place(group, key.clone(), order) {
-                Place::Free(departure) => return self.start(departure, work())?.landed().await,
+                Place::Free(pending) => return self.start(pending, work())?.finished().await,
                 Place::Shared(flight) => {
-                    // What it holds, such as a permit, is not held while another's work is done.
+                    // The closure may own a permit, which must not be held while the work of
+                    // another caller runs.
                     drop(work);
-                    return flight.landed().await;
+                    return flight.finished().await;
                 }
-                // However it ends, it makes room.
-                Place::Full(other) => drop(other.landed().await),
+                // With any result, its place is free now.
+                Place::Full(other) => drop(other.finished().await),
             }
         }
     }
 
+    /// Finds the flight with this key, or registers a new one.
     fn place(self: &Arc<Self>, group: &G, key: K, order: Order) -> Place<G, K, T> {
         let mut groups = self.groups();
         let same = |group: &Group<K, T>| {
@@ -195,7 +209,7 @@ where
         if let Some(flight) = groups.get(group).and_then(same) {
             return Place::Shared(flight);
         }
-        if let Some(other) = in_the_way(&groups, group) {
+        if let Some(other) = blocking_flight(&groups, group) {
             return Place::Full(other);
         }
         let (result, flight) = watch::channel(None);
@@ -204,26 +218,27 @@ where
             .or_insert_with(|| Group { turn: Arc::default(), flights: Vec::new() });
         own.flights.push((key, Flight(flight)));
         let turn = (order == Order::InTurn).then(|| Arc::clone(&own.turn));
-        Place::Free(Departure { flights: Arc::clone(self), group: group.clone(), result, turn })
+        Place::Free(PendingFlight { flights: Arc::clone(self), group: group.clone(), result, turn })
     }
 
+    /// Runs the work of a registered flight in a task of its own.
     fn start(
         &self,
-        mut departure: Departure<G, K, T>,
+        mut pending: PendingFlight<G, K, T>,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<Flight<T>, Error> {
-        let flight = Flight(departure.result.subscribe());
+        let flight = Flight(pending.result.subscribe());
         self.tasks.spawn(Box::pin(async move {
-            let _turn = match departure.turn.take() {
+            let _turn = match pending.turn.take() {
                 Some(turn) => Some(turn.lock_owned().await),
                 None => None,
             };
-            departure.land(work.await);
+            pending.finish(work.await);
         }))?;
         Ok(flight)
     }
 
-    /// The flights of a group that have not landed.
+    /// The flights of a group that are under way.
     pub(crate) fn under_way(&self, group: &G) -> Vec<Flight<T>> {
         let groups = self.groups();
         let flights = groups.get(group).map_or(&[][..], |group| &group.flights);
@@ -236,15 +251,16 @@ impl<G, K, T> SingleFlight<G, K, T> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many groups have flights.
+    /// The number of groups with flights.
     #[cfg(test)]
     pub(crate) fn groups_under_way(&self) -> usize {
         self.groups().len()
     }
 }
 
-/// A flight that has to land before another one of this group can start, if there are too many.
-fn in_the_way<G: Eq + Hash, K, T: Clone>(
+/// A flight that has to finish before another one of this group can start; `None` if the limits are
+/// not reached.
+fn blocking_flight<G: Eq + Hash, K, T: Clone>(
     groups: &HashMap<G, Group<K, T>>,
     group: &G,
 ) -> Option<Flight<T>> {
@@ -255,22 +271,22 @@ fn in_the_way<G: Eq + Hash, K, T: Clone>(
     full?.flights.first().map(|(_, flight)| flight.clone())
 }
 
-/// A flight from its place to its end. However that comes, it leaves first, so that nobody joins it
-/// any more, and then tells those who wait.
-struct Departure<G: Eq + Hash, K, T> {
+/// A registered flight, from its registration to its end. At its end, also by a panic, it is
+/// removed first, so that no caller joins it any more. Then its callers are woken.
+struct PendingFlight<G: Eq + Hash, K, T> {
     flights: Arc<SingleFlight<G, K, T>>,
     group: G,
     result: watch::Sender<Option<T>>,
     turn: Option<Arc<AsyncMutex<()>>>,
 }
 
-impl<G: Eq + Hash, K, T> Departure<G, K, T> {
-    fn land(self, value: T) {
-        self.leave();
+impl<G: Eq + Hash, K, T> PendingFlight<G, K, T> {
+    fn finish(self, value: T) {
+        self.remove();
         self.result.send_replace(Some(value));
     }
 
-    fn leave(&self) {
+    fn remove(&self) {
         let own = self.result.subscribe();
         let mut groups = self.flights.groups();
         if let Some(group) = groups.get_mut(&self.group) {
@@ -282,9 +298,10 @@ impl<G: Eq + Hash, K, T> Departure<G, K, T> {
     }
 }
 
-impl<G: Eq + Hash, K, T> Drop for Departure<G, K, T> {
+impl<G: Eq + Hash, K, T> Drop for PendingFlight<G, K, T> {
     fn drop(&mut self) {
-        self.leave();
+        // After a panic, or if the task never ran. The dropped sender wakes the callers.
+        self.remove();
     }
 }
 
@@ -294,8 +311,8 @@ impl<G, K, T> fmt::Debug for SingleFlight<G, K, T> {
     }
 }
 
-fn broken_off() -> Error {
-    Error::new(ErrorKind::Internal, "a task was broken off before it had a result")
+fn without_result() -> Error {
+    Error::new(ErrorKind::Internal, "a task ended without a result")
 }
 
 #[cfg(test)]

@@ -34,27 +34,27 @@ async fn a_thousand_callers_with_one_key_do_the_work_once() {
 #[tokio::test]
 async fn equal_keys_share_a_flight_and_others_of_the_group_wait_for_their_turn() {
     let flights = flights();
-    let (land, landed) = oneshot::channel::<u8>();
+    let (finish, finished) = oneshot::channel::<u8>();
     let join = |group, key, value| {
         let flight = flights.join(&group, key, Order::InTurn, || async move { value });
         flight.unwrap().unwrap()
     };
-    let first = || async { landed.await.unwrap() };
+    let first = || async { finished.await.unwrap() };
     let one = flights.join(&1, 1, Order::InTurn, first).unwrap().unwrap();
     let (same, other, elsewhere) = (join(1, 1, 9), join(1, 2, 2), join(2, 1, 3));
-    assert_eq!(elsewhere.landed().await.unwrap(), 3);
+    assert_eq!(elsewhere.finished().await.unwrap(), 3);
     assert_eq!((flights.groups_under_way(), flights.under_way(&1).len()), (1, 2));
-    let waiting = tokio::spawn(other.landed());
+    let waiting = tokio::spawn(other.finished());
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
-    land.send(1).unwrap();
-    assert_eq!((one.landed().await.unwrap(), same.landed().await.unwrap()), (1, 1));
+    finish.send(1).unwrap();
+    assert_eq!((one.finished().await.unwrap(), same.finished().await.unwrap()), (1, 1));
     assert_eq!(waiting.await.unwrap().unwrap(), 2);
     assert_eq!(flights.groups_under_way(), 0);
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_its_flight_alone() {
+async fn a_dropped_caller_does_not_interrupt_its_flight() {
     let (flights, gate) = (flights(), Arc::new(Semaphore::new(0)));
     let caller = tokio::spawn({
         let (flights, gate) = (Arc::clone(&flights), Arc::clone(&gate));
@@ -73,11 +73,11 @@ async fn a_caller_that_goes_away_leaves_its_flight_alone() {
     assert!(caller.await.unwrap_err().is_cancelled());
     let [flight] = &flights.under_way(&1)[..] else { panic!("it is under way") };
     gate.add_permits(1);
-    assert_eq!(flight.clone().landed().await.unwrap(), 7);
+    assert_eq!(flight.clone().finished().await.unwrap(), 7);
 }
 
 #[tokio::test]
-async fn a_panic_fails_those_who_wait_and_nobody_after_them() {
+async fn a_panic_fails_the_waiting_callers_and_no_later_ones() {
     let flights = flights();
     let failed = || async { panic!("a fault of ours") };
     let one = flights.run(&1, 1, Order::InTurn, failed);
@@ -91,7 +91,7 @@ async fn a_panic_fails_those_who_wait_and_nobody_after_them() {
 }
 
 #[tokio::test]
-async fn the_number_of_flights_is_bounded_and_a_caller_who_finds_too_many_waits() {
+async fn the_number_of_flights_is_bounded_and_a_caller_that_finds_too_many_waits() {
     for order in [Order::InTurn, Order::AtOnce] {
         let (flights, gate) = (flights(), Arc::new(Semaphore::new(0)));
         let join = |group, key| {
@@ -120,7 +120,7 @@ async fn the_number_of_flights_is_bounded_and_a_caller_who_finds_too_many_waits(
 }
 
 #[test]
-fn without_a_runtime_there_is_an_error_and_nothing_left() {
+fn without_a_runtime_there_is_an_error_and_no_flight_is_left() {
     let flights = flights::<()>();
     let joined = flights.join(&1, 1, Order::InTurn, std::future::pending);
     assert_eq!(joined.unwrap_err().kind(), ErrorKind::Internal);
@@ -128,7 +128,7 @@ fn without_a_runtime_there_is_an_error_and_nothing_left() {
 }
 
 #[test]
-fn a_runtime_that_ends_fails_those_who_wait_and_leaves_nothing() {
+fn a_runtime_that_is_shut_down_fails_the_waiting_callers_and_leaves_no_flight() {
     let flights = flights::<()>();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let joined = {
@@ -138,11 +138,11 @@ fn a_runtime_that_ends_fails_those_who_wait_and_leaves_nothing() {
     drop(runtime);
     assert_eq!(flights.groups_under_way(), 0);
     let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(other.block_on(joined.landed()).unwrap_err().kind(), ErrorKind::Internal);
+    assert_eq!(other.block_on(joined.finished()).unwrap_err().kind(), ErrorKind::Internal);
 }
 
 #[tokio::test]
-async fn work_goes_on_to_the_end_without_its_caller() {
+async fn work_completes_after_its_caller_was_dropped() {
     let (go, going) = oneshot::channel::<()>();
     let (done, mut is_done) = oneshot::channel::<()>();
     let caller = tokio::spawn(async move {

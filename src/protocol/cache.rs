@@ -217,7 +217,7 @@ async fn landed<T: Send + Sync>(
     flight: Result<Option<Flight<DocumentResult<T>>>, Error>,
 ) -> DocumentResult<T> {
     let full = || Error::new(ErrorKind::Internal, "there is no room for a fetch");
-    flight?.ok_or_else(full)?.landed().await?
+    flight?.ok_or_else(full)?.finished().await?
 }
 
 impl<T> fmt::Debug for Cached<T> {

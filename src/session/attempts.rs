@@ -1,11 +1,13 @@
-//! Attempts in eight numbered cookies: parallel tabs work, and a visit to the sign-in page leaves
-//! nothing on this side.
+//! [`Attempts`]: sign-ins under way, each sealed into one of eight numbered cookies.
 //!
-//! - One cookie may be as long as browsers keep it; together they stay well below what servers
-//!   accept as a header. The usual case is one attempt, so it gets what it needs, and the oldest
-//!   ones make room.
-//! - The `state` carries a short return path as well, sealed: where the attempt is gone when the
-//!   answer comes, a new sign-in still leads back to the page. It completes nothing.
+//! Several cookies, because a person may sign in from several tabs at once. Cookies and not the
+//! store, because a request for the sign-in page must not take memory on the server.
+//!
+//! - One cookie may be as long as browsers keep it. All together stay well below the limit of
+//!   servers for a header; beyond that the oldest attempts are dropped.
+//! - The `state` also carries the return path if it is short, sealed. If the attempt is gone when
+//!   the authorization response arrives, a new sign-in still leads back to that page. This path
+//!   cannot complete a sign-in.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -29,23 +31,23 @@ use crate::{
 /// Longest `name=value` of an attempt, in bytes. Browsers keep 4,096 with the attributes (RFC 6265
 /// section 6.1).
 ///
-/// It fits a return path of 2,000 bytes and 600 bytes of scopes, or a device code of 1,000 and as
-/// long a path: the specification sets no limit for device codes (Entra's have some 300
-/// characters), and there is no other place that every process can read.
+/// It fits a return path of 2,000 bytes and 600 bytes of scopes, or a device code of 1,000 bytes
+/// and the same path. RFC 8628 sets no limit for device codes (Entra's have some 300 characters),
+/// and a cookie is the only place that every process can read.
 const LONGEST: usize = 4_000;
-/// Longest `name=value` of all attempts together, in bytes: the smallest limits of servers for a
+/// Longest `name=value` of all attempts together, in bytes. The smallest limits of servers for a
 /// header are about 8,000.
 const ALL_TOGETHER: usize = 4_800;
-/// Length of the random part of a state: 132 bits.
+/// Length of the random part of a `state`, in base64url characters: 132 bits.
 const RANDOM: usize = 22;
-/// Longest state, in characters. The specifications set no limit; 128 is what the conformance
-/// suites of OpenID Connect allow a client, and what every provider takes. It leaves room for a
-/// page of 38 bytes.
+/// Longest `state`, in characters. The specifications set no limit; the conformance suites of
+/// OpenID Connect allow a client 128, and every provider accepts that. It fits a return path of 38
+/// bytes.
 const LONGEST_STATE: usize = 128;
-/// How long the page in a state is known: as long as links in mails of providers work.
+/// How long the return path in a `state` is valid: as long as the links in a provider's e-mails.
 const PAGE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// One of the eight places for an attempt.
+/// The number of an attempt's cookie, 0 to 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(u8);
 
@@ -71,8 +73,8 @@ impl fmt::Display for Slot {
     }
 }
 
-/// What a `state` says before anything is checked: `r{retry}.{slot}.{random}`, and often `.{page}`
-/// after it.
+/// A parsed, unverified `state`: `r{retry}.{slot}.{random}`, with `.{page}` after it if the sealed
+/// return path fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State<'a> {
     pub(crate) retry: u8,
@@ -82,8 +84,9 @@ pub(crate) struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    /// Reads a state of ours; anything else is none.
+    /// Parses a `state`; `None` if it does not have the format of this crate.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        // Checked first: the parameter comes from outside and may be a megabyte long.
         if text.len() > LONGEST_STATE {
             return None;
         }
@@ -107,51 +110,53 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The part that belongs to one attempt. What is remembered of an answer is remembered under
-    /// it, whatever follows.
+    /// The `state` without the return path, which identifies one attempt. Outcomes are remembered
+    /// by it, so that a changed page in the `state` does not redeem a code a second time.
     pub(crate) fn handle(&self) -> &'a str {
         self.handle
     }
 }
 
-/// An attempt that has begun.
+/// A new attempt, with its `state` and `Set-Cookie` headers.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct StartedAttempt {
     pub(crate) attempt: Attempt,
-    /// For the authorization request.
+    /// The `state` of the authorization request.
     pub(crate) state: String,
-    /// The attempt's cookie, and removals of others that are of no use any more.
+    /// The attempt's cookie, and removals of expired, unreadable or dropped ones.
     pub(crate) set_cookies: Vec<HeaderValue>,
 }
 
-/// What belongs to a `state`.
+/// The attempt that belongs to a `state`, if there is one.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    /// The attempt. Its cookie is to be removed once the answer is dealt with.
+    /// The attempt. Its cookie is removed with the response to the callback.
     Found(Box<Attempt>),
-    /// It is older than ten minutes, or its device code has ended: its cookie is to be removed.
+    /// An attempt older than ten minutes, or one whose device code has expired. Its cookie is
+    /// removed.
     Expired(Box<Attempt>),
-    /// The browser sent no attempt that opens, or another took its slot.
+    /// The browser sent no attempt that opens, or a newer one replaced it in its slot.
     Missing,
 }
 
-/// Where a new attempt goes, and what there is beside it.
+/// The slot for a new attempt, and the state of the others.
 struct Choice {
     slot: Slot,
-    /// Expired or unreadable.
+    /// Slots whose cookies are expired or unreadable.
     useless: Vec<Slot>,
-    /// What may be needed, also in the chosen slot.
-    kept: Vec<Kept>,
+    /// Attempts that may still be completed, including one in the chosen slot.
+    live: Vec<LiveAttempt>,
 }
 
-/// An attempt that the browser sent.
-struct Kept {
+/// An attempt that the browser sent and that may still be completed.
+struct LiveAttempt {
     slot: Slot,
+    /// Length of its `name=value` pairs in bytes.
     size: usize,
     created: UnixTime,
 }
 
-/// Begins attempts and finds them again.
+/// Seals attempts into cookies, and opens the one that a `state` names.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     keys: Arc<KeyRing>,
@@ -160,93 +165,68 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
+    /// How long an attempt without a device code can be completed, by the server's clock.
     pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
 
-    /// `binding`: what an attempt is good for and nothing else: authority, client id, redirect
-    /// address, response mode.
+    /// Attempts sealed with `keys`. `binding` names the configuration that an attempt is valid for:
+    /// authority, client id, redirect URI and response mode. An attempt opens under no other.
     pub(crate) fn new(keys: Arc<KeyRing>, cookies: Arc<Cookies>, binding: &[&[u8]]) -> Self {
         Self { keys, cookies, binding: fingerprint("attempt", binding.iter().copied()) }
     }
 
-    /// Puts an attempt into a free slot, otherwise into that of the oldest.
+    /// Seals an attempt into the cookie of a free slot, or of the slot with the oldest attempt.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RequestInvalid`]: what was asked for (scopes, policy, context classes) is too long for a cookie, even without the return path.
+    /// - [`ErrorKind::RequestInvalid`]: scopes, policy and context classes are too long for a
+    ///   cookie, even without the return path.
+    /// - [`ErrorKind::TokenResponseInvalid`]: the device code is.
     pub(crate) fn begin(
         &self,
         sent: &RequestCookies<'_>,
         attempt: Attempt,
         now: UnixTime,
-    ) -> Result<Begun, Error> {
-        let Choice { slot, mut useless, mut kept } = self.choose(sent, now)?;
-        let mut begun = self.begin_in(slot, attempt)?;
-        kept.retain(|other| other.slot != slot);
-        let mut size = begun
+    ) -> Result<StartedAttempt, Error> {
+        let Choice { slot, mut useless, mut live } = self.choose(sent, now)?;
+        let mut started = self.begin_in(slot, attempt)?;
+        live.retain(|other| other.slot != slot);
+        let mut size = started
             .set_cookies
             .iter()
             .map(pair_length)
-            .chain(kept.iter().map(|other| other.size))
+            .chain(live.iter().map(|other| other.size))
             .sum::<usize>();
-        kept.sort_unstable_by_key(|other| std::cmp::Reverse(other.created));
+        // The newest first, so that `pop` returns the oldest.
+        live.sort_unstable_by_key(|other| std::cmp::Reverse(other.created));
         while size > ALL_TOGETHER
-            && let Some(oldest) = kept.pop()
+            && let Some(oldest) = live.pop()
         {
             tracing::debug!(
                 bytes = size,
                 most = ALL_TOGETHER,
-                "the oldest sign-in under way makes room for a new one"
+                "the oldest sign-in under way is dropped: the cookies would be too long"
             );
             size -= oldest.size;
             useless.push(oldest.slot);
         }
-        begun.set_cookies.extend(
+        // The new attempt overwrites the cookie of its own slot, which must not be removed.
+        started.set_cookies.extend(
             useless.into_iter().filter(|other| *other != slot).map(|other| self.remove(other)),
         );
-        Ok(begun)
+        Ok(started)
     }
 
-    /// Puts an attempt into this slot: that of the attempt which it takes the place of.
+    /// Seals an attempt into the cookie of this slot, in place of the attempt that it continues.
     ///
     /// # Errors
     ///
     /// As [`begin`](Self::begin).
-    pub(crate) fn begin_in(&self, slot: Slot, mut attempt: Attempt) -> Result<Begun, Error> {
-        let longest = self.longest(slot);
-        let mut plain = codec::encode(&attempt);
-        if plain.len() > longest {
-            tracing::debug!(
-                bytes = plain.len(),
-                most = longest,
-                "the return path does not fit into the cookie of the sign-in, which will end on the home page"
-            );
-            "/".clone_into(&mut attempt.return_path);
-            plain = codec::encode(&attempt);
-        }
-        if plain.len() > longest
-            && let Some(device) = &mut attempt.device
-        {
-            // The code has to be typed then.
-            tracing::debug!(
-                "the address with the code in it does not fit into the cookie of the sign-in"
-            );
-            device.verification_uri_complete = None;
-            plain = codec::encode(&attempt);
-        }
-        if plain.len() > longest {
-            return Err(match attempt.device {
-                None => Error::new(
-                    ErrorKind::RequestInvalid,
-                    "scopes, policy and context classes of a sign-in are too long for its cookie",
-                ),
-                Some(_) => Error::new(
-                    ErrorKind::TokenResponseInvalid,
-                    format!(
-                        "the device code and what goes with it are too long for a cookie of {LONGEST} bytes"
-                    ),
-                ),
-            });
-        }
+    pub(crate) fn begin_in(
+        &self,
+        slot: Slot,
+        mut attempt: Attempt,
+    ) -> Result<StartedAttempt, Error> {
+        let plain = self.encode_within_limit(slot, &mut attempt)?;
         let created = attempt.created;
         let set_cookies = vec![self.sealed(slot, &attempt, &plain, created)?];
         let mut state = state(&attempt, slot)?;
@@ -255,17 +235,64 @@ impl Attempts {
         {
             state = format!("{state}.{page}");
         }
-        Ok(Begun { state, attempt, set_cookies })
+        Ok(StartedAttempt { state, attempt, set_cookies })
     }
 
-    /// The return path for the `state`: sealed, so that nobody else makes one, and the provider
-    /// does not read it.
+    /// Encodes an attempt. If it is too long for its cookie, the parts that a sign-in can do
+    /// without are left out: the return path, then `verification_uri_complete`.
+    fn encode_within_limit(
+        &self,
+        slot: Slot,
+        attempt: &mut Attempt,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let longest = self.longest(slot);
+        let mut plain = codec::encode(attempt);
+        if plain.len() > longest {
+            tracing::debug!(
+                bytes = plain.len(),
+                most = longest,
+                "the return path does not fit into the cookie of the sign-in, which will end on \
+                 the home page"
+            );
+            "/".clone_into(&mut attempt.return_path);
+            plain = codec::encode(attempt);
+        }
+        if plain.len() > longest
+            && let Some(device) = &mut attempt.device
+        {
+            // Optional (RFC 8628 section 3.2): without it the person types the code.
+            tracing::debug!(
+                "`verification_uri_complete` does not fit into the cookie of the sign-in: \
+                 the code has to be typed"
+            );
+            device.verification_uri_complete = None;
+            plain = codec::encode(attempt);
+        }
+        if plain.len() <= longest {
+            return Ok(plain);
+        }
+        Err(match attempt.device {
+            None => Error::new(
+                ErrorKind::RequestInvalid,
+                "scopes, policy and context classes of a sign-in are too long for its cookie",
+            ),
+            Some(_) => Error::new(
+                ErrorKind::TokenResponseInvalid,
+                format!(
+                    "the device code and its addresses are too long for a cookie of {LONGEST} bytes"
+                ),
+            ),
+        })
+    }
+
+    /// The return path for the `state`; `None` if it is home or too long. Sealed, so that only this
+    /// application can make one, and the provider cannot read it.
     fn seal_page(&self, attempt: &Attempt) -> Option<String> {
-        // Home is where a sign-in ends without it.
+        // A sign-in whose attempt is gone ends on the home page anyway.
         if attempt.return_path == "/" || attempt.return_path.len() > LONGEST_STATE {
             return None;
         }
-        // Four bytes, which last until 2106: each counts here.
+        // Four bytes instead of eight, because a `state` is short. They last until 2106.
         let created = u32::try_from(attempt.created.as_seconds()).ok()?.to_be_bytes();
         let plain = [&created, attempt.return_path.as_bytes()].concat();
         self.keys
@@ -274,19 +301,20 @@ impl Attempts {
             .map(|sealed| base64url(&sealed))
     }
 
-    /// The page that a sign-in was to end on, from its `state` alone: for a new sign-in, where the
-    /// attempt is gone.
+    /// The return path in a `state`, for a new sign-in after the attempt is gone. `None` if there
+    /// is none, if it does not open, or if it is older than 24 hours.
     ///
     /// # Security
     ///
-    /// It says nothing about the browser, and nothing is completed by it: it is worth as much as
-    /// the `return_to` of a link to the sign-in path, which anybody may write.
+    /// It proves nothing about the browser and completes no sign-in: treat it like the `return_to`
+    /// of a link to the sign-in path, which anybody can write.
     pub(crate) fn page(&self, asked: State<'_>, now: UnixTime) -> Option<String> {
         let mut sealed = from_base64url(asked.page?)?;
         let (plain, _) =
             self.keys.open_cookie(CookiePurpose::Page, &self.page_context(), &mut sealed)?;
         let (created, path) = plain.split_first_chunk::<4>()?;
         let created = UnixTime::from_seconds(u32::from_be_bytes(*created).into());
+        // Also a creation time in the future ends: the clock may have been set back.
         if now.since(created) >= PAGE_LIFETIME || created.since(now) >= PAGE_LIFETIME {
             return None;
         }
@@ -297,11 +325,11 @@ impl Attempts {
         fingerprint("page", [&self.binding[..]])
     }
 
-    /// `Set-Cookie` for an attempt that goes on, with what it has to remember now.
+    /// `Set-Cookie` with a changed attempt, such as one with a new polling interval.
     ///
     /// # Errors
     ///
-    /// It cannot be sealed, which does not happen.
+    /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(crate) fn keep(
         &self,
         slot: Slot,
@@ -319,14 +347,15 @@ impl Attempts {
         now: UnixTime,
     ) -> Result<HeaderValue, Error> {
         let sealed = self.keys.seal_cookie(CookiePurpose::Attempt, &self.context(slot), plain)?;
-        // Longer than a device code works, so that its end can be told.
-        let kept =
+        // Ten minutes more than a device code is valid, so that a person who comes late is told
+        // that the code has expired instead of that the attempt is missing.
+        let max_age =
             attempt.device.as_ref().map_or(Duration::ZERO, |device| device.expires_at.since(now))
                 + Self::LIFETIME;
-        self.cookies.set_attempt(slot, &base64url(&sealed), kept)
+        self.cookies.set_attempt(slot, &base64url(&sealed), max_age)
     }
 
-    /// The attempt that a state belongs to.
+    /// The attempt of a `state`.
     pub(crate) fn find(
         &self,
         sent: &RequestCookies<'_>,
@@ -334,6 +363,7 @@ impl Attempts {
         now: UnixTime,
     ) -> Lookup {
         let mut found = Lookup::Missing;
+        // Several cookies of one name: a subdomain can plant one in front of the real one.
         for attempt in sent.attempts(asked.slot).filter_map(|value| self.open(asked.slot, value)) {
             if state(&attempt, asked.slot)
                 .is_ok_and(|state| same(state.as_bytes(), asked.handle.as_bytes()))
@@ -347,8 +377,8 @@ impl Attempts {
         found
     }
 
-    /// The names of all attempts that the browser sent: sessions that come of them began in one
-    /// browser.
+    /// The ids of all attempts that the browser sent. The sessions that result from them are
+    /// siblings: they began in one browser.
     pub(crate) fn ids(&self, sent: &RequestCookies<'_>) -> Vec<SiblingKey> {
         let of = |slot: Slot| {
             sent.attempts(slot)
@@ -363,13 +393,14 @@ impl Attempts {
         self.cookies.remove_attempt(slot)
     }
 
-    /// A slot for a new attempt, and those whose cookies are expired or unreadable.
+    /// Chooses a slot for a new attempt: a free one, else one under an unknown secret, else the
+    /// oldest.
     ///
-    /// Among free ones chance decides: two tabs that start at once see the same free slots. What
-    /// was sealed under a secret that is not known here may be the attempt of a node that has a
-    /// newer one: it stays as long as there is another place.
+    /// Free slots are chosen at random, because two tabs that start at once see the same free
+    /// slots. An attempt sealed under an unknown secret may belong to a node that has a newer
+    /// secret already, so it is overwritten only if no slot is free.
     fn choose(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Choice, Error> {
-        let (mut free, mut foreign, mut useless, mut kept) =
+        let (mut free, mut foreign, mut useless, mut live) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for slot in Slot::ALL {
             if sent.attempts(slot).next().is_none() {
@@ -378,14 +409,19 @@ impl Attempts {
             }
             let name = self.cookies.attempt_name(slot).len() + 1;
             let size = sent.attempts(slot).map(|value| name + value.len()).sum();
-            let live = sent.attempts(slot).filter_map(|value| self.open(slot, value));
-            match live.filter(|attempt| !expired(attempt, now)).map(|attempt| attempt.created).max()
-            {
-                Some(created) => kept.push(Kept { slot, size, created }),
+            let created = sent
+                .attempts(slot)
+                .filter_map(|value| self.open(slot, value))
+                .filter(|attempt| !expired(attempt, now))
+                .map(|attempt| attempt.created)
+                .max();
+            match created {
+                Some(created) => live.push(LiveAttempt { slot, size, created }),
                 None if sent.attempts(slot).any(|value| self.is_foreign(value)) => {
                     foreign.push(slot);
-                    // How old it is, only another node knows: it goes last.
-                    kept.push(Kept { slot, size, created: UnixTime::from_seconds(i64::MAX) });
+                    // Its age is sealed, too. As the newest it is dropped last.
+                    let created = UnixTime::from_seconds(i64::MAX);
+                    live.push(LiveAttempt { slot, size, created });
                 }
                 None => {
                     free.push(slot);
@@ -396,11 +432,11 @@ impl Attempts {
         let [chance] = random()?;
         let by_chance =
             |slots: &[Slot]| slots.get(usize::from(chance) % slots.len().max(1)).copied();
-        let oldest = || kept.iter().min_by_key(|kept| kept.created).map(|kept| kept.slot);
+        let oldest = || live.iter().min_by_key(|live| live.created).map(|live| live.slot);
         let chosen = by_chance(&free).or_else(|| by_chance(&foreign)).or_else(oldest);
         let slot = chosen
             .ok_or_else(|| Error::new(ErrorKind::Internal, "there is no slot for the attempt"))?;
-        Ok(Choice { slot, useless, kept })
+        Ok(Choice { slot, useless, live })
     }
 
     fn open(&self, slot: Slot, value: &[u8]) -> Option<Attempt> {
@@ -414,30 +450,37 @@ impl Attempts {
         Attempt::read(plain)
     }
 
+    /// Whether the value looks sealed, under a secret that this process does not have.
     fn is_foreign(&self, value: &[u8]) -> bool {
         value.len() <= LONGEST
             && from_base64url(value).is_some_and(|sealed| self.keys.is_of_another_secret(&sealed))
     }
 
-    /// What the seal binds: the application's own binding, and the slot.
+    /// The associated data of an attempt's seal: the binding of the configuration, and the slot.
     fn context(&self, slot: Slot) -> Context {
         fingerprint("slot", [&self.binding[..], &[slot.0]])
     }
 
-    /// How many plain bytes fit.
+    /// The number of plain bytes that fit into the cookie of a slot, before sealing and base64url.
     fn longest(&self, slot: Slot) -> usize {
         (LONGEST.saturating_sub(self.cookies.attempt_name(slot).len() + 1) * 3 / 4)
             .saturating_sub(OVERHEAD)
     }
 }
 
+/// The `state` of an attempt in a slot, without the return path.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`]: the key derivation fails.
 pub(super) fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
     let random = attempt.derive("state")?;
     Ok(format!("r{}.{slot}.{}", attempt.retry.min(9), random.get(..RANDOM).unwrap_or_default()))
 }
 
-/// Ten minutes, or as long as the device code works; and not from the future by more than ten
-/// minutes, whatever the clock did meanwhile.
+/// Whether an attempt is older than ten minutes, or its device code has expired. An attempt from
+/// more than ten minutes in the future has expired as well, since a clock that was set back would
+/// make it live too long.
 pub(super) fn expired(attempt: &Attempt, now: UnixTime) -> bool {
     let ended = match &attempt.device {
         Some(device) => device.expires_at <= now,
@@ -446,7 +489,7 @@ pub(super) fn expired(attempt: &Attempt, now: UnixTime) -> bool {
     ended || attempt.created.since(now) >= Attempts::LIFETIME
 }
 
-/// How long a cookie is in a request.
+/// The length of the `name=value` pair that a `Set-Cookie` header leads to, in bytes.
 fn pair_length(set_cookie: &HeaderValue) -> usize {
     set_cookie.as_bytes().split(|byte| *byte == b';').next().map_or(0, <[u8]>::len)
 }

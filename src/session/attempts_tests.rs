@@ -18,7 +18,7 @@ fn attempt(return_path: &str) -> Attempt {
     Attempt::new(Purpose::SignIn, return_path, NOW).unwrap()
 }
 
-fn begin(headers: &HeaderMap, return_path: &str) -> Begun {
+fn begin(headers: &HeaderMap, return_path: &str) -> StartedAttempt {
     attempts().begin(&sent(headers), attempt(return_path), NOW).unwrap()
 }
 
@@ -30,8 +30,8 @@ fn is_removal(header: &HeaderValue) -> bool {
     header.to_str().unwrap().contains("Max-Age=0")
 }
 
-/// What a browser sends that had `before` and got these answers.
-fn then(before: &HeaderMap, begun: &Begun) -> HeaderMap {
+/// The cookies of a browser that sent `before` and then received the cookies of `begun`.
+fn then(before: &HeaderMap, begun: &StartedAttempt) -> HeaderMap {
     let mut jar: Vec<(String, String)> = Vec::new();
     let sent = before
         .get_all(http::header::COOKIE)
@@ -123,7 +123,7 @@ fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
 
 // C-119: state older than its lifetime
 #[test]
-fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
+fn an_attempt_lasts_ten_minutes_even_if_the_browser_keeps_its_cookie() {
     let begun = begin(&HeaderMap::new(), "/");
     let browser = then(&HeaderMap::new(), &begun);
     let state = State::parse(&begun.state).unwrap();
@@ -131,7 +131,7 @@ fn an_attempt_lasts_ten_minutes_whatever_the_browser_keeps() {
     assert!(matches!(at(NOW + Duration::from_secs(599)), Lookup::Found(_)));
     assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired(_)));
     // C-444: clock jumps back 10 min
-    // A clock that jumped back.
+    // The clock was set back after the attempt began.
     assert!(matches!(at(NOW - Duration::from_secs(599)), Lookup::Found(_)));
     assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired(_)));
     assert!(is_removal(&attempts().remove(state.slot)));
@@ -224,7 +224,7 @@ fn an_attempt_is_worth_nothing_elsewhere() {
     }
     let rotated = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), cookies(), BINDING);
     assert!(matches!(rotated.find(&sent(&browser), state, NOW), Lookup::Found(_)));
-    // In another slot.
+    // The cookie is sent under the name of another slot.
     let moved = browser[http::header::COOKIE]
         .to_str()
         .unwrap()
@@ -277,7 +277,7 @@ fn a_state_is_ours_or_none() {
 }
 
 #[test]
-fn what_is_derived_differs_by_label_and_attempt() {
+fn derived_values_differ_by_label_and_attempt() {
     let [one, two] = [attempt("/"), attempt("/")];
     let derived: HashSet<_> = [&one, &two]
         .iter()
@@ -289,7 +289,7 @@ fn what_is_derived_differs_by_label_and_attempt() {
     assert!(derived.iter().any(|value| state.ends_with(&value[..RANDOM])));
 }
 
-/// An attempt with everything that one can have.
+/// An attempt with every optional field, with a return path and scopes of these lengths.
 fn full(return_path: usize, scopes: usize) -> Attempt {
     Attempt {
         silent: true,
@@ -348,7 +348,8 @@ fn a_return_path_of_two_thousand_bytes_comes_back_with_everything_else_that_a_si
     assert_eq!(begun.attempt.return_path.len(), 2_000);
 }
 
-/// What a new sign-in does with the answer to one that is gone.
+/// If the attempt of an authorization response is gone, a new sign-in returns to the page that its
+/// `state` names.
 #[test]
 fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
     let begun = begin(&HeaderMap::new(), "/orders?open=7");
@@ -387,14 +388,14 @@ fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
             "{at}"
         );
     }
-    // What was sealed for something else is no page.
+    // A value that was sealed for another purpose.
     let (_, cookie) =
         begun.set_cookies[0].to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
     let foreign = format!("{}.{}", state.handle(), &cookie[..cookie.len().min(100)]);
     assert!(attempts().page(State::parse(&foreign).unwrap(), NOW).is_none());
 }
 
-/// A state with another page belongs to the same attempt: what counts is in the attempt.
+/// The return path in the `state` is a hint; the one in the attempt decides.
 #[test]
 fn the_page_in_a_state_has_no_part_in_finding_its_attempt() {
     let (begun, other) = (begin(&HeaderMap::new(), "/mine"), begin(&HeaderMap::new(), "/other"));
@@ -407,13 +408,13 @@ fn the_page_in_a_state_has_no_part_in_finding_its_attempt() {
         assert_eq!(
             State::parse(&state).unwrap().handle(),
             handle,
-            "under which it is redeemed once"
+            "the code is redeemed once per handle"
         );
     }
 }
 
 #[test]
-fn a_state_stays_short_whatever_the_page() {
+fn a_state_stays_short_for_every_length_of_the_return_path() {
     let mut kept = Vec::new();
     for length in 1..400 {
         let path = format!("/{}", "p".repeat(length - 1));
@@ -450,7 +451,8 @@ fn with_device_code(length: usize, created: UnixTime) -> Attempt {
     Attempt { device: Some(Box::new(device)), created, ..attempt("/deep?x=1") }
 }
 
-/// As long as the code works and no shorter; then its end can still be told.
+/// The cookie is kept ten minutes longer than the code, so that the page can say that the code has
+/// expired.
 #[test]
 fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
     let begun =
@@ -476,7 +478,7 @@ fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
 }
 
 #[test]
-fn long_device_codes_fit_and_what_does_not_is_told() {
+fn long_device_codes_fit_and_one_that_does_not_is_an_error() {
     for length in [43, 300, 1000, 2400] {
         let begun =
             attempts().begin(&sent(&HeaderMap::new()), with_device_code(length, NOW), NOW).unwrap();
@@ -485,7 +487,7 @@ fn long_device_codes_fit_and_what_does_not_is_told() {
         assert!(cookie <= LONGEST && (length != 300 || cookie < 900), "{length}: {cookie}");
         assert!(matches!(find(&then(&HeaderMap::new(), &begun), &begun.state), Lookup::Found(_)));
     }
-    // First the page to return to is given up, then the address with the code in it.
+    // The return path is left out first, then `verification_uri_complete`.
     let mut kept = Vec::new();
     for length in 2400..3000 {
         let attempt = with_device_code(length, NOW);
@@ -505,7 +507,8 @@ fn long_device_codes_fit_and_what_does_not_is_told() {
     assert_eq!(begun.attempt.return_path.len(), 2_000, "beside a code of the usual length");
 }
 
-/// Longer ones are fewer: eight of any length would be more than servers take.
+/// The number of attempts shrinks with their length: eight long ones would exceed the header limit
+/// of servers.
 #[test]
 fn attempts_with_device_codes_stay_within_the_same_bound_together() {
     for (length, fit) in [(43, 8), (300, 6), (1400, 2), (2400, 1)] {
@@ -532,7 +535,7 @@ fn an_ordinary_attempt_leaves_room_for_a_long_return_path() {
 }
 
 #[test]
-fn nothing_here_prints_the_seed_or_the_way() {
+fn debug_prints_neither_the_seed_nor_the_return_path() {
     let begun = begin(&HeaderMap::new(), "/secret-report");
     let printed = format!("{:?} {:?}", begun.attempt, attempts());
     assert!(!printed.contains("report") && !printed.contains("seed"), "{printed}");
@@ -542,7 +545,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn whatever_a_browser_sends_is_no_attempt(slot in 0..8_u8, junk: Vec<u8>, random in "[A-Za-z0-9_-]{22}") {
+    fn bytes_that_were_not_sealed_here_are_no_attempt(slot in 0..8_u8, junk: Vec<u8>, random in "[A-Za-z0-9_-]{22}") {
         let value = [format!("__Host-identity-AbCdEfGh.{slot}=").as_bytes(), &junk].concat();
         let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
         let headers = HeaderMap::from_iter([(http::header::COOKIE, value)]);

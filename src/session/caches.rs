@@ -1,4 +1,4 @@
-//! [`StoredCaches`]: the token caches of a [`Client`] in any store of the `tower-sessions` family.
+//! [`StoredCaches`]: token caches of a [`Client`], sealed in a `tower-sessions` store.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use super::{
     into_store::IntoSessionStore,
     records::RecordId,
     seal::{KeyRing, NamedRow, RowPurpose},
-    store::{Sealed, Store},
+    store::{SealedRow, Store},
 };
 use crate::{
     client::{CacheEnd, Client},
@@ -27,43 +27,55 @@ use crate::{
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
-/// So many caches stay in memory although nobody uses them.
+/// Number of caches in memory above which idle ones are evicted.
 const MOST_IDLE: usize = 1_000;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Keeps what a [`Client`] obtains in a store of the `tower-sessions` family (Redis, SQL, moka, …),
-/// one cache per name: one for each person of a web application, one for the application itself.
+/// Token caches of a [`Client`] in a `tower-sessions` store (Redis, SQL, moka, …): tokens survive a
+/// restart and are shared by several processes.
 ///
-/// - What is stored is sealed under the configured cookie secrets: the store sees neither a token
-///   nor whose it is, and a forged row opens nothing. Secrets rotate as those of cookies do. The
-///   keys depend on client id, authority and base URL as well: processes that share caches have the
-///   same.
-/// - The store is asked at every [use](Self::with); a cache that it holds unchanged is not opened
-///   again. Uses of one name at the same time share one client in this process, with its flights: a
-///   refresh token is sent once.
-/// - Memory comes first, then the store. A use whose tokens changed waits for one write; one that
-///   changed nothing waits for none. What is obtained for a caller who has gone away is written,
-///   too.
-/// - A store that is down fails nothing: there is a warning, what this process has goes on working,
-///   and is written at the next use, or by [`flush`](Self::flush). A row that cannot be read counts
-///   as empty, with a warning.
-/// - Of several processes that change one cache at the same time the last one wins; what the others
-///   obtained is obtained again. Where the provider takes a refresh token only once, keep the
-///   sessions of a web application in the layer, which has a [`RefreshLock`](crate::RefreshLock).
+/// Each cache has a name: for example one for each person of a web application, and one for the
+/// application itself.
+///
+/// - **Sealed.** Rows are encrypted under the configured cookie secrets. The store sees neither a
+///   token nor its owner, and a forged row does not open. Secrets rotate like those of cookies. The
+///   keys also depend on client id, authority and base URL, which must be equal in all processes
+///   that share caches.
+/// - **Reading.** Each [use](Self::with) reads the row; an unchanged row is not decrypted again.
+///   Concurrent uses of one name in a process share one client, so a refresh token is sent once.
+/// - **Writing.** A use that changed the cache waits for one write. A use that changed nothing
+///   writes nothing. Tokens that arrive after their caller was dropped are written as well.
+/// - **Faults.** If the store is down, uses succeed with the tokens in memory, a warning is logged,
+///   and the cache is written at the next use or by [`flush`](Self::flush). A row that cannot be
+///   opened counts as empty, with a warning.
+/// - **Several writers.** If processes change one cache at the same time, the last write wins, and
+///   lost tokens are requested again. If the provider accepts a refresh token only once, keep the
+///   sessions of a web application in the layer instead, which has a
+///   [`RefreshLock`](crate::RefreshLock).
 ///
 /// ```
-/// use tower_identity::{AccessToken, Error, StoredCaches, User, client::{Account, Silent, TokenRequest}};
+/// use tower_identity::{
+///     AccessToken, Error, StoredCaches, User,
+///     client::{Account, Client, Silent, TokenRequest},
+/// };
 ///
 /// /// One cache for the application.
-/// async fn of_the_application(caches: &StoredCaches) -> Result<AccessToken, Error> {
+/// async fn app_token(caches: &StoredCaches) -> Result<AccessToken, Error> {
 ///     let request = TokenRequest::new(["https://graph.microsoft.com/.default"])?;
 ///     caches.with("the application", |client| async move { client.for_app(&request).await }).await
 /// }
 ///
-/// /// One for each person, named by what never changes about them.
-/// async fn of_a_person(caches: &StoredCaches, user: &User, account: Account) -> Result<Silent, Error> {
+/// /// One cache for each person, named by their key, which never changes.
+/// async fn user_token(
+///     caches: &StoredCaches,
+///     user: &User,
+///     account: Account,
+/// ) -> Result<Silent, Error> {
 ///     let request = TokenRequest::new(["User.Read"])?;
-///     caches.with(&user.key().to_string(), |client| async move { client.acquire_silent(&account, &request).await }).await
+///     let work = |client: Client| async move {
+///         client.acquire_silent(&account, &request).await
+///     };
+///     caches.with(&user.key().to_string(), work).await
 /// }
 /// ```
 #[derive(Clone)]
@@ -75,37 +87,43 @@ struct CacheParts {
     client: Client,
     keys: Arc<KeyRing>,
     store: Store,
+    /// Longest lifetime of a row after its last change.
     lifetime: Duration,
+    /// Whether a use waits until its changes are stored.
     waits: bool,
-    live: Mutex<HashMap<Box<str>, Arc<Live>>>,
+    /// The caches that are in memory, by name.
+    entries: Mutex<HashMap<Box<str>, Arc<CacheEntry>>>,
 }
 
-/// A cache in this process.
-struct Live {
+/// A cache that is in memory.
+struct CacheEntry {
+    /// Its row under each secret, the current secret first.
     rows: Vec<NamedRow>,
     client: Client,
-    /// How many are using it now.
-    users: AtomicUsize,
-    synced: sync::Mutex<Synced>,
+    /// Number of uses under way.
+    uses: AtomicUsize,
+    stored: sync::Mutex<StoredState>,
 }
 
-/// What is known to be in the store.
+/// The last known state of a cache's row in the store.
 #[derive(Default)]
-struct Synced {
-    /// Whether the store has been read.
-    looked: bool,
-    row: Option<Sealed>,
-    /// What [`Client::cache_changes`] was then; `None` if the row has to be written anew.
+struct StoredState {
+    /// Whether the row has been read.
+    is_read: bool,
+    row: Option<SealedRow>,
+    /// [`Client::cache_changes`] when the row was read or written; `None` if the row must be
+    /// written again.
     changes: Option<u64>,
 }
 
 impl StoredCaches {
-    /// Caches for this client's application, in this store. The client's own cache is not read.
+    /// Caches for the application of this client, in this store. The tokens in the client's own
+    /// cache are not copied.
     ///
     /// # Errors
     ///
-    /// The cookie secret is neither configured nor derived from a client secret: what is sealed now
-    /// could not be opened after a restart.
+    /// The cookie secret is neither configured nor derived from a client secret. The rows could not
+    /// be opened after a restart.
     pub fn new<Kind>(
         client: &Client,
         store: impl IntoSessionStore<Kind>,
@@ -118,11 +136,14 @@ impl StoredCaches {
         if config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "StoredCaches::new",
-                "caches in a store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+                "caches in a store outlive this process, but the cookie secret does not: set one \
+                 with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random \
+                 characters or more",
             ));
         }
-        // As those of sessions: another application that shares secret, store and client id opens
-        // nothing. One without pages needs no base URL, and has the same placeholder everywhere.
+        // The same binding as for sessions: an application that shares secret, store and client id
+        // opens no row of another one. Without pages the base URL is the same placeholder
+        // everywhere.
         let binding = [
             config.client_id().as_bytes(),
             config.authority().name().as_bytes(),
@@ -138,31 +159,33 @@ impl StoredCaches {
             store,
             lifetime: DEFAULT_LIFETIME,
             waits: true,
-            live: Mutex::default(),
+            entries: Mutex::default(),
         }))
     }
 
-    /// How long a cache is kept after its last change. The default is 7 days. It ends sooner where
-    /// everything in it does: tokens of the application, and those on behalf of a caller, cannot be
-    /// renewed from it.
+    /// Sets how long a row is kept after its last change. The default is 7 days.
+    ///
+    /// A row without refresh tokens ends with the last of its tokens: those of the application
+    /// itself and those on behalf of a caller cannot be renewed from the cache.
     #[must_use]
     pub fn with_lifetime(self, lifetime: Duration) -> Self {
         self.rebuilt(|shared| shared.lifetime = lifetime)
     }
 
-    /// Does not wait for the store to have what changed. The default is to wait: then another
-    /// process finds it, and a crash loses nothing. It is written all the same.
+    /// Writes changes in the background. The default is to wait for the write, so that another
+    /// process finds the tokens and a crash does not lose them.
     #[must_use]
     pub fn without_waiting(self) -> Self {
         self.rebuilt(|shared| shared.waits = false)
     }
 
+    /// A copy with changed settings and no cache in memory.
     fn rebuilt(self, change: impl FnOnce(&mut CacheParts)) -> Self {
         let CacheParts { client, store, lifetime, waits, .. } = &*self.shared;
-        let (client, store, keys, live) =
+        let (client, store, keys, entries) =
             (client.clone(), store.clone(), Arc::clone(&self.shared.keys), Mutex::default());
         let mut shared =
-            CacheParts { client, keys, store, lifetime: *lifetime, waits: *waits, live };
+            CacheParts { client, keys, store, lifetime: *lifetime, waits: *waits, entries };
         change(&mut shared);
         Self::of(shared)
     }
@@ -171,258 +194,279 @@ impl StoredCaches {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Does some work with the client whose cache has this name, and keeps what changed.
+    /// Runs `work` with a client whose token cache is the one with this name, then stores the
+    /// changes.
     ///
-    /// The work may be dropped like every future; what it obtained by then, or has sent for, is
-    /// kept.
+    /// The returned future may be dropped. Tokens that were obtained by then, or are being
+    /// requested, are stored all the same.
+    ///
+    /// A store that is down is logged and does not fail the call.
     pub async fn with<T, F: Future<Output = T>>(
         &self,
         name: &str,
         work: impl FnOnce(Client) -> F,
     ) -> T {
-        let live = self.live(name);
-        let using = Using::new(&live);
-        self.shared.look(&live, &mut *live.synced.lock().await).await;
-        let outcome = work(live.client.clone()).await;
-        drop(using);
+        let entry = self.entry(name);
+        let use_count = UseCount::new(&entry);
+        self.shared.refresh(&entry, &mut *entry.stored.lock().await).await;
+        let outcome = work(entry.client.clone()).await;
+        drop(use_count);
         if self.shared.waits {
-            self.written(&live).await;
+            self.write(&entry).await;
         } else {
-            self.write_behind(&live);
+            self.write_in_background(&entry);
         }
         outcome
     }
 
-    /// Removes the cache of this name, here and in the store.
+    /// Removes the cache of this name from memory and from the store.
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`: the row may still be there. What this process had is gone.
+    /// `StoreUnavailable`: the row may still be in the store. The tokens in memory are gone.
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
-        let live = self.live(name);
-        let mut synced = live.synced.lock().await;
-        live.client.clear_cache();
-        for row in &live.rows {
+        let entry = self.entry(name);
+        let mut stored = entry.stored.lock().await;
+        entry.client.clear_cache();
+        for row in &entry.rows {
             self.shared.store.delete(RecordId::from_bytes(row.id)).await?;
         }
-        *synced = Synced { looked: true, row: None, changes: Some(live.client.cache_changes()) };
+        *stored =
+            StoredState { is_read: true, row: None, changes: Some(entry.client.cache_changes()) };
         Ok(())
     }
 
-    /// Writes what the store has not got yet, as before the process ends.
+    /// Writes all changes that are not in the store yet. Call it before the process ends.
     ///
     /// # Errors
     ///
-    /// `StoreUnavailable`: something could not be written.
+    /// `StoreUnavailable`: at least one cache could not be written. The others were.
     pub async fn flush(&self) -> Result<(), Error> {
-        let all: Vec<_> = self.shared.live().values().cloned().collect();
+        let all: Vec<_> = self.shared.entries().values().cloned().collect();
         let mut outcome = Ok(());
-        for live in all {
-            outcome = outcome.and(self.shared.keep(&live).await);
+        for entry in all {
+            outcome = outcome.and(self.shared.keep(&entry).await);
         }
         outcome
     }
 
-    /// To the end, also if the caller goes away.
-    async fn written(&self, live: &Arc<Live>) {
-        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(live));
+    /// Writes in a task of its own, so that a dropped caller does not interrupt the write.
+    async fn write(&self, entry: &Arc<CacheEntry>) {
+        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(entry));
         let _ = to_the_end(&Tokio, async move { shared.warn(shared.keep(&own).await) }).await;
     }
 
-    fn write_behind(&self, live: &Arc<Live>) {
-        let (shared, live) = (Arc::clone(&self.shared), Arc::clone(live));
-        let writing = async move { shared.warn(shared.keep(&live).await) };
-        self.shared.warn(Tokio.spawn(Box::pin(writing)));
+    fn write_in_background(&self, entry: &Arc<CacheEntry>) {
+        let (shared, entry) = (Arc::clone(&self.shared), Arc::clone(entry));
+        let write = async move { shared.warn(shared.keep(&entry).await) };
+        self.shared.warn(Tokio.spawn(Box::pin(write)));
     }
 
-    fn live(&self, name: &str) -> Arc<Live> {
-        let mut all = self.shared.live();
-        if let Some(live) = all.get(name) {
-            return Arc::clone(live);
+    /// The cache of this name: the one in memory, or a new one that has not read its row yet.
+    fn entry(&self, name: &str) -> Arc<CacheEntry> {
+        let mut all = self.shared.entries();
+        if let Some(entry) = all.get(name) {
+            return Arc::clone(entry);
         }
         if all.len() >= MOST_IDLE {
-            all.retain(|_, live| Arc::strong_count(live) > 1 || !live.is_written());
+            // A cache in use stays, so that all its uses share one client; one with unwritten
+            // changes stays, since its tokens are nowhere else.
+            all.retain(|_, entry| Arc::strong_count(entry) > 1 || !entry.is_written());
         }
-        let live = Arc::new_cyclic(|live| {
-            let tasks =
-                Arc::new(Writing { live: live.clone(), shared: Arc::downgrade(&self.shared) });
-            Live {
+        let entry = Arc::new_cyclic(|entry| {
+            let tasks = Arc::new(WritingTasks {
+                entry: entry.clone(),
+                shared: Arc::downgrade(&self.shared),
+            });
+            CacheEntry {
                 rows: self.shared.keys.named_rows(RowPurpose::Cache, name),
                 client: self.shared.client.with_own_cache(tasks),
-                users: AtomicUsize::new(0),
-                synced: sync::Mutex::default(),
+                uses: AtomicUsize::new(0),
+                stored: sync::Mutex::default(),
             }
         });
-        all.insert(name.into(), Arc::clone(&live));
-        live
+        all.insert(name.into(), Arc::clone(&entry));
+        entry
     }
 }
 
 impl CacheParts {
-    fn live(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Live>>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<CacheEntry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the store has, taken over if it is not what this process knows.
-    async fn look(&self, live: &Live, synced: &mut Synced) {
-        // Whoever is at work already has just looked, and what they have obtained is not to be
-        // taken from under them.
-        if synced.looked && live.users.load(SeqCst) > 1 {
+    /// Reads the row, and takes it over into memory if it has changed.
+    async fn refresh(&self, entry: &CacheEntry, stored: &mut StoredState) {
+        // A concurrent use has just read the row. Importing it again could remove tokens that the
+        // other use has obtained meanwhile.
+        if stored.is_read && entry.uses.load(SeqCst) > 1 {
             return;
         }
-        let (row, is_current) = match self.load(live, synced).await {
+        let (row, is_current) = match self.load(entry, stored).await {
             Ok(found) => found,
-            // The store has warned.
+            // Logged by the store. The tokens in memory stay usable.
             Err(_) => return,
         };
-        if synced.looked && row == synced.row {
+        if stored.is_read && row == stored.row {
             return;
         }
-        let unwritten = live.changes_since(synced);
+        let unwritten = entry.changes_since(stored);
         match &row {
-            Some(sealed) => match self.open(live, sealed) {
-                Some(plain) if unwritten && live.client.merged(&plain) => synced.changes = None,
-                Some(plain) if !unwritten && live.client.imported(&plain) => {
-                    synced.changes = is_current.then(|| live.client.cache_changes());
+            Some(sealed) => match self.open(entry, sealed) {
+                // Changed here and in the store: keep both, and write the union.
+                Some(plain) if unwritten && entry.client.merged(&plain) => stored.changes = None,
+                // A row under an older secret has to be written again under the current one.
+                Some(plain) if !unwritten && entry.client.imported(&plain) => {
+                    stored.changes = is_current.then(|| entry.client.cache_changes());
                 }
                 _ => {
                     tracing::warn!("a token cache in the store cannot be read: it counts as empty");
-                    synced.changes = None;
+                    stored.changes = None;
                 }
             },
-            // Somebody has removed it, or its time has come.
-            None if synced.row.is_some() && !unwritten => {
-                live.client.clear_cache();
-                synced.changes = Some(live.client.cache_changes());
+            // Another process has removed the row, or it has expired.
+            None if stored.row.is_some() && !unwritten => {
+                entry.client.clear_cache();
+                stored.changes = Some(entry.client.cache_changes());
             }
-            None if synced.changes.is_none() && !unwritten => {
-                synced.changes = Some(live.client.cache_changes())
+            None if stored.changes.is_none() && !unwritten => {
+                stored.changes = Some(entry.client.cache_changes())
             }
             None => {}
         }
-        synced.looked = true;
-        synced.row = row.filter(|_| is_current);
+        stored.is_read = true;
+        stored.row = row.filter(|_| is_current);
     }
 
-    /// The row under the current secret, or under an older one.
-    async fn load(&self, live: &Live, synced: &Synced) -> Result<(Option<Sealed>, bool), Error> {
+    /// The row under the current secret, else under an older one; and whether the secret is the
+    /// current one.
+    async fn load(
+        &self,
+        entry: &CacheEntry,
+        stored: &StoredState,
+    ) -> Result<(Option<SealedRow>, bool), Error> {
         let now = self.client.now();
-        for (index, row) in live.rows.iter().enumerate() {
+        for (index, row) in entry.rows.iter().enumerate() {
             if let Some(sealed) = self.store.load(RecordId::from_bytes(row.id), now).await? {
                 return Ok((Some(sealed), index == 0));
             }
-            // It was moved when it was first read.
-            if synced.looked {
+            // After the first read the cache is in memory, and is written under the current secret.
+            if stored.is_read {
                 break;
             }
         }
         Ok((None, true))
     }
 
-    fn open(&self, live: &Live, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
+    fn open(&self, entry: &CacheEntry, sealed: &SealedRow) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = sealed.bytes()?;
         let open =
             |row: &NamedRow| self.keys.open_row(RowPurpose::Cache, &row.id, &row.key, &bytes);
-        live.rows.iter().find_map(open).map(Zeroizing::new)
+        entry.rows.iter().find_map(open).map(Zeroizing::new)
     }
 
-    /// Writes the cache if it is not what the store has. Those who come meanwhile wait for the same
-    /// write.
-    async fn keep(&self, live: &Live) -> Result<(), Error> {
-        let mut synced = live.synced.lock().await;
-        let changes = live.client.cache_changes();
-        if synced.changes.unwrap_or_default() == changes
-            && (synced.changes.is_some() || !synced.looked)
+    /// Writes the cache if it differs from its row. The lock is held during the write, so that
+    /// concurrent callers wait for it instead of writing again.
+    async fn keep(&self, entry: &CacheEntry) -> Result<(), Error> {
+        let mut stored = entry.stored.lock().await;
+        let changes = entry.client.cache_changes();
+        if stored.changes.unwrap_or_default() == changes
+            && (stored.changes.is_some() || !stored.is_read)
         {
             return Ok(());
         }
-        if !synced.looked {
-            // What is there is not to be written over unseen.
-            self.look(live, &mut synced).await;
-            if !synced.looked {
+        if !stored.is_read {
+            // The row may hold tokens of another process: merge them before it is overwritten.
+            self.refresh(entry, &mut stored).await;
+            if !stored.is_read {
                 return Err(Error::new(
                     ErrorKind::StoreUnavailable,
                     "the store cannot be read, so nothing is written to it",
                 ));
             }
         }
-        let changes = live.client.cache_changes();
+        let changes = entry.client.cache_changes();
         let now = self.client.now();
-        let Some(row) = live.rows.first() else { return Ok(()) };
+        let Some(row) = entry.rows.first() else { return Ok(()) };
         let id = RecordId::from_bytes(row.id);
-        let expires = match live.client.cache_end() {
+        let expires = match entry.client.cache_end() {
             CacheEnd::Empty => {
                 self.store.delete(id).await?;
-                *synced = Synced { looked: true, row: None, changes: Some(changes) };
+                *stored = StoredState { is_read: true, row: None, changes: Some(changes) };
                 return Ok(());
             }
             CacheEnd::At(end) => end.min(now + self.lifetime),
             CacheEnd::Open => now + self.lifetime,
         };
-        let plain = live.client.exported();
+        let plain = entry.client.exported();
         let sealed = self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, &plain)?;
-        let over = match &synced.row {
+        let overwritten = match &stored.row {
             Some(_) => self.store.save(id, sealed.clone(), expires, now).await.ok(),
             None => None,
         };
-        let written = match over {
+        let written = match overwritten {
             Some(written) => written,
+            // The row was evicted meanwhile, or there was none.
             None => self.store.insert(id, sealed, expires, now).await?,
         };
-        *synced = Synced { looked: true, row: Some(written), changes: Some(changes) };
+        *stored = StoredState { is_read: true, row: Some(written), changes: Some(changes) };
         Ok(())
     }
 
-    /// What was obtained works on from memory.
+    /// Logs a failed write. It is no error for the caller, because the tokens are in memory.
     fn warn(&self, outcome: Result<(), Error>) {
         if let Err(error) = outcome {
-            tracing::warn!(reason = error.reason(), %error, "a token cache is not in the store yet");
+            tracing::warn!(
+                reason = error.reason(), %error, "a token cache is not in the store yet"
+            );
         }
     }
 }
 
-impl Live {
-    /// Whether there is something here that the store has never had.
-    fn changes_since(&self, synced: &Synced) -> bool {
+impl CacheEntry {
+    /// Whether the cache in memory has changed since its row was read or written.
+    fn changes_since(&self, stored: &StoredState) -> bool {
         let changes = self.client.cache_changes();
-        synced.changes.map_or(changes > 0, |before| before != changes)
+        stored.changes.map_or(changes > 0, |before| before != changes)
     }
 
+    /// Whether there are no unwritten changes, and no write is under way.
     fn is_written(&self) -> bool {
-        self.synced.try_lock().is_ok_and(|synced| !self.changes_since(&synced))
+        self.stored.try_lock().is_ok_and(|stored| !self.changes_since(&stored))
     }
 }
 
-/// Somebody at work with a cache.
-struct Using<'a>(&'a Live);
+/// A guard that counts one use of a cache while it lives.
+struct UseCount<'a>(&'a CacheEntry);
 
-impl<'a> Using<'a> {
-    fn new(live: &'a Live) -> Self {
-        live.users.fetch_add(1, SeqCst);
-        Self(live)
+impl<'a> UseCount<'a> {
+    fn new(entry: &'a CacheEntry) -> Self {
+        entry.uses.fetch_add(1, SeqCst);
+        Self(entry)
     }
 }
 
-impl Drop for Using<'_> {
+impl Drop for UseCount<'_> {
     fn drop(&mut self) {
-        self.0.users.fetch_sub(1, SeqCst);
+        self.0.uses.fetch_sub(1, SeqCst);
     }
 }
 
-/// Whatever the client does in a task of its own is written when it is done, also if nobody waits
-/// for it any more.
-struct Writing {
-    live: Weak<Live>,
+/// Runs the tasks of a cache's client, and writes the cache after each task: the caller that
+/// started a task may have been dropped before it ended.
+struct WritingTasks {
+    // Weak, because the entry's client owns this value.
+    entry: Weak<CacheEntry>,
     shared: Weak<CacheParts>,
 }
 
-impl Tasks for Writing {
+impl Tasks for WritingTasks {
     fn spawn(&self, task: Task) -> Result<(), Error> {
-        let (live, shared) = (self.live.clone(), self.shared.clone());
+        let (entry, shared) = (self.entry.clone(), self.shared.clone());
         Tokio.spawn(Box::pin(async move {
             task.await;
-            if let (Some(live), Some(shared)) = (live.upgrade(), shared.upgrade()) {
-                shared.warn(shared.keep(&live).await);
+            if let (Some(entry), Some(shared)) = (entry.upgrade(), shared.upgrade()) {
+                shared.warn(shared.keep(&entry).await);
             }
         }))
     }
@@ -432,9 +476,9 @@ impl Tasks for Writing {
     }
 }
 
-impl fmt::Debug for Writing {
+impl fmt::Debug for WritingTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Writing")
+        f.write_str("WritingTasks")
     }
 }
 

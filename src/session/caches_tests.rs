@@ -21,7 +21,7 @@ use crate::{
     tokens::{AccessToken, TokenRequest, TokenSource},
 };
 
-/// A process of the application, at a provider that gives a new token each time.
+/// One process of the application. Its provider issues a new token for every request.
 struct Process {
     caches: StoredCaches,
     clock: ManualClock,
@@ -116,7 +116,7 @@ fn only_row(store: &OpenStore) -> tower_sessions_core::session::Record {
 // MSAL-148: Both empty, or key of another user; read
 // MSAL-151: Encryption enabled; entry written to L2
 #[tokio::test]
-async fn another_process_finds_what_was_obtained_and_the_store_sees_nothing() {
+async fn another_process_finds_the_tokens_and_the_store_sees_none() {
     let store = store();
     let (a, b) = (process(&store), process(&store));
     let token = a.token("app").await;
@@ -134,7 +134,7 @@ async fn another_process_finds_what_was_obtained_and_the_store_sees_nothing() {
 }
 
 #[tokio::test]
-async fn the_published_memory_store_keeps_it() {
+async fn the_published_memory_store_keeps_a_cache() {
     let store = Arc::new(MemoryStore::default());
     let [a, b] = [0, 1].map(|_| process_with(store.clone(), &[SECRET], CLIENT_ID));
     let token = a.token("ada").await;
@@ -143,15 +143,19 @@ async fn the_published_memory_store_keeps_it() {
     assert_eq!(
         a.token_for("ada", "y").await.expose(),
         more.expose(),
-        "written by the other one meanwhile"
+        "written by the other process meanwhile"
     );
     b.caches.remove("ada").await.unwrap();
-    assert_eq!(a.token("ada").await.source(), TokenSource::Provider, "removed by the other one");
+    assert_eq!(
+        a.token("ada").await.source(),
+        TokenSource::Provider,
+        "removed by the other process"
+    );
 }
 
 // MSAL-150: L2 entry corrupted or L2 down; read
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_empty_and_written_anew() {
+async fn a_row_that_cannot_be_read_counts_as_empty_and_is_written_again() {
     let store = store();
     process(&store).token("app").await;
     let row = only_row(&store);
@@ -175,9 +179,9 @@ async fn a_row_that_cannot_be_read_is_empty_and_written_anew() {
     assert_eq!(process(&store).token("app").await.source(), TokenSource::Provider);
 }
 
-/// A row of another application, or put in another's place, opens nothing.
+/// A row does not open in another application, nor in the place of another row.
 #[tokio::test]
-async fn a_foreign_row_is_none() {
+async fn a_foreign_row_does_not_open() {
     let store = store();
     let token = process(&store).token("app").await;
     assert_eq!(
@@ -196,7 +200,7 @@ async fn a_foreign_row_is_none() {
 }
 
 // MSAL-150: L2 entry corrupted or L2 down; read
-/// What this process has goes on working, and is written later.
+/// The tokens in memory stay usable, and are written later.
 #[tokio::test]
 async fn a_store_that_is_down_fails_nothing() {
     let store = store();
@@ -213,7 +217,7 @@ async fn a_store_that_is_down_fails_nothing() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_read_is_not_written_over() {
+async fn a_row_that_could_not_be_read_is_not_overwritten() {
     let store = store();
     let (earlier, late) = (process(&store), process(&store));
     let token = earlier.token("app").await;
@@ -241,7 +245,7 @@ async fn what_could_not_be_read_is_not_written_over() {
 // MSAL-143: Option expiry 1 h / suggested +5 h; entry stored
 // MSAL-144: Option expiry 10 h / suggested +5 h; entry stored
 #[tokio::test]
-async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
+async fn a_row_ends_with_the_configured_lifetime_or_with_its_tokens() {
     for (lifetime, of_app, of_imported) in [
         (None, 3600, 24 * 3600),
         (Some(60), 60, 60),
@@ -257,7 +261,7 @@ async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
                 .map_or(caches.clone(), |lifetime| caches.with_lifetime(lifetime));
             let request = TokenRequest::new(["x"]).unwrap();
             let work = |client: Client| async move {
-                // A refresh token that is not an account's yet is remembered for a day.
+                // An imported refresh token that belongs to no account yet is kept for a day.
                 if is_app {
                     client.for_app(&request).await.map(drop)
                 } else {
@@ -274,7 +278,7 @@ async fn a_row_ends_when_it_is_told_to_or_when_its_tokens_do() {
 
 // MSAL-149: Two entries; one is removed
 #[tokio::test]
-async fn removing_one_leaves_the_other() {
+async fn removing_one_cache_leaves_the_other() {
     let store = store();
     let process = process(&store);
     let (ada, bob) = (process.token("ada").await, process.token("bob").await);
@@ -282,7 +286,7 @@ async fn removing_one_leaves_the_other() {
     assert_eq!(store.len(), 1);
     assert_eq!(process.token("bob").await.expose(), bob.expose());
     assert_ne!(process.token("ada").await.expose(), ada.expose());
-    // A cache with nothing in it is no row.
+    // An empty cache has no row.
     process.caches.with("bob", |client| async move { client.remove_app_tokens() }).await;
     assert_eq!(store.len(), 1);
 }
@@ -312,7 +316,7 @@ async fn uses_at_the_same_time_share_one_cache() {
 }
 
 #[tokio::test]
-async fn what_is_obtained_for_a_caller_who_has_gone_is_kept() {
+async fn tokens_that_arrive_after_their_caller_was_dropped_are_stored() {
     let store = store();
     let process = Arc::new(process(&store));
     process.http.hold();
@@ -330,7 +334,7 @@ async fn what_is_obtained_for_a_caller_who_has_gone_is_kept() {
 }
 
 #[tokio::test]
-async fn who_does_not_wait_is_answered_before_the_store_has_it() {
+async fn without_waiting_the_changes_are_stored_in_the_background() {
     let store = store();
     let process = process(&store);
     let caches = process.caches.clone().without_waiting();
@@ -341,18 +345,18 @@ async fn who_does_not_wait_is_answered_before_the_store_has_it() {
 }
 
 #[tokio::test]
-async fn a_new_cookie_secret_keeps_what_is_there() {
+async fn a_new_cookie_secret_keeps_the_stored_caches() {
     let store = store();
     let token = process(&store).token("app").await;
     let rotated = process_with(store.clone(), &[OTHER_SECRET, SECRET], CLIENT_ID);
     assert_eq!(rotated.token("app").await.expose(), token.expose());
-    assert_eq!(store.len(), 2, "sealed anew under the current secret");
+    assert_eq!(store.len(), 2, "sealed again under the current secret");
     let later = process_with(store.clone(), &[OTHER_SECRET], CLIENT_ID);
     assert_eq!((later.token("app").await.expose(), later.calls()), (token.expose(), 0));
 }
 
 #[tokio::test]
-async fn a_store_that_chooses_ids_or_saves_only_over_keeps_it() {
+async fn a_store_that_chooses_ids_or_saves_only_existing_rows_keeps_a_cache() {
     for chooses in [true, false] {
         let store = store();
         store.set(|store| if chooses { &store.chooses_ids } else { &store.saves_only_over });

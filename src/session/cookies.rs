@@ -1,8 +1,9 @@
-//! Cookies: their names, and the attributes that they are written with.
+//! [`Cookies`]: the names and attributes of an application's cookies.
 //!
-//! Over https every name begins with `__Host-`, which browsers accept only from this host, over
-//! https, for the whole host: no subdomain and no other path can plant one. The name ends in a hash
-//! of client id, authority and base URL, because the ports and paths of a host share its cookies.
+//! Over https every name has the prefix `__Host-` (RFC 6265bis section 4.1.3.2): browsers accept
+//! such a cookie only over https, from this host, with `Path=/` and without `Domain`, so that no
+//! subdomain can plant one. The name ends in a hash of client id, authority and base URL, because
+//! the ports and paths of one host share its cookies.
 
 use std::time::Duration;
 
@@ -14,18 +15,19 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How long a sign-in is counted: longer than a round over the provider without a page takes.
+/// Lifetime of the cookie that counts sign-ins. A redirect loop over a provider that shows no page
+/// takes a few seconds per round.
 const COUNTED: Duration = Duration::from_secs(60);
 
-/// The cookies of one application: names and attributes.
+/// The names and attributes of one application's cookies.
 #[derive(Debug)]
 pub(crate) struct Cookies {
     session: String,
     attempts: [String; Slot::COUNT],
     sign_ins: String,
-    /// Whether the application is reached over https.
+    /// Whether the base URL is https.
     secure: bool,
-    /// Whether the provider answers by a POST from its own site, which carries no `Lax` cookie.
+    /// Whether the response mode is `form_post`: a cross-site POST, which carries no `Lax` cookie.
     answered_by_post: bool,
     /// How long the browser keeps the session cookie.
     lifetime: CookieLifetime,
@@ -38,8 +40,10 @@ enum SameSite {
 }
 
 impl Cookies {
-    /// Names from the application's `id`. `secure`: its base URL is https (plain http is for
-    /// loopback only); `answered_by_post`: response mode `form_post`.
+    /// The cookies of the application with this `id`.
+    ///
+    /// - `secure`: the base URL is https. Plain http is for loopback only.
+    /// - `answered_by_post`: the response mode is `form_post`.
     pub(crate) fn new(id: &str, secure: bool, answered_by_post: bool) -> Self {
         let prefix = if secure { "__Host-" } else { "" };
         Self {
@@ -52,12 +56,12 @@ impl Cookies {
         }
     }
 
-    /// The same with another lifetime of the session cookie.
+    /// Sets the lifetime of the session cookie in the browser.
     pub(crate) fn with_lifetime(self, lifetime: CookieLifetime) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// The cookies of a request that are this application's.
+    /// Finds this application's cookies in a request.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> RequestCookies<'a> {
         RequestCookies::find(self, headers)
     }
@@ -67,20 +71,20 @@ impl Cookies {
         &self.session
     }
 
-    /// `Set-Cookie` that makes the browser forget the session.
+    /// `Set-Cookie` that removes the session cookie.
     pub(crate) fn remove_session(&self) -> HeaderValue {
         self.removal(&self.session, SameSite::Lax)
     }
 
-    /// `Set-Cookie` that makes the browser forget an attempt.
+    /// `Set-Cookie` that removes the cookie of an attempt.
     pub(crate) fn remove_attempt(&self, slot: Slot) -> HeaderValue {
         self.removal(self.attempt_name(slot), self.attempt_same_site())
     }
 
-    /// `Set-Cookie` that counts a sign-in whose callback came without a session cookie. Where the
-    /// count comes back and the session's cookie does not, the browser or a proxy drops that one.
+    /// `Set-Cookie` that counts a sign-in whose callback had no session cookie. If the counter
+    /// comes back and the session cookie does not, the browser or a proxy drops the session cookie.
     ///
-    /// Not sealed: all that it can do is to end a sign-in on a page instead of at the provider.
+    /// Not sealed, because a forged counter only ends a sign-in on an error page.
     pub(crate) fn count_sign_in(&self, sent: &RequestCookies<'_>) -> HeaderValue {
         let count = sent.sign_ins().saturating_add(1).min(9);
         let value = [b'0' + count];
@@ -93,36 +97,46 @@ impl Cookies {
         cookie.unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// `Set-Cookie` that begins to count anew.
+    /// `Set-Cookie` that resets the counter of sign-ins.
     pub(crate) fn forget_sign_ins(&self) -> HeaderValue {
         self.removal(&self.sign_ins, self.attempt_same_site())
     }
 
-    /// `left`: how long the session lasts from now on if nobody comes. The time inside the seal
-    /// decides.
+    /// `Set-Cookie` for the session. `left`: the time until the session ends if it is not used
+    /// again. The browser's lifetime is a hint; the sealed times decide.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: the value is not a valid header value.
     pub(super) fn set_session(&self, value: &[u8], left: Duration) -> Result<HeaderValue, Error> {
         let max_age = match self.lifetime {
+            // Without `Max-Age` the cookie ends with the browser (RFC 6265 section 5.3).
             CookieLifetime::Browser => None,
             CookieLifetime::Session => Some(left.as_secs()),
         };
         self.set_cookie(&self.session, value, max_age, SameSite::Lax)
     }
 
-    /// `kept`: how long the browser keeps it. The time inside the seal decides.
+    /// `Set-Cookie` for an attempt. The browser's `max_age` is a hint; the sealed times decide.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_session`](Self::set_session).
     pub(super) fn set_attempt(
         &self,
         slot: Slot,
         value: &str,
-        kept: Duration,
+        max_age: Duration,
     ) -> Result<HeaderValue, Error> {
         self.set_cookie(
             self.attempt_name(slot),
             value.as_bytes(),
-            Some(kept.as_secs()),
+            Some(max_age.as_secs()),
             self.attempt_same_site(),
         )
     }
 
+    /// The name of the cookie of a slot.
     pub(super) fn attempt_name(&self, slot: Slot) -> &str {
         let [first, ..] = &self.attempts;
         self.attempts.get(slot.index()).unwrap_or(first)
@@ -150,17 +164,20 @@ impl Cookies {
         cookie.extend_from_slice(match (same_site, self.secure) {
             (SameSite::Lax, true) => b"; HttpOnly; Secure; SameSite=Lax".as_slice(),
             (SameSite::Lax, false) => b"; HttpOnly; SameSite=Lax",
-            // Browsers refuse `None` without `Secure`, and accept `Secure` on http loopback.
+            // Browsers refuse `None` without `Secure`, and accept `Secure` over http on loopback
+            // (RFC 6265bis section 5.7).
             (SameSite::None, _) => b"; HttpOnly; Secure; SameSite=None",
         });
         let mut header = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookie))
-            .map_err(|_| Error::new(ErrorKind::Internal, "a cookie is no header value"))?;
+            .map_err(|_| Error::new(ErrorKind::Internal, "a cookie is not a valid header value"))?;
+        // Keeps the value out of `Debug`, and HPACK from indexing it (RFC 7541 section 7.1.3).
         header.set_sensitive(true);
         Ok(header)
     }
 
-    /// Same name, path and attributes as when it was set: otherwise a browser keeps the cookie, or
-    /// refuses the removal (`__Host-` without `Secure`).
+    /// `Set-Cookie` that removes a cookie. It has the path and attributes with which the cookie was
+    /// set: otherwise the browser keeps the cookie, or refuses the removal (`__Host-` without
+    /// `Secure`).
     fn removal(&self, name: &str, same_site: SameSite) -> HeaderValue {
         self.set_cookie(name, b"", Some(0), same_site)
             .unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -181,7 +198,7 @@ mod tests {
             cookies.set_session(b"value", TEN_MINUTES).unwrap(),
             "__Host-identity-AbCdEfGh=value; Path=/; HttpOnly; Secure; SameSite=Lax"
         );
-        // Answers by POST change nothing about the session.
+        // The response mode does not affect the session cookie.
         let cookies = Cookies::new("AbCdEfGh", true, true);
         assert!(
             cookies
@@ -194,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_cookie_is_kept_for_as_long_as_the_session_where_that_is_set() {
+    fn with_a_session_lifetime_the_cookie_is_kept_as_long_as_the_session() {
         let cookies = Cookies::new("id", true, false).with_lifetime(CookieLifetime::Session);
         assert_eq!(
             cookies.set_session(b"value", Duration::from_millis(90_500)).unwrap(),

@@ -1,4 +1,4 @@
-//! The parsers of cookies and records, for the fuzzer.
+//! The fuzz targets for the parsers of cookies, `state` and sealed records.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +22,7 @@ use crate::{
     sign_in::Attempt,
 };
 
+/// The fuzz targets of this module, by name.
 pub(crate) const PARSERS: &[Parser] = &[
     ("attempt", attempt),
     ("cookie_header", cookie_header),
@@ -30,7 +31,7 @@ pub(crate) const PARSERS: &[Parser] = &[
     ("state", state),
 ];
 
-/// What is read is written the same again, as far as it matters.
+/// An attempt that is read, written and read again does not change.
 fn attempt(bytes: &[u8]) {
     if let Some(attempt) = Attempt::read(bytes) {
         let written = codec::encode(&attempt);
@@ -38,13 +39,14 @@ fn attempt(bytes: &[u8]) {
     }
 }
 
+/// A session record that is read and written reads as the same record.
 fn session_record(bytes: &[u8]) {
     if let Some(record) = SessionRecord::read(bytes) {
         assert!(SessionRecord::read(&codec::encode(&record)).unwrap() == record);
     }
 }
 
-/// The pass by hand finds what splitting would find, in as many pairs as it looks at.
+/// The hand-written scan finds the same cookies as splitting at `;`, within its limits.
 fn cookie_header(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
     let cookies = Cookies::new("id", true, false);
@@ -65,6 +67,7 @@ fn cookie_header(bytes: &[u8]) {
     assert!(bytes.len() > 32 * 1024 || found == bare.take(4).collect::<Vec<_>>());
 }
 
+/// A parsed `state` is ASCII and its retry count is one digit.
 fn state(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Some(state) = State::parse(text) {
@@ -72,7 +75,7 @@ fn state(bytes: &[u8]) {
     }
 }
 
-/// Nothing that we did not seal opens.
+/// Bytes that were not sealed here do not open.
 fn sealed(bytes: &[u8]) {
     let keys = KeyRing::new(
         &[Secret::from("a secret of more than thirty-two bytes"), Secret::from("another one")],

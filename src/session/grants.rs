@@ -1,7 +1,8 @@
-//! Grant records in the store.
+//! The grant records in the store, and the cache of decoded ones.
 //!
-//! They are written at sign-in and by flights. Sign-out deletes the session first and a flight
-//! looks for it after it has written, so that one of the two always deletes the grant.
+//! A grant record is written at sign-in and by the single flight of a refresh. Sign-out deletes the
+//! session record first, and a flight looks for the session after it has written the grant, so that
+//! one of the two always deletes the grant.
 
 use std::{
     fmt,
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     records::{RecordId, Records},
     seal::RowPurpose,
-    store::{Sealed, Store},
+    store::{SealedRow, Store},
 };
 use crate::{
     clock::UnixTime,
@@ -27,29 +28,30 @@ use crate::{
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
-/// How many decoded grants are remembered, and how many bytes of them: they are big, and asked for
-/// only by who needs tokens.
+/// The limits of the cache: number of decoded grants, and bytes. Grants are large, and only
+/// requests that need tokens read them.
 const DECODED: (usize, u64) = (1_000, 64 * 1024 * 1024);
-/// For how many seconds a decoded grant stands for its row in a store that is asked over a network.
+/// How long a decoded grant is used without reading its row from a shared store, in seconds.
 const RECENT: i64 = 60;
 
-/// Grants by the row that they were decoded from: a row that has not changed is not opened again.
-pub(super) struct DecodedGrants(Cache<RecordId, Arc<Decoded>, BySize>);
+/// A cache of decoded grants, each with the row that it was decoded from: an unchanged row is not
+/// decrypted again.
+pub(super) struct DecodedGrants(Cache<RecordId, Arc<DecodedGrant>, SizeWeighter>);
 
-struct Decoded {
-    row: Sealed,
+struct DecodedGrant {
+    row: SealedRow,
     record: Arc<GrantRecord>,
-    /// When the row was in the store, in Unix seconds.
+    /// When the row was last seen in the store, in Unix seconds of the injected clock.
     seen: AtomicI64,
 }
 
-/// A grant counts for what its row and what was decoded from it take, and at least for its share of
-/// the number.
+/// Weighs a grant by the memory of its row and of the decoded record, about twice the row. Each
+/// grant weighs at least the average, which limits their number as well.
 #[derive(Clone)]
-struct BySize;
+struct SizeWeighter;
 
-impl Weighter<RecordId, Arc<Decoded>> for BySize {
-    fn weight(&self, _: &RecordId, decoded: &Arc<Decoded>) -> u64 {
+impl Weighter<RecordId, Arc<DecodedGrant>> for SizeWeighter {
+    fn weight(&self, _: &RecordId, decoded: &Arc<DecodedGrant>) -> u64 {
         let (grants, bytes) = DECODED;
         (decoded.row.len() as u64 * 2).max(bytes / grants as u64)
     }
@@ -58,17 +60,17 @@ impl Weighter<RecordId, Arc<Decoded>> for BySize {
 impl DecodedGrants {
     pub(super) fn new() -> Self {
         let (grants, bytes) = DECODED;
-        Self(Cache::with_weighter(grants, bytes, BySize))
+        Self(Cache::with_weighter(grants, bytes, SizeWeighter))
     }
 
     pub(super) fn forget(&self, id: RecordId) {
         self.0.remove(&id);
     }
 
-    fn keep(&self, id: RecordId, row: Sealed, record: &Arc<GrantRecord>, now: UnixTime) {
+    fn keep(&self, id: RecordId, row: SealedRow, record: &Arc<GrantRecord>, now: UnixTime) {
         self.0.insert(
             id,
-            Arc::new(Decoded {
+            Arc::new(DecodedGrant {
                 row,
                 record: Arc::clone(record),
                 seen: AtomicI64::new(now.as_seconds()),
@@ -84,7 +86,12 @@ impl fmt::Debug for DecodedGrants {
 }
 
 impl Records {
-    /// Writes the grant of a session that was just created, so that nobody can have ended it.
+    /// Writes the grant of a new session. No other request knows the session yet, so it cannot have
+    /// ended meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
     pub(super) async fn create_grant(
         &self,
         grant: &GrantRef,
@@ -113,6 +120,7 @@ impl GrantStore for Records {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
         let (id, now) = (RecordId(grant.id().0), self.clock.now());
         let Some(row) = self.store.load(id, now).await? else { return Ok(None) };
+        // Another process may have refreshed the grant: only an equal row counts.
         if let Some(known) = self.decoded.0.get(&id).filter(|known| known.row == row) {
             known.seen.store(now.as_seconds(), Relaxed);
             return Ok(Some(Arc::clone(&known.record)));
@@ -132,18 +140,18 @@ impl GrantStore for Records {
         let Store::Local(store) = &self.store else { return None };
         let id = RecordId(grant.id().0);
         let known = self.decoded.0.get(&id)?;
-        matches!(&known.row, Sealed::Local(row) if store.holds(id, row, now))
+        matches!(&known.row, SealedRow::Local(row) if store.holds(id, row, now))
             .then(|| Arc::clone(&known.record))
     }
 
-    /// A grant's row grows with its tokens, so what is asked is the small row of the session:
-    /// whether it is there.
+    /// Reads the session's row instead of the grant's, which is larger: the session tells whether
+    /// the person has signed out, and the tokens were read at most a minute ago.
     async fn recent(
         &self,
         grant: &GrantRef,
         now: UnixTime,
     ) -> Result<Option<Arc<GrantRecord>>, Error> {
-        let recent = |known: &Arc<Decoded>| {
+        let recent = |known: &Arc<DecodedGrant>| {
             (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)))
         };
         let Some(known) = self.decoded.0.get(&RecordId(grant.id().0)).filter(recent) else {
@@ -156,7 +164,7 @@ impl GrantStore for Records {
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
         let (id, now) = (RecordId(grant.id().0), self.clock.now());
         let (sealed, expires) = (self.seal_grant(grant, record)?, grant.expires_at());
-        // Some stores write nothing where the row has been evicted, and report success.
+        // If the row was evicted, some stores write nothing and report success (Redis with XX).
         let row = match self.store.overwrite(id, sealed.clone(), expires, now).await? {
             Some(row) if self.store.holds(id, &row, now).await? => row,
             _ => self.store.insert(id, sealed, expires, now).await?,
@@ -195,7 +203,7 @@ mod tests {
         config::SessionEnd,
         error::ErrorKind,
         secret::Secret,
-        session::{Created, test_support::*},
+        session::{CreatedSession, test_support::*},
         tokens::{
             Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes, VerifiedClaims,
         },
@@ -203,7 +211,7 @@ mod tests {
 
     fn record(refresh_token: &str) -> GrantRecord {
         let identity = VerifiedClaims {
-            id_token: Secret::from("the proof of who it is"),
+            id_token: Secret::from("an ID token"),
             claims: RawValue::from_string("{}".into()).unwrap(),
             person: person("ada"),
             expires_at: UnixTime::from_seconds(1_000_000_000),
@@ -218,7 +226,7 @@ mod tests {
         )
     }
 
-    async fn sign_in(node: &Node) -> Created {
+    async fn sign_in(node: &Node) -> CreatedSession {
         node.sessions.create(signed_in("ada"), Some(record("first")), node.now()).await.unwrap()
     }
 
@@ -246,7 +254,7 @@ mod tests {
             assert_eq!(
                 refresh_token(&a, grant).await.as_deref(),
                 Some("second"),
-                "although it had opened the first"
+                "although it had decoded the first record"
             );
             let [once, twice] = [a.records.load(grant).await, a.records.load(grant).await]
                 .map(|record| record.unwrap().unwrap());
@@ -279,12 +287,12 @@ mod tests {
         assert_eq!(open.row(created.session.id().grant_id()), Some(grant));
     }
 
-    /// A provider that answers after the person has signed out.
+    /// A provider that responds after the person has signed out.
     #[derive(Debug)]
-    struct Slow(Arc<Records>, RecordId);
+    struct SlowProvider(Arc<Records>, RecordId);
 
     #[async_trait]
-    impl Refresher for Slow {
+    impl Refresher for SlowProvider {
         async fn refresh(&self, _: &Secret, _: &RefreshRequest) -> Result<Refreshed, Error> {
             self.0.end(self.1).await?;
             Ok(Refreshed {
@@ -302,7 +310,7 @@ mod tests {
             let node = Node::new(store);
             let created = sign_in(&node).await;
             let grant = created.session.grant();
-            let slow = Arc::new(Slow(node.records.clone(), created.session.id()));
+            let slow = Arc::new(SlowProvider(node.records.clone(), created.session.id()));
             let clock = Arc::new(node.clock.clone());
             let grants =
                 Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits);
@@ -319,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_save_that_writes_nothing_is_noticed_and_made_good() {
+    async fn a_save_that_writes_nothing_is_noticed_and_repeated_as_an_insert() {
         let (open, store) = OpenStore::new();
         open.set(|store| &store.saves_only_over);
         let node = Node::new(store);
@@ -342,8 +350,8 @@ mod tests {
             refresh_token(&Node::new(store), created.session.grant()).await.as_deref(),
             Some("first")
         );
-        // One that in addition refuses to save under an id of ours can hold no grant: no half
-        // session either.
+        // A store that also refuses to save under a given id cannot keep a grant. Then no session
+        // is left behind either.
         open.set(|store| &store.saves_only_over);
         let error = node
             .sessions
@@ -354,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_sessions_grant_put_in_its_place_is_none() {
+    async fn the_grant_of_another_session_does_not_open_in_its_place() {
         let (open, store) = OpenStore::new();
         let node = Node::new(store.clone());
         let [ada, mallory] = [sign_in(&node).await, sign_in(&node).await];

@@ -1,4 +1,4 @@
-//! [`IntoSessionStore`]: what can be given as a store.
+//! [`IntoSessionStore`]: arguments that are a session store or a pointer to one.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -9,29 +9,50 @@ use tower_sessions_core::{
     session_store::Result,
 };
 
-/// A store of the `tower-sessions` family, or a pointer to one (`Arc<RedisStore<…>>`, `Box<dyn
-/// SessionStore>`), made for version **0.14** of `tower-sessions-core`, the one that
-/// `tower-sessions` 0.14 has. Of crates with stores that is, for example,
-/// `tower-sessions-redis-store` 0.16 and `tower-sessions-memory-store` 0.14; `cargo tree -i
-/// tower-sessions-core` shows which version one was made for.
+/// A session store of the `tower-sessions` family, or a pointer to one (`Arc<RedisStore<…>>`,
+/// `Box<dyn SessionStore>`).
 ///
-/// The parameter tells the two apart and is never written.
+/// The store must implement `SessionStore` of `tower-sessions-core` **0.14**, the version that
+/// `tower-sessions` 0.14 uses. Examples are `tower-sessions-redis-store` 0.16 and
+/// `tower-sessions-memory-store` 0.14. `cargo tree -i tower-sessions-core` shows the version that a
+/// store's crate was built for.
+///
+/// The type parameter distinguishes stores from pointers; it is always inferred.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer};
+/// use tower_sessions_memory_store::MemoryStore;
+///
+/// # fn layer() -> Result<IdentityLayer, Box<dyn std::error::Error>> {
+/// let config = IdentityConfig::new(Authority::parse("https://id.example.com")?, "client-id")
+///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
+///     .with_base_url("https://app.example.com")?
+///     .build()?;
+/// // `MemoryStore::default()` without the `Arc` works as well.
+/// let store = Arc::new(MemoryStore::default());
+/// Ok(IdentityLayer::new(config).with_store(store)?)
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session store of `tower-sessions-core` 0.14",
     label = "expected a type that implements `SessionStore` of `tower-sessions-core` 0.14",
-    note = "`tower-sessions` 0.15 and other versions have a trait of the same name that is another one: take the version of the store's crate that was made for `tower-sessions-core` 0.14, for example `tower-sessions-redis-store` 0.16",
-    note = "`cargo tree -i tower-sessions-core` shows which versions there are, and what brings them in"
+    note = "`tower-sessions` 0.15 and other versions have a different trait of the same name: use \
+            the version of the store's crate that depends on `tower-sessions-core` 0.14, for \
+            example `tower-sessions-redis-store` 0.16",
+    note = "`cargo tree -i tower-sessions-core` shows the versions in use, and the crates that \
+            depend on them"
 )]
 pub trait IntoSessionStore<Kind> {
-    /// The store behind a pointer.
+    /// The store as a trait object.
     fn into_store(self) -> Arc<dyn SessionStore>;
 }
 
-/// The kind of a store by itself.
+/// The kind of a store by value.
 #[derive(Debug)]
 pub enum ByItself {}
 
-/// The kind of a pointer to one.
+/// The kind of a pointer to a store.
 #[derive(Debug)]
 pub enum ByPointer {}
 
@@ -46,16 +67,16 @@ where
     P: Deref<Target: SessionStore> + fmt::Debug + Send + Sync + 'static,
 {
     fn into_store(self) -> Arc<dyn SessionStore> {
-        Arc::new(Pointed(self))
+        Arc::new(PointerStore(self))
     }
 }
 
-/// What a pointer points to, as a store.
+/// A pointer to a store, which forwards every call.
 #[derive(Debug)]
-struct Pointed<P>(P);
+struct PointerStore<P>(P);
 
 #[async_trait]
-impl<P> SessionStore for Pointed<P>
+impl<P> SessionStore for PointerStore<P>
 where
     P: Deref<Target: SessionStore> + fmt::Debug + Send + Sync + 'static,
 {

@@ -1,9 +1,9 @@
-//! The default store: in this process, synchronous, bounded, expiring.
+//! [`LocalStore`]: the default store, in the memory of this process.
 //!
-//! It is bounded by rows and by bytes. When it is full, room is made where it costs least: by the
-//! oldest sessions of a person who has many, otherwise by the row that would expire first. Somebody
-//! has to sign in again, nobody is let in; and an account that signs in again and again takes the
-//! place of itself, not of everybody else.
+//! It is synchronous, rows expire, and rows and bytes are bounded. A full store evicts the oldest
+//! session of the person with the most sessions, if that person has more than a few, otherwise the
+//! row that would expire first. An account that signs in again and again therefore evicts its own
+//! sessions and not those of other people. The person of an evicted session has to sign in again.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,24 +15,25 @@ use std::{
 use super::records::RecordId;
 use crate::{clock::UnixTime, measure, secret::fingerprint, tokens::Person};
 
-/// Number of rows that expire along with one that is written: more than one, so that they leave
-/// faster than they come.
+/// Number of expired rows that are removed with each write. More than one, so that expired rows are
+/// removed faster than rows are added.
 const EXPIRED_AT_ONCE: usize = 4;
+/// Number of shards, each with a lock of its own.
 const SHARDS: usize = 16;
-/// Number of sessions of one person in a shard up to which nobody speaks of many: browsers, phones,
-/// an old laptop.
+/// Number of sessions per person and shard that are usual: browsers, phones, an old laptop. Above
+/// it the person's oldest session is evicted first.
 const FEW: usize = 4;
-/// What a row takes beside its bytes, about.
+/// Approximate memory of a row in addition to its sealed bytes: map entries and allocations.
 const ROW: usize = 200;
 
-/// Sealed rows by id.
+/// A store of sealed rows in this process.
 pub(crate) struct LocalStore {
     shards: Vec<Mutex<Shard>>,
     rows_per_shard: usize,
     bytes_per_shard: usize,
 }
 
-/// The person of a session, as a fingerprint.
+/// A fingerprint of the person of a session (`iss` and `sub`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Owner(u64);
 
@@ -44,7 +45,8 @@ impl Owner {
     }
 }
 
-/// A session and its grant are in the same one.
+/// One part of the rows. A session and its grant are in the same shard, so that both can be evicted
+/// under one lock.
 #[derive(Default)]
 struct Shard {
     rows: HashMap<RecordId, Row, BuildHasherDefault<IdHasher>>,
@@ -52,13 +54,14 @@ struct Shard {
     bytes: usize,
     /// The sessions of each person, the oldest first.
     owners: HashMap<Owner, Vec<RecordId>>,
-    /// Persons with more than a few, by their number.
+    /// The people with more than [`FEW`] sessions, by their number of sessions.
     crowds: BTreeSet<(usize, Owner)>,
 }
 
 struct Row {
     sealed: Arc<[u8]>,
     expires: UnixTime,
+    /// The person; `None` for a grant.
     owner: Option<Owner>,
 }
 
@@ -74,9 +77,10 @@ impl LocalStore {
     /// The default number of bytes.
     pub(crate) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 
-    /// Room for about this many sessions, each with its grant, in about this many bytes.
+    /// A store for about this many sessions, each with its grant, in about this many bytes.
     pub(crate) fn new(sessions: usize, bytes: usize) -> Self {
         let rows = sessions.max(1).saturating_mul(2);
+        // The limits hold per shard. In a small store unequal shards would evict too early.
         let shards = if rows < 1024 { 1 } else { SHARDS };
         Self {
             shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
@@ -85,7 +89,7 @@ impl LocalStore {
         }
     }
 
-    /// Whether the row of `id` is live and still these bytes.
+    /// Whether the row of `id` has not expired and still has these bytes.
     pub(super) fn holds(&self, id: RecordId, sealed: &Arc<[u8]>, now: UnixTime) -> bool {
         self.shard(id).is_some_and(|shard| {
             shard.rows.get(&id).is_some_and(|row| {
@@ -94,6 +98,7 @@ impl LocalStore {
         })
     }
 
+    /// The row of `id`, if there is one that has not expired.
     pub(super) fn load(&self, id: RecordId, now: UnixTime) -> Option<Arc<[u8]>> {
         let mut shard = self.shard(id)?;
         let row = shard.rows.get(&id)?;
@@ -104,7 +109,8 @@ impl LocalStore {
         None
     }
 
-    /// `owner`: the person, where it is a session.
+    /// Writes a row, and evicts others if the shard is full. `owner` is the person of a session,
+    /// and `None` for a grant.
     pub(super) fn save(
         &self,
         id: RecordId,
@@ -125,8 +131,9 @@ impl LocalStore {
         while shard.rows.len() >= self.rows_per_shard
             || shard.bytes + row.size() > self.bytes_per_shard
         {
-            let Some(first) = shard.least(id) else { break };
-            // A session without its grant has no tokens, a grant without its session nobody.
+            let Some(first) = shard.next_to_evict(id) else { break };
+            // Together, because a session without its grant has no tokens, and a grant without its
+            // session cannot be reached.
             shard.remove(first.grant_id());
             shard.remove(first);
         }
@@ -141,11 +148,10 @@ impl LocalStore {
 
     fn shard(&self, id: RecordId) -> Option<MutexGuard<'_, Shard>> {
         let [.., last] = id.bytes();
-        // A grant's id is the complement of its session's.
+        // A grant's id is the complement of its session's: both map to one shard.
         let place = if last < 0x80 { last } else { !last };
         let shard = self.shards.get(usize::from(place) % self.shards.len().max(1))?;
-        // A shard is consistent after every line above, so a panic elsewhere leaves nothing to
-        // mistrust.
+        // No code panics while it holds the lock, so a poisoned shard is consistent.
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -171,7 +177,7 @@ impl Shard {
         }
     }
 
-    /// Changes which sessions a person has.
+    /// Changes the list of a person's sessions, and keeps `crowds` up to date.
     fn change(&mut self, owner: Owner, change: impl FnOnce(&mut Vec<RecordId>)) {
         let sessions = self.owners.entry(owner).or_default();
         let before = sessions.len();
@@ -188,8 +194,9 @@ impl Shard {
         }
     }
 
-    /// The row that makes room for that of `id`.
-    fn least(&self, id: RecordId) -> Option<RecordId> {
+    /// The row to evict before the row of `id` is written: neither that row nor its session or
+    /// grant.
+    fn next_to_evict(&self, id: RecordId) -> Option<RecordId> {
         let is_other = |row: &RecordId| *row != id && row.grant_id() != id;
         let crowd = self.crowds.last().and_then(|(_, owner)| self.owners.get(owner));
         let oldest = crowd.and_then(|sessions| sessions.iter().copied().find(is_other));
@@ -206,8 +213,8 @@ impl fmt::Debug for LocalStore {
     }
 }
 
-/// Takes an id as its own hash: ids are random or hashes, made here, and reach the store only out
-/// of a seal.
+/// A hasher that uses the first eight bytes of an id as its hash. Ids are random or derived by a
+/// keyed hash, and an id from outside is authenticated by its seal, so collisions cannot be chosen.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -273,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn expired_rows_leave_as_others_come() {
+    fn expired_rows_are_removed_as_others_are_written() {
         let store = LocalStore::new(100, LocalStore::DEFAULT_BYTES);
         for number in 0..100 {
             store.save(id(number), Arc::new([0]), after(60), None, NOW);
@@ -287,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_gives_up_the_row_that_expires_first() {
+    fn a_full_store_evicts_the_row_that_expires_first() {
         let store = LocalStore::new(5, LocalStore::DEFAULT_BYTES);
         for number in 0..40 {
             store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), None, NOW);
@@ -311,7 +318,7 @@ mod tests {
         RecordId(i128::from_le_bytes(fingerprint("id", [&number.to_be_bytes()[..]])))
     }
 
-    /// Signs somebody in: a session and a grant.
+    /// Writes a session and its grant.
     fn sign_in(store: &LocalStore, number: u32, owner: u64, bytes: usize) -> RecordId {
         let (id, expires) = (random(number), after(i64::from(number) + 60));
         store.save(id, vec![0; bytes].into(), expires, Some(Owner(owner)), NOW);
@@ -320,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_signs_in_again_and_again_pushes_out_nobody_but_itself() {
+    fn an_account_that_signs_in_again_and_again_evicts_only_its_own_sessions() {
         for (sessions, bytes) in [(600, usize::MAX), (1_000_000, 600 * 2 * (1_000 + ROW))] {
             let store = LocalStore::new(sessions, bytes);
             let others: Vec<_> =
@@ -331,9 +338,9 @@ mod tests {
                 |ids: &[RecordId]| ids.iter().filter(|id| store.load(**id, NOW).is_some()).count();
             assert_eq!(alive(&others), 200, "although they expire first");
             assert!((200..=400).contains(&alive(&own)), "{}", alive(&own));
-            assert!(store.load(own[own.len() - 1], NOW).is_some(), "the last one counts");
+            assert!(store.load(own[own.len() - 1], NOW).is_some(), "the newest is kept");
             assert!(rows(&store) <= 1_216);
-            // And who comes later finds room as well.
+            // Later sign-ins of other people evict sessions of the same account.
             let later: Vec<_> = (5_000..5_100)
                 .map(|number| sign_in(&store, number, number.into(), 1_000))
                 .collect();
@@ -342,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_and_its_grant_go_together() {
+    fn a_session_and_its_grant_are_evicted_together() {
         let store = LocalStore::new(5, usize::MAX);
         let ids: Vec<_> =
             (0..40).map(|number| sign_in(&store, number, number.into(), 10)).collect();
@@ -362,7 +369,7 @@ mod tests {
         store.save(two.grant_id(), vec![0; 1_000_000].into(), after(60), None, NOW);
         assert!(
             store.load(two, NOW).is_some(),
-            "one that does not fit at all takes the place of the others, and no more"
+            "a row larger than the store evicts all others, but not its own session"
         );
         rows(&store);
     }

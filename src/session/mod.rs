@@ -1,16 +1,17 @@
-//! Sessions of the browser: a sealed ticket in the cookie, sealed records in a store, sealed
-//! attempts while somebody is signing in.
+//! Browser sessions: a sealed ticket in the cookie, sealed records in a store, and sealed attempts
+//! while a sign-in is under way.
 //!
-//! - The cookie is a **ticket**: record id, key and the moment it was last rolled. Without it the
-//!   store opens nothing; without the store it is nobody.
-//! - The **session record** is created once and never saved again. It exists = somebody is signed
-//!   in.
-//! - The **grant record** beside it holds what tokens need; its id is derived, it is written by
-//!   flights only, and it never outlives the session.
-//! - An **attempt** is a cookie in one of eight slots; nothing is kept on this side for somebody
-//!   who only looks at the sign-in page.
+//! - The session cookie is a **ticket**: record id, key, and the time when it was last rolled. It
+//!   carries half of the record's key, so neither the cookie nor a dump of the store is enough to
+//!   open a record.
+//! - The **session record** is created once and never saved again. A person is signed in exactly as
+//!   long as it exists.
+//! - The **grant record** holds the tokens. Its id is derived from the session's, only a single
+//!   flight writes it after the sign-in, and it never outlives the session.
+//! - An **attempt** is a cookie in one of eight slots. A request for the sign-in page stores
+//!   nothing on the server.
 //!
-//! Whatever does not open is "signed out": never an error, never a panic.
+//! A cookie or record that does not open means "signed out"; it is never an error.
 
 mod attempts;
 mod caches;
@@ -60,4 +61,4 @@ mod test_support;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use sessions::Created;
+pub(crate) use sessions::CreatedSession;

@@ -1,4 +1,4 @@
-//! The session record: who signed in, and until when.
+//! [`SessionRecord`]: the verified sign-in and the lifetime of a session, as it is stored.
 
 use std::sync::Arc;
 
@@ -13,26 +13,27 @@ use crate::{
     user::{Application, User},
 };
 
-/// What the store keeps, sealed, about somebody who is signed in. Created once, never saved again.
+/// The sealed record of a session. It is created once and never saved again, so that no late write
+/// can bring back a session that was deleted.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionRecord {
     pub(crate) person: Person,
-    /// The claims of the sign-in as JSON, unparsed: most requests read none.
+    /// The claims of the sign-in as JSON text. Parsed on demand, because most requests read none.
     pub(crate) claims: Box<str>,
-    /// The account in its home tenant, where Microsoft told it.
+    /// The account in its home tenant (`{uid}.{utid}`), from Microsoft's token response.
     pub(crate) home_account_id: Option<Box<str>>,
     pub(crate) created: UnixTime,
-    /// The absolute end.
+    /// The absolute end, by the server's clock.
     pub(crate) expires: UnixTime,
-    /// From when on the claims are to be renewed.
+    /// When the claims are due for renewal; `None` if they are never renewed.
     pub(crate) renew_at: Option<UnixTime>,
-    /// The authentication context that the sign-in was held to.
+    /// The authentication context that the sign-in was required to meet.
     pub(crate) auth_context: Option<Box<str>>,
-    /// For what the sign-in was started by the application itself: asked for again within ten
-    /// minutes, it would loop.
+    /// The step-ups that the application started this sign-in for. A step-up that is asked for
+    /// again within ten minutes counts as a redirect loop.
     pub(crate) causes: Vec<Fingerprint>,
-    /// The answer that it was made from, and where that led: a browser that goes back to it is sent
-    /// there again.
+    /// The authorization response of the sign-in and the page that it led to. If the browser
+    /// repeats the response (Back, reload), it is redirected to that page again.
     pub(crate) returned_to: Option<ReturnedTo>,
 }
 
@@ -49,17 +50,18 @@ codec::record!(SessionRecord {
 });
 
 impl SessionRecord {
-    /// What the session was started for.
+    /// The causes and the response that the session began with.
     pub(crate) fn origin(&self) -> SessionOrigin<'_> {
         let returned_to = self.returned_to.as_ref();
         SessionOrigin { created: self.created, causes: &self.causes, returned_to }
     }
 
-    /// Whether the session may go on under the settings of now.
+    /// Checks the sign-in against the present configuration (tenants, `acr`, authentication
+    /// context), which may be stricter than at the time of the sign-in.
     ///
     /// # Errors
     ///
-    /// As its sign-in would be refused today.
+    /// The error with which the same sign-in would be refused now.
     pub(crate) fn check(&self, config: &ValidConfig) -> Result<(), Error> {
         let past = PastSignIn {
             claims: &self.claims,
@@ -70,14 +72,14 @@ impl SessionRecord {
         past.check(config)
     }
 
-    /// The user whose grant this is.
+    /// The user of this record, with the reference to their grant.
     pub(crate) fn user(self, grant: GrantRef, application: Arc<Application>) -> User {
         User::new(self.person, self.claims, self.home_account_id, grant, application)
     }
 }
 
 impl std::fmt::Debug for SessionRecord {
-    /// Says when, not who.
+    /// Times only: personal data stays out of logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SessionRecord")
             .field("created", &self.created)
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_reads_as_it_was_written() {
         let full = record();
         assert_eq!(SessionRecord::read(&codec::encode(&full)), Some(full.clone()));
         let person = Person { tid: None, oid: Some("o".into()), ..full.person };
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_lacks_a_field_is_none() {
+    fn a_record_that_was_cut_off_does_not_read() {
         let whole = codec::encode(&record());
         assert!((0..whole.len()).all(|length| SessionRecord::read(&whole[..length]).is_none()));
         assert!(!format!("{:?}", record()).contains("ada"));

@@ -1,4 +1,4 @@
-//! The rows of the store, sealed: session records, and which grant belongs to which.
+//! [`Records`]: the sealed rows of the store, and the ids that connect a session and its grant.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{
     grants::DecodedGrants,
     local::Owner,
     seal::{KeyRing, RowPurpose},
-    store::{Sealed, Store},
+    store::{SealedRow, Store},
 };
 pub(super) use crate::sign_in::RecordId;
 use crate::{
@@ -20,21 +20,21 @@ use crate::{
 };
 
 impl RecordId {
-    /// The id of the session's grant, derived so that whoever can delete the one can delete the
-    /// other: its complement. Ids are random, and what tells the two rows apart is the purpose in
-    /// their keys.
+    /// The id of the session's grant: the complement of the session's id. It is derived, so that
+    /// the session's id is enough to delete both rows. The purpose in their keys keeps one row from
+    /// opening as the other.
     pub(super) fn grant_id(self) -> Self {
         Self(!self.0)
     }
 
-    /// The grant, with what opens it.
+    /// A reference to the grant, with the ticket's half of its key.
     pub(super) fn grant(self, key: Zeroizing<[u8; 32]>, expires: UnixTime) -> GrantRef {
         GrantRef::new(GrantId(self.grant_id().0), self.0, key, expires)
     }
 }
 
-/// Seals, opens, writes and deletes rows. It is the [`GrantStore`](crate::tokens::GrantStore) of
-/// the tokens.
+/// Seals, opens, writes and deletes the rows of sessions and grants. It implements
+/// [`GrantStore`](crate::tokens::GrantStore) for the module `tokens`.
 #[derive(Debug)]
 pub(crate) struct Records {
     pub(super) keys: Arc<KeyRing>,
@@ -48,46 +48,52 @@ impl Records {
         Self { keys, store, clock, decoded: DecodedGrants::new() }
     }
 
-    /// Writes a session record under a new id and a new key.
+    /// Writes a session record under a new random id and a new random key.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable)
     pub(super) async fn create_session(
         &self,
         plain: &[u8],
         expires: UnixTime,
         owner: Owner,
-    ) -> Result<(GrantRef, Sealed), Error> {
+    ) -> Result<(GrantRef, SealedRow), Error> {
         let (id, key) = (RecordId::from_bytes(random()?), Zeroizing::new(random()?));
         let sealed = self.keys.seal_row(RowPurpose::Session, &id.bytes(), &key, plain)?;
         let (given, mut row) =
             self.store.create(id, sealed, expires, Some(owner), self.clock.now()).await?;
         if given != id {
-            // The store chose another id, and the key depends on it. Nobody knows the session yet.
+            // The store chose another id, which is part of the key: seal again under that id. No
+            // cookie refers to the session yet.
             let sealed = self.keys.seal_row(RowPurpose::Session, &given.bytes(), &key, plain)?;
             row = self.store.save(given, sealed, expires, self.clock.now()).await?;
         }
         Ok((given.grant(key, expires), row))
     }
 
-    /// Opens a session record; `None` for one that is of another purpose, id, key or application,
-    /// or damaged.
+    /// Opens a session record. `None` if it was sealed for another purpose, id, ticket or
+    /// application, or is damaged.
     pub(super) fn open_session(
         &self,
         id: RecordId,
         key: &[u8; 32],
-        row: &Sealed,
+        row: &SealedRow,
     ) -> Option<Vec<u8>> {
         self.keys.open_row(RowPurpose::Session, &id.bytes(), key, &row.bytes()?)
     }
 
-    /// Deletes what makes somebody signed in, then the grant. A grant that stays is out of reach
-    /// without its session, and expires like it.
+    /// Deletes the session record, then the grant.
     ///
     /// # Errors
     ///
-    /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be signed in.
+    /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the session may still exist.
     pub(crate) async fn end(&self, session: RecordId) -> Result<(), Error> {
         self.store.delete(session).await?;
         measure::session_ended();
         self.decoded.forget(session.grant_id());
+        // No error for the caller: the person is signed out. Without its session the grant cannot
+        // be reached, and its row expires at the same time.
         if let Err(error) = self.store.delete(session.grant_id()).await {
             tracing::warn!(%error, "the grant of a session that ended could not be deleted");
         }

@@ -1,12 +1,12 @@
-//! The cookies of one request that belong to this application, found in one pass over its `Cookie`
-//! headers.
+//! [`RequestCookies`]: this application's cookies in one request, found in one pass over its
+//! `Cookie` headers.
 //!
 //! - A request may have several `Cookie` headers: HTTP/2 and HTTP/3 split them (RFC 9113 section
 //!   8.2.3).
-//! - A pair ends at `;`, also within double quotes, as browsers have it (RFC 6265 section 5.2).
-//! - A pass looks at 200 pairs and 32 KiB at most; separators without a pair between them cost next
-//!   to nothing. Compressed by HPACK, a header of that size costs its sender a few bytes.
-//! - Nothing is allocated unless a sign-in is under way.
+//! - A pair ends at `;`, also within double quotes, as in browsers (RFC 6265 section 5.2).
+//! - At most 200 pairs and 32 KiB are scanned, because HPACK compresses a header of that size to a
+//!   few bytes, so it costs its sender nothing. Runs of separators are skipped in blocks.
+//! - Nothing is allocated unless the request has cookies of attempts.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -14,33 +14,33 @@ use http::{HeaderMap, header::COOKIE};
 
 use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
 
-/// Number of cookies of one name that are looked at (C-327): a browser sends one.
+/// Number of cookies of one name that are tried (C-327). More than one, because a subdomain can
+/// plant a cookie of the same name.
 pub(super) const TRIED: usize = 4;
-/// Number of pairs that are looked at. Browsers keep up to 180 for a site.
+/// Number of pairs that are scanned. Browsers keep up to 180 cookies per site.
 const MOST_PAIRS: usize = 200;
-/// Number of bytes that are looked at, in all `Cookie` headers together. Servers accept 8 to 32
-/// KiB.
+/// Number of bytes that are scanned, in all `Cookie` headers together. Servers accept 8 to 32 KiB.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// A ticket and its session, if it has one.
+/// A ticket and its session, or `None` if the ticket has no session.
 type TicketLookup<'a> = (&'a CookieValue, Option<Arc<Session>>);
 
-/// What a request brought of this application's cookies. Nothing of it has been opened yet.
+/// This application's cookies in one request, as they were sent: none has been opened yet.
 #[derive(Debug, Default)]
 pub(crate) struct RequestCookies<'a> {
-    /// Different values that have the length of a ticket, in the order in which they were sent.
+    /// The distinct values that have the length of a ticket, in the order in which they were sent.
     tickets: [Option<&'a CookieValue>; TRIED],
     has_session: bool,
     sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
-    /// What the store said of the tickets that it was asked about.
+    /// The tickets that were looked up in the store during this request.
     loaded: Mutex<Vec<TicketLookup<'a>>>,
     /// The session that the provider did not renew in this request.
     refused: OnceLock<Arc<Session>>,
 }
 
 impl<'a> RequestCookies<'a> {
-    /// Finds the cookies with the names of `ours`.
+    /// Finds the cookies that have a name of `ours`.
     pub(super) fn find(ours: &Cookies, headers: &'a HeaderMap) -> Self {
         let mut found = Self::default();
         let name = ours.session_name().as_bytes();
@@ -58,7 +58,8 @@ impl<'a> RequestCookies<'a> {
                     return found;
                 }
                 pairs -= 1;
-                // The names of attempts begin with that of the session.
+                // The names of attempts begin with the name of the session cookie, so that one
+                // comparison finds both.
                 let after_name = rest.strip_prefix(name);
                 let from = after_name.unwrap_or(rest);
                 let end = memchr::memchr(b';', from).unwrap_or(from.len());
@@ -72,7 +73,8 @@ impl<'a> RequestCookies<'a> {
         found
     }
 
-    /// Keeps what follows the name of the session cookie, if it is `=value` or `.slot=value`.
+    /// Keeps a cookie whose name begins with that of the session cookie. `after_name` is the rest
+    /// of the pair: `=value` (session), `.slot=value` (attempt) or `.r=count`.
     fn keep(&mut self, after_name: &'a [u8]) {
         match after_name {
             [b'=', value @ ..] => {
@@ -101,27 +103,29 @@ impl<'a> RequestCookies<'a> {
         }
     }
 
-    /// Whether there is a session cookie, of whatever worth: one to remove if nobody is signed in.
+    /// Whether the browser sent a session cookie, valid or not. An invalid one is removed when the
+    /// browser is sent to sign in.
     pub(crate) fn has_session(&self) -> bool {
         self.has_session
     }
 
-    /// Number of sign-ins of the last minute after which no session cookie came back.
+    /// The number of sign-ins in the last minute after which the browser sent no session cookie.
     pub(crate) fn sign_ins(&self) -> u8 {
         self.sign_ins
     }
 
-    /// Cookies that could be tickets, by their length alone.
+    /// The session cookies that have the length of a ticket. They are not verified.
     pub(super) fn tickets(&self) -> impl Iterator<Item = &'a CookieValue> {
         self.tickets.into_iter().flatten()
     }
 
-    /// Values of the cookies of one slot.
+    /// The values of the cookies of one slot.
     pub(super) fn attempts(&self, slot: Slot) -> impl Iterator<Item = &'a [u8]> {
         self.attempts.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 
-    /// The session of a ticket, if the store was asked about it in this request.
+    /// The session of a ticket, as it was loaded earlier in this request. The outer `None` means
+    /// that the ticket has not been looked up, the inner one that it has no session.
     pub(super) fn loaded(&self, ticket: &CookieValue) -> Option<Option<Arc<Session>>> {
         let all = self.all_loaded();
         all.iter().find(|(of, _)| *of == ticket).map(|(_, session)| session.clone())
@@ -141,12 +145,13 @@ impl<'a> RequestCookies<'a> {
         self.all_loaded().iter().find_map(|(_, session)| session.clone())
     }
 
-    /// Hands on a session that was loaded for another copy of these cookies.
+    /// Remembers a session that was loaded from another copy of the same headers.
     pub(crate) fn hand_on(&self, session: &Arc<Session>) {
         self.set_loaded(&session.cookie, Some(Arc::clone(session)));
     }
 
-    /// Hands the session of a ticket on to the rest of this request.
+    /// Remembers the session of a ticket for the rest of this request. A ticket that the request
+    /// did not bring is ignored.
     pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
         let Some(ticket) = self.tickets().find(|own| *own == ticket) else { return };
         let mut all = self.all_loaded();
@@ -159,11 +164,12 @@ impl<'a> RequestCookies<'a> {
     }
 }
 
-/// The rest of a header without the separators at its beginning: `;`, spaces and tabs.
+/// The rest of a header after its leading separators: `;`, spaces and tabs.
 #[inline]
 fn without_separators(rest: &[u8]) -> &[u8] {
     let is_one = |byte: u8| (byte == b';') | (byte == b' ') | (byte == b'\t');
-    // What browsers send between two pairs: one `;` and one space.
+    // The fast path: browsers send one `;` and one space between two pairs (RFC 6265 section
+    // 4.2.1).
     let mut rest = match rest {
         [b';', b' ', after @ ..] => after,
         _ => rest,
@@ -171,7 +177,8 @@ fn without_separators(rest: &[u8]) -> &[u8] {
     if !rest.first().is_some_and(|byte| is_one(*byte)) {
         return rest;
     }
-    // Long runs in blocks: a few vector instructions for each.
+    // Long runs are skipped in blocks of 32 bytes. The fold has no branch, so that the compiler can
+    // vectorize it.
     while let Some((block, after)) = rest.split_first_chunk::<32>()
         && block.iter().fold(true, |all, byte| all & is_one(*byte))
     {
@@ -181,8 +188,8 @@ fn without_separators(rest: &[u8]) -> &[u8] {
     rest.get(run..).unwrap_or_default()
 }
 
-/// A value without white space at its end and without double quotes around it, which say nothing
-/// (RFC 6265 section 4.1.1).
+/// A cookie's value without trailing white space and without surrounding double quotes, which are
+/// no part of the value (RFC 6265 section 4.1.1).
 fn bare(value: &[u8]) -> &[u8] {
     match value.trim_ascii_end() {
         [b'"', value @ .., b'"'] => value,
@@ -276,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_around_a_value_say_nothing_and_quotes_do_not_hide_a_separator() {
+    fn quotes_around_a_value_are_removed_and_quotes_do_not_hide_a_separator() {
         assert_eq!(tickets(&lines(&[&format!("{NAME}=\"{}\" ; x=y", ticket('a'))])), "a");
         assert_eq!(tickets(&lines(&[&format!("x=\"y; {NAME}={}; z\"", ticket('a'))])), "a");
         assert_eq!(
@@ -287,7 +294,7 @@ mod tests {
 
     // C-327: two cookies with the same name (subdomain planted)
     #[test]
-    fn of_one_name_a_few_different_values_are_looked_at() {
+    fn four_different_values_of_one_name_are_tried() {
         let pairs: Vec<_> =
             "abcdefgh".chars().map(|letter| format!("{NAME}={}", ticket(letter))).collect();
         assert_eq!(tickets(&lines(&[&pairs.join("; ")])), "abcd");

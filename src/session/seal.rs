@@ -1,4 +1,5 @@
-//! Sealing: AES-256-GCM-SIV with random nonces under keys derived by HKDF-SHA256, one per purpose.
+//! [`KeyRing`]: seals cookies and rows with AES-256-GCM-SIV (RFC 8452) and random nonces, under
+//! keys derived with HKDF-SHA256 (RFC 5869), one per purpose.
 //!
 //! ```text
 //! sealed = version (1) · key id (4) · nonce (12) · ciphertext · tag (16)
@@ -7,11 +8,13 @@
 //!
 //! # Security
 //!
-//! GCM-SIV, because cookies are sealed as often as anybody on the internet asks for the sign-in
-//! page: a nonce that repeats tells only whether two sealed values are equal, where GCM would lose
-//! its key. Every key depends on the application (client id, authority, base URL), so a value of
-//! another application with the same secret does not open. Rows of the store have a key of their
-//! own, which needs the ticket in the cookie as well.
+//! - **GCM-SIV instead of GCM.** Every request for the sign-in page seals a cookie, so anybody can
+//!   make the server use up random nonces. A repeated nonce reveals only whether two sealed values
+//!   are equal; with GCM it would reveal the authentication key.
+//! - **Binding.** Every key depends on the application (client id, authority, base URL). A value of
+//!   another application with the same secret does not open.
+//! - **Rows.** Each row of the store has a key of its own, which depends on the ticket in the
+//!   cookie as well.
 
 use std::fmt;
 
@@ -27,21 +30,23 @@ use crate::{
     secret::{Secret, expand, random},
 };
 
-/// The version of everything sealed. An unknown one does not open.
+/// The version of the sealed format. Values of another version do not open.
 const VERSION: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const HEADER: usize = 1 + KEY_ID + NONCE;
 
-/// What a sealed value belongs to, beyond its purpose: known to whoever opens it, not kept in it.
+/// Associated data of a sealed value in addition to its purpose, such as the session of a step-up.
+/// It is authenticated and not stored: opening needs the same context as sealing.
 pub(crate) type Context = [u8; 16];
 
-/// By how many bytes a sealed value is longer than the plain one.
+/// The difference in length between a sealed value and its plain text, in bytes.
 pub(super) const OVERHEAD: usize = HEADER + TAG;
 
-/// What a sealed value is for that somebody else keeps: a browser, in a cookie or a link, or the
-/// application. Each has its own key, and no number stands for two purposes, of rows included.
+/// The purpose of a sealed value outside of the store: in a cookie, in a link, or in the
+/// application's own session. Each purpose has its own key. No number is used for two purposes,
+/// those of [`RowPurpose`] included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum CookiePurpose {
@@ -52,7 +57,7 @@ pub(super) enum CookiePurpose {
     Page = 8,
 }
 
-/// What a sealed row of the store is for. Each row has its own key.
+/// The purpose of a sealed row of the store. Each row has its own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum RowPurpose {
@@ -61,34 +66,37 @@ pub(super) enum RowPurpose {
     Cache = 9,
 }
 
-/// What tells the derivation of a named row from that of a row's key, which begins with its
-/// purpose.
+/// Domain separator for the ids and keys of named rows. The derivation of a row's key begins with
+/// its purpose, so this number must differ from all purposes.
 const NAMED: u8 = 7;
 
-/// A row that is found by a name instead of by a ticket.
+/// The id and key of a row that is found by a name instead of by a ticket.
 pub(super) struct NamedRow {
     pub(super) id: [u8; 16],
-    /// In the place of a ticket's.
+    /// Takes the place of the key in a ticket.
     pub(super) key: Zeroizing<[u8; 32]>,
 }
 
-/// Whether something was sealed under the secret that seals now.
+/// Whether a value was sealed under the current secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyAge {
     Current,
-    /// Under a later one of the list: it still opens, and is to be sealed anew where that is
-    /// possible.
+    /// Sealed under a later secret of the list, which opens but does not seal. The value should be
+    /// sealed again.
     Older,
 }
 
-/// The keys of one application: the first secret seals, all open.
+/// The keys of one application. The first cookie secret seals, all secrets open.
 pub(crate) struct KeyRing {
     current: Keys,
     older: Vec<Keys>,
 }
 
+/// The keys derived from one cookie secret.
 struct Keys {
+    /// Stored in each sealed value, to find the secret that it was sealed under.
     id: [u8; KEY_ID],
+    /// The key from which the keys of rows are derived.
     rows: hmac::Key,
     ticket: LessSafeKey,
     attempt: LessSafeKey,
@@ -98,12 +106,12 @@ struct Keys {
 }
 
 impl KeyRing {
-    /// Derives the keys. `binding` is what the application is: the same secret with another binding
-    /// opens nothing.
+    /// Derives the keys of an application. `binding` identifies the application: the same secret
+    /// with another binding opens nothing.
     ///
     /// # Errors
     ///
-    /// `secrets` is empty.
+    /// [`ErrorKind::NotConfigured`]: `secrets` is empty.
     pub(crate) fn new(secrets: &[Secret], binding: &[&[u8]]) -> Result<Self, Error> {
         let mut keys = secrets.iter().map(|secret| Keys::derive(secret, binding));
         let current = keys.next().unwrap_or_else(|| {
@@ -112,7 +120,11 @@ impl KeyRing {
         Ok(Self { current, older: keys.collect::<Result<_, _>>()? })
     }
 
-    /// Seals a cookie. `context` is not kept: whoever opens has to know it.
+    /// Seals a value under the current secret. `context` is not stored in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(super) fn seal_cookie(
         &self,
         purpose: CookiePurpose,
@@ -122,7 +134,8 @@ impl KeyRing {
         seal(&self.current.id, self.current.cookie(purpose), purpose as u8, context, plain)
     }
 
-    /// Opens a cookie in place.
+    /// Decrypts a value in place. `None` if it was not sealed by this application for this purpose
+    /// and context, or is damaged.
     pub(super) fn open_cookie<'a>(
         &self,
         purpose: CookiePurpose,
@@ -131,8 +144,8 @@ impl KeyRing {
     ) -> Option<(&'a mut [u8], KeyAge)> {
         let id = key_id(sealed)?;
         if id == self.current.id {
-            // The id is short enough that two secrets of a list could share it; then the older
-            // one's cookies count as unreadable.
+            // A key id has 32 bits, so two secrets of a list could have the same one by chance.
+            // Values under the older secret would then not open, which means signed out.
             return open(&id, self.current.cookie(purpose), purpose as u8, context, sealed)
                 .map(|plain| (plain, KeyAge::Current));
         }
@@ -141,15 +154,15 @@ impl KeyRing {
             .map(|plain| (plain, KeyAge::Older))
     }
 
-    /// Whether this was sealed, by its looks, under a secret that is not in the list: it may be
-    /// good on another node.
+    /// Whether a value has the sealed format and names a secret that is not in the list. Another
+    /// node may have that secret and be able to open it.
     pub(super) fn is_of_another_secret(&self, sealed: &[u8]) -> bool {
         let known = |id| id == self.current.id || self.older.iter().any(|keys| keys.id == id);
         sealed.len() >= OVERHEAD && key_id(sealed).is_some_and(|id| !known(id))
     }
 
-    /// Where the row of this purpose and name is, and what it is sealed with beside: under each
-    /// secret, the current one first. Who does not have the secret can tell neither.
+    /// The ids and keys of the row with this purpose and name, one for each secret, the current
+    /// secret first. Both are derived with the secret, so the store learns no names.
     pub(super) fn named_rows(&self, purpose: RowPurpose, name: &str) -> Vec<NamedRow> {
         std::iter::once(&self.current)
             .chain(&self.older)
@@ -157,7 +170,11 @@ impl KeyRing {
             .collect()
     }
 
-    /// Seals a row of the store under a key of its own.
+    /// Seals a row of the store. Its key depends on its purpose, its id and the key in the ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(super) fn seal_row(
         &self,
         purpose: RowPurpose,
@@ -169,7 +186,8 @@ impl KeyRing {
         seal(&self.current.id, &key, purpose as u8, row, plain)
     }
 
-    /// Opens a row of the store, under the secret that it names.
+    /// Opens a row of the store under the secret that it names. `None` if purpose, id or ticket key
+    /// differ, or the row is damaged.
     pub(super) fn open_row(
         &self,
         purpose: RowPurpose,
@@ -185,7 +203,7 @@ impl KeyRing {
         };
         let key = keys.row(purpose, row, ticket_key)?;
         let (header, body) = sealed.split_at_checked(HEADER)?;
-        // A copy that is opened in place costs less than zeros that are written over.
+        // Decrypting a copy in place is cheaper than decrypting into a buffer of zeros.
         let mut plain = body.to_vec();
         let length = open_body(&id, &key, purpose as u8, row, header, &mut plain)?.len();
         plain.truncate(length);
@@ -248,9 +266,9 @@ impl Keys {
 
     /// The key of one row: HKDF-Expand of purpose, id and ticket key, each of a fixed length.
     ///
-    /// Written as the one HMAC that it is for a single block (RFC 5869 section 2.3:
-    /// `T(1) = HMAC(PRK, info | 0x01)`), because `hmac::Key` has half of the work done beforehand:
-    /// 5,000 instructions less for each session that is opened.
+    /// For a single block HKDF-Expand is one HMAC (RFC 5869 section 2.3: `T(1) = HMAC(PRK, info |
+    /// 0x01)`). It is computed directly, because `hmac::Key` holds the precomputed state of the
+    /// key: 5,000 instructions less for each session that is opened.
     fn row(
         &self,
         purpose: RowPurpose,
@@ -305,7 +323,7 @@ fn open<'a>(
     open_body(id, key, purpose, context, header, body)
 }
 
-/// Opens what follows the header, in place.
+/// Decrypts the ciphertext that follows the header, in place.
 fn open_body<'a>(
     id: &[u8; KEY_ID],
     key: &LessSafeKey,
@@ -318,7 +336,7 @@ fn open_body<'a>(
     key.open_in_place(nonce, associated_data(purpose, id, context), body).ok()
 }
 
-/// The id of the key that a sealed value names, if its version is ours.
+/// The key id in a sealed value. `None` if the version is unknown or the value is too short.
 fn key_id(sealed: &[u8]) -> Option<[u8; KEY_ID]> {
     match sealed.split_first_chunk::<{ 1 + KEY_ID }>()? {
         ([VERSION, id @ ..], _) => Some(*id),
@@ -326,7 +344,7 @@ fn key_id(sealed: &[u8]) -> Option<[u8; KEY_ID]> {
     }
 }
 
-/// Version, purpose, key id and context, each of a fixed length.
+/// The associated data: version, purpose, key id and context, each of a fixed length.
 fn associated_data(
     purpose: u8,
     id: &[u8; KEY_ID],
@@ -470,20 +488,20 @@ mod tests {
         let keys = key_ring(&[SECRET]);
         let cookie = keys.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap();
         let row = keys.seal_row(RowPurpose::Session, &CONTEXT, &[2; 32], b"plain").unwrap();
-        let spoilt = |sealed: &[u8]| {
+        let assert_does_not_open = |sealed: &[u8]| {
             assert!(opens(&keys, CookiePurpose::Ticket, &CONTEXT, sealed).is_none());
             assert!(keys.open_row(RowPurpose::Session, &CONTEXT, &[2; 32], sealed).is_none());
         };
         for sealed in [cookie, row] {
             for length in 0..sealed.len() {
-                spoilt(&sealed[..length]);
+                assert_does_not_open(&sealed[..length]);
             }
             for bit in 0..sealed.len() * 8 {
                 let mut flipped = sealed.clone();
                 flipped[bit / 8] ^= 1 << (bit % 8);
-                spoilt(&flipped);
+                assert_does_not_open(&flipped);
             }
-            spoilt(&[&sealed[..], &[0]].concat());
+            assert_does_not_open(&[&sealed[..], &[0]].concat());
         }
     }
 
@@ -522,6 +540,7 @@ mod tests {
 
     #[test]
     fn the_same_plain_value_is_never_sealed_the_same() {
+        // Each seal has a random nonce.
         let keys = key_ring(&[SECRET]);
         let [a, b] =
             [(); 2].map(|()| keys.seal_cookie(CookiePurpose::Ticket, &CONTEXT, b"plain").unwrap());
@@ -529,14 +548,14 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_an_error() {
+    fn an_empty_list_of_secrets_is_an_error() {
         assert!(KeyRing::new(&[], &[]).is_err());
     }
 
-    /// The format is a promise to cookies and rows that are out there: a change needs a new
+    /// Browsers and stores keep sealed values across releases: a change of the format needs a new
     /// version.
     #[test]
-    fn what_version_1_sealed_opens() {
+    fn values_sealed_by_version_1_open() {
         let keys = key_ring(&[SECRET]);
         let cookie = from_base64url(COOKIE_OF_VERSION_1).unwrap();
         assert_eq!(

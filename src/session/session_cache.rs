@@ -1,4 +1,4 @@
-//! [`Session`]: what a session cookie opened to, and the bounded cache of them.
+//! [`Session`]: a decoded session, and the bounded cache of decoded sessions.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use std::{
 use quick_cache::{Equivalent, sync::Cache};
 
 use super::{
-    local::LocalStore, records::RecordId, seal::KeyAge, store::Sealed, ticket::CookieValue,
+    local::LocalStore, records::RecordId, seal::KeyAge, store::SealedRow, ticket::CookieValue,
 };
 use crate::{
     clock::UnixTime,
@@ -22,24 +22,30 @@ use crate::{
     user::User,
 };
 
-/// For how long nobody else rolls a ticket that was just rolled, in seconds: parallel requests of
-/// one page need one new cookie.
+/// Time in seconds during which a ticket is rolled once, because the parallel requests of one page
+/// need only one new cookie.
 const ROLLED_ONCE_IN: i64 = 10;
 
-/// A session that is signed in: its user and its deadlines, decoded once per ticket and process.
+/// A signed-in session: its user and deadlines. It is decoded once per ticket and process.
 pub(crate) struct Session {
     pub(crate) user: User,
+    /// The cookie that the session was decoded from.
     pub(super) cookie: CookieValue,
-    pub(super) sealed: Sealed,
+    /// The row that the session was decoded from. The session is valid only while the store returns
+    /// the same row.
+    pub(super) sealed: SealedRow,
     pub(super) created: UnixTime,
     /// The absolute end.
     pub(super) expires: UnixTime,
-    /// The end by whichever limit comes first, idle time from the ticket included.
+    /// The earlier of the absolute end and the end of the ticket's idle time.
     pub(super) ends: UnixTime,
+    /// When the claims are due for renewal.
     pub(super) renew_at: UnixTime,
+    /// When the ticket is due for a roll.
     pub(super) roll_at: UnixTime,
+    /// The interval between rolls, in seconds.
     pub(super) roll_every: i64,
-    /// When a new cookie was sent last, in Unix seconds.
+    /// When the ticket was last rolled, in Unix seconds of the injected clock.
     pub(super) rolled: AtomicI64,
     pub(super) age: KeyAge,
     pub(super) causes: Vec<Fingerprint>,
@@ -62,12 +68,12 @@ impl Session {
         self.ends
     }
 
-    /// Whether the claims are to be renewed.
+    /// Whether the claims are due for renewal.
     pub(crate) fn renewal_due(&self, now: UnixTime) -> bool {
         now >= self.renew_at
     }
 
-    /// What the session was started for.
+    /// The causes and the response that the session began with.
     pub(crate) fn origin(&self) -> SessionOrigin<'_> {
         SessionOrigin {
             created: self.created,
@@ -76,12 +82,12 @@ impl Session {
         }
     }
 
-    /// Whether the local store still has the record that this was made of.
+    /// Whether the local store still has the row that this session was decoded from.
     pub(super) fn is_held_by(&self, local: &LocalStore, now: UnixTime) -> bool {
-        matches!(&self.sealed, Sealed::Local(sealed) if local.holds(self.id(), sealed, now))
+        matches!(&self.sealed, SealedRow::Local(sealed) if local.holds(self.id(), sealed, now))
     }
 
-    /// The same session with claims that hold until `renew_at`.
+    /// The same session with renewed claims, which are due again at `renew_at`.
     pub(super) fn with_user(&self, user: User, renew_at: UnixTime) -> Self {
         Self {
             user,
@@ -95,13 +101,15 @@ impl Session {
         }
     }
 
-    /// Whether to send a new cookie now. True once for requests that come at the same time.
+    /// Whether the caller should roll the ticket now. Of concurrent requests, one gets `true`.
     pub(super) fn takes_roll(&self, now: UnixTime) -> bool {
+        // A ticket under an older secret is replaced at once, so that the secret can be removed.
         if now < self.roll_at && self.age == KeyAge::Current {
             return false;
         }
         let last = self.rolled.load(Ordering::Relaxed);
         let now = now.as_seconds();
+        // `now < last`: the clock was set back.
         (now < last || now.saturating_sub(last) >= ROLLED_ONCE_IN.min(self.roll_every))
             && self.rolled.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -116,8 +124,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Sessions by the whole value of their cookie. Only cookies that opened get in, so nobody
-/// fills it without signing in.
+/// A bounded cache of decoded sessions by the whole value of their cookie. Only cookies that opened
+/// are inserted, so requests without a session cannot fill it.
 pub(super) struct SessionCache(Cache<CacheKey, Arc<Session>>);
 
 impl SessionCache {
@@ -126,7 +134,7 @@ impl SessionCache {
     }
 
     pub(super) fn get(&self, cookie: &CookieValue) -> Option<Arc<Session>> {
-        self.0.get(&Presented(cookie))
+        self.0.get(&CacheQuery(cookie))
     }
 
     pub(super) fn keep(&self, session: &Arc<Session>) {
@@ -134,10 +142,10 @@ impl SessionCache {
     }
 
     pub(super) fn forget(&self, cookie: &CookieValue) {
-        self.0.remove(&Presented(cookie));
+        self.0.remove(&CacheQuery(cookie));
     }
 
-    /// Forgets a session under every ticket that it was opened by.
+    /// Removes a session under every ticket that it was decoded from.
     pub(super) fn forget_session(&self, session: RecordId) {
         self.0.retain(|_, other| other.id() != session);
     }
@@ -149,29 +157,29 @@ impl fmt::Debug for SessionCache {
     }
 }
 
-/// A key of the cache: the value that the cookie had when it session.
+/// A key of the cache: the value of a cookie that opened.
 #[derive(PartialEq, Eq)]
 struct CacheKey(CookieValue);
 
 impl Hash for CacheKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Presented(&self.0).hash(state);
+        CacheQuery(&self.0).hash(state);
     }
 }
 
-/// A cookie that somebody presents. It is as good as a password: hashed under a random seed,
-/// compared in constant time.
-struct Presented<'a>(&'a CookieValue);
+/// The cookie of a request, as a query of the cache. A session cookie is a credential, so it is
+/// hashed under a random seed and compared in constant time.
+struct CacheQuery<'a>(&'a CookieValue);
 
-impl Hash for Presented<'_> {
+impl Hash for CacheQuery<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The end of the seal's tag: 96 random bits are enough to find the place, and equality
-        // looks at the whole.
+        // The end of the authentication tag: 96 random bits are enough for a hash. Equality
+        // compares the whole value.
         state.write(self.0.last_chunk::<16>().map_or(&[], |end| end));
     }
 }
 
-impl Equivalent<CacheKey> for Presented<'_> {
+impl Equivalent<CacheKey> for CacheQuery<'_> {
     fn equivalent(&self, key: &CacheKey) -> bool {
         same_array(self.0, &key.0)
     }

@@ -1,4 +1,4 @@
-//! Sessions as the flow sees them: who is signed in, by the cookies of a request.
+//! [`Sessions`]: finds the session of a request by its cookies; creates, rolls and ends sessions.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use super::{
     seal::KeyAge,
     session_cache::{Session, SessionCache},
     siblings::{SiblingKey, Siblings},
-    store::{Sealed, Store},
+    store::{SealedRow, Store},
     ticket::{CookieValue, Ticket},
 };
 use crate::{
@@ -33,7 +33,8 @@ use crate::{
 };
 
 impl NewSession {
-    /// The record of a session that begins now.
+    /// The record of a session that begins at `now` and lasts for `absolute`, or until the
+    /// sign-in's own end if that is earlier.
     pub(crate) fn record(self, now: UnixTime, absolute: Duration) -> SessionRecord {
         let end = now + absolute;
         SessionRecord {
@@ -50,15 +51,14 @@ impl NewSession {
     }
 }
 
-/// A session just created.
+/// A new session and its `Set-Cookie` header.
 #[derive(Debug)]
-pub(crate) struct Created {
+pub(crate) struct CreatedSession {
     pub(crate) session: Arc<Session>,
     pub(crate) set_cookie: HeaderValue,
 }
 
-/// A ticket of now for a session that is still the browser's when the response goes out, see
-/// [`Sessions::confirm`].
+/// A new ticket for an existing session. It is sent only after [`Sessions::confirm`].
 pub(crate) struct Roll {
     session: Arc<Session>,
     set_cookie: HeaderValue,
@@ -70,15 +70,14 @@ impl fmt::Debug for Roll {
     }
 }
 
-/// What can be said about a request without waiting.
+/// The result of a lookup without I/O, see [`Sessions::peek`].
 #[derive(Debug)]
 pub(crate) enum Peek {
-    /// Nobody is signed in.
+    /// The request has no session.
     None,
-    /// Somebody is, and nothing is due.
+    /// The request has a session whose claims are not due for renewal.
     Live(Arc<Session>),
-    /// [`Sessions::load`] has to be asked: the store answers later, or the claims are due for
-    /// renewal.
+    /// Only [`Sessions::load`] can decide: the store is remote, or the claims are due for renewal.
     Ask,
 }
 
@@ -93,16 +92,16 @@ pub(crate) struct Sessions {
     pub(super) application: Arc<Application>,
 }
 
-/// A ticket is rolled at most this often.
+/// Shortest time between two rolls of a ticket, unless the idle time is short.
 const ROLL_EVERY: Duration = Duration::from_secs(300);
-/// A session that is gone this soon after it began was lost rather than ended.
+/// Age below which a session that is missing from the store counts as lost and not as ended.
 const JUST_BEGUN: Duration = Duration::from_secs(60);
 
 impl Sessions {
-    /// How many opened sessions are remembered by default.
+    /// The default capacity of the cache of decoded sessions.
     pub(crate) const DEFAULT_OPENED: usize = 10_000;
 
-    /// Sessions of the users of `application`, of which `opened` are remembered.
+    /// The sessions of an application, with a cache of `opened` decoded ones.
     pub(crate) fn new(
         config: ValidConfig,
         records: Arc<Records>,
@@ -110,8 +109,8 @@ impl Sessions {
         application: Arc<Application>,
         opened: usize,
     ) -> Self {
-        // A tenth of the idle time, so that a short one is still counted from about the last
-        // request.
+        // The idle time runs from the last roll. Rolling at a tenth of a short idle time keeps the
+        // error below 10 %.
         let roll_every = ROLL_EVERY.min(config.idle_timeout() / 10).max(Duration::from_secs(1));
         Self {
             records,
@@ -124,8 +123,8 @@ impl Sessions {
         }
     }
 
-    /// Who is signed in, without waiting. With the local store this decides, unless the claims are
-    /// due for renewal.
+    /// Looks up the session of a request without I/O. With the local store the result is final,
+    /// unless the claims are due for renewal.
     pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek {
         let Store::Local(local) = &self.records.store else { return Peek::Ask };
         for cookie in self.cookies.read(headers).tickets() {
@@ -143,7 +142,7 @@ impl Sessions {
                 None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
                     local
                         .load(ticket.id, now)
-                        .and_then(|row| self.open(cookie, ticket, age, Sealed::Local(row), now))
+                        .and_then(|row| self.open(cookie, ticket, age, SealedRow::Local(row), now))
                 }),
             };
             match opened {
@@ -155,8 +154,9 @@ impl Sessions {
         Peek::None
     }
 
-    /// Who is signed in. The store is asked in every request, so a sign-out elsewhere is seen at
-    /// once, and once per request: what it said is handed on with the cookies.
+    /// Loads the session of a request. The store is read once per request: in every request, so
+    /// that a sign-out on another process is seen at once; and only once, because the result is
+    /// remembered in `sent`.
     ///
     /// # Errors
     ///
@@ -174,8 +174,8 @@ impl Sessions {
         Ok(None)
     }
 
-    /// All sessions that the browser has tickets of: one, unless another was planted or left
-    /// behind.
+    /// Loads all sessions that the browser has tickets of. More than one means that a cookie was
+    /// planted or left behind.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl Sessions {
         Ok(all)
     }
 
-    /// The session of a ticket: the store is asked about it once per request.
+    /// The session of a ticket, from this request's earlier lookup or from the store.
     async fn of_ticket(
         &self,
         sent: &RequestCookies<'_>,
@@ -207,6 +207,7 @@ impl Sessions {
         Ok(session)
     }
 
+    /// The session of a ticket. The store is read even if the session is cached.
     async fn load_one(
         &self,
         cookie: &CookieValue,
@@ -222,6 +223,7 @@ impl Sessions {
             {
                 return Ok(Some(opened).filter(|opened| now < opened.ends));
             }
+            // Ended by a sign-out, or replaced by another row.
             if now < opened.expires {
                 self.cache.forget(cookie);
             }
@@ -232,27 +234,27 @@ impl Sessions {
         Ok(row.and_then(|row| self.open(cookie, ticket, age, row, now)))
     }
 
-    /// How many sessions in a row were gone from the store as soon as they began, by the ticket of
-    /// a request that nobody is signed in for. A store that forgets, or one that another node does
-    /// not share, would send a browser round and round.
+    /// The number of sessions in a row that the store lost within a minute of their beginning, from
+    /// the tickets of a request without a session. A store that loses rows, or that the nodes do
+    /// not share, would otherwise cause an endless redirect loop.
     pub(crate) fn lost(&self, sent: &RequestCookies<'_>, now: UnixTime) -> u8 {
         let tickets = sent.tickets().filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
         let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);
         just_begun.map(|(ticket, _)| ticket.lost.saturating_add(1)).max().unwrap_or(0)
     }
 
-    /// Creates a session and its grant, under new ids and a new key.
+    /// Creates a session and its grant, under new ids and a new key (security rule 2).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): nobody is signed in
-    /// then.
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the person is not
+    /// signed in.
     pub(crate) async fn create(
         &self,
         signed_in: NewSession,
         grant: Option<GrantRecord>,
         now: UnixTime,
-    ) -> Result<Created, Error> {
+    ) -> Result<CreatedSession, Error> {
         let lost = signed_in.lost;
         let record = signed_in.record(now, self.config.absolute_timeout());
         let (reference, sealed) = self
@@ -263,7 +265,7 @@ impl Sessions {
         if let Some(grant) = grant
             && let Err(error) = self.records.create_grant(&reference, grant).await
         {
-            // Without its cookie the session is out of reach already; this only tidies up.
+            // Best effort: no cookie refers to the session, so a row that stays cannot be used.
             let _ = self.records.end(id).await;
             return Err(error);
         }
@@ -274,11 +276,11 @@ impl Sessions {
         let set_cookie = self.cookies.set_session(&cookie, session.ends.since(now))?;
         self.cache.keep(&session);
         measure::signed_in();
-        Ok(Created { session, set_cookie })
+        Ok(CreatedSession { session, set_cookie })
     }
 
-    /// A ticket of now, if the present one is old enough or sealed under an older secret. Writes
-    /// nothing to the store.
+    /// A new ticket, if the present one is due or was sealed under an older secret. Nothing is
+    /// written to the store.
     pub(crate) fn roll(&self, opened: &Session, now: UnixTime) -> Option<Arc<Roll>> {
         if !opened.takes_roll(now) {
             return None;
@@ -304,16 +306,16 @@ impl Sessions {
         Some(Arc::new(Roll { session, set_cookie }))
     }
 
-    /// `Set-Cookie` with the rolled ticket, if its session still is one. The response may have
-    /// taken its time, and the browser may have signed in again or out meanwhile: a ticket of the
-    /// session before would take the new one's place.
+    /// `Set-Cookie` with a rolled ticket, if its session still exists. While a slow response was
+    /// under way the browser may have signed out or signed in again, and the old session's ticket
+    /// would overwrite the new cookie.
     pub(crate) async fn confirm(&self, roll: &Roll, now: UnixTime) -> Option<HeaderValue> {
         let row = self.records.store.load(roll.session.id(), now).await.ok()?;
         row.is_some_and(|row| row == roll.session.sealed).then(|| roll.set_cookie.clone())
     }
 
-    /// Remembers a session with renewed claims, until they are due again. Nothing is written: the
-    /// grant's record has them.
+    /// Replaces a cached session by one with renewed claims. Nothing is written to the store: the
+    /// renewed claims are in the grant record.
     pub(crate) fn renewed(
         &self,
         sent: &RequestCookies<'_>,
@@ -327,15 +329,15 @@ impl Sessions {
         renewed
     }
 
-    /// Forgets what was decoded of a session whose records are gone, or that takes a new sign-in to
-    /// go on.
+    /// Removes a session from the cache and from this request: its records are gone, or only a new
+    /// sign-in can continue it.
     pub(crate) fn forget(&self, sent: &RequestCookies<'_>, session: &Arc<Session>) {
         self.cache.forget(&session.cookie);
         sent.set_refused(session);
         sent.set_loaded(&session.cookie, None);
     }
 
-    /// Whether a session has not ended, by its id alone.
+    /// Whether a session exists, by its id alone.
     ///
     /// # Errors
     ///
@@ -344,64 +346,70 @@ impl Sessions {
         self.records.store.load(session, now).await.map(|row| row.is_some())
     }
 
-    /// Remembers what else began in the browser of a new session: by these attempts, and the
-    /// sessions before it.
+    /// Remembers the siblings of a new session: those that result from `attempts`, and the sessions
+    /// that the browser had `before`.
     pub(crate) fn link(&self, session: RecordId, attempts: &[SiblingKey], before: &[RecordId]) {
         let keys: Vec<SiblingKey> =
             attempts.iter().copied().chain(before.iter().map(|session| session.bytes())).collect();
         self.siblings.join(session, &keys);
     }
 
-    /// Signs out: ends the session, and those that began in the same browser along with it.
+    /// Signs out: ends the session and its siblings, the sessions that began in the same browser.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): somebody may still be
-    /// signed in.
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): some of the sessions
+    /// may still exist.
     pub(crate) async fn end(&self, opened: &Session) -> Result<(), Error> {
         let session = opened.id();
-        // The session itself goes last: while it is there, a sign-out that failed can be tried
-        // again.
+        // The browser's own session last: as long as it exists, a failed sign-out can be repeated.
         for other in self.siblings.of(session) {
             self.end_by_id(other).await?;
         }
         self.end_by_id(session).await
     }
 
-    /// Ends a session by its id alone, for the one that a sign-in started from.
+    /// Ends a session by its id alone, such as the session that a new sign-in replaces.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): it may live on.
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the session may still
+    /// exist.
     pub(crate) async fn end_by_id(&self, session: RecordId) -> Result<(), Error> {
-        // Under whichever ticket it was opened: nothing of it stays in memory.
+        // Under all its tickets, so that no decoded user stays in memory.
         self.cache.forget_session(session);
         self.records.end(session).await?;
         self.siblings.forget(session);
         Ok(())
     }
 
+    /// The end of a session by the absolute lifetime or by the idle time of its ticket.
     pub(super) fn ends(&self, expires: UnixTime, rolled_at: UnixTime) -> UnixTime {
         expires.min(rolled_at + self.config.idle_timeout())
     }
 
-    /// Opens a row with its ticket and remembers it, if it is live.
+    /// Decodes a row with its ticket, and caches the session. `None` if the row does not open, has
+    /// expired, or does not meet the present configuration.
     fn open(
         &self,
         cookie: &CookieValue,
         ticket: Ticket,
         age: KeyAge,
-        row: Sealed,
+        row: SealedRow,
         now: UnixTime,
     ) -> Option<Arc<Session>> {
         let plain = self.records.open_session(ticket.id, &ticket.key, &row)?;
         let mut record = SessionRecord::read(&plain)?;
+        // The configured lifetime may have become shorter since the session was created.
         record.expires = record.expires.min(record.created + self.config.absolute_timeout());
         if now >= self.ends(record.expires, ticket.rolled_at) {
             return None;
         }
         if let Err(error) = record.check(&self.config) {
-            tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
+            tracing::info!(
+                reason = error.reason(), %error,
+                "a session does not meet the present configuration: signed out"
+            );
             return None;
         }
         let reference = ticket.id.grant(ticket.key, record.expires);
@@ -410,13 +418,14 @@ impl Sessions {
         Some(opened)
     }
 
+    /// The session of a record, with the deadlines that follow from its ticket.
     fn decoded(
         &self,
         cookie: CookieValue,
         grant: GrantRef,
         rolled_at: UnixTime,
         age: KeyAge,
-        sealed: Sealed,
+        sealed: SealedRow,
         mut record: SessionRecord,
     ) -> Session {
         let (causes, returned_to) =
@@ -439,6 +448,7 @@ impl Sessions {
     }
 }
 
+/// The deadline of claims that are never renewed.
 const NEVER: UnixTime = UnixTime::from_seconds(i64::MAX);
 
 impl fmt::Debug for Sessions {

@@ -1,12 +1,13 @@
-//! Sessions that began in one browser at a time: several tabs whose answers come back at once.
+//! [`Siblings`]: which sessions began in the same browser.
 //!
-//! A browser keeps the ticket of the last one. The others are out of its reach, but each stays good
-//! until it ends: whoever has seen such a ticket could use it after the person has signed out. So
-//! this process remembers which sessions belong together, and they are ended together.
+//! If several tabs complete a sign-in at the same time, each creates a session, and the browser
+//! keeps the ticket of the last one. The other sessions stay valid until they expire: a copy of
+//! such a ticket would work even after the person has signed out. Therefore sessions of one browser
+//! are remembered as siblings, and sign-out ends all of them.
 //!
-//! They are told by their attempts: each answer comes with the cookies of all sign-ins that are
-//! under way in its browser. Only sign-ins that were completed are remembered. Another process does
-//! not know of them; there such a session ends by its own times.
+//! Siblings are recognised by their attempts: each callback brings the cookies of all sign-ins that
+//! are under way in its browser. Only completed sign-ins are remembered, in the memory of this
+//! process. A sibling that another process created ends with its own lifetime.
 
 use std::{
     fmt,
@@ -17,16 +18,16 @@ use quick_cache::unsync::Cache;
 
 use super::records::RecordId;
 
-/// Number of attempts and sessions that are remembered.
+/// Number of attempts and sessions that are remembered in all.
 const REMEMBERED: usize = 20_000;
-/// Number of sessions that are remembered for one browser. The oldest of more have ended: each
-/// sign-in ends the one before it.
+/// Number of sessions that are remembered per browser. If there are more, the oldest have ended,
+/// because each sign-in ends the session before it.
 const MOST: usize = 32;
 
-/// The name of an attempt or of a session.
+/// The id of an attempt or of a session.
 pub(crate) type SiblingKey = [u8; 16];
 
-/// Which sessions began in one browser.
+/// The groups of sessions that began in one browser, by the ids of their attempts and sessions.
 pub(super) struct Siblings(Mutex<Cache<SiblingKey, Arc<[RecordId]>>>);
 
 impl Siblings {
@@ -34,13 +35,13 @@ impl Siblings {
         Self(Mutex::new(Cache::new(REMEMBERED)))
     }
 
-    /// Adds a session to those that began by these attempts, or before in the same browser.
+    /// Adds a session to the groups of these attempts and earlier sessions, and merges the groups.
     pub(super) fn join(&self, session: RecordId, of: &[SiblingKey]) {
         let mut known = self.known();
         let mut group = vec![session];
         for key in of {
-            // What is known under an attempt is as old as its sign-in; what is known under a
-            // session is what is known now.
+            // The group under an attempt was stored at its sign-in and may be outdated. The groups
+            // under its sessions are current.
             let then = known.get(key).map(|others| others.to_vec()).unwrap_or_default();
             let now = then
                 .iter()
@@ -59,7 +60,7 @@ impl Siblings {
         }
     }
 
-    /// The sessions that began in the browser of this one, and are to be ended with it.
+    /// The siblings of a session, which end together with it.
     pub(super) fn of(&self, session: RecordId) -> Vec<RecordId> {
         let known = self.known();
         let group = known.get(&session.bytes());
@@ -68,7 +69,7 @@ impl Siblings {
             .unwrap_or_default()
     }
 
-    /// Forgets a session that has ended.
+    /// Removes a session that has ended.
     pub(super) fn forget(&self, session: RecordId) {
         let mut known = self.known();
         let Some((_, group)) = known.remove(&session.bytes()) else { return };
@@ -111,10 +112,10 @@ mod tests {
             (of(&siblings, 1), of(&siblings, 2), of(&siblings, 9)),
             (vec![2], vec![1], vec![])
         );
-        // An answer that brings the attempts of both joins two groups.
+        // A callback with attempts of both groups merges them.
         siblings.join(RecordId(3), &[[9; 16], [1; 16]]);
         assert_eq!((of(&siblings, 3), of(&siblings, 9)), (vec![1, 2, 9], vec![1, 2, 3]));
-        // A sign-in that takes the place of one belongs to what that belonged to.
+        // A sign-in that replaces a session inherits its group.
         siblings.join(RecordId(4), &[RecordId(3).bytes()]);
         siblings.forget(RecordId(3));
         assert_eq!(
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_of_one_browser_is_bounded() {
+    fn the_number_of_sessions_that_are_remembered_for_one_browser_is_bounded() {
         let siblings = Siblings::new();
         for session in 0..100 {
             siblings.join(RecordId(session), &[[1; 16]]);

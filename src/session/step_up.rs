@@ -1,4 +1,8 @@
-//! A step-up as a link: what a page needs another sign-in for, sealed for one session.
+//! Step-ups as links: the parameters of another sign-in, sealed for one session.
+//!
+//! If a handler needs more from the provider (consent, a stronger sign-in), the layer redirects to
+//! the sign-in path with such a link. The seal keeps other sites from starting a step-up of their
+//! choice.
 
 use super::{
     seal::{Context, CookiePurpose},
@@ -12,16 +16,16 @@ use crate::{
     sign_in::StepUp,
 };
 
-/// The longest link part that is looked at, in bytes.
+/// Longest sealed step-up that is opened, in base64url characters.
 const LONGEST: usize = 4096;
 
 impl Sessions {
-    /// Seals a step-up of this session.
+    /// Seals a step-up for a link that only this session can use.
     ///
     /// # Errors
     ///
-    /// It is too long for a link that would still be opened; or the operating system gives no
-    /// random bytes.
+    /// - [`ErrorKind::RequestInvalid`]: the step-up is too long for a link.
+    /// - [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(crate) fn seal_step_up(&self, session: &Session, wanted: &StepUp) -> Result<String, Error> {
         let (plain, context) = (codec::encode(wanted), context(session));
         let sealed = self.records.keys.seal_cookie(CookiePurpose::StepUp, &context, &plain)?;
@@ -29,13 +33,13 @@ impl Sessions {
         if sealed.len() > LONGEST {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "what a page asks of a sign-in is too long for a link",
+                "the parameters of a step-up are too long for a link",
             ));
         }
         Ok(sealed)
     }
 
-    /// Opens a step-up of this session; `None` for that of any other.
+    /// Opens a step-up. `None` if it was sealed for another session, or is damaged or too long.
     pub(crate) fn open_step_up(&self, session: &Session, sealed: &str) -> Option<StepUp> {
         if sealed.len() > LONGEST {
             return None;
@@ -57,9 +61,9 @@ mod tests {
     use super::{super::test_support::*, *};
     use crate::{config::SignInOptions, error::TokenOwner, sign_in::Remedy};
 
-    /// Security rule 4
+    /// Security rule 4.
     #[tokio::test]
-    async fn a_step_up_is_for_the_session_that_it_was_made_for() {
+    async fn a_step_up_opens_only_in_the_session_that_it_was_sealed_for() {
         let node = Node::new(local());
         let mut people = Vec::new();
         for name in ["ada", "alan"] {
@@ -72,7 +76,7 @@ mod tests {
             let error = error.for_token(TokenOwner::User, [scope].into_iter());
             match Remedy::of(&error, &SignInOptions::new(), node.now()) {
                 Remedy::StepUp(step_up) => step_up,
-                _ => panic!("a sign-in mends it"),
+                _ => panic!("the remedy is a step-up"),
             }
         };
         let link = node.sessions.seal_step_up(&people[0], &wanted("mail.read")).unwrap();
@@ -81,7 +85,7 @@ mod tests {
         assert!(node.sessions.open_step_up(&people[1], &link).is_none());
         assert!(
             node.sessions.seal_step_up(&people[0], &wanted(&"x".repeat(4000))).is_err(),
-            "a link that would not open is none"
+            "a link that would not open is not made"
         );
         for broken in ["", "AQ", &link[1..], &"A".repeat(5000)] {
             assert!(node.sessions.open_step_up(&people[0], broken).is_none());

@@ -1,4 +1,4 @@
-//! Where the sealed rows are: in this process or in any `tower-sessions` store.
+//! [`Store`]: the storage of sealed rows, in this process or in any `tower-sessions` store.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -21,45 +21,44 @@ use crate::{
     secret::{base64url, from_base64url},
 };
 
-/// The only member of a record's data.
+/// The only member of a stored record's data.
 const MEMBER: &str = "tower-identity";
 
-/// The store of sessions and grants.
+/// The store of sessions, grants and token caches.
 #[derive(Clone)]
 pub(crate) enum Store {
-    /// In this process: answers at once.
+    /// In this process: synchronous.
     Local(Arc<LocalStore>),
-    /// Anything that implements `SessionStore`.
+    /// Any implementation of `SessionStore`.
     Dyn(RemoteStore),
 }
 
-/// A store that is asked over a network as a rule, and for so long at most.
+/// A `SessionStore`, usually reached over a network, with a time limit for each operation.
 #[derive(Clone)]
 pub(crate) struct RemoteStore {
     store: Arc<dyn SessionStore>,
     timeout: Duration,
 }
 
-/// A sealed row, as its store gives it.
+/// A sealed row in the form in which its store returns it, so that two reads can be compared
+/// without decoding.
 #[derive(Clone)]
-pub(super) enum Sealed {
+pub(super) enum SealedRow {
     Local(Arc<[u8]>),
-    /// Base64url.
+    /// The bytes as base64url.
     Dyn(String),
 }
 
-impl Sealed {
-    /// The sealed bytes; `None` for text that is not base64url.
+impl SealedRow {
+    /// The sealed bytes. `None` if the text is not base64url.
     pub(super) fn bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
             Self::Local(sealed) => Some(sealed.as_ref().into()),
             Self::Dyn(text) => from_base64url(text).map(Into::into),
         }
     }
-}
 
-impl Sealed {
-    /// How long it is in the store.
+    /// The length of the row in its store, in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Local(sealed) => sealed.len(),
@@ -68,7 +67,7 @@ impl Sealed {
     }
 }
 
-impl PartialEq for Sealed {
+impl PartialEq for SealedRow {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Local(a), Self::Local(b)) => Arc::ptr_eq(a, b) || a == b,
@@ -79,13 +78,13 @@ impl PartialEq for Sealed {
 }
 
 impl RemoteStore {
-    /// An operation under the time limit: some pools wait for a server that does not answer for
-    /// ever, and a request with them.
+    /// Runs an operation with the time limit. Some connection pools wait without end for a server
+    /// that does not respond, and the request would wait with them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`]: it took too long. Whether it is carried out later is not
-    /// known.
+    /// [`ErrorKind::StoreUnavailable`]: the operation took too long. It may still be carried out
+    /// later.
     async fn within<T>(
         &self,
         operation: &'static str,
@@ -111,7 +110,8 @@ impl RemoteStore {
             Error::new(
                 ErrorKind::StoreUnavailable,
                 format!(
-                    "the session store took longer than {seconds} s to {operation} (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)"
+                    "the session store took longer than {seconds} s to {operation} \
+                     (`with_store_timeout`, IDENTITY_STORE_TIMEOUT)"
                 ),
             )
         })
@@ -119,15 +119,24 @@ impl RemoteStore {
 }
 
 impl Store {
-    /// A store that several processes may share, which answers within `timeout`.
+    /// A store that several processes may share. Each operation fails after `timeout`.
     pub(crate) fn shared(store: Arc<dyn SessionStore>, timeout: Duration) -> Self {
         Self::Dyn(RemoteStore { store, timeout })
     }
 
-    /// The row of `id`. A row that the store itself cannot decode is none.
-    pub(super) async fn load(&self, id: RecordId, now: UnixTime) -> Result<Option<Sealed>, Error> {
+    /// The row of `id`, if there is one. A row that the store itself cannot decode counts as
+    /// missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]
+    pub(super) async fn load(
+        &self,
+        id: RecordId,
+        now: UnixTime,
+    ) -> Result<Option<SealedRow>, Error> {
         match self {
-            Self::Local(store) => Ok(store.load(id, now).map(Sealed::Local)),
+            Self::Local(store) => Ok(store.load(id, now).map(SealedRow::Local)),
             Self::Dyn(shared) => {
                 match shared.within("load", shared.store.load(&outer_id(id))).await? {
                     Ok(record) => Ok(record.and_then(sealed)),
@@ -141,8 +150,12 @@ impl Store {
         }
     }
 
-    /// Writes a new row and tells the id that the store gave it, which may be another than was
-    /// asked for. `owner`: the person, where it is a session.
+    /// Writes a new row, and returns its id: a `SessionStore` may choose another one than `id`.
+    /// `owner` is the person of a session, and `None` for other rows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]
     pub(super) async fn create(
         &self,
         id: RecordId,
@@ -150,33 +163,37 @@ impl Store {
         expires: UnixTime,
         owner: Option<Owner>,
         now: UnixTime,
-    ) -> Result<(RecordId, Sealed), Error> {
+    ) -> Result<(RecordId, SealedRow), Error> {
         match self {
             Self::Local(store) => {
                 let sealed: Arc<[u8]> = sealed.into();
                 store.save(id, Arc::clone(&sealed), expires, owner, now);
-                Ok((id, Sealed::Local(sealed)))
+                Ok((id, SealedRow::Local(sealed)))
             }
             Self::Dyn(shared) => {
                 let text = base64url(&sealed);
                 let mut record = record(id, &text, expires);
                 let created = shared.within("create", shared.store.create(&mut record)).await?;
                 created.map_err(|error| unavailable("create", id, &error))?;
-                Ok((inner_id(record.id), Sealed::Dyn(text)))
+                Ok((inner_id(record.id), SealedRow::Dyn(text)))
             }
         }
     }
 
-    /// Overwrites a row. Where there is none, some stores write nothing, and the one of Redis says
-    /// then that it failed ("Could not convert to bool"): a failure is told only if there is a row,
-    /// otherwise the answer is `None`.
+    /// Overwrites a row. `None` if there is no row to overwrite and the store reports that as a
+    /// failure, as the store of Redis does ("Could not convert to bool"). Some other stores write
+    /// nothing then and report success.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]: the write failed although there is a row.
     pub(super) async fn overwrite(
         &self,
         id: RecordId,
         sealed: Vec<u8>,
         expires: UnixTime,
         now: UnixTime,
-    ) -> Result<Option<Sealed>, Error> {
+    ) -> Result<Option<SealedRow>, Error> {
         match self {
             Self::Local(_) => {
                 self.create(id, sealed, expires, None, now).await.map(|(_, sealed)| Some(sealed))
@@ -184,7 +201,7 @@ impl Store {
             Self::Dyn(shared) => {
                 let text = base64url(&sealed);
                 match shared.within("save", shared.store.save(&record(id, &text, expires))).await? {
-                    Ok(()) => Ok(Some(Sealed::Dyn(text))),
+                    Ok(()) => Ok(Some(SealedRow::Dyn(text))),
                     Err(error) => match self.load(id, now).await? {
                         Some(_) => Err(unavailable("save", id, &error)),
                         None => Ok(None),
@@ -194,19 +211,20 @@ impl Store {
         }
     }
 
-    /// Writes a row that is not there yet under exactly this id. A store that chooses an id of its
-    /// own is asked to delete that row and to save under this id instead.
+    /// Writes a new row under exactly this id. If the store chooses another id, that row is deleted
+    /// and the row is saved under this id instead.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`], also if the store does not have the row afterwards.
+    /// [`ErrorKind::StoreUnavailable`]: the write failed, or the store does not return the row
+    /// afterwards.
     pub(super) async fn insert(
         &self,
         id: RecordId,
         sealed: Vec<u8>,
         expires: UnixTime,
         now: UnixTime,
-    ) -> Result<Sealed, Error> {
+    ) -> Result<SealedRow, Error> {
         let (given, row) = self.create(id, sealed.clone(), expires, None, now).await?;
         if given == id {
             return Ok(row);
@@ -216,12 +234,16 @@ impl Store {
         if self.holds(id, &row, now).await? { Ok(row) } else { Err(not_kept()) }
     }
 
-    /// Whether the store has this row under this id. After a write to the local store it always
-    /// does.
+    /// Whether the store has this row under this id. Called after a write, which the local store
+    /// always carries out.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]
     pub(super) async fn holds(
         &self,
         id: RecordId,
-        row: &Sealed,
+        row: &SealedRow,
         now: UnixTime,
     ) -> Result<bool, Error> {
         match self {
@@ -230,6 +252,11 @@ impl Store {
         }
     }
 
+    /// Deletes a row. A row that does not exist is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]: the row may still exist.
     pub(super) async fn delete(&self, id: RecordId) -> Result<(), Error> {
         match self {
             Self::Local(store) => {
@@ -243,18 +270,18 @@ impl Store {
         }
     }
 
-    /// Overwrites a row that was there a moment ago.
+    /// Overwrites a row that must exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StoreUnavailable`], also if it is gone.
+    /// [`ErrorKind::StoreUnavailable`]: the write failed, or there is no row any more.
     pub(super) async fn save(
         &self,
         id: RecordId,
         sealed: Vec<u8>,
         expires: UnixTime,
         now: UnixTime,
-    ) -> Result<Sealed, Error> {
+    ) -> Result<SealedRow, Error> {
         let row = self.overwrite(id, sealed, expires, now).await?;
         row.ok_or_else(not_kept)
     }
@@ -264,7 +291,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(store) => store.fmt(f),
-            // Not the store's own text: some print everything they hold.
+            // Without the store's own `Debug`: some implementations print all rows.
             Self::Dyn(_) => f.write_str("SessionStore"),
         }
     }
@@ -279,7 +306,7 @@ fn inner_id(id: Id) -> RecordId {
 }
 
 fn record(id: RecordId, sealed: &str, expires: UnixTime) -> Record {
-    // Beyond year 9999 a store cannot say it; the end inside the seal stays what it is.
+    // `OffsetDateTime` ends with the year 9999. The sealed end is not affected.
     let expiry_date = OffsetDateTime::from_unix_timestamp(expires.as_seconds())
         .unwrap_or(time::PrimitiveDateTime::MAX.assume_utc());
     Record {
@@ -289,22 +316,23 @@ fn record(id: RecordId, sealed: &str, expires: UnixTime) -> Record {
     }
 }
 
-fn sealed(mut record: Record) -> Option<Sealed> {
+fn sealed(mut record: Record) -> Option<SealedRow> {
     match record.data.remove(MEMBER)? {
-        Value::String(text) => Some(Sealed::Dyn(text)),
+        Value::String(text) => Some(SealedRow::Dyn(text)),
         _ => None,
     }
 }
 
 fn not_kept() -> Error {
-    Error::new(ErrorKind::StoreUnavailable, "the session store does not keep what it is given")
+    Error::new(ErrorKind::StoreUnavailable, "the session store did not keep a row that was written")
 }
 
-/// The store's own words go to the log, without the id that some of them repeat.
+/// The error of a failed operation. The store's own message is logged only, at most 300 characters
+/// of it and without the record's id, which some stores repeat in it.
 fn unavailable(operation: &'static str, id: RecordId, error: &session_store::Error) -> Error {
-    let words: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
-    let words =
-        words.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
-    tracing::warn!(operation, error = %words, "the session store failed");
+    let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
+    let text =
+        text.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
+    tracing::warn!(operation, error = %text, "the session store failed");
     Error::new(ErrorKind::StoreUnavailable, format!("the session store failed to {operation}"))
 }

@@ -1,5 +1,5 @@
-//! What the tests of this folder share: an application, its requests, and stores with the habits of
-//! real ones.
+//! Test support for this folder: an application, the requests of its browsers, and stores that
+//! behave like published ones.
 
 use std::{
     collections::HashMap,
@@ -35,7 +35,7 @@ pub(super) const SECRET: &str = "a cookie secret of more than 32 bytes";
 pub(super) const OTHER_SECRET: &str = "another cookie secret of 32 bytes or more";
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// Every store of these tests answers at once.
+/// The time limit of the tests' stores, which respond at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One process of the application.
@@ -101,18 +101,18 @@ impl Node {
         self.clock.now()
     }
 
-    /// The cookie of a rolled ticket, if it is time for one.
+    /// The `Set-Cookie` of a rolled ticket, if a roll is due.
     pub(super) async fn rolled(&self, session: &Session) -> Option<HeaderValue> {
         let roll = self.sessions.roll(session, self.now())?;
         self.sessions.confirm(&roll, self.now()).await
     }
 
-    /// Signs somebody in and gives the headers of the browser's next request.
+    /// Signs a person in, and returns the headers of the browser's next request.
     pub(super) async fn sign_in(&self, name: &str) -> HeaderMap {
         browser(&self.sessions.create(signed_in(name), None, self.now()).await.unwrap().set_cookie)
     }
 
-    /// Who is signed in, by both ways of asking, which must agree.
+    /// The name of the signed-in person. `peek` and `load` must agree.
     pub(super) async fn who(&self, headers: &HeaderMap) -> Option<String> {
         let peeked = self.sessions.peek(headers, self.now());
         let loaded = self
@@ -156,12 +156,12 @@ pub(super) fn person(name: &str) -> Person {
     Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None }
 }
 
-/// The headers that a browser sends after this `Set-Cookie`.
+/// The request headers of a browser after this `Set-Cookie`.
 pub(super) fn browser(set_cookie: &HeaderValue) -> HeaderMap {
     browser_with([set_cookie])
 }
 
-/// The headers that a browser sends after these `Set-Cookie`s.
+/// The request headers of a browser after these `Set-Cookie`s.
 pub(super) fn browser_with<'a>(
     set_cookies: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> HeaderMap {
@@ -174,7 +174,7 @@ pub(super) fn cookie_header(value: &str) -> HeaderMap {
     HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(value).unwrap())])
 }
 
-/// What a request with these headers brought.
+/// The cookies of a request with these headers.
 pub(super) fn sent(headers: &HeaderMap) -> RequestCookies<'_> {
     Cookies::new("AbCdEfGh", true, false).read(headers)
 }
@@ -188,23 +188,24 @@ pub(super) fn session_cookie(value: &str) -> HeaderMap {
     cookie_header(&format!("__Host-identity-AbCdEfGh={value}"))
 }
 
-/// A store in the open, with switches for what stores do.
+/// A store whose rows and operations the tests can see, with switches for the behaviour of
+/// published stores.
 #[derive(Debug, Default)]
 pub(super) struct OpenStore {
     pub(super) rows: Mutex<HashMap<Id, Record>>,
-    /// Every operation since the last look.
+    /// The operations since the last `take_log`.
     pub(super) log: Mutex<Vec<&'static str>>,
-    /// `save` writes only over what is there, as Redis does with XX.
+    /// `save` only overwrites existing rows, as the store of Redis does (`SET` with `XX`).
     pub(super) saves_only_over: AtomicBool,
-    /// `create` takes an id of its own.
+    /// `create` ignores the given id and chooses one.
     pub(super) chooses_ids: AtomicBool,
-    /// Everything fails.
+    /// Every operation fails.
     pub(super) down: AtomicBool,
-    /// Deleting fails.
+    /// `delete` fails.
     pub(super) cannot_delete: AtomicBool,
-    /// Deleting fails after the first time.
+    /// `delete` fails, except the first time.
     pub(super) cannot_delete_grants: AtomicBool,
-    /// Rows cannot be decoded.
+    /// `load` fails with a decoding error.
     pub(super) garbled: AtomicBool,
 }
 
@@ -230,12 +231,12 @@ impl OpenStore {
         self.rows.lock().unwrap().len()
     }
 
-    /// The row that the store has for a session of this process.
+    /// The stored row of an id.
     pub(super) fn row(&self, id: RecordId) -> Option<Record> {
         self.rows.lock().unwrap().get(&Id(id.0)).cloned()
     }
 
-    /// Loses a row, as a store that is full does.
+    /// Removes a row, as a full store does.
     pub(super) fn evict(&self, id: RecordId) {
         assert!(self.rows.lock().unwrap().remove(&Id(id.0)).is_some());
     }

@@ -14,7 +14,7 @@ use crate::{
 
 // C-445: login starts on node A, callback lands on node B
 #[tokio::test]
-async fn who_signs_in_on_one_node_is_signed_in_on_every_node() {
+async fn a_sign_in_on_one_node_counts_on_every_node() {
     let (_, store) = OpenStore::new();
     let (a, b) = (Node::new(store.clone()), Node::new(store));
     let headers = a.sign_in("ada").await;
@@ -31,7 +31,7 @@ async fn a_cookie_replayed_after_sign_out_is_signed_out_on_every_node() {
         let opened = a.sessions.load(&sent(&headers), a.now()).await.unwrap().unwrap();
         a.sessions.end(&opened).await.unwrap();
         assert_eq!(a.who(&headers).await, None);
-        assert_eq!(b.who(&headers).await, None, "although it had opened it");
+        assert_eq!(b.who(&headers).await, None, "although node b had decoded the session");
     }
 }
 
@@ -67,7 +67,7 @@ async fn the_session_that_a_sign_in_started_from_is_ended_by_its_id() {
 // C-325: idle and absolute time-out
 // C-246: rolling 24 h / absolute 7 d session ends
 #[tokio::test]
-async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
+async fn idle_and_absolute_time_end_a_session_even_if_the_browser_keeps_its_cookie() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let headers = node.sign_in("ada").await;
@@ -94,7 +94,7 @@ async fn idle_and_absolute_time_end_a_session_whatever_the_browser_keeps() {
 
 // C-247: session_expiry claim earlier than the rolling limit
 #[tokio::test]
-async fn a_session_may_end_before_its_time() {
+async fn a_sign_in_can_set_an_earlier_end_of_its_session() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let ends = Some(node.now() + MINUTE);
@@ -111,7 +111,7 @@ async fn a_session_may_end_before_its_time() {
 }
 
 #[tokio::test]
-async fn lifetimes_that_were_shortened_hold_for_sessions_that_are_there() {
+async fn shortened_lifetimes_apply_to_existing_sessions() {
     for store in [local(), memory()] {
         let node = Node::new(store.clone());
         let headers = node.sign_in("ada").await;
@@ -168,7 +168,7 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     assert_eq!(node.rolled(&created.session).await, None);
     node.clock.advance(MINUTE);
     let rolled = node.rolled(&created.session).await.unwrap();
-    assert_eq!(node.rolled(&created.session).await, None, "once for requests that come together");
+    assert_eq!(node.rolled(&created.session).await, None, "once for concurrent requests");
 
     let headers = browser(&rolled);
     assert_ne!(headers, browser(&created.set_cookie));
@@ -178,19 +178,19 @@ async fn a_ticket_is_rolled_every_five_minutes_and_never_written() {
     assert_eq!(
         open.take_log(),
         ["load", "load"],
-        "once before the cookie went out, once when it came back"
+        "once before the cookie was sent, once when it came back"
     );
     assert_eq!(open.row(opened.id()), row, "a session record is never saved again");
 
     node.clock.advance(MINUTE);
     assert!(
         node.rolled(&created.session).await.is_some(),
-        "the answer with the new cookie may have been lost"
+        "the response with the new cookie may have been lost"
     );
 }
 
-/// A slow answer must not put the ticket of a session that has ended meanwhile in the place of the
-/// next one's.
+/// A slow response must not overwrite the cookie of a newer session with the ticket of one that has
+/// ended meanwhile.
 #[tokio::test]
 async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
     for store in [local(), OpenStore::new().1] {
@@ -271,7 +271,7 @@ async fn a_store_that_is_down_is_an_error_and_nobody_is_signed_in_or_out() {
     assert_eq!(
         node.sessions.end(&opened).await.unwrap_err().kind(),
         ErrorKind::StoreUnavailable,
-        "no false goodbye"
+        "a failed sign-out is reported"
     );
     assert_eq!(node.who(&headers).await.as_deref(), Some("ada"));
 }
@@ -316,20 +316,20 @@ async fn corrupted_and_forged_rows_are_signed_out() {
 }
 
 #[tokio::test]
-async fn the_store_alone_opens_nothing() {
+async fn a_dump_of_the_store_opens_nothing() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     node.sign_in("ada").await;
     let record = open.rows.lock().unwrap().values().next().unwrap().clone();
-    let row = store::Sealed::Dyn(record.data["tower-identity"].as_str().unwrap().to_owned());
+    let row = store::SealedRow::Dyn(record.data["tower-identity"].as_str().unwrap().to_owned());
     let dump = format!("{record:?} {:?}", row.bytes());
     assert!(!dump.contains("ada"));
-    // With the cookie secret but without the key in the ticket.
+    // The cookie secret alone is not enough: the key in the ticket is missing.
     assert!(node.records.open_session(RecordId(record.id.0), &[0; 32], &row).is_none());
 }
 
 #[tokio::test]
-async fn a_store_that_chooses_ids_is_followed() {
+async fn a_session_has_the_id_that_the_store_chose() {
     let (open, store) = OpenStore::new();
     open.set(|store| &store.chooses_ids);
     open.set(|store| &store.saves_only_over);
@@ -353,7 +353,7 @@ async fn an_evicted_row_admits_nobody() {
 }
 
 #[tokio::test]
-async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
+async fn due_claims_are_reported_and_renewed_ones_are_remembered() {
     for store in [local(), memory()] {
         let node = Node::new(store);
         let renew_at = Some(node.now() + 60 * MINUTE);
@@ -379,13 +379,17 @@ async fn claims_that_are_due_are_asked_for_and_renewed_ones_remembered() {
         let rolled = node.sessions.load(&sent(&rolled), node.now()).await.unwrap().unwrap();
         assert_eq!((rolled.user.raw_claims(), rolled.renewal_due(node.now())), ("renewed", false));
         node.sessions.end(&renewed).await.unwrap();
-        assert_eq!(node.who(&headers).await, None, "claims are remembered, being signed in is not");
+        assert_eq!(
+            node.who(&headers).await,
+            None,
+            "only claims are remembered, the session is looked up"
+        );
     }
 }
 
 // C-123: browser goes Back to the callback URL with a live session and the same state
 #[tokio::test]
-async fn a_session_remembers_where_its_own_answer_led() {
+async fn a_session_remembers_the_page_that_its_authorization_response_led_to() {
     let node = Node::new(local());
     let [answer, other] = ["one", "two"].map(|answer| Fingerprint::new(&[answer]));
     let returned_to = Some(ReturnedTo { answer, path: "/deep?x=1".into() });
@@ -432,7 +436,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
 
 // C-327: two cookies with the same name (subdomain planted)
 #[tokio::test]
-async fn of_two_cookies_with_one_name_the_one_that_opens_counts() {
+async fn of_two_cookies_with_one_name_the_one_that_opens_is_used() {
     let node = Node::new(local());
     let good = value_of(&node.sign_in("ada").await);
     let planted = "A".repeat(good.len());
@@ -473,7 +477,7 @@ async fn a_cookie_of_a_megabyte_is_signed_out() {
 
 // C-437: debug/trace logging
 #[tokio::test]
-async fn nothing_here_prints_ids_keys_or_people() {
+async fn debug_prints_neither_ids_nor_keys_nor_people() {
     let node = Node::new(memory());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
     let printed = format!(
@@ -489,7 +493,7 @@ async fn nothing_here_prints_ids_keys_or_people() {
     }
 }
 
-/// What somebody may do to a cookie.
+/// A change that an attacker makes to a cookie.
 #[derive(Clone, Debug)]
 enum Tampering {
     Flip(Index, u8),
@@ -538,7 +542,7 @@ fn tamper(cookie: &mut Vec<u8>, other: &[u8], how: &Tampering) {
 }
 
 thread_local! {
-    /// A process with two people signed in, and their cookies.
+    /// A process with two signed-in people, and their cookies.
     static TWO: (Node, Vec<u8>, Vec<u8>) = {
         let node = Node::new(local());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -562,7 +566,7 @@ proptest! {
                 Peek::Live(session) => Some(session.user.subject().to_owned()),
                 Peek::Ask => panic!("the local store never asks"),
             };
-            // What follows a semicolon is another cookie.
+            // A semicolon ends the cookie.
             let value = cookie.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
             let expected = if value == ada { Some("ada") } else if value == bob { Some("bob") } else { None };
             prop_assert_eq!(seen.as_deref(), expected);
@@ -572,7 +576,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
+async fn the_store_is_read_once_per_request_for_a_ticket_without_a_session() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     let mut pairs = Vec::new();
@@ -597,7 +601,7 @@ async fn the_store_is_asked_once_in_a_request_about_a_ticket_that_is_dead() {
 }
 
 #[tokio::test]
-async fn the_store_is_asked_once_in_a_request_about_a_session() {
+async fn the_store_is_read_once_per_request_for_a_session() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     let headers = node.sign_in("ada").await;
@@ -613,7 +617,7 @@ async fn the_store_is_asked_once_in_a_request_about_a_session() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_session_that_has_ended_stays_opened_under_an_older_ticket() {
+async fn an_ended_session_does_not_stay_in_memory_under_an_older_ticket() {
     let node = Node::new(local());
     let created = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap();
     let session = Arc::downgrade(&created.session);

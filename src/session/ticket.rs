@@ -1,4 +1,4 @@
-//! The ticket: what the session cookie holds, sealed.
+//! [`Ticket`]: the sealed content of the session cookie.
 
 use zeroize::Zeroizing;
 
@@ -8,27 +8,35 @@ use super::{
 };
 use crate::{clock::UnixTime, error::Error};
 
+/// Length of the plain ticket: id, key, time of the last roll, number of lost sessions.
 const PLAIN: usize = 16 + 32 + 8 + 1;
 const SEALED: usize = PLAIN + OVERHEAD;
 
-/// The length of every session cookie's value. Anything longer or shorter is refused before it is
-/// looked at.
+/// The length of every session cookie's value, in base64url characters. A value of another length
+/// is refused without decryption.
 pub(super) const COOKIE_LENGTH: usize = (SEALED * 4).div_ceil(3);
 
 /// The value of a session cookie, as the browser sends it.
 pub(super) type CookieValue = [u8; COOKIE_LENGTH];
 
-/// Which record is whose, the key that opens it, and when the cookie was last rolled.
+/// A reference to a session record, with the ticket's half of the record's key.
 #[derive(Clone)]
 pub(super) struct Ticket {
     pub(super) id: RecordId,
     pub(super) key: Zeroizing<[u8; 32]>,
+    /// When this ticket was issued, at sign-in or by a roll: the start of the idle time.
     pub(super) rolled_at: UnixTime,
-    /// How many sessions in a row the store has lost before this one, as soon as they began.
+    /// The number of sessions in a row, before this one, that the store lost within a minute of
+    /// their beginning.
     pub(super) lost: u8,
 }
 
 impl Ticket {
+    /// Seals the ticket into a cookie's value.
+    ///
+    /// # Errors
+    ///
+    /// [`Internal`](crate::ErrorKind::Internal): the operating system provides no random bytes.
     pub(super) fn seal(&self, keys: &KeyRing) -> Result<CookieValue, Error> {
         let mut plain = Zeroizing::new([0; PLAIN]);
         let (id, rest) = plain.split_at_mut(16);
@@ -45,7 +53,7 @@ impl Ticket {
         Ok(value)
     }
 
-    /// Opens a cookie's value; `None` for whatever is not a ticket of ours.
+    /// Opens a cookie's value. `None` if it was not sealed as a ticket by this application.
     pub(super) fn open(keys: &KeyRing, value: &CookieValue) -> Option<(Self, KeyAge)> {
         let mut value = Zeroizing::new(*value);
         let sealed = base64_simd::URL_SAFE_NO_PAD.decode_inplace(&mut value[..]).ok()?;

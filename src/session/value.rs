@@ -1,5 +1,5 @@
-//! A session as one sealed text that its application keeps: who is signed in, their tokens, and the
-//! sign-ins under way.
+//! [`WebSession`]: a session as one sealed text that the application stores. It holds the signed-in
+//! person, their tokens, and the sign-ins under way.
 
 use std::{fmt, sync::Arc};
 
@@ -20,17 +20,19 @@ use crate::{
     tokens::{GrantId, GrantRecord},
 };
 
-/// What [`WebAuth`](crate::WebAuth) knows about one browser, as a text that you keep: in the record
-/// of your own session, in a row of a database.
+/// The state of [`WebAuth`](crate::WebAuth) for one browser, as a sealed text that your application
+/// stores: in its own session, or in a row of a database.
 ///
-/// - A new one, and one that does not open, is nobody: it is never an error.
-/// - It is sealed under the cookie secret (AES-256-GCM-SIV): whoever reads it learns nothing, and
-///   only another whole value can be put in its place.
+/// - A new value, and a value that does not open, means that nobody is signed in. It is never an
+///   error.
+/// - It is sealed under the cookie secret (AES-256-GCM-SIV). A reader learns nothing from it, and
+///   it cannot be changed, only replaced by another complete value.
 /// - It holds tokens, so it is a few kilobytes long: too long for a cookie.
-/// - Store it after each call that takes it as `&mut`, also one that failed, if it is not equal to
-///   what it was. Let one request of a browser at a time work with it, or store it only if what is
-///   stored is still what you read, and otherwise read it and call again: of two that are stored
-///   one after the other, the last counts.
+/// - Store it after each call that takes it as `&mut`, also after one that failed, if it has
+///   changed.
+/// - Of two concurrent requests that store it, the last one wins. Therefore process the requests of
+///   one browser one at a time, or store it only if the stored value is still the one that you read
+///   (compare and swap), and otherwise read it and call again.
 ///
 /// ```
 /// use tower_identity::WebSession;
@@ -43,34 +45,35 @@ use crate::{
 ///
 /// # Security
 ///
-/// It says who is signed in. Find it by a session id that nobody can guess, and take another id
-/// when somebody signs in. It is not bound to that id: whoever can write where you keep values can
-/// give a browser somebody else's.
+/// It decides which person is signed in. Store it under a session id that cannot be guessed, and
+/// change that id at each sign-in. The value is not bound to the id: an attacker with write access
+/// to your storage can copy one person's value to another browser's session.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebSession(String);
 
 impl WebSession {
-    /// Nobody.
+    /// An empty value: nobody is signed in.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The text, to be stored.
+    /// The text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing in it: nobody is signed in, or about to.
+    /// Whether the value is empty: nobody is signed in, and no sign-in is under way. An empty value
+    /// need not be stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// What was stored. Any text will do: one that does not open is nobody.
+/// A value from your storage. Every text is accepted; one that does not open counts as empty.
 impl From<String> for WebSession {
     fn from(stored: String) -> Self {
         Self(stored)
@@ -83,18 +86,20 @@ impl fmt::Debug for WebSession {
     }
 }
 
-/// Somebody who is signed in, with everything that is known about them.
+/// A completed sign-in in a [`WebSession`]: the records of session and grant.
 pub(crate) struct StoredLogin {
-    /// Names this sign-in and no other.
+    /// A random id, unique for each sign-in.
     pub(crate) id: GrantId,
     pub(crate) record: SessionRecord,
     pub(crate) grant: Arc<GrantRecord>,
 }
 
 impl StoredLogin {
+    /// A sign-in with a new id.
+    ///
     /// # Errors
     ///
-    /// The operating system gives no random bytes.
+    /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(crate) fn new(record: SessionRecord, grant: GrantRecord) -> Result<Self, Error> {
         Ok(Self { id: GrantId(i128::from_le_bytes(random()?)), record, grant: Arc::new(grant) })
     }
@@ -106,31 +111,32 @@ impl fmt::Debug for StoredLogin {
     }
 }
 
-/// So many sign-ins may be under way in one browser; the oldest makes room.
+/// Number of sign-ins that may be under way in one browser. If there are more, the oldest is
+/// dropped.
 const MOST_ATTEMPTS: usize = 8;
-/// Longer than anything that is sealed here.
+/// Longest sealed value that is opened or made, in base64url characters.
 const LONGEST: usize = 1024 * 1024;
 
 codec::record!(StoredLogin { 1 id, 2 record, 3 grant });
 
-/// What is in a [`WebSession`].
+/// The decrypted content of a [`WebSession`].
 #[derive(Debug, Default)]
 pub(crate) struct SessionValue {
     attempts: Vec<Attempt>,
-    pub(crate) held: Option<Arc<StoredLogin>>,
-    /// Whether it is to be sealed anew: its secret is one that was replaced.
+    pub(crate) login: Option<Arc<StoredLogin>>,
+    /// Whether the value was sealed under an older secret, and should be sealed again.
     pub(crate) is_under_older_secret: bool,
 }
 
-codec::record!(SessionValue { 1 attempts, 2 held; is_under_older_secret });
+codec::record!(SessionValue { 1 attempts, 2 login; is_under_older_secret });
 
 impl SessionValue {
-    /// What ties values to one application, beside its keys.
+    /// The seal's context, which binds values to one application in addition to its keys.
     pub(crate) fn bound_to(parts: &[&[u8]]) -> Context {
         fingerprint("value", parts.iter().copied())
     }
 
-    /// What a value opens to. `bound_to` is the application that it was made for.
+    /// Opens a value. A value that does not open for the application of `bound_to` counts as empty.
     pub(crate) fn open(keys: &KeyRing, bound_to: &Context, value: &WebSession) -> Self {
         Self::opened(keys, bound_to, &value.0).unwrap_or_default()
     }
@@ -145,11 +151,12 @@ impl SessionValue {
         Some(Self { is_under_older_secret: age == KeyAge::Older, ..contents })
     }
 
-    /// The value, without the attempts whose time is over.
+    /// Seals the content without its expired attempts.
     ///
     /// # Errors
     ///
-    /// The tokens are too long to be kept; the operating system gives no random bytes.
+    /// - [`ErrorKind::RequestInvalid`]: the sealed value would be longer than one MiB.
+    /// - [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(crate) fn seal(
         &mut self,
         keys: &KeyRing,
@@ -157,7 +164,7 @@ impl SessionValue {
         now: UnixTime,
     ) -> Result<WebSession, Error> {
         self.attempts.retain(|attempt| !attempts::expired(attempt, now));
-        if self.attempts.is_empty() && self.held.is_none() {
+        if self.attempts.is_empty() && self.login.is_none() {
             return Ok(WebSession::new());
         }
         let plain = codec::encode(self);
@@ -165,21 +172,22 @@ impl SessionValue {
         if text.len() > LONGEST {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "the tokens of a session are too long to be kept",
+                "the tokens of a session are too long to be stored in it",
             ));
         }
         Ok(WebSession(text))
     }
 
-    /// Remembers an attempt; the text is its `state`.
+    /// Adds an attempt, and returns its `state`.
     ///
     /// # Errors
     ///
-    /// The derivation fails, which it does not.
+    /// [`ErrorKind::Internal`]: the key derivation fails.
     pub(crate) fn begin(&mut self, attempt: Attempt) -> Result<String, Error> {
+        // Slots exist for cookies only. Here all attempts are in one value.
         let state = attempts::state(&attempt, Slot::FIRST)?;
         if attempt.device.is_some() {
-            // The person sees one code.
+            // The page shows one code; an earlier code is of no use any more.
             self.attempts.retain(|other| other.device.is_none());
         }
         if self.attempts.len() >= MOST_ATTEMPTS {
@@ -189,14 +197,15 @@ impl SessionValue {
         Ok(state)
     }
 
-    /// Takes out the attempt whose code the person is shown, with its `state`.
+    /// Removes the attempt with a device code, and returns it with its `state`.
     pub(crate) fn take_device(&mut self) -> Option<(String, Attempt)> {
         let place = self.attempts.iter().position(|attempt| attempt.device.is_some())?;
         let attempt = self.attempts.remove(place);
         Some((attempts::state(&attempt, Slot::FIRST).ok()?, attempt))
     }
 
-    /// Takes out the attempt of a `state`: an answer is looked at once.
+    /// Removes the attempt of a `state` and returns it, so that an authorization response is
+    /// processed once.
     pub(crate) fn take(&mut self, state: &str, now: UnixTime) -> Lookup {
         let is_it = |attempt: &Attempt| {
             attempts::state(attempt, Slot::FIRST)
@@ -232,7 +241,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
     const APP: Context = [7; 16];
 
-    fn held(name: &str) -> Arc<StoredLogin> {
+    fn login(name: &str) -> Arc<StoredLogin> {
         let person =
             Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
@@ -251,8 +260,8 @@ mod tests {
         Arc::new(StoredLogin::new(record, grant).unwrap())
     }
 
-    fn contents(attempts: usize, held: Option<Arc<StoredLogin>>) -> SessionValue {
-        let mut contents = SessionValue { held, ..SessionValue::default() };
+    fn contents(attempts: usize, login: Option<Arc<StoredLogin>>) -> SessionValue {
+        let mut contents = SessionValue { login, ..SessionValue::default() };
         for number in 0..attempts {
             contents
                 .begin(Attempt::new(Purpose::SignIn, format!("/{number}"), NOW).unwrap())
@@ -263,13 +272,13 @@ mod tests {
 
     #[test]
     fn a_value_opens_to_what_was_sealed_and_shows_nothing_of_it() {
-        let (keys, ada) = (key_ring(&[SECRET]), held("ada"));
+        let (keys, ada) = (key_ring(&[SECRET]), login("ada"));
         let sealed = contents(2, Some(Arc::clone(&ada))).seal(&keys, &APP, NOW).unwrap();
         assert!(
             !sealed.as_str().contains("ada") && !format!("{sealed:?}").contains(sealed.as_str())
         );
         let opened = SessionValue::open(&keys, &APP, &sealed);
-        let again = opened.held.unwrap();
+        let again = opened.login.unwrap();
         assert!(again.id == ada.id && again.record == ada.record && opened.attempts.len() == 2);
         assert_eq!(again.grant.refresh_token().unwrap().expose(), "refresh token of ada");
         for (keys, app) in [
@@ -277,26 +286,26 @@ mod tests {
             (app_keys(&[SECRET], "another client"), APP),
             (keys, [8; 16]),
         ] {
-            assert!(SessionValue::open(&keys, &app, &sealed).held.is_none());
+            assert!(SessionValue::open(&keys, &app, &sealed).login.is_none());
         }
         let rotated = key_ring(&[OTHER_SECRET, SECRET]);
         let mut opened = SessionValue::open(&rotated, &APP, &sealed);
-        assert!(opened.held.is_some() && opened.is_under_older_secret, "a secret can be replaced");
+        assert!(opened.login.is_some() && opened.is_under_older_secret, "a secret can be replaced");
         let again = opened.seal(&rotated, &APP, NOW).unwrap();
         assert!(
-            SessionValue::open(&key_ring(&[OTHER_SECRET]), &APP, &again).held.is_some(),
-            "and taken away later"
+            SessionValue::open(&key_ring(&[OTHER_SECRET]), &APP, &again).login.is_some(),
+            "and removed once the value was sealed again"
         );
         let ticket =
             rotated.seal_cookie(CookiePurpose::Attempt, &APP, &codec::encode(&opened)).unwrap();
         assert!(
-            SessionValue::open(&rotated, &APP, &WebSession(base64url(&ticket))).held.is_none(),
-            "what was sealed for something else"
+            SessionValue::open(&rotated, &APP, &WebSession(base64url(&ticket))).login.is_none(),
+            "sealed for another purpose"
         );
     }
 
     #[test]
-    fn of_many_sign_ins_the_last_eight_are_kept_until_their_time_is_over() {
+    fn the_last_eight_sign_ins_are_kept_until_they_expire() {
         let keys = key_ring(&[SECRET]);
         let mut many = contents(12, None);
         assert_eq!(
@@ -305,7 +314,7 @@ mod tests {
         );
         assert!(
             many.seal(&keys, &APP, NOW + Duration::from_secs(600)).unwrap().is_empty(),
-            "nobody is nothing"
+            "without a login and attempts the value is empty"
         );
     }
 
@@ -315,18 +324,17 @@ mod tests {
         let state = contents.begin(Attempt::new(Purpose::SignIn, "/mine", NOW).unwrap()).unwrap();
         let other = format!("{}x", &state[..state.len() - 1]);
         assert!(matches!(contents.take(&other, NOW), Lookup::Missing));
-        assert!(
-            matches!(contents.take(&state, NOW), Lookup::Found(attempt) if attempt.return_path == "/mine")
-        );
+        let Lookup::Found(found) = contents.take(&state, NOW) else { panic!() };
+        assert_eq!(found.return_path, "/mine");
         assert!(matches!(contents.take(&state, NOW), Lookup::Missing));
     }
 
     #[tokio::test]
-    async fn what_a_process_knows_outlives_an_older_copy_and_yields_to_a_newer_one() {
-        let (values, old) = (Values::new(), held("ada"));
-        let entered = values.enter(&old).unwrap();
+    async fn the_newer_of_the_value_and_the_grant_in_this_process_is_used() {
+        let (values, old) = (Values::new(), login("ada"));
+        let in_use = values.enter(&old).unwrap();
         let newer = Arc::new(old.grant.next());
-        values.save(&entered.grant, &newer).await.unwrap();
+        values.save(&in_use.grant, &newer).await.unwrap();
         assert!(
             Arc::ptr_eq(&values.enter(&old).unwrap().record().unwrap(), &newer),
             "an older copy"
@@ -338,9 +346,9 @@ mod tests {
             "another process refreshed"
         );
         values.end(old.id);
-        assert!(values.enter(&newest).is_none() && entered.record().is_none());
-        values.save(&entered.grant, &newer).await.unwrap();
-        assert!(values.load(&entered.grant).await.unwrap().is_none(), "a late write");
+        assert!(values.enter(&newest).is_none() && in_use.record().is_none());
+        values.save(&in_use.grant, &newer).await.unwrap();
+        assert!(values.load(&in_use.grant).await.unwrap().is_none(), "a late write");
     }
 
     proptest! {
@@ -350,8 +358,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_nobody(text: String) {
-            prop_assert!(SessionValue::open(&key_ring(&[SECRET]), &APP, &WebSession(text)).held.is_none());
+        fn a_text_that_was_not_sealed_here_has_no_login(text: String) {
+            let value = WebSession(text);
+            prop_assert!(SessionValue::open(&key_ring(&[SECRET]), &APP, &value).login.is_none());
         }
     }
 }

@@ -1,9 +1,8 @@
-//! The grants of sessions that applications keep as values: what this process knows of them that is
-//! newer than the value at hand.
+//! [`Values`]: the newest grants of [`WebSession`](super::WebSession)s that this process has seen.
 //!
-//! Requests of one browser work on copies of one value. The grants of all copies are one here, so
-//! that a refresh token is sent once, the token that came in its place reaches every copy, and a
-//! copy of somebody who has signed out is nobody's.
+//! Concurrent requests of one browser work on copies of one value. All copies share one grant here.
+//! So a refresh token is sent once, its successor reaches every copy, and after a sign-out no copy
+//! is signed in.
 
 use std::{
     convert::Infallible,
@@ -21,41 +20,42 @@ use crate::{
     tokens::{GrantId, GrantRecord, GrantRef, GrantStore},
 };
 
-/// How many sessions are remembered. One that was forgotten is what its value says.
+/// Number of grants that are remembered. For an evicted one the grant in the value is used.
 const REMEMBERED: usize = 10_000;
-/// How many sessions are remembered that have ended.
+/// Number of ended sessions that are remembered.
 const ENDED: usize = 100_000;
 
-/// What this process knows of one session; `None` if it has ended.
+/// The newest grant of one session; `None` if the session has ended.
 type SharedGrant = Arc<Mutex<Option<Arc<GrantRecord>>>>;
 
-/// Keeps what somebody works with, however many others come meanwhile.
+/// Pins grants in use against eviction, so that all copies of a value keep sharing one grant.
 #[derive(Clone, Debug, Default)]
-struct AtWork;
+struct PinInUse;
 
-impl Lifecycle<i128, SharedGrant> for AtWork {
+impl Lifecycle<i128, SharedGrant> for PinInUse {
     type RequestState = ();
 
     fn is_pinned(&self, _id: &i128, known: &SharedGrant) -> bool {
+        // The cache itself holds one reference.
         Arc::strong_count(known) > 1
     }
 }
 
-/// The sessions that this process has seen.
+/// The grants and the ended sessions that this process has seen.
 pub(crate) struct Values {
-    live: Cache<i128, SharedGrant, UnitWeighter, DefaultHashBuilder, AtWork>,
-    /// No copy of their values brings them back.
+    live: Cache<i128, SharedGrant, UnitWeighter, DefaultHashBuilder, PinInUse>,
+    /// A copy of their values does not sign in again.
     ended: Cache<i128, ()>,
 }
 
-/// A session while somebody works with it.
+/// A login during a call, with the grant that all copies of its value share.
 pub(crate) struct LoginInUse {
     known: SharedGrant,
     pub(crate) grant: GrantRef,
 }
 
 impl LoginInUse {
-    /// What is known now; `None` if the session has ended.
+    /// The newest grant; `None` if the session has ended.
     pub(crate) fn record(&self) -> Option<Arc<GrantRecord>> {
         lock(&self.known).clone()
     }
@@ -68,35 +68,37 @@ impl Values {
             REMEMBERED as u64,
             UnitWeighter,
             DefaultHashBuilder::default(),
-            AtWork,
+            PinInUse,
         );
         Self { live, ended: Cache::new(ENDED) }
     }
 
-    /// Begins to work with a session: with the value at hand, or what is known here if that is
-    /// newer. `None` if it has ended here.
-    pub(crate) fn enter(&self, held: &StoredLogin) -> Option<LoginInUse> {
-        if self.has_ended(held.id) {
+    /// Starts the use of a login, with the grant of its value or of this process, whichever is
+    /// newer. `None` if this process has seen the session end.
+    pub(crate) fn enter(&self, login: &StoredLogin) -> Option<LoginInUse> {
+        if self.has_ended(login.id) {
             return None;
         }
-        let known = self.known(held.id, &held.grant);
-        // Or meanwhile.
-        if self.has_ended(held.id) {
+        let known = self.known(login.id, &login.grant);
+        // Checked again, because a concurrent `end` may have come before the grant was inserted.
+        if self.has_ended(login.id) {
             return None;
         }
         {
             let mut state = lock(&known);
             let record = state.as_mut()?;
-            // Another process refreshed it.
-            if record.generation() < held.grant.generation() {
-                *record = Arc::clone(&held.grant);
+            // Another process has refreshed the grant in the value.
+            if record.generation() < login.grant.generation() {
+                *record = Arc::clone(&login.grant);
             }
         }
-        let grant = GrantRef::new(held.id, held.id.0, Zeroizing::new([0; 32]), held.record.expires);
+        // There is no sealed row, so the key is never used.
+        let no_key = Zeroizing::new([0; 32]);
+        let grant = GrantRef::new(login.id, login.id.0, no_key, login.record.expires);
         Some(LoginInUse { known, grant })
     }
 
-    /// Ends a session: every copy of its value is nobody's in this process.
+    /// Ends a session: no copy of its value is signed in at this process any more.
     pub(crate) fn end(&self, id: GrantId) {
         self.ended.insert(id.0, ());
         if let Some(known) = self.live.get(&id.0) {
@@ -109,6 +111,7 @@ impl Values {
         self.ended.get(&id.0).is_some()
     }
 
+    /// The shared grant of a session, `record` if there is none yet.
     fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> SharedGrant {
         let new = || Arc::new(Mutex::new(Some(Arc::clone(record))));
         match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
@@ -147,7 +150,7 @@ impl GrantStore for Values {
     }
 
     async fn delete(&self, _grant: &GrantRef) -> Result<(), Error> {
-        // There is no row: what has ended stays known as that.
+        // There is no row to delete. `end_session` remembers that the session has ended.
         Ok(())
     }
 

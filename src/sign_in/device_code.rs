@@ -102,7 +102,7 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
     {
         let state = state.to_owned();
         if let Some(flight) = self.questions.under_way(&state).pop() {
-            return flight.landed().await.unwrap_or_else(|error| PollState::Over(Err(error)));
+            return flight.finished().await.unwrap_or_else(|error| PollState::Over(Err(error)));
         }
         let interval = match turn(&self.known, &state, code, now) {
             Turn::Known(known) => return known,

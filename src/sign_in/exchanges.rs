@@ -50,7 +50,7 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
             return outcome;
         }
         if let Some(flight) = self.running.under_way(&answer).pop() {
-            return flight.landed().await?;
+            return flight.finished().await?;
         }
         // Before there is a task: a caller that goes away without a permit has cost nothing.
         let permit = permit.await?;

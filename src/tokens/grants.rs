@@ -288,7 +288,7 @@ impl Grants {
     pub(crate) async fn settled(&self, grant: &GrantRef) {
         for flight in self.0.flights.under_way(&grant.id()) {
             // Its result is in the record.
-            let _ = flight.landed().await;
+            let _ = flight.finished().await;
         }
     }
 

@@ -1,24 +1,24 @@
-//! What all users of one application have in common.
+//! [`Application`]: the collaborators and settings that all users of an application share.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{client::Client, clock::Clock, config::ValidConfig, tokens::Grants};
 
-/// What a user is read with, beside their own claims.
+/// The collaborators and settings that the methods of [`User`](super::User) need.
 pub(crate) struct Application {
     pub(super) grants: Grants,
-    /// For tokens that are not the user's.
+    /// Gets the tokens of the application itself.
     pub(super) client: Client,
     pub(super) clock: Arc<dyn Clock>,
-    /// How far the provider's clock may be from ours.
+    /// Greatest accepted difference between the provider's clock and ours.
     pub(super) leeway: Duration,
-    /// Whether people are told apart by tenant and object id.
+    /// Whether the authority is Entra ID, External ID or B2C.
     pub(super) is_microsoft: bool,
-    /// Whether there are guests.
+    /// Whether the authority is Entra ID, whose tenants have guests.
     pub(super) is_entra: bool,
-    /// Where a B2C profile is edited, as browsers see the path.
+    /// The external path of the B2C profile page: with the prefix that a proxy strips.
     pub(super) edit_profile: Option<String>,
-    /// Where a B2C password is reset.
+    /// The external path of the B2C password reset.
     pub(super) reset_password: Option<String>,
 }
 

@@ -1,12 +1,13 @@
-//! What is read of the claims when somebody asks: in two parts, since most pages show a name and
-//! nothing else.
+//! The claims that [`User`](super::User) reads, parsed on demand: [`Names`] and [`Rights`].
+//!
+//! Two types, because most pages show only a name, and parsing groups and roles takes longer.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{clock::UnixTime, protocol::is_overage};
 
-/// The claims that nearly every page shows: read without building a map of all of them.
+/// The claims that identify the person on a page. Parsed without a map of all claims.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Names {
@@ -20,41 +21,42 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Whether the provider has verified the address. Entra says so by `xms_edov` alone: everything
-    /// else about an address is as a tenant's administrator wrote it.
+    /// Whether the provider has verified the e-mail address. At Entra ID only `xms_edov` says so,
+    /// because the administrator of a tenant can write any address into an account.
     pub(super) fn is_email_verified(&self, is_entra: bool) -> bool {
         self.xms_edov.0 || (self.email_verified.0 && !is_entra)
     }
 }
 
-/// The claims that decide what somebody may do.
+/// The claims that decide about access: roles, groups, authentication context and guest status.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, from = "RawRights")]
 pub(crate) struct Rights {
     pub(crate) roles: Vec<String>,
     pub(crate) groups: Vec<String>,
-    /// The token says that there are more groups than it holds.
+    /// Whether there are groups that are not in `groups`: too many for the token, or unreadable.
     pub(crate) overage: bool,
     pub(crate) acr: Vec<String>,
     pub(crate) acrs: Vec<String>,
     pub(crate) auth_time: Option<UnixTime>,
-    /// `acct`: whether the account is a guest of the tenant, where the token says so.
+    /// Whether the account is a guest of the tenant (optional claim `acct`).
     pub(crate) is_guest: Option<bool>,
-    /// `idp`: who signed the person in, if not the tenant itself.
+    /// The identity provider of the account (`idp`), if it is not the tenant itself.
     pub(crate) idp: Option<String>,
 }
 
+/// [`Rights`] as the token writes them.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawRights {
-    roles: Words,
-    role: Words,
+    roles: TextList,
+    role: TextList,
     groups: GroupNames,
     hasgroups: Flag,
     #[serde(rename = "_claim_names")]
     claim_names: Value,
-    acr: Texts,
-    acrs: Words,
+    acr: NonEmptyTexts,
+    acrs: TextList,
     auth_time: Value,
     acct: Value,
     idp: Text,
@@ -63,6 +65,7 @@ struct RawRights {
 impl From<RawRights> for Rights {
     fn from(raw: RawRights) -> Self {
         let mut roles = raw.roles.0;
+        // AD FS and some other providers use `role` instead of `roles`.
         for role in raw.role.0 {
             if !roles.contains(&role) {
                 roles.push(role);
@@ -75,11 +78,13 @@ impl From<RawRights> for Rights {
             groups: raw.groups.readable,
             acr: raw.acr.0,
             acrs: raw.acrs.0,
+            // A JSON number of seconds, which may have a fraction (RFC 7519 section 2).
             auth_time: raw
                 .auth_time
                 .as_f64()
                 .filter(|time| *time >= 0.0)
                 .map(|time| UnixTime::from_seconds(time as i64)),
+            // 0: member of the tenant, 1: guest.
             is_guest: match raw.acct {
                 Value::Number(number) => Some(number.as_u64() == Some(1)),
                 Value::String(text) => Some(text == "1"),
@@ -91,19 +96,19 @@ impl From<RawRights> for Rights {
 }
 
 impl Rights {
-    /// Those of claims that cannot be read. Which groups there are is not known, and an empty list
-    /// would let a rule of the kind "not in group x" pass.
+    /// The rights of claims that cannot be parsed: no roles, and unknown groups. With an empty list
+    /// of groups a rule such as "not in group x" would pass.
     pub(crate) fn unreadable() -> Self {
         Self { overage: true, ..Self::default() }
     }
 
-    /// Whether the account is somebody else's, and a guest of the tenant. `home` is the account's
-    /// own tenant, where it is known: people who are let in by their e-mail address alone have
-    /// none, so `idp` counts too.
+    /// Whether the account is a guest of the tenant `tid`: by `acct` if the token has it, otherwise
+    /// if its home tenant or its identity provider is another one. `home` is the home tenant, if it
+    /// is known. Guests that sign in with a code by e-mail have none, so `idp` counts as well.
     pub(crate) fn is_guest(&self, tid: &str, home: Option<&str>) -> bool {
         let elsewhere = |tenant: &str| !tenant.eq_ignore_ascii_case(tid);
-        // An issuer has its tenant in the path; `live.com`, `mail` and the like are nobody's but
-        // those of personal accounts.
+        // An `idp` that is a tenant's issuer has the tenant in its path. Others, such as `live.com`
+        // and `mail`, belong to no tenant except that of personal accounts.
         let signed_in_elsewhere = |idp: &str| tenant_of(idp).map_or(tid != PERSONAL, elsewhere);
         self.is_guest.unwrap_or_else(|| {
             home.is_some_and(elsewhere) || self.idp.as_deref().is_some_and(signed_in_elsewhere)
@@ -111,16 +116,16 @@ impl Rights {
     }
 }
 
-/// The tenant of personal accounts.
+/// The tenant of personal Microsoft accounts.
 pub(crate) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// `https://sts.windows.net/{tenant}/`, in v2.0 with one segment more.
+/// The tenant in an issuer's URL: `https://sts.windows.net/{tenant}/`, or with `v2.0` after it.
 fn tenant_of(idp: &str) -> Option<&str> {
     idp.strip_prefix("https://")?.split('/').nth(1).filter(|tenant| !tenant.is_empty())
 }
 
-/// A claim that should be a string; anything else counts as absent, since no claim of a page may
-/// break a sign-in.
+/// A claim that should be a non-empty string. Anything else counts as absent, so that an odd claim
+/// that is only displayed does not refuse a sign-in.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 pub(super) struct Text(pub(super) Option<String>);
@@ -134,12 +139,12 @@ impl From<Value> for Text {
     }
 }
 
-/// One text or a list of them, each as it is.
+/// A string or a list of strings, without empty ones.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
-struct Texts(Vec<String>);
+struct NonEmptyTexts(Vec<String>);
 
-impl From<Value> for Texts {
+impl From<Value> for NonEmptyTexts {
     fn from(value: Value) -> Self {
         let values = match value {
             Value::Array(values) => values,
@@ -149,19 +154,19 @@ impl From<Value> for Texts {
     }
 }
 
-/// A boolean, which some providers write as a string or number.
+/// A boolean, which some providers write as a string or as a number.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 struct Flag(bool);
 
 impl From<Value> for Flag {
     fn from(value: Value) -> Self {
-        let says_so = |text: &str| text.eq_ignore_ascii_case("true") || text == "1";
-        Self(value == Value::Bool(true) || value.as_str().is_some_and(says_so) || value == 1)
+        let is_true = |text: &str| text.eq_ignore_ascii_case("true") || text == "1";
+        Self(value == Value::Bool(true) || value.as_str().is_some_and(is_true) || value == 1)
     }
 }
 
-/// The groups, as a list or one alone, and whether there is something in the claim that is none.
+/// The claim `groups`: a string or a list of strings, and whether it has items of another type.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
 struct GroupNames {
@@ -188,12 +193,12 @@ impl From<Value> for GroupNames {
     }
 }
 
-/// A list of strings, or one alone.
+/// A string or a list of strings, empty ones included. Items of another type are left out.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
-struct Words(Vec<String>);
+struct TextList(Vec<String>);
 
-impl From<Value> for Words {
+impl From<Value> for TextList {
     fn from(value: Value) -> Self {
         let text = |value| if let Value::String(text) = value { Some(text) } else { None };
         Self(match value {
@@ -216,7 +221,7 @@ mod tests {
 
     // C-423: roles as array, single string, `role` claim
     #[test]
-    fn roles_are_read_as_list_and_as_text_from_both_claims() {
+    fn roles_are_read_as_a_list_or_one_string_from_both_claims() {
         assert_eq!(rights(json!({"roles": ["a", 1, "b"]})).roles, ["a", "b"]);
         assert_eq!(rights(json!({"roles": "a"})).roles, ["a"]);
         assert_eq!(rights(json!({"role": ["a"]})).roles, ["a"]);
@@ -227,7 +232,7 @@ mod tests {
     // C-396: _claim_names.groups present, no groups claim
     // C-398: hasgroups=true (implicit) instead of _claim_names
     #[test]
-    fn groups_that_the_token_has_no_room_for_are_noticed() {
+    fn a_token_with_too_many_groups_is_noticed() {
         let sources =
             json!({"src1": {"endpoint": "https://graph.windows.net/x/users/y/getMemberObjects"}});
         assert!(
@@ -242,12 +247,12 @@ mod tests {
         assert!(!rights(json!({"hasgroups": false})).overage);
         assert!(
             rights(json!({"groups": ["g"], "_claim_names": {"groups": "src1"}})).overage,
-            "some are not all"
+            "the listed groups are incomplete"
         );
     }
 
     #[test]
-    fn groups_that_cannot_be_read_are_not_known_instead_of_none() {
+    fn groups_that_cannot_be_read_count_as_unknown_and_not_as_none() {
         for odd in [
             json!(7),
             json!({"a": true}),
@@ -272,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_known_by_what_the_token_says_then_by_the_accounts_home() {
+    fn a_guest_is_recognised_by_acct_then_by_home_tenant_and_idp() {
         let guest = |claims: Value, home| rights(claims).is_guest("t1", home);
         assert!(guest(json!({"acct": 1}), None) && guest(json!({"acct": "1"}), Some("t1")));
         assert!(!guest(json!({"acct": 0}), Some("t2")));

@@ -1,4 +1,4 @@
-//! [`FailedToken`]: the last token of a person that could not be had, until the answer of its handler.
+//! [`FailedToken`]: the last token error of a user, until the handler's response.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,11 +7,11 @@ use std::{
 
 use crate::{clock::UnixTime, error::Error, sign_in::Remedy};
 
-/// How long a failure is taken for the cause of an answer. The requests of a person share the
-/// failure, since they share their user: an old one has nothing to do with the answer of now.
+/// Age up to which an error counts as the cause of a response. Concurrent requests of a person
+/// share one user and thereby the error, so an older one belongs to another response.
 const JUST_NOW: Duration = Duration::from_secs(10);
 
-/// The last failure that a sign-in remedies. Nothing is written here as long as tokens can be had.
+/// The last token error that a sign-in can resolve. It is empty as long as tokens are obtained.
 #[derive(Debug, Default)]
 pub(super) struct FailedToken(Mutex<Option<(Error, UnixTime)>>);
 

@@ -1,25 +1,34 @@
-//! [`Groups`]: those that the sign-in named, or that they were too many.
+//! [`Groups`]: the groups in a person's claims.
 
-/// The groups of a person, as far as their sign-in told.
+/// The groups of a person, as their sign-in reported them.
 ///
-/// Entra ID names at most 200 groups in a token. Of somebody with more it says only that there are
-/// more: that is [`TooMany`](Self::TooMany), and never an empty list, so that a rule of the kind
-/// "not in group x" cannot pass by mistake. The same holds where the claim `groups` is there and
-/// cannot be read.
+/// Entra ID lists at most 200 groups in a token. If a person has more, the token says only that.
+/// This is [`TooMany`](Self::TooMany) and never an empty list, so that a rule such as "not in group
+/// x" cannot pass by mistake. A claim `groups` that cannot be read is `TooMany` as well.
+///
+/// ```
+/// use tower_identity::Groups;
+///
+/// let groups = [String::from("editors")];
+/// assert!(Groups::Listed(&groups).contains("editors"));
+/// // Unknown groups contain nothing for certain.
+/// assert!(!Groups::TooMany.contains("editors"));
+/// assert_eq!(Groups::TooMany.listed(), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Groups<'a> {
-    /// These, as the provider writes them: at Entra ID object ids, unless the application is
-    /// registered for names. An empty list may also mean that the provider was not set up to name
+    /// The groups, as the provider writes them: at Entra ID object ids, unless the application is
+    /// registered to get names. The list is also empty if the provider is not set up to send
     /// groups.
     Listed(&'a [String]),
-    /// More than a token holds, or a claim that cannot be read as a list of texts.
-    /// [`Tokens::groups`](crate::Tokens::groups) asks Microsoft Graph for them, or the sign-in does
-    /// ([`GroupsFrom::Graph`](crate::config::GroupsFrom::Graph)).
+    /// The groups are unknown: more than a token holds, or a claim that is not a list of strings.
+    /// [`Tokens::groups`](crate::Tokens::groups) reads them from Microsoft Graph, or the sign-in
+    /// does with [`GroupsFrom::Graph`](crate::config::GroupsFrom::Graph).
     TooMany,
 }
 
 impl<'a> Groups<'a> {
-    /// The list; `None` if it is not known.
+    /// The list; `None` if the groups are unknown.
     #[must_use]
     pub fn listed(self) -> Option<&'a [String]> {
         match self {
@@ -28,8 +37,8 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// Whether the group is known to be one of them, letter by letter. `false` does not mean that
-    /// it is not.
+    /// Whether the list contains this group, compared exactly. `false` also means that the groups
+    /// are unknown.
     #[must_use]
     pub fn contains(self, group: &str) -> bool {
         self.listed().is_some_and(|groups| groups.iter().any(|own| own == group))

@@ -1,16 +1,17 @@
-//! [`UserKey`]: by what a person is recognised again.
+//! [`UserKey`]: the stable identifier of a person.
 
 use std::fmt;
 
-/// What to store to recognise a person again: two parts, to be kept and compared together, letter
-/// by letter.
+/// The stable identifier of a person, for your database: a realm and an id, which are stored and
+/// compared together, exactly.
 ///
-/// - At Entra ID, External ID and B2C: the tenant (`tid`) and the person in it (`oid`; `sub` where
-///   a B2C policy tells no `oid`). All applications get the same.
-/// - Elsewhere: the provider (`iss`) and the person there (`sub`).
+/// - At Entra ID, External ID and B2C the realm is the tenant (`tid`), and the id is the object id
+///   (`oid`), or `sub` if a B2C policy sends no `oid`.
+/// - At all other providers the realm is the issuer (`iss`), and the id is `sub`.
 ///
-/// Neither changes when a name, an address or a role does, and neither is given to somebody else.
-/// The text form is both parts with a space between them, which the first part never has.
+/// It does not change with the name, address or roles of the person, and is never given to another
+/// person. A key with an `oid` is the same in all applications. [`Display`](fmt::Display) writes
+/// both parts with a space between them; the realm contains no space.
 ///
 /// ```
 /// use tower_identity::User;
@@ -23,8 +24,8 @@ use std::fmt;
 ///
 /// # Security
 ///
-/// The e-mail address and the user name are no keys: both can change hands, and the administrator
-/// of another tenant can write any address into an account ("nOAuth").
+/// Never use an e-mail address or a user name as the key. Both can be reassigned to another person,
+/// and the administrator of another tenant can write any address into an account ("nOAuth").
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey {
     realm: Box<str>,
@@ -36,13 +37,13 @@ impl UserKey {
         Self { realm: realm.into(), id: id.into() }
     }
 
-    /// Who gives out the ids: the tenant's GUID, or the issuer's address.
+    /// The realm in which the id is unique: the tenant's GUID, or the issuer's URL.
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.realm
     }
 
-    /// Who it is there.
+    /// The id of the person in the realm.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -56,7 +57,7 @@ impl fmt::Display for UserKey {
 }
 
 impl fmt::Debug for UserKey {
-    /// Says where, not who.
+    /// The realm only: personal data stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserKey").field("realm", &self.realm).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! [`User`]: the signed-in person, their claims and their tokens.
 
 mod account_hint;
 mod application;
@@ -28,12 +28,11 @@ use crate::{
     tokens::{GrantRef, Grants, Person},
 };
 
-/// A person whose sign-in was verified.
+/// The signed-in person, from a verified ID token.
 ///
-/// Only the layer makes one, or [`WebAuth`](crate::WebAuth). Handlers find it in the request's
-/// extensions behind protection (`Extension<User>`), or, with feature `axum`, as an extractor:
-/// `User` where somebody must be signed in, `Option<User>` where nobody needs to be. Clones share
-/// one allocation.
+/// Only the layer and [`WebAuth`](crate::WebAuth) create it. On protected paths it is in the
+/// request's extensions (`Extension<User>`). With feature `axum` it is an extractor: `User`
+/// requires a signed-in person, `Option<User>` does not. Clones share one allocation.
 ///
 /// ```
 /// use tower_identity::User;
@@ -47,18 +46,21 @@ use crate::{
 /// # Security
 ///
 /// To recognise a person again, store their [`key`](Self::key): tenant and object id at Microsoft's
-/// authorities, [`issuer`](Self::issuer) and [`subject`](Self::subject) elsewhere. Never the e-mail
-/// address or the user name: both can change, and in other tenants anybody can claim them.
+/// authorities, [`issuer`](Self::issuer) and [`subject`](Self::subject) elsewhere. Never use the
+/// e-mail address or the user name: both can change, and another tenant can assign them to anybody.
 #[derive(Clone)]
 pub struct User(Arc<UserParts>);
 
 struct UserParts {
     person: Person,
+    /// The claims as a JSON object.
     claims: Box<str>,
     home_account_id: Option<Box<str>>,
+    // Parts of the claims, parsed when they are first read.
     names: OnceLock<Names>,
     rights: OnceLock<Rights>,
     parsed: OnceLock<Map<String, Value>>,
+    /// The groups from Microsoft Graph.
     all_groups: OnceCell<Vec<String>>,
     grant: GrantRef,
     application: Arc<Application>,
@@ -66,8 +68,7 @@ struct UserParts {
 }
 
 impl User {
-    /// The user of a grant. Nothing is read of the claims, which are a JSON object, before they are
-    /// asked for.
+    /// The user of a grant. `claims` is a JSON object, which is parsed on demand.
     pub(crate) fn new(
         person: Person,
         claims: Box<str>,
@@ -89,27 +90,27 @@ impl User {
         }))
     }
 
-    /// The same person with the claims of a renewal.
+    /// The same person with renewed claims.
     pub(crate) fn with_claims(&self, claims: Box<str>) -> Self {
         let UserParts { person, home_account_id, grant, application, .. } = &*self.0;
         let (person, home_account_id) = (person.clone(), home_account_id.clone());
         Self::new(person, claims, home_account_id, grant.clone(), Arc::clone(application))
     }
 
-    /// The provider that says who this is (`iss`).
+    /// The issuer of the ID token (`iss`): the provider's identifier.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.person.iss
     }
 
-    /// Who this is at the provider, for this application (`sub`): never reassigned, compared byte
-    /// by byte.
+    /// The identifier of the person at the provider for this application (`sub`). It is never
+    /// reassigned. Compare it exactly.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.person.sub
     }
 
-    /// What to store to recognise this person again.
+    /// The identifier to store, to recognise this person again.
     #[must_use]
     pub fn key(&self) -> UserKey {
         let person = self.person();
@@ -119,51 +120,52 @@ impl User {
         }
     }
 
-    /// The person within the tenant (`oid`), the same for every application there. `None` at
-    /// providers other than Microsoft's, and where a B2C policy does not tell it.
+    /// The identifier of the person in the tenant (`oid`), equal for all applications. `None` at
+    /// providers other than Microsoft's, and if a B2C policy does not send it.
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.person().oid.as_deref()
     }
 
-    /// The tenant that the person signed in to, by its GUID (`tid`; for B2C the tenant of the
+    /// The GUID of the tenant that the person signed in to (`tid`; at B2C the tenant in the
     /// issuer). `None` at providers other than Microsoft's.
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.person().tid.as_deref()
     }
 
-    /// The account in its home tenant, as the caches of Microsoft's libraries (MSAL) call it.
+    /// The identifier of the account in its home tenant, as in the caches of Microsoft's libraries
+    /// (MSAL).
     ///
-    /// Microsoft's token endpoint tells it beside the tokens: `{uid}.{utid}`, for B2C with the
-    /// policy in the first half. For a guest these are not [`object_id`](Self::object_id) and
-    /// [`tenant_id`](Self::tenant_id). Where nothing was told, as by AD FS and every other
-    /// provider, it is the subject.
+    /// It is `{uid}.{utid}` from `client_info` in Microsoft's token response; at B2C the policy is
+    /// part of the first half. For a guest the halves differ from [`object_id`](Self::object_id)
+    /// and [`tenant_id`](Self::tenant_id). Without `client_info`, as at AD FS and at all other
+    /// providers, it is the subject.
     #[must_use]
     pub fn home_account_id(&self) -> &str {
         self.0.home_account_id.as_deref().unwrap_or_else(|| self.subject())
     }
 
-    /// Whether this is an account of somewhere else that was invited into the tenant. Only Entra ID
-    /// has guests.
+    /// Whether the account is a guest: an account from elsewhere that was invited into the tenant.
+    /// Always `false` at authorities other than Entra ID.
     ///
-    /// The optional claim `acct` decides where the application asks for it; otherwise the account's
-    /// home tenant, and who signed it in (`idp`).
+    /// The optional claim `acct` decides if the application is registered to get it; otherwise the
+    /// account's home tenant and its identity provider (`idp`).
     #[must_use]
     pub fn is_guest(&self) -> bool {
         self.0.application.is_entra
-            && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.told_home()))
+            && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.utid()))
     }
 
-    /// The account's own tenant, as far as the token endpoint told.
-    fn told_home(&self) -> Option<&str> {
+    /// The home tenant in `client_info` (`utid`), if the token response had one.
+    fn utid(&self) -> Option<&str> {
         self.0.home_account_id.as_deref().and_then(|id| Some(id.rsplit_once('.')?.1))
     }
 
-    /// The account's own tenant at Entra ID; where nobody told, the one that the person signed in
-    /// to.
+    /// The account's home tenant at Entra ID: `utid`, otherwise the tenant that the person signed
+    /// in to. `None` at other authorities.
     pub(crate) fn home_tenant(&self) -> Option<&str> {
-        self.told_home().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
+        self.utid().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
     }
 
     /// The full name (`name`).
@@ -172,44 +174,48 @@ impl User {
         self.names().name.0.as_deref()
     }
 
-    /// The name to sign in with: `preferred_username`, else `upn` (AD FS). It can change: show it,
-    /// and decide nothing by it.
+    /// The sign-in name: `preferred_username`, otherwise `upn` (AD FS). It can change: display it,
+    /// but do not base decisions on it.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         let names = self.names();
         names.preferred_username.0.as_deref().or(names.upn.0.as_deref())
     }
 
-    /// The e-mail address (`email`), whether the provider has verified it or not. It can change.
+    /// The e-mail address (`email`), verified or not. It can change.
     ///
-    /// `None` where the provider does not tell it: the scope `email` was not asked for (at
-    /// Microsoft's providers it is not by default:
-    /// [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes),
-    /// `IDENTITY_OPENID_SCOPES`), not granted, or the ID token has a name and the address is
-    /// at the UserInfo endpoint alone ([`with_user_info`](crate::IdentityConfig::with_user_info),
-    /// `IDENTITY_USER_INFO=at_sign_in`). A debug event says so.
+    /// `None`, with a debug event, if the provider did not send it:
+    ///
+    /// - The scope `email` was not requested or not granted. At Microsoft's providers it is not
+    ///   requested by default, see
+    ///   [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes)
+    ///   (`IDENTITY_OPENID_SCOPES`).
+    /// - The address is not in the ID token but only at the UserInfo endpoint, see
+    ///   [`with_user_info`](crate::IdentityConfig::with_user_info)
+    ///   (`IDENTITY_USER_INFO=at_sign_in`).
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         let email = self.names().email.0.as_deref();
         if email.is_none() {
             tracing::debug!(
-                "there is no `email` claim: the scope `email` was not asked for (`with_openid_scopes`, IDENTITY_OPENID_SCOPES) or \
-                 not granted, or it is at the UserInfo endpoint alone (`with_user_info`, IDENTITY_USER_INFO=at_sign_in)"
+                "there is no `email` claim: the scope `email` was not requested \
+                 (`with_openid_scopes`, IDENTITY_OPENID_SCOPES) or not granted, or the claim is \
+                 only at the UserInfo endpoint (`with_user_info`, IDENTITY_USER_INFO=at_sign_in)"
             );
         }
         email
     }
 
-    /// Whether the provider says that it has verified the e-mail address: `email_verified`; at
-    /// Entra ID the optional claim `xms_edov` alone, because administrators there write any address
-    /// into an account.
+    /// Whether the provider has verified the e-mail address: `email_verified` or `xms_edov`. At
+    /// Entra ID only the optional claim `xms_edov` counts, because administrators can write any
+    /// address into an account.
     #[must_use]
     pub fn is_email_verified(&self) -> bool {
         self.names().is_email_verified(self.0.application.is_entra)
     }
 
-    /// Something to greet the person with: the name, else the given name, the user name, the e-mail
-    /// address, the subject.
+    /// A name to display: the first of full name, given name, user name, e-mail address and subject
+    /// that there is.
     #[must_use]
     pub fn display_name(&self) -> &str {
         let names = self.names();
@@ -219,19 +225,19 @@ impl User {
             .unwrap_or_else(|| self.subject())
     }
 
-    /// The roles in this application (`roles` and `role`, as lists or alone).
+    /// The roles of the person in this application (claims `roles` and `role`).
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.rights().roles
     }
 
-    /// Whether the person has the role, letter by letter.
+    /// Whether the person has this role, compared exactly.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().iter().any(|has| has == role)
     }
 
-    /// The groups that the sign-in named (`groups`), or that there are too many for a token.
+    /// The groups of the person (claim `groups`), or the fact that there are too many for a token.
     ///
     /// ```
     /// use tower_identity::{Groups, User};
@@ -239,7 +245,7 @@ impl User {
     /// fn may_edit(user: &User) -> bool {
     ///     match user.groups() {
     ///         Groups::Listed(groups) => !groups.iter().any(|group| group == "readers-only"),
-    ///         // `user.tokens().groups()` would ask Microsoft Graph.
+    ///         // `user.tokens().groups()` would read them from Microsoft Graph.
     ///         Groups::TooMany => false,
     ///     }
     /// }
@@ -250,15 +256,15 @@ impl User {
         if rights.overage { Groups::TooMany } else { Groups::Listed(&rights.groups) }
     }
 
-    /// When the person last proved who they are (`auth_time`), where the provider tells. At Entra
-    /// ID it is an optional claim.
+    /// When the person last authenticated (`auth_time`), by the provider's clock. `None` if the
+    /// provider does not send it; at Entra ID it is an optional claim.
     #[must_use]
     pub fn auth_time(&self) -> Option<UnixTime> {
         self.rights().auth_time
     }
 
-    /// Whether the sign-in met this authentication context: at Microsoft's authorities one of
-    /// `acrs`, elsewhere also the `acr`.
+    /// Whether the sign-in met this authentication context: it is one of `acrs`, or, at authorities
+    /// other than Microsoft's, the `acr`.
     #[must_use]
     pub fn has_auth_context(&self, context: &str) -> bool {
         let rights = self.rights();
@@ -266,68 +272,71 @@ impl User {
             || (!self.0.application.is_microsoft && rights.acr.iter().any(|met| met == context))
     }
 
-    /// Whether the person proved who they are within `max_age`, give or take what clocks may
-    /// differ.
+    /// Whether the person authenticated within `max_age`, with the configured leeway for clocks. An
+    /// unknown time is not recent.
     pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
         let application = &self.0.application;
         let (now, leeway) = (application.clock.now(), application.leeway);
+        // A time in the future would be recent for too long, so it is not accepted either.
         self.auth_time().is_some_and(|time| now <= time + max_age + leeway && time <= now + leeway)
     }
 
-    /// One claim.
+    /// The claim with this name.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.all_claims().get(name)
     }
 
-    /// Every claim of the ID token, and those of UserInfo where it was asked. Parsed when first
-    /// called.
+    /// All claims of the ID token, and those of the UserInfo response if the configuration requests
+    /// it. They are parsed on the first call.
     #[must_use]
     pub fn all_claims(&self) -> &Map<String, Value> {
         self.0.parsed.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
     }
 
-    /// The claims as a type of your own.
+    /// The claims, deserialized into a type of your own.
     ///
     /// # Errors
     ///
-    /// The claims do not fit the type.
+    /// The claims do not match the type.
     ///
     /// ```
     /// #[derive(serde::Deserialize)]
-    /// struct Ours {
+    /// struct StaffClaims {
     ///     department: String,
     /// }
     ///
     /// fn department(user: &tower_identity::User) -> Option<String> {
-    ///     user.claims::<Ours>().ok().map(|claims| claims.department)
+    ///     user.claims::<StaffClaims>().ok().map(|claims| claims.department)
     /// }
     /// ```
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0.claims)
     }
 
-    /// The path of a link with which the person edits their profile; `None` unless the authority is
-    /// B2C and has a policy for it.
+    /// The path of the page on which the person edits their profile, for a link. `None` unless the
+    /// authority is B2C with a policy for it.
     ///
-    /// `?return_to=` names the page to come back to; the default is home. Afterwards the claims are
-    /// those of the new profile, unless the provider's own session has ended meanwhile.
+    /// The query parameter `return_to` is the page to return to; the default is the home page.
+    /// Afterwards the claims are those of the new profile, unless the provider's own session has
+    /// ended meanwhile.
     #[must_use]
     pub fn edit_profile_path(&self) -> Option<&str> {
         self.0.application.edit_profile.as_deref()
     }
 
-    /// The path of a link with which the person chooses a new password; `None` unless the authority
-    /// is B2C and has a policy for it.
+    /// The path of the page on which the person sets a new password, for a link. `None` unless the
+    /// authority is B2C with a policy for it.
     ///
-    /// It takes `?return_to=` too, and people who are not signed in: they sign in afterwards.
+    /// It has the query parameter `return_to` as well. It also works for people who are not signed
+    /// in; they sign in afterwards.
     #[must_use]
     pub fn reset_password_path(&self) -> Option<&str> {
         self.0.application.reset_password.as_deref()
     }
 
-    /// When the session ends at the latest, however it is used (absolute lifetime, by the server's
-    /// clock).
+    /// The absolute end of the session, by the server's clock. It may end earlier, by its idle
+    /// time.
     #[must_use]
     pub fn session_expires(&self) -> UnixTime {
         self.0.grant.expires_at()
@@ -339,7 +348,7 @@ impl User {
         Tokens::of(self.clone())
     }
 
-    /// Those that the token has no room for, asked for once.
+    /// The groups from Microsoft Graph. They are requested once per user and kept.
     pub(crate) async fn all_groups(&self) -> Result<Vec<String>, Error> {
         let groups = self.0.all_groups.get_or_try_init(|| self.grants().groups(self.grant()));
         groups.await.cloned().inspect_err(|error| self.token_failed(error))
@@ -373,7 +382,7 @@ impl User {
         &self.0.person
     }
 
-    /// The claims as they came.
+    /// The claims as JSON text.
     #[cfg(test)]
     pub(crate) fn raw_claims(&self) -> &str {
         &self.0.claims
@@ -386,8 +395,9 @@ impl User {
     fn rights(&self) -> &Rights {
         self.0.rights.get_or_init(|| {
             serde_json::from_str(&self.0.claims).unwrap_or_else(|_| {
+                // Fail closed (security rule 15).
                 tracing::warn!(
-                    "the claims of a session cannot be read: no roles, and the groups are not known"
+                    "the claims of a session cannot be read: no roles, and the groups are unknown"
                 );
                 Rights::unreadable()
             })
@@ -395,8 +405,9 @@ impl User {
     }
 }
 
-/// Two values are equal if they are the same person: issuer and subject, and at Microsoft's
-/// authorities tenant and object id, too, since B2C can be told to give everybody the same subject.
+/// Two values are equal if they are the same person: equal issuer and subject, and at Microsoft's
+/// authorities also equal tenant and object id, because a B2C policy can give all people the same
+/// subject.
 impl PartialEq for User {
     fn eq(&self, other: &Self) -> bool {
         self.person() == other.person()
@@ -406,7 +417,7 @@ impl PartialEq for User {
 impl Eq for User {}
 
 impl fmt::Debug for User {
-    /// Personal data stays out of logs: nothing but the type.
+    /// The type name only: personal data stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").finish_non_exhaustive()
     }

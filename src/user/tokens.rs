@@ -1,4 +1,4 @@
-//! What a handler gets besides the user: [`Tokens`].
+//! [`Tokens`]: access tokens for the signed-in person.
 
 use crate::{
     client::AppTokens,
@@ -9,12 +9,11 @@ use crate::{
     user::{Groups, User},
 };
 
-/// Gets access tokens for the person who is signed in, and for the application itself.
+/// A handle that gets access tokens for the signed-in person, and for the application itself.
 ///
-/// It belongs to one session and can never give another person's token. Cheap to clone; may be
-/// moved into a task that outlives the request.
-///
-/// With feature `axum` it is an extractor; elsewhere take it from the user: [`User::tokens`].
+/// It belongs to one session and cannot return another person's token. It is cheap to clone, and
+/// may be moved into a task that outlives the request. Get it with [`User::tokens`]; with feature
+/// `axum` it is also an extractor.
 ///
 /// ```
 /// use tower_identity::{Error, User};
@@ -39,7 +38,7 @@ impl Tokens {
         &self.0
     }
 
-    /// The access token of the sign-in, refreshed when it is due.
+    /// The access token for the scopes of the sign-in, refreshed if it is due.
     ///
     /// # Errors
     ///
@@ -48,17 +47,20 @@ impl Tokens {
         self.for_user([""; 0]).await
     }
 
-    /// An access token for these scopes: from the session, or by refresh.
+    /// An access token for these scopes, from the session or by a refresh.
     ///
-    /// What the provider gave for these scopes answers the same request until it is due, also if it
-    /// granted less: [`AccessToken::missing_scopes`] tells. A guard with
-    /// [`with_scopes`](crate::RequireSignIn::with_scopes) lets nobody through without them.
+    /// A token is used for equal requests until it is due, even if the provider granted fewer
+    /// scopes: see [`AccessToken::missing_scopes`]. To refuse requests without the scopes, use a
+    /// guard with [`with_scopes`](crate::RequireSignIn::with_scopes).
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `InteractionRequired` if the provider wants to ask the person;
-    /// `NoRefreshToken` if there is nothing to refresh with; `SessionEnded` if the session is gone;
-    /// `ProviderUnreachable` or `StoreUnavailable` for passing faults.
+    /// By [`kind`](Error::kind):
+    ///
+    /// - `InteractionRequired`: the provider requires the person, for example to consent.
+    /// - `NoRefreshToken`: there is no refresh token.
+    /// - `SessionEnded`: the session has ended.
+    /// - `ProviderUnreachable`, `StoreUnavailable`: transient faults.
     pub async fn for_user<Kind>(
         &self,
         scopes: impl StringList<Kind>,
@@ -66,26 +68,26 @@ impl Tokens {
         self.acquire(&TokenRequest::new(scopes)?).await
     }
 
-    /// An access token that answers this request: for another tenant or resource, with claims, or
-    /// past what is kept.
+    /// An access token for this request: for another tenant or resource, with a claims challenge,
+    /// or without the cache.
     ///
     /// # Errors
     ///
     /// See [`for_user`](Self::for_user).
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
-        let asked = self.0.grants().access_token(self.0.grant(), request).await;
-        asked
+        let token = self.0.grants().access_token(self.0.grant(), request).await;
+        token
             .map_err(|error| error.for_token(TokenOwner::User, request.scopes()))
             .inspect_err(|error| self.0.token_failed(error))
     }
 
-    /// A token of the application itself (client credentials), for one resource or its `/.default`.
-    /// It is kept for the whole layer, whoever is signed in.
+    /// An access token of the application itself (client credentials, RFC 6749 section 4.4), for
+    /// one resource or its `/.default`. It is cached in the layer and shared by all sessions.
     ///
     /// ```
     /// use tower_identity::{Error, Tokens};
     ///
-    /// async fn count_everybody(tokens: &Tokens) -> Result<(), Error> {
+    /// async fn count_users(tokens: &Tokens) -> Result<(), Error> {
     ///     let token = tokens.for_app(["https://graph.microsoft.com/.default"]).await?;
     ///     let _header = format!("Bearer {}", token.expose());
     ///     Ok(())
@@ -94,23 +96,22 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// As [`Client::for_app`](crate::client::Client::for_app). Passed on from a handler they become
-    /// a page about this application's set-up, and never a sign-in: the person can do nothing about
-    /// them.
+    /// As [`Client::for_app`](crate::client::Client::for_app). If a handler returns them, the layer
+    /// responds with a page about the application's set-up and not with a sign-in, because the
+    /// person cannot resolve them.
     pub async fn for_app<Kind>(&self, scopes: impl StringList<Kind>) -> Result<AccessToken, Error> {
         self.app_tokens().acquire(&TokenRequest::new(scopes)?).await
     }
 
-    /// A token for another API on behalf of whoever called this application with `assertion`, an
-    /// access token for it. It is kept for that assertion alone.
-    ///
-    /// The caller need not be the person who is signed in here.
+    /// An access token for another API on behalf of the caller of this application. `assertion` is
+    /// the access token with which the caller called, and the result is cached for that assertion
+    /// only. The caller need not be the person who is signed in here.
     ///
     /// # Errors
     ///
-    /// As [`Client::on_behalf_of`](crate::client::Client::on_behalf_of). Passed on from a handler,
-    /// what only the caller can do something about becomes a 401 with `WWW-Authenticate: Bearer`
-    /// and the provider's claims.
+    /// As [`Client::on_behalf_of`](crate::client::Client::on_behalf_of). If a handler returns an
+    /// error that only the caller can resolve, the layer responds with 401, `WWW-Authenticate:
+    /// Bearer` and the provider's claims challenge.
     pub async fn on_behalf_of<Kind>(
         &self,
         assertion: &Secret,
@@ -119,31 +120,37 @@ impl Tokens {
         self.app_tokens().on_behalf_of(assertion, &TokenRequest::new(scopes)?).await
     }
 
-    /// The application itself as a source of tokens: for [`ApiClient`](crate::outgoing::ApiClient),
-    /// and where a request needs more than scopes, for example a tenant.
+    /// The handle for tokens of the application itself: for
+    /// [`ApiClient`](crate::outgoing::ApiClient), and for requests with more than scopes, such as a
+    /// tenant.
     #[must_use]
     pub fn app_tokens(&self) -> AppTokens {
         self.0.app_tokens()
     }
 
-    /// The groups of the person, by their ids: those of the token, or where these are [too
-    /// many](crate::Groups::TooMany), from Microsoft Graph.
+    /// The ids of the person's groups: those in the token, or, if there are [too
+    /// many](crate::Groups::TooMany), those that Microsoft Graph returns.
     ///
-    /// Graph is asked once and its answer kept until the claims are renewed. It takes the
-    /// permission `User.Read` of Graph; up to 10,000 groups are read.
+    /// Graph is called once, and the result is kept until the claims are renewed. The call needs
+    /// the permission `User.Read` of Microsoft Graph. Up to 10,000 groups are read.
     ///
     /// ```
     /// use tower_identity::{Error, User};
     ///
+    /// const EDITORS: &str = "5d3c8f1e-0000-4000-8000-000000000000";
+    ///
     /// async fn is_editor(user: &User) -> Result<bool, Error> {
-    ///     Ok(user.tokens().groups().await?.iter().any(|group| group == "5d3c8f1e-0000-4000-8000-000000000000"))
+    ///     Ok(user.tokens().groups().await?.iter().any(|group| group == EDITORS))
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `GroupsUnavailable` if Graph refuses, or there are more;
-    /// `NotConfigured` at providers without Graph; those of [`for_user`](Self::for_user).
+    /// By [`kind`](Error::kind):
+    ///
+    /// - `GroupsUnavailable`: Graph refuses the request, or there are more than 10,000 groups.
+    /// - `NotConfigured`: the provider has no Graph.
+    /// - Those of [`for_user`](Self::for_user).
     pub async fn groups(&self) -> Result<Vec<String>, Error> {
         match self.0.groups() {
             Groups::Listed(groups) => Ok(groups.to_vec()),

@@ -1,8 +1,8 @@
-//! [`WebAuthBuilder`]: a `WebAuth` with other collaborators than the default ones.
+//! [`WebAuthBuilder`]: builds a [`WebAuth`] with another HTTP client or clock than the default.
 
 use std::sync::Arc;
 
-use super::{Inner, WebAuth, value_sessions::ValueSessions};
+use super::{WebAuth, WebAuthParts, value_sessions::ValueSessions};
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
@@ -13,7 +13,7 @@ use crate::{
     sign_in::{RelyingParty, key_binding},
 };
 
-/// Makes a [`WebAuth`] with an HTTP client or a clock of your own: [`WebAuth::builder`].
+/// Builds a [`WebAuth`] with an HTTP client or a clock of your own. See [`WebAuth::builder`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct WebAuthBuilder {
@@ -27,13 +27,13 @@ impl WebAuthBuilder {
         Self { config, http: Arc::new(ReqwestClient::new()), clock: Arc::new(SystemClock) }
     }
 
-    /// Calls the provider through another HTTP client. The default is [`ReqwestClient`].
+    /// Sets the HTTP client for calls to the provider. The default is [`ReqwestClient`].
     pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
         self.http = Arc::new(http);
         self
     }
 
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    /// Sets the clock, for tests. The default is [`SystemClock`].
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -49,7 +49,9 @@ impl WebAuthBuilder {
         if config.cookie_key_source() == CookieKeySource::Random {
             return Err(ConfigError::new(
                 "WebAuth::new",
-                "the sessions that you store outlive this process, but the cookie secret does not: set one with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters or more",
+                "the sessions that you store outlive this process, but the cookie secret does \
+                 not: set one with IdentityConfig::with_cookie_secrets (or \
+                 IDENTITY_COOKIE_SECRET), 32 random characters or more",
             ));
         }
         let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
@@ -57,6 +59,6 @@ impl WebAuthBuilder {
         let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
         let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
         let sessions = ValueSessions::new(&relying_party, &client, &clock);
-        Ok(WebAuth(Arc::new(Inner { relying_party, clock, client, keys, sessions })))
+        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, clock, client, keys, sessions })))
     }
 }

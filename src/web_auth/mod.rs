@@ -1,4 +1,4 @@
-//! [`WebAuth`]: signing in for applications that are not Tower services.
+//! [`WebAuth`]: sign-in for web applications that are not Tower services.
 
 mod builder;
 mod outcomes;
@@ -22,74 +22,77 @@ use crate::{
     user::User,
 };
 
-/// Signs people in and gets tokens for them, for code that is not a Tower service: another web
-/// framework, a server of your own.
+/// Signs people in and gets tokens for them, in web applications that are not Tower services:
+/// another web framework, or a server of your own.
 ///
-/// It answers no request and sets no cookie. You give it the [`WebSession`] of the browser, which
-/// you keep wherever you keep sessions, and send the person where it says. With Tower, axum, tonic
-/// or hyper use [`IdentityLayer`](crate::IdentityLayer), which is built on this and keeps the
-/// session, too.
+/// It neither handles requests nor sets cookies. Your pages pass it the [`WebSession`] of the
+/// browser, which your application stores, and redirect to the URLs that it returns. With Tower,
+/// axum, tonic or hyper use [`IdentityLayer`](crate::IdentityLayer), which does both.
 ///
-/// - [`sign_in`](Self::sign_in) gives the address to send the person to;
-/// - your page at the redirect address gives what it was called with to
-///   [`complete_sign_in`](Self::complete_sign_in);
-/// - where people sign in [by device code](crate::config::SignInMethod::DeviceCode) there is no
-///   such page: show the code, and ask [`complete_device_sign_in`](Self::complete_device_sign_in);
-/// - [`user`](Self::user) says who is signed in, [`for_user`](Self::for_user) and
-///   [`for_app`](Self::for_app) get tokens;
-/// - [`sign_out`](Self::sign_out) forgets the person and gives the address at which the provider
-///   does.
+/// - Sign-in page: [`sign_in`](Self::sign_in) returns the URL to redirect to.
+/// - Page at the redirect URI: [`complete_sign_in`](Self::complete_sign_in) takes the query or form
+///   of the request.
+/// - Sign-in [by device code](crate::config::SignInMethod::DeviceCode): show the code that `sign_in`
+///   returns, and poll [`complete_device_sign_in`](Self::complete_device_sign_in).
+/// - Any other page: [`user`](Self::user) returns the signed-in user;
+///   [`for_user`](Self::for_user) and [`for_app`](Self::for_app) return tokens.
+/// - Sign-out: [`sign_out`](Self::sign_out) empties the value; [`SignOut::address`] is the
+///   provider's sign-out URL.
 ///
-/// Clones share everything, and one is enough for all browsers. Of the configuration the redirect
-/// address ([`ValidConfig::redirect_uri`]) is that of your own page; public paths and idle time
-/// have no meaning here.
+/// One `WebAuth` serves all browsers, and clones share their state. It needs a Tokio runtime.
+/// [`ValidConfig::redirect_uri`] is the URL of your own page; public paths and idle timeout of the
+/// configuration have no effect.
 ///
 /// ```no_run
-/// use tower_identity::{Authority, ClientCredential, IdentityConfig, SignInOptions, WebAuth, WebSession};
+/// use tower_identity::{
+///     Authority, ClientCredential, IdentityConfig, SignInOptions, WebAuth, WebSession,
+/// };
 ///
 /// # async fn pages() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = IdentityConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "6731de76-14a6-49ae-97bc-6eba6914391e")
+/// let authority = Authority::entra("contoso.onmicrosoft.com")?;
+/// let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
 ///     .with_credential(ClientCredential::secret("a-secret-of-at-least-thirty-two-characters"))
 ///     .with_base_url("https://app.example.com")?
 ///     .build()?;
 /// let auth = WebAuth::new(config)?;
 ///
-/// // The page that asks to sign in. `session` is kept with the browser's own session, before the answer goes out.
+/// // The sign-in page. Store `session` with the browser's own session before you respond.
 /// let mut session = WebSession::new();
-/// let address = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
+/// let url = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
+/// println!("Redirect to {url}");
 ///
-/// // The page at the redirect address, called with this query (or form).
+/// // The page at the redirect URI, with the query (or form) of the request.
 /// let outcome = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
 /// println!("Redirect to {}", outcome.address());
 ///
 /// // Any other page.
 /// if let Some(user) = auth.user(&mut session).await? {
 ///     let token = auth.for_user(&mut session, ["User.Read"]).await?;
-///     println!("{} has a token for {:?}", user.display_name(), token.scopes().collect::<Vec<_>>());
+///     let scopes: Vec<_> = token.scopes().collect();
+///     println!("{} has a token for {scopes:?}", user.display_name());
 /// }
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// It runs in a Tokio runtime.
-///
 /// # Security
 ///
-/// - Within one `WebAuth` and its clones refresh tokens are sent once, however many requests of a
-///   browser work on copies of one value, and a copy of somebody who has signed out (one of the
-///   last 100,000) is nobody's. Two processes do not know of each other: send a browser to the same
-///   one, or use the layer with a store and a refresh lock.
-/// - Your session's cookie is `HttpOnly`, `Secure` and `SameSite=Lax`; with
-///   `response_mode=form_post` it has to be `SameSite=None`, since the provider's site posts the
-///   answer.
-/// - A sign-in takes the place of whatever was there. Take a new id for your own session when it is
-///   completed, against session fixation.
-/// - [`complete_sign_in`](Self::complete_sign_in) accepts an answer only in the browser that asked
-///   (`state`, `nonce` and PKCE are in its value).
+/// - **One process per browser.** Within one `WebAuth` and its clones each refresh token is sent
+///   once, even if concurrent requests of a browser work on copies of one value, and a copy of a
+///   signed-out value (one of the last 100,000) is not signed in. Several processes do not share
+///   this knowledge: route a browser to the same process, or use the layer with a store and a
+///   refresh lock.
+/// - **Your cookie.** Set the cookie of your own session with `HttpOnly`, `Secure` and
+///   `SameSite=Lax`. With `response_mode=form_post` it must be `SameSite=None`, because the
+///   response is a cross-site POST.
+/// - **Session fixation.** Give your own session a new id when a sign-in is completed.
+/// - **Login CSRF.** [`complete_sign_in`](Self::complete_sign_in) accepts an authorization response
+///   only for the value in which the sign-in was started: `state`, `nonce` and PKCE verifier are
+///   sealed in it.
 #[derive(Clone)]
-pub struct WebAuth(Arc<Inner>);
+pub struct WebAuth(Arc<WebAuthParts>);
 
-struct Inner {
+struct WebAuthParts {
     relying_party: RelyingParty,
     clock: Arc<dyn Clock>,
     client: Client,
@@ -106,50 +109,53 @@ impl fmt::Debug for WebAuth {
 }
 
 impl WebAuth {
-    /// Signing in as this configuration says.
+    /// A `WebAuth` with this configuration, the default HTTP client and the system's clock.
     ///
     /// # Errors
     ///
-    /// The cookie secret, which seals the values, is neither configured nor derived from a client
-    /// secret: what you stored could not be opened after a restart.
+    /// The cookie secret is neither configured nor derived from a client secret. It seals the
+    /// values, and the stored ones could not be opened after a restart.
     pub fn new(config: impl IntoValidConfig) -> Result<Self, ConfigError> {
         Self::builder(config).build()
     }
 
-    /// The same with an HTTP client or a clock of your own.
+    /// A builder, to set an HTTP client or a clock of your own.
     ///
     /// ```
-    /// use tower_identity::{HttpClient, IdentityConfig, WebAuth};
+    /// use tower_identity::{ConfigError, HttpClient, IdentityConfig, WebAuth};
     ///
-    /// # fn made(config: IdentityConfig, http: impl HttpClient) -> Result<WebAuth, tower_identity::ConfigError> {
-    /// WebAuth::builder(config.build()?).with_http_client(http).build()
-    /// # }
+    /// fn build(config: IdentityConfig, http: impl HttpClient) -> Result<WebAuth, ConfigError> {
+    ///     WebAuth::builder(config.build()?).with_http_client(http).build()
+    /// }
     /// ```
     pub fn builder(config: impl IntoValidConfig) -> WebAuthBuilder {
         WebAuthBuilder::new(config.into_valid_config())
     }
 
-    /// Who is signed in. When the ID token has expired the claims are renewed by the refresh token,
-    /// so a person stays signed in as long as the provider agrees, and at most for the configured
-    /// absolute lifetime. Without a refresh token it is that lifetime, or the ID token's
-    /// ([`SessionEnd`](crate::config::SessionEnd)).
+    /// The signed-in user of a browser; `None` if nobody is signed in.
     ///
-    /// What [`User::tokens`] refreshes is known in this process at once, and to the value with the
-    /// next call here: prefer [`for_user`](Self::for_user).
+    /// When the ID token has expired, the claims are renewed with the refresh token. A person stays
+    /// signed in as long as the provider accepts it, and at most for the configured absolute
+    /// lifetime. Without a refresh token the session ends with that lifetime or with the ID token,
+    /// see [`SessionEnd`](crate::config::SessionEnd).
+    ///
+    /// Tokens that [`User::tokens`] refreshes are written into the value only by the next call of
+    /// this method. Prefer [`for_user`](Self::for_user), which writes them at once.
     ///
     /// # Errors
     ///
-    /// `RenewalFailed`, `ProviderUnreachable`: it cannot be known at the moment.
+    /// `RenewalFailed`, `ProviderUnreachable`: the renewal failed for the moment, so the state of
+    /// the sign-in is unknown.
     pub async fn user(&self, session: &mut WebSession) -> Result<Option<User>, Error> {
         self.live(session).await
     }
 
-    /// An access token of the person for these scopes: from the value, or by refresh.
+    /// An access token of the signed-in person for these scopes, from the value or by a refresh.
     ///
     /// # Errors
     ///
     /// As [`Tokens::for_user`](crate::Tokens::for_user); `SignInRequired` if nobody is signed in.
-    /// What a sign-in mends, [`sign_in_for`](Self::sign_in_for) begins.
+    /// If another sign-in can resolve the error, [`sign_in_for`](Self::sign_in_for) starts it.
     pub async fn for_user<Kind>(
         &self,
         session: &mut WebSession,
@@ -158,8 +164,8 @@ impl WebAuth {
         self.acquire(session, &TokenRequest::new(scopes)?).await
     }
 
-    /// An access token of the person that answers this request: for another tenant or resource,
-    /// with claims, or past what is kept.
+    /// An access token of the signed-in person for this request: for another tenant or resource,
+    /// with a claims challenge, or without the cache.
     ///
     /// # Errors
     ///
@@ -178,8 +184,8 @@ impl WebAuth {
         token
     }
 
-    /// An access token of the application itself, for one resource or its `/.default`. It is kept
-    /// in memory, for all sessions.
+    /// An access token of the application itself (client credentials), for one resource or its
+    /// `/.default`. It is cached in memory and shared by all sessions.
     ///
     /// # Errors
     ///
@@ -188,31 +194,32 @@ impl WebAuth {
         self.0.client.for_app(&TokenRequest::new(scopes)?).await
     }
 
-    /// Forgets who is signed in. Store the value, which is empty now, before you send the person to
-    /// [`SignOut::address`].
+    /// Signs the person out and empties the value. Store the value before you redirect to
+    /// [`SignOut::address`], the provider's sign-out URL.
     ///
     /// # Security
     ///
-    /// Call it for a POST of your own page (its `Origin` is yours), or any site can sign your
-    /// people out.
+    /// Call it only for a POST whose `Origin` is your own site. Otherwise any site can sign your
+    /// users out.
     pub fn sign_out(&self, session: &mut WebSession) -> SignOut {
         let contents = self.open(session);
         *session = WebSession::new();
         let known = self.known(&contents);
-        if let Some(held) = &contents.held {
-            self.sessions().values.end(held.id);
+        if let Some(login) = &contents.login {
+            self.sessions().values.end(login.id);
             tracing::info!("signed out");
         }
-        let id_token = contents.held.as_ref().and_then(|held| held.grant.id_token().cloned());
+        // The newest ID token if this process has one, otherwise the one in the value.
+        let id_token = contents.login.as_ref().and_then(|login| login.grant.id_token().cloned());
         let hint = known
             .as_ref()
             .and_then(|known| known.user.claim("login_hint")?.as_str().map(str::to_owned));
         let id_token =
-            known.as_ref().and_then(|known| known.held.grant.id_token().cloned()).or(id_token);
-        SignOut { auth: self.clone(), was_in: contents.held.is_some(), id_token, hint }
+            known.as_ref().and_then(|known| known.login.grant.id_token().cloned()).or(id_token);
+        SignOut { auth: self.clone(), was_in: contents.login.is_some(), id_token, hint }
     }
 
-    /// The configuration, for the paths at which your pages are.
+    /// The configuration, for example for the paths of your pages.
     #[must_use]
     pub fn config(&self) -> &ValidConfig {
         self.0.relying_party.config()

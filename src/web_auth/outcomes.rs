@@ -1,38 +1,38 @@
-//! What [`WebAuth`] answers with.
+//! The results of [`WebAuth`]'s methods: [`SignIn`], [`SignInOutcome`], [`SignedIn`], [`SignOut`].
 
 use std::{fmt, time::Duration};
 
 use super::WebAuth;
 use crate::{clock::UnixTime, config::ReturnPath, secret::Secret, user::User};
 
-/// A sign-in that has begun.
+/// A started sign-in: the URL of the provider's page, and the code in a sign-in by device code.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignIn {
-    /// Where the person goes, by a redirect (303) or a link; by a device code a link that they open
-    /// here or on another device.
+    /// The URL for the person, by a redirect (303) or a link. In a sign-in by device code it is the
+    /// `verification_uri`, which the person opens in this browser or on another device.
     pub address: String,
-    /// What they type there, where people [sign in by device
-    /// code](crate::config::SignInMethod::DeviceCode). `None` elsewhere.
+    /// The code to type at that URL in a [sign-in by device
+    /// code](crate::config::SignInMethod::DeviceCode), otherwise `None`.
     pub code: Option<UserCode>,
 }
 
-/// The code of a sign-in by device code (RFC 8628), for the page that you show.
+/// The user code of a sign-in by device code (RFC 8628 section 3.2), to show on your page.
 ///
-/// Say on it that the code is for this application alone, and for nobody who asks for it by phone
-/// or mail (section 5.4).
+/// State on the page that the code is for this application only, and that the person must not enter
+/// a code that they got by phone or e-mail (RFC 8628 section 5.4).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserCode {
-    /// What the person types.
+    /// The code that the person types.
     pub text: String,
-    /// The address with the code in it, for a QR code, if the provider has that. The person still
-    /// compares the code.
+    /// The URL that contains the code (`verification_uri_complete`), for a QR code, if the provider
+    /// sent one. Show the code as well, so that the person can compare it.
     pub address_with_code: Option<String>,
-    /// When the code ends, by this server's clock.
+    /// When the code expires, by this server's clock.
     pub expires_at: UnixTime,
-    /// How long to wait before [`WebAuth::complete_device_sign_in`], each time. Sooner is not asked
-    /// either.
+    /// The time to wait before each call of [`WebAuth::complete_device_sign_in`]. An earlier call
+    /// does not reach the provider.
     pub interval: Duration,
 }
 
@@ -47,25 +47,28 @@ impl fmt::Debug for UserCode {
 
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The address has the `state` in it.
+        // The URL contains the `state`, and the code is a credential.
         f.debug_struct("SignIn").finish_non_exhaustive()
     }
 }
 
-/// A sign-out: here it is done, at the provider it follows.
+/// A completed sign-out of this application. The sign-out at the provider follows with a redirect
+/// to [`address`](Self::address).
 #[must_use = "the person is still signed in at the provider"]
 pub struct SignOut {
     pub(super) auth: WebAuth,
+    /// Whether a person was signed in.
     pub(super) was_in: bool,
     pub(super) id_token: Option<Secret>,
     pub(super) hint: Option<String>,
 }
 
 impl SignOut {
-    /// Where the person signs out at the provider (OpenID Connect RP-Initiated Logout 1.0), to come
-    /// back to [`ValidConfig::signed_out_url`](crate::ValidConfig::signed_out_url). It is
-    /// that one at once where the provider has no such address, cannot be reached, or is not to be
-    /// signed out of.
+    /// The provider's sign-out URL (OpenID Connect RP-Initiated Logout 1.0), which returns to
+    /// [`ValidConfig::signed_out_url`](crate::ValidConfig::signed_out_url).
+    ///
+    /// It is `signed_out_url` itself if nobody was signed in, if the provider has no sign-out URL
+    /// or cannot be reached, or if the configuration excludes the provider from sign-out.
     pub async fn address(&self) -> String {
         let at_provider = match self.was_in {
             true => {
@@ -86,29 +89,29 @@ impl fmt::Debug for SignOut {
     }
 }
 
-/// A sign-in that is done.
+/// A completed sign-in.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignedIn {
-    /// Who has signed in.
+    /// The person who has signed in.
     pub user: User,
-    /// Where they wanted to go: a path of this application, safe to redirect to.
+    /// The page to return to: a path of this application, safe to redirect to.
     pub next: ReturnPath,
 }
 
-/// What an answer of the provider led to.
+/// The result of an authorization response.
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum SignInOutcome {
     /// The person is signed in.
     SignedIn(SignedIn),
-    /// The sign-in has to be begun once more, which it is: store the value, and send the person to
-    /// the address. It happens at most once in a row.
+    /// The provider refused this sign-in, and a new one was started that it may accept. Store the
+    /// value, and redirect to the URL. This happens at most once per sign-in.
     Again(SignIn),
 }
 
 impl SignInOutcome {
-    /// Where the person goes now, by a redirect (303): the page that they wanted, or the provider.
+    /// The URL for a redirect (303): the page to return to, or the provider.
     #[must_use]
     pub fn address(&self) -> &str {
         match self {
@@ -117,7 +120,7 @@ impl SignInOutcome {
         }
     }
 
-    /// Who has signed in.
+    /// The completed sign-in; `None` if another one was started.
     #[must_use]
     pub fn signed_in(self) -> Option<SignedIn> {
         match self {

@@ -1,4 +1,4 @@
-//! Signing in over a value: by a redirect, or by device code.
+//! The sign-in methods of [`WebAuth`]: by a redirect to the provider, or by device code.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::{
     user::User,
 };
 
-/// How long the scopes of an incremental consent may be in all to ask for the earlier ones again:
-/// they have to fit into an address.
+/// Longest list of scopes, in bytes, with which an incremental consent also requests the scopes of
+/// earlier ones. All have to fit into the URL.
 const MOST_SCOPE_BYTES: usize = 2000;
 
-/// What a sign-in is begun with.
+/// The parameters of a new sign-in.
 struct Start {
     options: SignInOptions,
     next: ReturnPath,
     causes: Vec<Fingerprint>,
     fallback: Fallback,
-    /// How often it was tried before.
+    /// The number of earlier tries.
     retry: u8,
 }
 
@@ -40,21 +40,26 @@ impl Start {
 }
 
 impl WebAuth {
-    /// Begins a sign-in: remembers it in the value, and says where to send the person. `next` is
-    /// the path to come back to; one that is not safe to redirect to becomes the home page.
+    /// Starts a sign-in: stores it in the value, and returns the URL to redirect to. `next` is the
+    /// path to return to; a path that is not safe to redirect to becomes the home page.
     ///
-    /// `options` go over those of the configuration. If somebody is signed in and the options ask
-    /// for more (scopes, claims, a stronger or more recent sign-in), the answer has to be about the
-    /// same person; about anybody else it is a sign-in of theirs that leads to the home page. At
-    /// most eight sign-ins are under way in one browser, for ten minutes each.
+    /// `options` override those of the configuration. If a person is signed in and the options
+    /// require more (scopes, claims, a stronger or more recent sign-in), the sign-in is a step-up
+    /// of that person. If another person completes it, they are signed in instead and return to the
+    /// home page.
+    ///
+    /// One browser may have eight sign-ins under way, each for ten minutes.
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `ProviderUnreachable`, `ProviderMisconfigured`; `Busy`: too many
-    /// device codes were asked for; `NotConfigured`: the options contradict each other; `Forbidden`
-    /// (for nothing but scopes `ScopeNotGranted`): the person who is signed in was asked for the
-    /// same more less than ten minutes ago, and asking again would go round. The value is unchanged
-    /// then.
+    /// The value is unchanged. By [`kind`](Error::kind):
+    ///
+    /// - `ProviderUnreachable`, `ProviderMisconfigured`
+    /// - `Busy`: too many device codes were requested.
+    /// - `NotConfigured`: the options contradict each other.
+    /// - `Forbidden`, or `ScopeNotGranted` if the options contain only scopes: the signed-in person
+    ///   completed the same step-up less than ten minutes ago. Another one would be a redirect
+    ///   loop.
     pub async fn sign_in(
         &self,
         session: &mut WebSession,
@@ -66,7 +71,7 @@ impl WebAuth {
         let next = self.config().return_path(next);
         let causes = match &known {
             Some(known) => {
-                self.relying_party().causes(Some(known.held.record.origin()), options, &next)?
+                self.relying_party().causes(Some(known.login.record.origin()), options, &next)?
             }
             None => Vec::new(),
         };
@@ -74,9 +79,9 @@ impl WebAuth {
         self.begin(session, contents, known, start).await
     }
 
-    /// Begins the sign-in that mends a failed token (consent, a stronger sign-in, tokens that are
-    /// gone), and comes back to `next`. `None` if no sign-in does: then it is an error like any
-    /// other.
+    /// Starts the sign-in that resolves a token error (consent, a stronger sign-in, lost tokens)
+    /// and returns to `next`. `None` if a sign-in cannot resolve the error: handle it like any
+    /// other error.
     ///
     /// # Errors
     ///
@@ -96,7 +101,7 @@ impl WebAuth {
             (Remedy::StepUp(step_up), Some(known)) => {
                 let options = step_up.with_pages().options(known.user.username());
                 let causes = self.relying_party().causes(
-                    Some(known.held.record.origin()),
+                    Some(known.login.record.origin()),
                     &options,
                     &next,
                 )?;
@@ -110,6 +115,8 @@ impl WebAuth {
         self.begin(session, contents, known, start).await.map(Some)
     }
 
+    /// Starts a sign-in with these parameters. `known` is the signed-in person, if the sign-in is a
+    /// step-up.
     async fn begin(
         &self,
         session: &mut WebSession,
@@ -123,7 +130,7 @@ impl WebAuth {
                 .add_granted(
                     &mut options,
                     &self.sessions().grants,
-                    &known.entered.grant,
+                    &known.in_use.grant,
                     MOST_SCOPE_BYTES,
                 )
                 .await;
@@ -160,21 +167,25 @@ impl WebAuth {
         Ok(sign_in)
     }
 
-    /// Completes a sign-in with what the page at the redirect address was called with: its query,
-    /// or for `response_mode=form_post` its body.
+    /// Completes a sign-in with an authorization response: the query of the request to the redirect
+    /// URI, or its form body with `response_mode=form_post`.
     ///
-    /// An answer is looked at once; the same one again leads to the same session and page. Where
-    /// the provider wants the sign-in to be begun once more, or refuses a scope that no setting
-    /// names, the person is to be sent there again: [`SignInOutcome::Again`].
+    /// A response is redeemed once. The same response again, from a reload or the Back button,
+    /// returns the same session and page. If the provider asks for a new sign-in, or refuses a
+    /// scope that no setting names, a new sign-in is started: [`SignInOutcome::Again`].
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind), among others: `AttemptMissing`: this browser did not ask, or its
-    /// session was lost; `AttemptExpired`; `Busy`: too many sign-ins are under way, the code was
-    /// not sent; `CallbackInvalid`: it is no answer; `AccessDenied` and what else the provider
-    /// answers; the kinds that begin with `Token`: what it answered does not stand the test (OpenID
-    /// Connect Core section 3.1.3.7). Who was signed in before still is. Show
-    /// [`Error::user_message`] with a link to try again.
+    /// A person who was signed in before still is. Show [`Error::user_message`] with a link to try
+    /// again. By [`kind`](Error::kind), among others:
+    ///
+    /// - `AttemptMissing`: this browser did not start the sign-in, or its session was lost.
+    /// - `AttemptExpired`: the sign-in was started more than ten minutes ago.
+    /// - `Busy`: too many sign-ins are under way. The code was not sent.
+    /// - `CallbackInvalid`: the text is not an authorization response.
+    /// - `AccessDenied` and other errors of the authorization response.
+    /// - The kinds that begin with `Token`: the token response or the ID token is not valid (OpenID
+    ///   Connect Core section 3.1.3.7).
     pub async fn complete_sign_in(
         &self,
         session: &mut WebSession,
@@ -196,12 +207,12 @@ impl WebAuth {
                 self.keep(session, &mut contents)?;
                 return Err(Error::new(
                     ErrorKind::AttemptExpired,
-                    "the sign-in was begun more than ten minutes ago",
+                    "the sign-in was started more than ten minutes ago",
                 ));
             }
         };
-        // Until here nothing is used up: when the provider cannot be reached, the same address can
-        // be loaded again.
+        // The value has not been written yet. If the provider cannot be reached here, the attempt
+        // is still in it, and a reload of the page tries again.
         let metadata = self.relying_party().provider().metadata().await?;
         let code = match parameters.check(
             &state,
@@ -213,6 +224,8 @@ impl WebAuth {
         };
         let (auth, answer, begun) = (self.clone(), state.clone(), attempt.clone());
         let redeemed = code.clone();
+        // The state is known before the person has signed in, so concurrent requests share an
+        // exchange only if their codes are equal as well.
         let work = async move {
             let verified = auth.relying_party().redeem(&attempt, &redeemed).await?;
             auth.signed_in(&attempt, verified, &answer).await
@@ -226,8 +239,11 @@ impl WebAuth {
         self.finish(session, contents, &signed_in).map(SignInOutcome::SignedIn)
     }
 
-    /// A sign-in that the provider has refused, begun once more where the next one may not be
-    /// refused alike; the error of any other.
+    /// Starts a refused sign-in again if a fallback may succeed; otherwise returns the error.
+    ///
+    /// # Errors
+    ///
+    /// The given `error`, or those of [`sign_in`](Self::sign_in).
     async fn begin_again(
         &self,
         session: &mut WebSession,
@@ -251,15 +267,18 @@ impl WebAuth {
         self.begin(session, contents, known, start).await.map(SignInOutcome::Again)
     }
 
-    /// Asks whether the person has signed in by the code of [`sign_in`](Self::sign_in). `None`: not
-    /// yet, ask again after [`UserCode::interval`]. The provider is never asked sooner than it
-    /// wants to be, however often this is called.
+    /// Polls for the result of a sign-in by device code (RFC 8628 section 3.4). `None` means not
+    /// yet: call again after [`UserCode::interval`]. An earlier call does not reach the provider.
     ///
     /// # Errors
     ///
-    /// By [`kind`](Error::kind): `AttemptMissing`: this browser was shown no code, or is done;
-    /// `CodeExpired`; `AccessDenied`: the person declined; those of a token's checks. Then another
-    /// code is to be had by [`sign_in`](Self::sign_in). Who was signed in before still is.
+    /// A person who was signed in before still is. Start again with [`sign_in`](Self::sign_in). By
+    /// [`kind`](Error::kind):
+    ///
+    /// - `AttemptMissing`: this browser has no sign-in by device code under way.
+    /// - `CodeExpired`: the code was not used in time.
+    /// - `AccessDenied`: the person declined.
+    /// - The kinds that begin with `Token`: the token response is not valid.
     pub async fn complete_device_sign_in(
         &self,
         session: &mut WebSession,
@@ -268,7 +287,7 @@ impl WebAuth {
         let Some((state, mut attempt)) = contents.take_device() else {
             return Err(Error::new(
                 ErrorKind::AttemptMissing,
-                "this browser's session knows of no sign-in by device code",
+                "this browser's session has no sign-in by device code",
             ));
         };
         let code = attempt.device.as_deref().cloned().ok_or_else(no_code)?;
@@ -303,7 +322,8 @@ impl WebAuth {
             }
             PollState::NotYet { interval, next } => {
                 if (code.interval, code.next) != (interval, next) {
-                    // Whichever process is asked next keeps to the same pace.
+                    // Stored in the value, so that another process polls with the same interval
+                    // (`slow_down`, RFC 8628 section 3.5).
                     attempt.device = Some(Box::new(DeviceCode { interval, next, ..code }));
                     contents.begin(attempt)?;
                     self.keep(session, &mut contents)?;
@@ -313,6 +333,8 @@ impl WebAuth {
         }
     }
 
+    /// Verifies the token response of a device code. Its ID token has no nonce, because there is no
+    /// authorization request.
     async fn signed_in_by_code(
         &self,
         attempt: &Attempt,
@@ -326,7 +348,7 @@ impl WebAuth {
         self.signed_in(attempt, verified, answer).await
     }
 
-    /// A sign-in, to be kept.
+    /// The records of a verified sign-in, with the page to return to.
     async fn signed_in(
         &self,
         attempt: &Attempt,
@@ -337,37 +359,41 @@ impl WebAuth {
             self.relying_party().record(attempt, verified, answer).await?;
         let record = session.record(self.clock().now(), self.config().absolute_timeout());
         Ok(Arc::new(CompletedSignIn {
-            held: Arc::new(StoredLogin::new(record, grant)?),
+            login: Arc::new(StoredLogin::new(record, grant)?),
             next: return_path,
         }))
     }
 
-    /// Keeps a sign-in in the place of what was there.
+    /// Writes a completed sign-in into the value, and ends the login that it replaces.
     fn finish(
         &self,
         session: &mut WebSession,
         mut contents: SessionValue,
         signed_in: &CompletedSignIn,
     ) -> Result<SignedIn, Error> {
-        let before = contents.held.replace(Arc::clone(&signed_in.held));
+        let before = contents.login.replace(Arc::clone(&signed_in.login));
         let Some(known) = self.known(&contents) else {
             return Err(Error::new(
                 ErrorKind::SessionEnded,
-                "the person has signed out since this answer came for the first time",
+                "the person has signed out since this response arrived for the first time",
             ));
         };
         self.keep(session, &mut contents)?;
-        if let Some(before) = before.filter(|before| before.id != signed_in.held.id) {
+        if let Some(before) = before.filter(|before| before.id != signed_in.login.id) {
             self.sessions().values.end(before.id);
         }
         tracing::info!("signed in");
         Ok(SignedIn { user: known.user, next: signed_in.next.clone() })
     }
 
-    /// The answer that somebody is signed in by already, delivered again.
+    /// The session of an authorization response that arrives again.
+    ///
+    /// # Errors
+    ///
+    /// `AttemptMissing`: the session in the value was not created from this response.
     fn completed_before(&self, contents: &SessionValue, state: &str) -> Result<SignedIn, Error> {
-        let same = contents.held.as_ref().and_then(|held| {
-            let next = held.record.origin().returned_to(&answer_of(state))?;
+        let same = contents.login.as_ref().and_then(|login| {
+            let next = login.record.origin().returned_to(&answer_of(state))?;
             Some(SignedIn {
                 user: self.known(contents)?.user,
                 next: self.config().return_path(next),
@@ -376,7 +402,8 @@ impl WebAuth {
         same.ok_or_else(|| {
             Error::new(
                 ErrorKind::AttemptMissing,
-                "this browser's session knows of no sign-in with this `state`: it was lost, or somebody else began it",
+                "this browser's session has no sign-in with this `state`: it was lost, or another \
+                 browser started it",
             )
         })
     }

@@ -1,4 +1,5 @@
-//! Sessions that are kept as values: opened, compared with what this process knows, written back.
+//! [`ValueSessions`]: opens a [`WebSession`], compares it with the state of this process, and
+//! writes it back.
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use crate::{
     user::{Application, User},
 };
 
-/// What belongs to sessions that are kept as values.
+/// The state of this process for sessions that the application stores as values.
 pub(super) struct ValueSessions {
+    /// The seal's context: values of another redirect URI do not open.
     pub(super) bound_to: Context,
     pub(super) values: Arc<Values>,
     pub(super) grants: Grants,
@@ -51,72 +53,79 @@ impl ValueSessions {
     }
 }
 
-/// A sign-in as it was completed.
+/// A completed sign-in, which concurrent deliveries of one response share.
 pub(super) struct CompletedSignIn {
-    pub(super) held: Arc<StoredLogin>,
+    pub(super) login: Arc<StoredLogin>,
     pub(super) next: ReturnPath,
 }
 
-/// Somebody who is signed in, while a call works with them.
+/// The login of a value during a call, with the newest grant of this process.
 pub(super) struct CurrentLogin {
-    pub(super) held: Arc<StoredLogin>,
-    pub(super) entered: LoginInUse,
+    pub(super) login: Arc<StoredLogin>,
+    pub(super) in_use: LoginInUse,
     pub(super) user: User,
 }
 
 impl WebAuth {
-    /// Who is signed in, as far as is known here, without asking whether they still are at the
-    /// provider.
+    /// The login in a value; `None` if there is none, or if this process has seen it end. The
+    /// provider is not asked.
     pub(super) fn known(&self, contents: &SessionValue) -> Option<CurrentLogin> {
-        let mut held = contents.held.clone()?;
-        let entered = self.sessions().values.enter(&held)?;
-        let record = entered.record()?;
-        if record.generation() != held.grant.generation() {
-            held =
-                Arc::new(StoredLogin { id: held.id, record: held.record.clone(), grant: record });
+        let mut login = contents.login.clone()?;
+        let in_use = self.sessions().values.enter(&login)?;
+        let record = in_use.record()?;
+        // This process has refreshed the grant since the value was stored.
+        if record.generation() != login.grant.generation() {
+            login =
+                Arc::new(StoredLogin { id: login.id, record: login.record.clone(), grant: record });
         }
-        let user = self.user_of(&held, &entered.grant);
-        Some(CurrentLogin { held, entered, user })
+        let user = self.user_of(&login, &in_use.grant);
+        Some(CurrentLogin { login, in_use, user })
     }
 
+    /// Opens a value, without a login that has expired or does not meet the present configuration.
     pub(super) fn open(&self, session: &WebSession) -> SessionValue {
         let mut contents = SessionValue::open(self.keys(), &self.sessions().bound_to, session);
         let now = self.clock().now();
         let most = self.config().absolute_timeout();
-        contents.held =
-            contents.held.filter(|held| now < held.record.expires.min(held.record.created + most));
-        if let Some(held) = &contents.held
-            && let Err(error) = held.record.check(self.config())
+        contents.login = contents
+            .login
+            .filter(|login| now < login.record.expires.min(login.record.created + most));
+        if let Some(login) = &contents.login
+            && let Err(error) = login.record.check(self.config())
         {
-            tracing::info!(reason = error.reason(), %error, "a session is not accepted under the settings of now: signed out");
-            contents.held = None;
+            tracing::info!(
+                reason = error.reason(), %error,
+                "a session does not meet the present configuration: signed out"
+            );
+            contents.login = None;
         }
         contents
     }
 
-    /// Writes the value anew, with what this process knows now: while a call was waiting another
-    /// may have refreshed the session, or ended it.
+    /// Seals the value again with the newest login of this process. While this call waited, another
+    /// one may have refreshed or ended the session.
     pub(super) fn keep(
         &self,
         session: &mut WebSession,
         contents: &mut SessionValue,
     ) -> Result<(), Error> {
-        contents.held = self.known(contents).map(|known| known.held);
+        contents.login = self.known(contents).map(|known| known.login);
         *session = contents.seal(self.keys(), &self.sessions().bound_to, self.clock().now())?;
         Ok(())
     }
 
-    /// The session, renewed if that is due. One that has ended leaves the value as it is: what
-    /// another request has stored meanwhile must not be replaced by a copy that is older.
+    /// The signed-in user, with claims renewed if they are due. If the session has ended, the value
+    /// does not change: an older copy must not overwrite a value that another request has stored
+    /// meanwhile.
     pub(super) async fn live(&self, session: &mut WebSession) -> Result<Option<User>, Error> {
         let contents = self.open(session);
         let Some(known) = self.known(&contents) else { return Ok(None) };
-        let renews = known.held.record.renew_at.is_some();
-        let due = renews && known.held.grant.renew_at().is_some_and(|at| at <= self.clock().now());
+        let renews = known.login.record.renew_at.is_some();
+        let due = renews && known.login.grant.renew_at().is_some_and(|at| at <= self.clock().now());
         let goes_on = if due {
             self.sessions()
                 .grants
-                .renewed(&known.entered.grant)
+                .renewed(&known.in_use.grant)
                 .await
                 .map(|renewed| renewed.is_some())
         } else {
@@ -130,29 +139,30 @@ impl WebAuth {
         }
     }
 
-    /// Writes into the value what has become known since it was opened, and says who is signed in
-    /// now. What goes on in the background has to be in it, too: nobody comes back for it, and with
-    /// its old refresh token the value would be worth nothing after a restart.
+    /// Writes changes since the value was opened into it, and returns the signed-in user.
+    ///
+    /// It waits for refreshes in the background. Their new refresh token must be in the value,
+    /// because with the old one the session would be lost after a restart.
     pub(super) async fn update(
         &self,
         session: &mut WebSession,
         mut contents: SessionValue,
     ) -> Result<Option<User>, Error> {
         if let Some(known) = self.known(&contents) {
-            self.sessions().grants.settled(&known.entered.grant).await;
+            self.sessions().grants.settled(&known.in_use.grant).await;
         }
-        let opened = contents.held.as_ref().map(|held| held.grant.generation());
+        let opened = contents.login.as_ref().map(|login| login.grant.generation());
         let Some(known) = self.known(&contents) else { return Ok(None) };
-        if opened != Some(known.held.grant.generation()) || contents.is_under_older_secret {
+        if opened != Some(known.login.grant.generation()) || contents.is_under_older_secret {
             self.keep(session, &mut contents)?;
         }
         Ok(Some(known.user))
     }
 
-    /// The person with the claims of now.
-    pub(super) fn user_of(&self, held: &StoredLogin, grant: &GrantRef) -> User {
-        let mut record = held.record.clone();
-        if let Some(renewed) = held.grant.claims() {
+    /// The user with the newest claims.
+    pub(super) fn user_of(&self, login: &StoredLogin, grant: &GrantRef) -> User {
+        let mut record = login.record.clone();
+        if let Some(renewed) = login.grant.claims() {
             record.claims = renewed.get().into();
         }
         record.user(grant.clone(), Arc::clone(&self.sessions().application))

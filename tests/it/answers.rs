@@ -1,4 +1,4 @@
-//! What comes to the callback path: wrong, late, twice, or from somebody else.
+//! Authorization responses at the callback path: invalid, late, repeated, or of another browser.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::dev::{Endpoint, Failure, SpoilCallback, SpoilDiscovery};
@@ -8,8 +8,8 @@ use crate::{
     raw::{NAVIGATION, Raw},
 };
 
-/// Spoils the answer of a sign-in, and asserts what becomes of it: this page, nobody signed in, no
-/// token request, and the next try works.
+/// Changes the authorization response of a sign-in, and asserts the outcome: this page, no session,
+/// no token request, and a next sign-in that works.
 async fn refuses(app: &App, spoil: SpoilCallback, status: u16, reason: &str) {
     let asked = app.provider.requests(Endpoint::Token);
     app.provider.spoil_next_callback(spoil);
@@ -86,7 +86,7 @@ async fn a_wrong_answer_is_refused_by_name_and_the_next_try_works() {
 }
 
 // C-109: iss parameter wrong although metadata does not advertise it
-/// Checked also where the metadata does not promise it
+/// `iss` is checked even if the metadata does not announce it (RFC 9207 section 2.4).
 #[tokio::test]
 async fn an_issuer_that_was_not_announced_is_checked_all_the_same() {
     let app = App::start().await;
@@ -158,7 +158,7 @@ async fn going_back_to_the_callback_leads_to_the_page_again() {
         (app.provider.requests(Endpoint::Token), app.provider.requests(Endpoint::Authorization)),
         (1, 1)
     );
-    // Of another sign-in all that is known is that somebody is signed in now.
+    // The `state` is of another sign-in: the page can only say that a person is signed in now.
     let stale = callback
         .as_str()
         .replace(callback.query().unwrap(), "code=abc&state=r0.1.AAAAAAAAAAAAAAAAAAAAAA");
@@ -171,7 +171,7 @@ async fn going_back_to_the_callback_leads_to_the_page_again() {
 
 // C-128: same callback URL delivered twice at the same time
 // C-443: client drops the callback request mid-way
-/// One token request, and whoever waits for the answer is signed in
+/// There is one token request, and the browser that waits for the response is signed in.
 #[tokio::test]
 async fn the_same_answer_many_times_at_once_is_redeemed_once() {
     let app = App::start().await;
@@ -206,7 +206,7 @@ async fn the_same_answer_many_times_at_once_is_redeemed_once() {
 }
 
 // C-127: stolen code injected into another browser's transaction
-/// The code of somebody else in one's own attempt
+/// Another person's code in one's own attempt.
 #[tokio::test]
 async fn a_stolen_code_is_of_no_use_in_another_browser() {
     let app = App::start().await;
@@ -228,7 +228,7 @@ async fn a_stolen_code_is_of_no_use_in_another_browser() {
 }
 
 // C-125: callback without transaction cookie
-/// Login by a forged link (security rule 3)
+/// Login CSRF by a forged link (security rule 3).
 #[tokio::test]
 async fn another_browser_s_answer_signs_nobody_in() {
     let app = App::start().await;
@@ -254,7 +254,7 @@ async fn another_browser_s_answer_signs_nobody_in() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// A cookie is good for its own slot, and a state for its own attempt.
+/// A cookie is valid in its own slot only, and a `state` for its own attempt only.
 #[tokio::test]
 async fn the_state_of_another_slot_finds_nothing() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! Access tokens beside sessions, in one axum application.
+//! Access tokens and sessions side by side in one axum application.
 
 use std::cell::RefCell;
 
@@ -59,7 +59,7 @@ async fn signed_in(app: &App) -> (Tab, String) {
     (tab, token)
 }
 
-/// What the tab's script gets with this token.
+/// The response to a script of the tab that sends this token.
 async fn with_token(tab: &mut Tab, address: &str, token: &str) -> Page {
     let bearer = format!("Bearer {token}");
     tab.fetch_with(Method::GET, address, &[("authorization", &bearer)]).await

@@ -1,5 +1,5 @@
-//! What becomes of an access token, good, spoilt or of another kind: one table for every form of
-//! token, through the layer and the guard of an API.
+//! The verdict on every access token, valid, spoilt or of another kind: one table for all forms of
+//! tokens, through the layer and the guard of an API.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -20,17 +20,17 @@ use tower_identity::{
     require_scopes,
 };
 
-/// The API's client id where it is one of Entra's, and its other name everywhere.
+/// The API's client id at Entra, and its other identifier at all providers.
 const API_ID: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 pub const API: &str = "api://notes";
 
-/// An API behind the layer: it answers with the kind of the caller.
+/// An API behind the layer, which responds with the kind of the caller.
 pub struct Api {
     pub provider: DevProvider,
     layer: ApiLayer,
 }
 
-/// What a request got: the kind of the caller, or status and reason.
+/// The outcome of a request: the kind of the caller, or status and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     Passed(String),
@@ -101,7 +101,7 @@ impl Api {
     }
 }
 
-/// The forms in which tokens come, each with a good token that can be spoilt.
+/// The forms of tokens, each with a valid token that can be spoilt.
 fn forms() -> [(&'static str, bool, DevAccessToken); 4] {
     let person = || DevAccessToken::person("ada", API).with_scopes("Notes.Read");
     let daemon = DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
@@ -113,7 +113,7 @@ fn forms() -> [(&'static str, bool, DevAccessToken); 4] {
     ]
 }
 
-/// What is left open by the specifications, and what this crate does.
+/// Cases that the specifications leave open, and the verdict of this crate.
 fn open(spoil: SpoilAccessToken, is_entra: bool) -> bool {
     use SpoilAccessToken as S;
     match spoil {
@@ -142,7 +142,7 @@ async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifi
                 Verdict::Either => open(*spoil, is_entra),
                 other => panic!("{spoil:?}: {other:?}"),
             };
-            // An application's token has no scope, so that one that is spoilt is one that is added.
+            // An application's token has no scope, so the spoilt token gets one.
             let token = good.clone().spoilt(*spoil);
             let token = api.provider.issue_access_token(&token).unwrap();
             let (told, answer) = api.ask(token.expose()).await;
@@ -175,7 +175,7 @@ async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifi
     assert!(count >= 150, "{count}");
 }
 
-/// A row: what it is, the token, what becomes of it.
+/// A row of the table: description, token, verdict.
 type Row = (&'static str, DevAccessToken, Result<CallerKind, (u16, &'static str)>);
 
 fn rows() -> Vec<Row> {
@@ -184,7 +184,7 @@ fn rows() -> Vec<Row> {
     let daemon = || DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
     let kind = |reason| Err((401, reason));
     vec![
-        // The six callers, and what tells them apart.
+        // The six callers, and the claims that distinguish them.
         ("a person", person(), Ok(K::Person)),
         ("a person, with `idtyp`", person().with_claim("idtyp", "user"), Ok(K::Person)),
         (
@@ -396,7 +396,7 @@ async fn entras_tokens_are_taken_for_what_they_are() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Tokens that the provider really issues, and that are no access tokens for this API.
+/// Valid tokens of the provider that are not access tokens for this API.
 #[tokio::test]
 async fn what_a_sign_in_gives_beside_the_access_token_opens_no_api() {
     let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
@@ -418,7 +418,7 @@ async fn what_a_sign_in_gives_beside_the_access_token_opens_no_api() {
     }
 }
 
-/// A thousand callers at once, each with a token of their own, again and again.
+/// A thousand concurrent callers, each with a token of its own, repeatedly.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_callers_at_once_are_never_taken_for_each_other() {
     const CALLERS: usize = 1000;
@@ -445,7 +445,7 @@ async fn a_thousand_callers_at_once_are_never_taken_for_each_other() {
     assert!(format!("{:?}", api.layer).contains(&format!("tokens: {CALLERS}")));
 }
 
-/// Strangers choose what they send: none of it is kept, and the provider is not asked for each.
+/// Invalid tokens are not remembered, and not each of them leads to a request to the provider.
 #[tokio::test]
 async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the_provider() {
     let api = Api::generic(Vec::new()).await;
@@ -481,7 +481,7 @@ async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the
 // C-417: no authenticated user
 // C-419: one of several accepted scopes in scp or scope, space separated
 // C-422: app token with role, user token with scope
-/// Status 401 without a token; otherwise a scope is enough for a person, a role for an application.
+/// Without a token the status is 401. A person needs a scope, an application a role.
 #[tokio::test]
 async fn people_need_one_of_the_accepted_scopes_and_applications_a_role() {
     let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
@@ -514,7 +514,7 @@ async fn roles_are_read_in_each_of_their_shapes() {
     }
 }
 
-/// A token that was revoked, or has ended, is not taken because it once was.
+/// A token that was revoked or has expired is not accepted because it was accepted before.
 #[tokio::test]
 async fn what_is_remembered_ends_with_the_token() {
     let clock = ManualClock::at_system_time();
@@ -528,7 +528,7 @@ async fn what_is_remembered_ends_with_the_token() {
     assert_eq!(api.ask(token.expose()).await.0, Told::Refused(401, "token_expired".to_owned()));
 }
 
-/// An opaque token is what the provider says of it: remembered for a minute, and no longer.
+/// The result of introspection is remembered for at most a minute.
 #[tokio::test]
 async fn the_provider_is_asked_about_opaque_tokens_and_its_no_counts() {
     let clock = ManualClock::at_system_time();

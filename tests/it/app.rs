@@ -1,5 +1,5 @@
-//! An axum application under the layer, beside a development provider, both on one clock that
-//! stands still.
+//! [`App`]: an axum application with the layer, and a development provider, both with one manual
+//! clock.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,8 +22,8 @@ pub struct App {
     server: JoinHandle<()>,
 }
 
-/// The parts of an [`App`]. A part that is not named is as in [`App::start`]; changes of one part
-/// apply in the order of the calls.
+/// A builder of an [`App`]. Parts that are not set are those of [`App::start`]. Several changes of
+/// one part apply in the order of the calls.
 pub struct AppBuilder<'a> {
     authority: Box<dyn FnOnce(&DevProvider, &str) -> IdentityConfig + 'a>,
     provider: Box<dyn FnOnce(DevProviderBuilder) -> DevProviderBuilder + 'a>,
@@ -64,13 +64,13 @@ impl<'a> AppBuilder<'a> {
         Self { layer: Box::new(|layer| change(before(layer))), ..self }
     }
 
-    /// Changes the routes that the layer is around.
+    /// Changes the routes inside the layer.
     pub fn router(self, change: impl FnOnce(Router) -> Router + 'a) -> Self {
         let before = self.router;
         Self { router: Box::new(|router| change(before(router))), ..self }
     }
 
-    /// Puts the layer elsewhere than around all routes.
+    /// Applies the layer in another way than around all routes.
     pub fn arrange(self, arrange: impl FnOnce(Router, IdentityLayer) -> Router + 'a) -> Self {
         Self { arrange: Box::new(arrange), ..self }
     }
@@ -102,7 +102,7 @@ impl App {
         Self::builder().start().await
     }
 
-    /// Starts to describe an application: each method of the builder changes one part.
+    /// A builder, each method of which changes one part of the application.
     pub fn builder<'a>() -> AppBuilder<'a> {
         AppBuilder {
             authority: Box::new(Self::settings),
@@ -114,17 +114,17 @@ impl App {
         }
     }
 
-    /// What every application of these tests starts from.
+    /// The settings with which every application of these tests starts.
     pub fn settings(provider: &DevProvider, url: &str) -> IdentityConfig {
         Self::common_settings(provider.config(url).unwrap())
     }
 
-    /// What is the same at every authority.
+    /// The settings that are the same for all authorities.
     pub fn common_settings(config: IdentityConfig) -> IdentityConfig {
         config.add_public_path("/").add_public_prefix("/public/").with_scopes(["offline_access"])
     }
 
-    /// An address of the application.
+    /// The URL of a path of the application.
     pub fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
@@ -134,7 +134,7 @@ impl App {
         Browser::with_clock(self.clock.clone())
     }
 
-    /// A tab in which Ada is signed in and looks at `/me`.
+    /// A tab in which Ada is signed in and `/me` is open.
     pub async fn signed_in(&self) -> Tab {
         self.provider.sign_in_as("ada").unwrap();
         let mut tab = self.browser().tab();
@@ -143,7 +143,7 @@ impl App {
         tab
     }
 
-    /// What a sign-in ends in.
+    /// The outcome of a sign-in.
     pub async fn sign_in(&self) -> Page {
         self.provider.sign_in_as("ada").unwrap();
         let mut tab = self.browser().tab();

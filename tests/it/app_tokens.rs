@@ -1,5 +1,5 @@
-//! A handler wants a token that is not the person's: the application's own, or one on behalf of
-//! whoever called.
+//! Tokens that are not the signed-in person's: of the application itself, and on behalf of a
+//! caller.
 
 use axum::{
     Extension, Json, Router,
@@ -21,7 +21,7 @@ async fn for_app(tokens: Tokens) -> Result<String, Error> {
     Ok(tokens.for_app([SCOPE]).await?.expose().to_owned())
 }
 
-/// On a public path, where nobody is looked for.
+/// On a public path, on which the layer does not look for a session.
 async fn for_nobody(Extension(identity): Extension<LazyUser>) -> Result<String, Error> {
     Ok(identity.app_tokens().acquire(&TokenRequest::new([SCOPE])?).await?.expose().to_owned())
 }
@@ -92,7 +92,8 @@ async fn the_applications_token_is_one_for_everybody() {
     assert_eq!(app.provider.requests(Endpoint::Token), before + 2);
 }
 
-/// Whatever the provider answers: the person cannot agree to anything for the application.
+/// No response of the provider leads to a sign-in, because a person cannot consent for the
+/// application.
 #[tokio::test]
 async fn what_the_application_is_refused_sends_nobody_to_the_provider() {
     for error in [
@@ -175,7 +176,7 @@ async fn a_public_client_has_no_tokens_of_its_own() {
 }
 
 // C-382: OBO answers interaction_required with claims
-/// The claims go to whoever called, also if somebody else is signed in.
+/// The claims challenge goes to the caller, even if another person is signed in.
 #[tokio::test]
 async fn what_only_the_caller_can_mend_is_told_to_the_caller() {
     const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;

@@ -1,5 +1,5 @@
-//! What applications prove themselves with at the token endpoint, seen from the provider, and what
-//! is no proof of who somebody is.
+//! Client assertions at the token endpoint, as the provider receives them, and tokens of other
+//! parties that sign nobody in.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,7 +22,7 @@ const KEY: &str = include_str!("../keys/rsa.key.pem");
 const CERTIFICATE: &str = include_str!("../keys/rsa.cert.pem");
 const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
 
-/// Header and claims of the assertion that the provider got last.
+/// Header and claims of the last assertion that the provider received.
 fn sent(provider: &DevProvider) -> (Value, Value) {
     let request = provider.last_request(Endpoint::Token).unwrap();
     assert_eq!(
@@ -36,7 +36,7 @@ fn sent(provider: &DevProvider) -> (Value, Value) {
     (part(parts[0]), part(parts[1]))
 }
 
-/// An application of Contoso's that has a certificate, and the thumbprint of it.
+/// An application of Contoso with a certificate, and the certificate's thumbprint.
 fn with_certificate(provider: &DevProvider) -> (Client, String) {
     let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
     let thumbprint =
@@ -95,7 +95,7 @@ async fn entra_gets_an_assertion_of_its_own_for_each_request() {
 }
 
 // C-375: host clock 3 min ahead of the OP
-/// This machine's clock may be a few minutes ahead.
+/// The clock of this machine may be a few minutes fast.
 #[tokio::test]
 async fn an_assertion_bears_a_clock_that_is_ahead() {
     let clock = ManualClock::at_system_time();
@@ -109,7 +109,7 @@ async fn an_assertion_bears_a_clock_that_is_ahead() {
     }
 }
 
-/// With the encryption of today, with that of old, and without a password.
+/// PFX files with current and with old encryption, and without a password.
 #[tokio::test]
 async fn a_pfx_file_proves_the_application_as_its_key_and_certificate_do() {
     let provider = DevProvider::builder().entra().start().await.unwrap();
@@ -132,7 +132,7 @@ async fn a_pfx_file_proves_the_application_as_its_key_and_certificate_do() {
 }
 
 // C-372: private_key_jwt configured without key
-/// What cannot sign is a mistake of the set-up.
+/// A credential that cannot sign is a set-up error.
 #[test]
 fn a_key_that_is_none_is_found_at_set_up() {
     let authority = || tower_identity::Authority::oidc("https://id.example").unwrap();
@@ -166,7 +166,7 @@ async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
 }
 
 // C-390: access token obtained elsewhere handed to the RP as a login
-/// A token that somebody brings says what they may do somewhere, not who they are here.
+/// An access token that a request brings does not sign anybody in.
 #[tokio::test]
 async fn an_access_token_signs_nobody_in() {
     let app = App::start().await;

@@ -1,5 +1,5 @@
-//! B2C: one policy for signing in, others for the profile and the password. Played against the
-//! imitation in the development provider.
+//! Azure AD B2C: one policy to sign in, others to edit the profile and to reset the password,
+//! against the imitation in the development provider.
 
 use axum::{
     Json,
@@ -41,7 +41,7 @@ async fn app_with(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Ap
         .await
 }
 
-/// A tab in which Rosalind is signed in and looks at `/told`.
+/// A tab in which Rosalind is signed in and `/told` is open.
 async fn signed_in(app: &App) -> Tab {
     app.provider.sign_in_as("rosalind").unwrap();
     let mut tab = app.browser().tab();
@@ -51,7 +51,7 @@ async fn signed_in(app: &App) -> Tab {
     tab
 }
 
-/// Presses a button of the provider's page, in whichever form it is.
+/// Presses a button on the provider's page, in any of its forms.
 async fn press(tab: &mut Tab, text: &str) {
     let forms = html::forms(&tab.page().body);
     let form = forms
@@ -68,7 +68,7 @@ async fn edit(tab: &mut Tab, name: &str) {
     tab.submit(form).await;
 }
 
-/// The policies that the browser was sent to, in order.
+/// The policies of the authorization requests, in order.
 fn policies(tab: &Tab) -> Vec<String> {
     let is_start = |hop: &&crate::browser::Hop| hop.url.path().ends_with("/authorize");
     tab.hops
@@ -83,7 +83,7 @@ fn session(tab: &Tab) -> String {
     sent.split("; ").find(|pair| crate::raw::is_session(pair)).unwrap().to_owned()
 }
 
-/// The policy that the last tokens were asked of.
+/// The policy of the last token request.
 fn token_policy(app: &App) -> String {
     let asked = app.provider.last_request(Endpoint::Token).unwrap();
     asked.path_and_query().split('/').nth(2).unwrap().to_ascii_lowercase()
@@ -91,7 +91,7 @@ fn token_policy(app: &App) -> String {
 
 // MSAL-024: B2C authority with `/tfp/` segment; token acquisition authority is built
 // MSAL-042: Response with id_token and client_info; it is stored
-/// The person is the tenant's, by the object id; the account at home has the policy in it, as in
+/// A person is identified by tenant and object id. The home account id contains the policy, as in
 /// MSAL.
 #[tokio::test]
 async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
@@ -115,7 +115,7 @@ async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
 
 // C-400: error access_denied with AADB2C90118
 // MSAL-102: `access_denied` with AADB2C90118; page handler raises it
-/// To the policy for that, back to signing in, and on to the page.
+/// The browser goes to the password policy, back to the sign-in policy, and then to the page.
 #[tokio::test]
 async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
     for mode in [ResponseMode::Query, ResponseMode::FormPost] {
@@ -140,7 +140,7 @@ async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
     }
 }
 
-/// A provider that never stops saying so does not go in circles.
+/// A provider that asks for a password reset every time causes no redirect loop.
 #[tokio::test]
 async fn a_password_that_is_always_forgotten_ends_on_a_page() {
     let app = app().await;
@@ -179,8 +179,8 @@ async fn cancelling_goes_home_without_an_error() {
     assert_eq!((tab.page().url.path(), tab.page().body.as_str()), ("/", "nobody"));
 }
 
-/// A home page that would send to the sign-in at once is no place to go: somebody who cancels for
-/// ever, or a provider that does, would never stop.
+/// After a cancelled sign-in the browser is not sent to a protected home page, which would start
+/// the next sign-in at once: a redirect loop.
 #[tokio::test]
 async fn cancelling_where_home_is_protected_goes_to_the_page_that_is_not() {
     let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
@@ -222,14 +222,14 @@ async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
     }
 }
 
-/// If the claims cannot be read again without a page, the session goes on with those that it has.
-/// An errand signs nobody in again.
+/// If the claims cannot be read again without a page, the session keeps its present claims. Editing
+/// the profile does not sign anybody in.
 #[tokio::test]
 async fn who_signs_out_while_the_profile_is_open_stays_signed_out() {
     let app = app_with(|config| config.with_provider_session(ProviderSession::Keep)).await;
     let mut tab = signed_in(&app).await;
     let mut other = tab.again();
-    // Back to a page for everybody: one for people who are signed in would start a sign-in.
+    // Return to a public page: a protected one would start a sign-in.
     tab.open(app.at("/auth/edit-profile?return_to=/")).await;
     other.open(app.at("/auth/logout")).await;
     let form = other.page().form();
@@ -265,7 +265,7 @@ async fn a_profile_that_cannot_be_read_again_changes_nothing() {
     assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Rosalind Franklin");
 }
 
-/// D18: an errand of somebody else signs nobody in.
+/// D18: if another person completes the profile or password policy, the session does not change.
 #[tokio::test]
 async fn another_persons_errand_changes_nothing() {
     let app = app().await;
@@ -286,7 +286,8 @@ async fn another_persons_errand_changes_nothing() {
     }
 }
 
-/// A token of another policy than the one that was asked is none, at either.
+/// A token of another policy than the requested one is refused, at the sign-in policy and the
+/// others.
 #[tokio::test]
 async fn a_token_of_another_policy_is_refused() {
     let app = app().await;
@@ -331,7 +332,8 @@ async fn cancelling_an_errand_leads_back_to_the_page_of_the_link() {
     assert_eq!((tab.page().status, tab.page().url.path()), (StatusCode::OK, "/profile"));
 }
 
-/// Nobody has no profile; frames and scripts start nothing; where to return to is one of our pages.
+/// The profile page needs a session, frames and scripts cannot start it, and it returns to a page
+/// of this application.
 #[tokio::test]
 async fn errands_are_started_by_people_who_are_signed_in() {
     let app = app().await;
@@ -357,7 +359,7 @@ async fn errands_are_started_by_people_who_are_signed_in() {
     }
 }
 
-/// The sign-in policy's, whatever was done at others since.
+/// Sign-out uses the sign-in policy, even if another policy was used since.
 #[tokio::test]
 async fn renewal_and_sign_out_are_at_the_sign_in_policy() {
     let app = app().await;
@@ -382,8 +384,8 @@ async fn renewal_and_sign_out_are_at_the_sign_in_policy() {
 }
 
 // C-404: more than 100 different policies asked
-/// A request cannot name a policy, so that there are never more than the configured ones to keep
-/// documents of.
+/// A request cannot name a policy, so that discovery documents are kept for the configured policies
+/// only.
 #[tokio::test]
 async fn a_policy_is_never_chosen_by_a_request() {
     let app = app().await;
@@ -396,7 +398,7 @@ async fn a_policy_is_never_chosen_by_a_request() {
     assert_eq!(app.provider.requests(Endpoint::Discovery), 1);
 }
 
-/// The paths are the layer's own only where there is a policy.
+/// Without a policy the paths belong to the application.
 #[tokio::test]
 async fn without_policies_there_are_no_errands() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! What caches between the application and the browser are told (security rule 14).
+//! `Cache-Control` for caches between the application and the browser (security rule 14).
 
 use axum::{Router, http::Method, http::header::CACHE_CONTROL, routing::get};
 
@@ -59,7 +59,7 @@ async fn a_page_of_a_person_is_not_stored_unless_its_handler_decided() {
             "{path}"
         );
     }
-    // The answer depends on who asks, also if it is nobody.
+    // The response depends on the cookie, also if there is none.
     assert_eq!(raw.open("/", "").await.header("cache-control"), "private, no-store");
     assert_eq!(raw.open("/public/plain", "").await.header("cache-control"), "");
 }

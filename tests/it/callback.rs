@@ -1,5 +1,4 @@
-//! Answers of the provider that come silently, twice, from another tab, or not from the provider at
-//! all.
+//! Authorization responses: silent, repeated, from another tab, or forged.
 
 use axum::{
     extract::Request,
@@ -16,7 +15,7 @@ fn silently_stronger(request: &Request) -> Response {
     Challenge::sign_in(request).with_options(options).into_response()
 }
 
-/// D8: what cannot be done silently is asked for once, and it is the same that is asked for.
+/// D8: if a silent request fails, the same request is repeated once with a page.
 #[tokio::test]
 async fn a_silent_step_up_that_the_provider_declines_is_done_interactively() {
     async fn strong(user: User, request: Request) -> Response {

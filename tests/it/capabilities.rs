@@ -1,4 +1,4 @@
-//! `with_client_capabilities`: said in every request in which the provider decides about a token.
+//! `with_client_capabilities`: they are in every authorization and token request.
 
 use serde_json::Value;
 use tower_identity::{

@@ -1,5 +1,6 @@
-//! The same layer against a certified provider, which is not ours to be lenient: `tests/provider`,
-//! started by these tests. `tests/run certified` installs what it needs.
+//! The layer against a certified provider, `tests/provider`, which checks requests more strictly
+//! than the development provider. These tests start it; `tests/run certified` installs its
+//! dependencies.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -23,10 +24,10 @@ use crate::{
     client_certified::agrees,
 };
 
-/// One process for most tests; each registers a client of its own.
+/// The provider process that most tests share. Each test registers a client of its own.
 pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| Provider::start(&json!({})));
 
-/// It ends with the tests, because its standard input closes then.
+/// A provider process. It ends with the tests, because its standard input is closed then.
 pub struct Provider {
     pub issuer: String,
     registration_token: String,
@@ -34,7 +35,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts one of this shape: `provider.mjs` says which there are.
+    /// Starts a provider of this shape. `provider.mjs` lists the shapes.
     pub fn start(shape: &Value) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
         let mut command = Command::new("node");
@@ -63,7 +64,7 @@ impl Provider {
     }
 }
 
-/// An app whose client was registered with these members, beside the usual ones.
+/// An application whose client was registered with these additional members.
 pub struct App {
     url: String,
 }
@@ -91,7 +92,7 @@ impl App {
         Self::at(&PROVIDER, members, agreed).await
     }
 
-    /// At this provider, with the defaults of `IdentityConfig` and these settings.
+    /// An application at this provider, with these settings over the defaults of `IdentityConfig`.
     async fn at(
         provider: &Provider,
         members: &Value,
@@ -123,7 +124,7 @@ impl App {
         Self { url }
     }
 
-    /// A tab in which `person` signed in on the provider's pages, and that shows `/me` now.
+    /// A tab in which `person` has signed in on the provider's pages and `/me` is open.
     pub async fn signed_in(&self, browser: &Browser, person: &str) -> Tab {
         let mut tab = browser.tab();
         tab.open(format!("{}/me", self.url)).await;
@@ -152,7 +153,7 @@ impl App {
     }
 }
 
-/// Answers the provider's pages until the app is back.
+/// Fills in the provider's pages until the browser returns to the application.
 async fn sign_in(tab: &mut Tab, person: &str) {
     for _ in 0..3 {
         let form = tab.page().form();
@@ -215,8 +216,8 @@ async fn certified_signs_with_every_algorithm() {
     }
 }
 
-/// What a stranger's provider may be like. Nothing is set but what every application sets:
-/// authority, client id, secret, base URL.
+/// Shapes of unknown providers, with only the settings that every application needs: authority,
+/// client id, secret and base URL.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_in_other_shapes_is_met_with_the_defaults() {
@@ -315,7 +316,7 @@ async fn certified_rotates_refresh_tokens() {
     assert_eq!(tab.reload().await.status, StatusCode::OK);
 }
 
-/// Without single flight the reuse detection would revoke everything.
+/// Without a single flight the provider's reuse detection would revoke the grant.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_sees_one_refresh_of_many_requests() {
@@ -334,7 +335,7 @@ async fn certified_sees_one_refresh_of_many_requests() {
 
 // C-176: max_age sent, auth_time missing
 // C-024: OP looks for nonce in the request
-/// What was asked for is checked in the answer.
+/// The requested parameters are checked in the ID token.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_tells_when_the_person_signed_in() {
@@ -376,7 +377,7 @@ async fn certified_signs_in_two_tabs_at_once() {
     assert_eq!(shows(second.reload().await), (StatusCode::OK, Some("tab=2".into())));
 }
 
-/// RFC 8628: the application has no redirect address at the provider; the code is entered in
+/// RFC 8628: the application has no redirect URI at the provider, and the code is entered in
 /// another browser.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]

@@ -1,5 +1,5 @@
-//! A provider that wants to see the person before the next token, and says with which claims: at
-//! any provider, not only Microsoft's.
+//! A provider that requires another sign-in before the next token, with a claims challenge: at any
+//! provider, not only Microsoft's.
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{app::App, browser::html::Form, entra_app};
 
 const STRONGER: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
-/// A page with a token that the provider is always asked for.
+/// A page that requests a token from the provider each time.
 async fn files(tokens: Tokens) -> Result<Json<Value>, Error> {
     let token = tokens.acquire(&TokenRequest::new(["files.read"])?.forced()).await?;
     Ok(Json(json!({ "scopes": token.scopes().collect::<Vec<_>>() })))
@@ -50,8 +50,8 @@ async fn a_challenged_refresh_becomes_a_sign_in_with_the_claims() {
     }
 }
 
-/// D8: to agree to a scope and to sign in more strongly for it are two causes, however soon one
-/// follows the other. The same challenge again is a circle.
+/// D8: consent to a scope and a stronger sign-in for it are two causes, even within a minute. The
+/// same challenge again is a redirect loop.
 #[tokio::test]
 async fn a_stronger_sign_in_may_follow_a_consent_at_once() {
     let app = app().await;

@@ -1,4 +1,4 @@
-//! `config.check()` against the development provider: what it says is what a sign-in does.
+//! `config.check()` against the development provider: its report agrees with a sign-in.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn a_wrong_clock_is_told_with_its_direction() {
     assert!(report.to_string().contains("s behind the provider's"), "{report}");
 }
 
-/// What a sign-in refuses, the check calls a problem; what it takes, it does not.
+/// The check reports a problem exactly if a sign-in is refused.
 #[tokio::test]
 async fn the_check_agrees_with_a_sign_in() {
     let provider = DevProvider::start().await.unwrap();
@@ -171,7 +171,7 @@ async fn every_authority_of_the_imitated_entra_passes() {
     }
 }
 
-/// The five mistakes of a first day with Entra, each told by its reason.
+/// Five frequent mistakes with a first registration at Entra, each reported with its reason.
 #[tokio::test]
 async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
     let strict = DevClient::confidential("strict", "a secret")

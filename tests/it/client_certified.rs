@@ -1,5 +1,4 @@
-//! `client` against the certified provider: no application, no session, no browser but the
-//! person's.
+//! `client` against the certified provider: without a web application and without sessions.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::{
 const KEY: &str = include_str!("../keys/rsa.key.pem");
 const EC: &str = include_str!("../keys/ec.key.pem");
 
-/// Registers a client and returns what the provider made of it.
+/// Registers a client, and returns the provider's registration response.
 async fn registered(members: Value) -> Value {
     let mut metadata = json!({"redirect_uris": [], "response_types": [], "grant_types": ["client_credentials"], "scope": "openid profile offline_access api.read"});
     metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -96,7 +95,7 @@ async fn certified_takes_assertions_of_every_algorithm() {
     }
 }
 
-/// Ada opens the address that a device shows, and agrees to everything.
+/// Ada opens the URL that a device shows, and consents.
 pub async fn agrees(address: &str) -> String {
     let mut tab = Browser::new().tab();
     tab.open(address.to_owned()).await;
@@ -160,8 +159,8 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     }
 }
 
-/// RFC 9700 section 4.14.2: a thief uses a refresh token after its owner did. The provider ends the
-/// grant, and the owner is told to sign in again.
+/// RFC 9700 section 4.14.2: an attacker uses a refresh token after its owner did. The provider
+/// revokes the grant, and the owner has to sign in again.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_detects_the_reuse_of_a_refresh_token() {
@@ -241,8 +240,8 @@ fn claims(token: &str) -> Value {
     serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
 }
 
-/// A custom grant: an API calls another one for whoever signed in to the application that called
-/// it. The sign-in named the first API (RFC 8707).
+/// A custom grant: an API calls another API on behalf of the person who is signed in to the calling
+/// application. The sign-in named the first API (RFC 8707).
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_lets_an_api_act_for_its_caller() {

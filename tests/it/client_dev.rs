@@ -120,8 +120,8 @@ async fn a_device_signs_in_and_goes_on_silently() {
     ));
 }
 
-/// One cache for each person: another process goes on where the first one was, with a refresh token
-/// that is taken once.
+/// One cache for each person: another process continues with the cached refresh token, which the
+/// provider accepts once.
 #[tokio::test]
 async fn a_persons_cache_is_found_by_every_process() {
     let provider = entra().await;

@@ -1,5 +1,4 @@
-//! What the compiler says about the mistakes that are easily made: the remedy stands in its
-//! message.
+//! Compiler errors for likely mistakes: the message contains the remedy.
 
 use std::{
     env, fs,
@@ -7,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// The library as it was built for these tests, found by compiling a program that is right.
+/// The library that was built for these tests, found by compiling a correct program.
 struct Compiler {
     folder: PathBuf,
     library: PathBuf,

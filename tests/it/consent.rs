@@ -1,5 +1,5 @@
-//! A handler wants a token that cannot be had without the person: what it passes on with `?`
-//! becomes what the caller needs (D8).
+//! A handler returns the error of a token with `?`, and the layer turns it into the sign-in or the
+//! response that the request needs (D8).
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
     Ok(Json(json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>() })))
 }
 
-/// The same on a public path, without the extractor.
+/// The same handler on a public path, without the extractor.
 async fn calendar(user: Option<User>) -> Result<String, Error> {
     let Some(user) = user else { return Ok("nobody".into()) };
     let token = user.tokens().for_user(["calendar.read"]).await?;
@@ -60,7 +60,7 @@ async fn a_person_agrees_to_more_and_comes_back_to_the_page() {
     );
     let asked = app.provider.last_request(Endpoint::Authorization).unwrap();
     assert!(asked.parameter("scope").unwrap().contains("mail.read"));
-    // What was agreed to before is still there after the next consent.
+    // Earlier consents are still valid after the next one.
     let page = tab.open(app.at("/public/calendar")).await;
     assert!(
         page.body.contains("calendar.read") && page.body.contains("mail.read"),
@@ -91,7 +91,7 @@ async fn a_script_is_told_what_is_missing_and_where_to_get_it() {
     assert_eq!(tab.fetch(Method::GET, "/mail").await.status, StatusCode::OK);
 }
 
-/// A form is never sent a second time: its page gets a link.
+/// A POST is not repeated after the sign-in: the response is a page with a link.
 #[tokio::test]
 async fn a_submitted_form_gets_a_page_with_a_link() {
     let app = app().await;
@@ -104,7 +104,7 @@ async fn a_submitted_form_gets_a_page_with_a_link() {
     assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
 }
 
-/// D8: declined
+/// D8: the person declines.
 #[tokio::test]
 async fn who_declines_sees_a_page_and_stays_signed_in() {
     let app = app().await;
@@ -116,7 +116,7 @@ async fn who_declines_sees_a_page_and_stays_signed_in() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
 
-/// D8: asked once per cause
+/// D8: one sign-in per cause.
 #[tokio::test]
 async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
     let app = app_with(|provider| provider.with_access_token_life(Duration::from_secs(400))).await;
@@ -144,7 +144,7 @@ async fn a_provider_that_wants_the_person_again_at_once_ends_in_a_page() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), before);
 }
 
-/// The session goes on without its tokens, as after a restart or with a store that evicts.
+/// The grant record is lost and the session continues, as with a store that evicts rows.
 #[tokio::test]
 async fn tokens_that_are_gone_come_back_without_a_page() {
     let app = app().await;
@@ -166,7 +166,7 @@ async fn tokens_that_are_gone_come_back_without_a_page() {
     );
 }
 
-/// Security rules 2 and 4: a link for one session does nothing in another.
+/// Security rules 2 and 4: a step-up link of one session has no effect in another.
 #[tokio::test]
 async fn the_link_of_somebody_else_asks_for_nothing() {
     let app = app().await;

@@ -1,4 +1,4 @@
-//! The cookies as browsers get and send them.
+//! Cookies as browsers receive and send them.
 
 use std::sync::{Arc, Mutex};
 
@@ -56,7 +56,7 @@ async fn over_https_every_cookie_is_of_this_host_alone() {
 
 // C-308: cookie over 4096 bytes
 // C-310: one chunk missing
-/// A person with 250 groups has a cookie as small as everybody's
+/// The cookie of a person with 250 groups is as small as any other.
 #[tokio::test]
 async fn the_cookie_does_not_grow_with_the_claims() {
     let app = App::start().await;
@@ -79,7 +79,8 @@ async fn the_cookie_does_not_grow_with_the_claims() {
 }
 
 // C-327: two cookies with the same name (subdomain planted)
-/// Planted by a neighbour on the same host name; ours counts wherever it stands
+/// A cookie of the same name, planted by another application on the same host. Ours is found at any
+/// position.
 #[tokio::test]
 async fn two_cookies_of_one_name_are_both_tried() {
     let app = App::start().await;
@@ -108,7 +109,7 @@ async fn two_cookies_of_one_name_are_both_tried() {
         raw.open(&callback, &format!("{attempt}=planted; {}", begun.attempt)).await.location(),
         "/other"
     );
-    // Nobody's, and a flood of them costs nothing.
+    // Invalid values are signed out, and many of them are not expensive.
     let flood = format!("{name}={}; ", "A".repeat(value.len())).repeat(200);
     assert_eq!(raw.who(&flood).await, "nobody");
     for strange in [
@@ -165,7 +166,8 @@ async fn a_broken_cookie_is_anonymous_on_public_pages_and_signs_in_on_others() {
     }
 }
 
-/// A sealed value is good for one purpose: an attempt is no session, a session no attempt.
+/// A sealed value has one purpose: an attempt does not open as a session, nor a session as an
+/// attempt.
 #[tokio::test]
 async fn cookies_do_not_stand_in_for_one_another() {
     let app = App::start().await;
@@ -213,7 +215,7 @@ async fn no_token_reaches_the_browser() {
 }
 
 // C-314: login while an anonymous or planted session exists
-/// A session that somebody planted
+/// A planted session (session fixation).
 #[tokio::test]
 async fn a_planted_session_does_not_become_the_victim_s() {
     let app = App::start().await;
@@ -244,8 +246,8 @@ async fn a_planted_session_does_not_become_the_victim_s() {
     assert_eq!(raw.who(&planted).await, "nobody", "the attacker is not signed in as anybody");
 }
 
-/// An attempt that was planted in the victim's browser, or copied before the victim signed in: what
-/// a browser gets that delivers the same answer twice is not for one that does not have the code.
+/// An attempt that was planted in the victim's browser, or copied before the victim signed in. A
+/// repeated authorization response signs in only a browser that has the code.
 #[tokio::test]
 async fn a_planted_attempt_brings_no_session_without_the_code_of_the_victim() {
     let app = App::start().await;
@@ -270,7 +272,7 @@ async fn a_planted_attempt_brings_no_session_without_the_code_of_the_victim() {
 
 // C-143: access_token missing or not a string
 // C-322: store down at login
-/// No half session
+/// No session is left behind.
 #[tokio::test]
 async fn a_sign_in_that_fails_late_leaves_the_session_as_it_was() {
     let app = App::start().await;
@@ -282,7 +284,7 @@ async fn a_sign_in_that_fails_late_leaves_the_session_as_it_was() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
-/// For applications that are installed on phones, where the browser ends all the time.
+/// For applications that are installed on phones, where the browser is closed often.
 #[tokio::test]
 async fn where_it_is_set_the_session_cookie_outlives_the_browser_and_never_the_session() {
     use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A provider that lists a scope and does not allow it to this application: what no setting names is
-//! left out of a second request.
+//! A provider that lists a scope but refuses it to this application: a second request leaves out
+//! the scopes that no setting names.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -11,13 +11,13 @@ use tower_identity::{
 
 use crate::{app::App, observability::Log};
 
-/// Duende, Authelia, GitLab and Okta, and OpenIddict in other words.
+/// The error of Duende, Authelia, GitLab and Okta, and that of OpenIddict.
 const REFUSALS: [(&str, &str); 2] = [
     ("invalid_scope", ""),
     ("invalid_request", "The client application is not allowed to use the 'offline_access' scope."),
 ];
 
-/// An application that names one scope of its own and none of OpenID Connect's.
+/// An application with one scope of its own, and no setting for the scopes of OpenID Connect.
 async fn app() -> App {
     let app = App::builder().config(|config| config.with_scopes(["notes.read"])).start().await;
     app.provider.sign_in_as("ada").unwrap();
@@ -43,12 +43,12 @@ async fn a_default_scope_that_the_provider_refuses_is_left_out_of_a_second_reque
         assert_eq!(asked_for(&app, Endpoint::Authorization), "openid notes.read");
         assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
         assert!(log.text().contains("IDENTITY_OPENID_SCOPES"), "{}", log.text());
-        // What was asked for by name is there.
+        // The scopes that a setting names are requested.
         assert_eq!(tab.open(app.at("/token")).await.status, StatusCode::OK);
     }
 }
 
-/// The refusal comes by the browser, so that anybody could forge it.
+/// The refusal comes through the browser, so it could be forged.
 #[tokio::test]
 async fn one_persons_refused_scopes_are_asked_for_in_the_next_persons_sign_in() {
     let app = app().await;

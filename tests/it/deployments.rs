@@ -1,5 +1,5 @@
-//! The layer where applications really stand: below a path, behind a proxy that strips it or does
-//! not, inside another router.
+//! The layer in usual deployments: below a path, behind a proxy that strips the path or not, inside
+//! another router.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -22,10 +22,10 @@ use crate::{
     observability::Log,
 };
 
-/// What a proxy in front of the application makes of a path.
+/// The change that a proxy in front of the application makes to a path.
 pub type Rewrite = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
-/// An application somewhere, its provider and their clock.
+/// A deployed application, its provider and their clock.
 pub struct Deployment {
     pub url: String,
     pub provider: DevProvider,
@@ -40,8 +40,7 @@ impl Drop for Deployment {
 }
 
 impl Deployment {
-    /// An application whose base URL has this path, made by `router` of its layer, behind such a
-    /// proxy.
+    /// An application behind a proxy. Its base URL has this path, and `router` applies the layer.
     pub async fn start(
         base_path: &str,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
@@ -78,12 +77,12 @@ impl Deployment {
     }
 }
 
-/// Nothing rewrites anything.
+/// No proxy changes the path.
 pub fn kept() -> Rewrite {
     Arc::new(str::to_owned)
 }
 
-/// This prefix is taken off.
+/// The proxy strips this prefix.
 pub fn stripped(prefix: &'static str) -> Rewrite {
     Arc::new(move |path| match path.strip_prefix(prefix) {
         Some("") => "/".to_owned(),
@@ -109,7 +108,7 @@ fn around(layer: IdentityLayer) -> Router {
     ordinary().layer(layer)
 }
 
-/// Opens a protected page and ends on a page that says what is set up wrongly.
+/// Opens a protected page, and ends on a page that explains the mistake in the set-up.
 async fn is_told(deployment: &Deployment, path: &str, remedy: &str) -> Page {
     let (log, _listening) = Log::listen();
     let mut tab = deployment.browser().tab();
@@ -143,7 +142,7 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
         );
         let deployment = Deployment::start("/app", settings, |layer| layer, around, kept()).await;
         if form_post.contains("FormPost") {
-            // The provider's page posts it: no browser is sent round, and nobody waits for a page.
+            // The provider's page posts the response: there is no redirect, and no person waits for a page.
             let page = deployment.browser().tab().open(deployment.at("/app/me")).await.clone();
             assert!(page.body.contains("PathPrefix::Kept"), "{}", page.body);
             continue;
@@ -259,7 +258,7 @@ async fn a_layer_around_the_outer_router_sees_what_is_nested_inside() {
     }
 }
 
-/// The router leads only to its routes, and nothing in a layer can change that.
+/// The router calls the layer only for its own routes, and a layer cannot change that.
 #[tokio::test]
 async fn a_layer_on_the_routes_of_a_nested_router_says_in_the_log_that_the_callback_cannot_come() {
     let (log, listening) = Log::listen();

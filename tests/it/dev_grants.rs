@@ -1,5 +1,5 @@
-//! What the development provider gives without a browser: to applications, to devices, for
-//! passwords, on behalf of people.
+//! The grants of the development provider without a browser: client credentials, device code,
+//! password, on behalf of.
 
 use std::time::Duration;
 
@@ -243,7 +243,7 @@ async fn an_api_acts_for_the_person_who_called_it() {
     );
 }
 
-/// A client assertion with these claims changed; null leaves one out.
+/// A client assertion with these claims changed. `null` leaves a claim out.
 fn assertion(key: &EcdsaKeyPair, kid: &str, audience: &str, changed: &Value) -> String {
     let now = SystemClock.now().as_seconds();
     let mut claims = json!({ "iss": "prover", "sub": "prover", "aud": audience, "iat": now, "exp": now + 300, "jti": format!("{kid}{changed}") });
@@ -307,7 +307,7 @@ async fn an_assertion_is_checked_whole_and_used_once() {
     );
 }
 
-/// A refresh token of Ada's at a generic provider.
+/// A refresh token of Ada at a generic provider.
 fn refresh_token(provider: &DevProvider, scopes: &str) -> String {
     let tokens = provider.issue_tokens("ada", provider.client_id(), scopes, None).unwrap();
     tokens.refresh_token.unwrap().expose().to_owned()
@@ -440,7 +440,7 @@ async fn an_api_of_any_provider_acts_for_the_person_who_called_it() {
     }
 }
 
-/// A challenge costs no refresh token: the next attempt has it still.
+/// A challenge does not spend the refresh token.
 #[tokio::test]
 async fn a_refresh_is_challenged_on_demand() {
     let provider = DevProvider::start().await.unwrap();

@@ -1,5 +1,5 @@
-//! Signing in by device code: no redirect address, a page with a code, and as few questions to the
-//! provider as it allows.
+//! Sign-in by device code (RFC 8628): no redirect URI, a page with a code, and polls at the
+//! provider's interval.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn app() -> App {
     App::builder().config(by_code).start().await
 }
 
-/// The code that a page shows.
+/// The code on a page.
 fn code(page: &Page) -> String {
     let tags = html::tags(&page.body);
     let code =
@@ -46,12 +46,12 @@ fn code(page: &Page) -> String {
         .clone()
 }
 
-/// Opens a protected page; the code that is shown instead.
+/// Opens a protected page, and returns the code that is shown instead.
 async fn begin(app: &App, tab: &mut Tab, path: &str) -> String {
     code(tab.open(app.at(path)).await)
 }
 
-/// What the script of the page in this tab hears.
+/// The response to the script of the page in this tab.
 async fn poll(tab: &mut Tab) -> Value {
     let address = tab.page().url.to_string();
     let answer = tab.fetch_with(Method::GET, &address, &[("accept", "application/json")]).await;
@@ -80,7 +80,7 @@ fn reason(page: &Page) -> &str {
         .unwrap_or("none")
 }
 
-/// A tab in which a person has signed in by code and looks at a page.
+/// A tab in which a person has signed in by device code and a page is open.
 async fn signed_in(app: &App, path: &str, person: &str) -> Tab {
     let mut tab = app.browser().tab();
     let code = begin(app, &mut tab, path).await;
@@ -180,7 +180,7 @@ async fn a_script_hears_when_the_person_is_done_and_polls_cost_nothing() {
     assert_eq!(tab.reload().await.url.as_str(), app.at("/other?q=1"));
 }
 
-/// A crawler, a frame, a prefetch, a program: nobody there who would type a code.
+/// A crawler, a frame, a prefetch and a program get no code, because there is no person to type it.
 #[tokio::test]
 async fn whoever_is_no_person_at_a_page_gets_no_code() {
     let app = app().await;
@@ -379,7 +379,7 @@ async fn tabs_with_codes_of_their_own_all_sign_in() {
     }
 }
 
-/// Security rule 2, RFC 8628 section 5.4: the code counts for the browser that started it.
+/// Security rule 2, RFC 8628 section 5.4: the code signs in only the browser that started it.
 #[tokio::test]
 async fn another_browser_is_not_signed_in_by_the_code() {
     let app = app().await;
@@ -478,7 +478,7 @@ async fn a_provider_without_device_codes_is_told_in_words() {
 }
 
 // C-364: ID token in the answer
-/// An ID token without a nonce, and otherwise held to all that others are
+/// The ID token has no nonce. All other checks apply.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
     let app = App::builder()
@@ -512,7 +512,7 @@ async fn every_wrong_id_token_is_refused() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // A nonce that nobody sent was made for somebody else's sign-in.
+    // The request had no nonce, so an ID token with one belongs to another sign-in.
     let mut tab = app.browser().tab();
     let code = begin(&app, &mut tab, "/me").await;
     app.provider.answer_device(&code, Some("ada")).unwrap();
@@ -582,7 +582,7 @@ async fn a_person_agrees_to_more_by_another_code() {
         "{}",
         page.body
     );
-    // Somebody else at the code: their own session, and nothing of the page.
+    // Another person uses the code: they get a session of their own, and not the page.
     let mut tab = signed_in(&app, "/me", "ada").await;
     let code = begin(&app, &mut tab, "/mail").await;
     app.provider.answer_device(&code, Some("alan")).unwrap();
@@ -655,7 +655,7 @@ async fn a_second_sign_in_ends_the_session_before_and_sessions_are_renewed() {
     assert_eq!(questions(&app), before + 1, "by the refresh token");
 }
 
-/// The code is spent by then: the person starts again, and the page says why.
+/// The code is spent, so the person has to start again, and the page says why.
 #[tokio::test]
 async fn an_answer_that_cannot_be_verified_is_not_asked_for_twice() {
     let app = app().await;
@@ -675,7 +675,7 @@ async fn an_answer_that_cannot_be_verified_is_not_asked_for_twice() {
     assert_eq!(questions(&app), 1);
 }
 
-/// D18: multi-tenant issuers, `authorization_declined`, a token for what was asked and no other
+/// D18: multi-tenant issuers, `authorization_declined`, and a token for the requested scopes only.
 #[tokio::test]
 async fn entra_signs_in_by_code_too() {
     let settings = |config: IdentityConfig| by_code(config).with_scopes(["User.Read"]);

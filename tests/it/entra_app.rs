@@ -8,33 +8,33 @@ use crate::{
     browser::Page,
 };
 
-/// An application whose people come from `tenant`: a GUID, a domain name, `common` or one of its
-/// siblings.
+/// An application that people of `tenant` sign in to: a GUID, a domain name, `common`,
+/// `organizations` or `consumers`.
 pub async fn app_at(tenant: &str) -> App {
     builder(tenant).start().await
 }
 
-/// The builder of an application whose people come from `tenant`.
+/// The builder of an application that people of `tenant` sign in to.
 pub fn builder(tenant: &str) -> AppBuilder<'_> {
     App::builder().provider(DevProviderBuilder::entra).authority(move |provider, url| {
         App::common_settings(provider.entra_config(tenant, url).unwrap())
     })
 }
 
-/// What `/me` shows, once `person` has signed in.
+/// The text of `/me` after `person` has signed in.
 pub async fn me(app: &App, person: &str) -> serde_json::Value {
     let page = signed_in(app, person).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     page.json()
 }
 
-/// Where a sign-in of `person` ends.
+/// The page on which a sign-in of `person` ends.
 pub async fn signed_in(app: &App, person: &str) -> Page {
     app.provider.sign_in_as(person).unwrap();
     app.browser().tab().open(app.at("/me")).await.clone()
 }
 
-/// The page says so with this reason, and nobody is signed in.
+/// Asserts that the page has this reason and that nobody is signed in.
 pub async fn refused(app: &App, person: &str, kind: ErrorKind) -> Page {
     app.provider.sign_in_as(person).unwrap();
     let mut tab = app.browser().tab();

@@ -1,4 +1,4 @@
-//! Tokens of Microsoft's that come from the wrong place: each is refused with its reason.
+//! Tokens of the wrong Microsoft tenant or cloud: each is refused with its reason.
 
 use tower_identity::{
     ErrorKind,
@@ -7,9 +7,9 @@ use tower_identity::{
 
 use crate::entra_app::{self, app_at, me, refused};
 
-/// What each is refused for at `common` with a list of tenants. The key is looked at first: one
-/// with the template signs for every tenant whose `tid` and `iss` agree, that of personal accounts
-/// for these alone.
+/// The reason for each refusal at `common` with a list of tenants. The issuer of the signing key is
+/// checked first: a key with the template signs for every tenant whose `tid` and `iss` agree, the
+/// key of personal accounts only for those.
 fn reason(spoil: SpoilEntra, personal: bool) -> Option<ErrorKind> {
     Some(match spoil {
         SpoilEntra::TenantForeign if !personal => ErrorKind::TenantNotAllowed,
@@ -60,8 +60,8 @@ async fn a_single_tenant_refuses_them_as_well() {
     }
 }
 
-/// Security rule 10 (nOAuth): an address that somebody else has had, or claims to have, makes
-/// nobody that person.
+/// Security rule 10 (nOAuth): an e-mail address that another person had, or that an account claims
+/// to have, does not identify the person.
 #[tokio::test]
 async fn the_same_address_is_not_the_same_person() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
@@ -76,7 +76,7 @@ async fn the_same_address_is_not_the_same_person() {
     assert_ne!(eve["sub"], ada["sub"]);
 }
 
-/// A renewal that brings another `oid` under the same address ends the session.
+/// A renewal with another `oid` and the same e-mail address ends the session.
 #[tokio::test]
 async fn a_renewal_never_changes_the_object_id() {
     let app = app_at(DevTenant::CONTOSO.id()).await;

@@ -1,4 +1,4 @@
-//! `client` against the imitated Entra: no application, no session, no browser but the person's.
+//! `client` against the imitated Entra: without a web application and without sessions.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
@@ -32,7 +32,7 @@ fn asks(scopes: &str) -> TokenRequest {
     TokenRequest::new(scopes.split(' ')).unwrap()
 }
 
-/// Signs `person` in by the code flow.
+/// Signs `person` in with the authorization code flow.
 async fn signed_in(
     provider: &DevProvider,
     client: &Client,
@@ -55,7 +55,7 @@ async fn signed_in(
 }
 
 // MSAL-103: AJAX request needs consent; challenge is built
-/// And what differs for guests: the account is the one at home.
+/// The account of a guest is the one of the home tenant.
 #[tokio::test]
 async fn an_account_is_the_one_at_home() {
     let provider = entra().await;
@@ -119,7 +119,7 @@ fn jwk(kid: &str) -> Map<String, Value> {
     found.as_object().unwrap().clone()
 }
 
-/// Entra knows a certificate by its thumbprint.
+/// Entra identifies a certificate by its thumbprint.
 #[tokio::test]
 async fn an_application_proves_itself_by_its_certificate() {
     let provider = entra().await;

@@ -1,4 +1,4 @@
-//! Groups that do not fit into a token, and the small Graph that has them.
+//! Group overage at Entra, and the imitation of Microsoft Graph that returns the groups.
 
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The pages of the imitated Entra and B2C, answered by hand.
+//! The pages of the imitated Entra and B2C, filled in by the tests.
 
 use axum::http::StatusCode;
 use tower_identity::dev::{DevClient, DevTenant, Endpoint};
@@ -9,7 +9,7 @@ use crate::{
     entra_app::{self, app_at},
 };
 
-/// Presses a button of the page, in whichever form it is.
+/// Presses a button of the page, in any of its forms.
 async fn press(tab: &mut Tab, text: &str) {
     let forms = html::forms(&tab.page().body);
     let form = forms

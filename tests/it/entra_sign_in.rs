@@ -1,4 +1,4 @@
-//! Signing in at every kind of Microsoft's authorities, imitated on loopback.
+//! Sign-in at every kind of Microsoft authority, imitated on loopback.
 
 use axum::http::StatusCode;
 use tower_identity::{
@@ -91,7 +91,7 @@ async fn organizations_and_consumers_are_what_they_are_called() {
     assert!(signed_in(&app, "ada").await.body.contains("AADSTS50020"));
 }
 
-/// The same person is somebody else in every tenant, and the same account at home.
+/// A person has another object id in each tenant, and the same home account.
 #[tokio::test]
 async fn a_guest_has_another_object_id_and_one_home() {
     let (abroad, at_home) =
@@ -189,8 +189,8 @@ async fn sessions_are_renewed_at_every_kind_of_authority() {
     }
 }
 
-/// The token of an API does not carry the scopes of OpenID Connect, and its answer does not name
-/// them: a renewal asks for them all the same.
+/// The token response for an API does not list the scopes of OpenID Connect. A renewal requests
+/// them all the same.
 #[tokio::test]
 async fn a_session_for_an_api_is_renewed_with_its_claims() {
     let tenant = DevTenant::CONTOSO.id();

@@ -1,4 +1,4 @@
-//! What the token endpoint of the imitated Entra answers, as Entra does.
+//! The token responses of the imitated Entra, which are those of Entra.
 
 use std::time::Duration;
 
@@ -82,8 +82,8 @@ async fn errors_have_what_support_asks_for() {
     }
 }
 
-/// In an organization one refresh token serves every resource, and every tenant that knows the
-/// person.
+/// For a work account one refresh token works for every resource, and in every tenant that the
+/// person is a member or guest of.
 #[tokio::test]
 async fn a_refresh_token_serves_resources_and_tenants() {
     let provider = provider().await;
@@ -151,7 +151,7 @@ async fn a_stronger_sign_in_is_demanded_with_the_claims_to_ask_for() {
     assert_eq!(claims["access_token"]["acrs"]["value"], "c1");
 }
 
-/// In B2C a refresh token is of its policy, and the errors have their own form.
+/// At B2C a refresh token belongs to its policy, and errors have a format of their own.
 #[tokio::test]
 async fn b2c_answers_in_its_own_way() {
     let provider = provider().await;
@@ -220,7 +220,7 @@ async fn documents_and_keys_are_as_microsofts() {
     assert_ne!(issuers[2].1, "127.0.0.1");
 }
 
-/// The code of a sign-in of `person`, and what comes with it.
+/// The authorization code of a sign-in of `person`, and the other parameters of the response.
 async fn code(
     provider: &DevProvider,
     tenant: &str,
@@ -267,7 +267,8 @@ async fn redeem(
     post(provider, tenant, &form).await
 }
 
-/// The account at home comes beside the tokens, and in the authorization response; `iss` does not.
+/// `client_info` with the home account is in the token response and in the authorization response;
+/// `iss` is not.
 #[tokio::test]
 async fn a_guest_is_told_with_the_account_at_home() {
     let provider = provider().await;
@@ -292,8 +293,8 @@ async fn a_guest_is_told_with_the_account_at_home() {
     );
 }
 
-/// Several resources can be agreed to at once; the code brings the first, the refresh token the
-/// others.
+/// One consent can cover several resources. The code returns a token for the first, the refresh
+/// token those for the others.
 #[tokio::test]
 async fn a_code_brings_the_first_resource_and_the_refresh_token_the_others() {
     let provider = provider().await;

@@ -1,5 +1,5 @@
-//! The errors that people meet: the same reason, code and references on the page, in the log and in
-//! the span, and nobody's name in the latter two.
+//! Error pages: the same reason, code and references on the page, in the log and in the span, and
+//! no personal data in log and span.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::{app::App, observability::Log};
 const TRACE: &str = "0000aaaa-11bb-cccc-dd33-eeeeee333333";
 const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
 
-/// An error body as Entra writes it, with names in it.
+/// An error response of Entra, with names of people in it.
 fn body(error: &str, number: u64) -> String {
     let description = format!(
         "AADSTS{number}: Something about 'Contoso Sales' and ada@contoso.com in tenant 'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: 2026-01-09 02:02:12Z"
@@ -28,7 +28,7 @@ fn body(error: &str, number: u64) -> String {
 // C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
 // MSAL-121: IdP answers invalid_client with AADSTS7000215, 700016, 7000222, 50011, 50012; or
 //   unauthorized_client; or empty body; token request
-/// One request to the token endpoint, and a page that says what to do.
+/// There is one request to the token endpoint, and the page says what to do.
 #[tokio::test]
 async fn an_error_of_the_token_endpoint_says_what_to_do() {
     let app = App::start().await;
@@ -156,8 +156,8 @@ async fn an_error_of_the_callback_says_what_to_do() {
     }
 }
 
-/// A person who changed their mind at LinkedIn or Apple is told what one at every other provider
-/// is.
+/// The errors with which LinkedIn and Apple report a cancelled sign-in lead to the same page as
+/// `access_denied`.
 #[tokio::test]
 async fn a_sign_in_that_the_person_cancelled_is_403_whatever_the_provider_calls_it() {
     let app = App::start().await;
@@ -172,7 +172,8 @@ async fn a_sign_in_that_the_person_cancelled_is_403_whatever_the_provider_calls_
     }
 }
 
-/// An answer that says that the provider has a problem is an answer.
+/// `server_error` at the callback means that the provider was reached: the page does not say that
+/// it cannot be.
 #[tokio::test]
 async fn an_error_of_the_callback_is_no_outage() {
     let app = App::start().await;
@@ -188,7 +189,7 @@ async fn an_error_of_the_callback_is_no_outage() {
     }
 }
 
-/// Keycloak: the login page was left open for too long, and the person is signed in by now.
+/// Keycloak: the sign-in page was open for too long, and the person has signed in meanwhile.
 #[tokio::test]
 async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once() {
     let app = App::start().await;
@@ -220,8 +221,8 @@ async fn an_answer_that_is_too_large_has_words_of_its_own() {
     );
 }
 
-/// Security rule 19: Microsoft's sentences name accounts, applications and tenants; of them only
-/// the codes and the references are logged.
+/// Security rule 19: Microsoft's error descriptions name accounts, applications and tenants. Only
+/// their codes and references are logged.
 #[tokio::test]
 async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
     let (log, _listening) = Log::listen();
@@ -259,7 +260,7 @@ async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
     }
 }
 
-/// Pages of one's own get every fact.
+/// The application's own error pages get all facts.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<Option<Page>>>);
 
@@ -300,8 +301,8 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
     assert!(page.correlation_id.is_some_and(|reference| reference.len() == 8));
 }
 
-/// Who was turned away has to be able to come as somebody else: the provider would take the same
-/// account again without a question.
+/// A person who was refused can choose another account: the provider would otherwise use the same
+/// account again without showing a page.
 #[tokio::test]
 async fn who_was_turned_away_can_use_another_account() {
     let app = App::start().await;

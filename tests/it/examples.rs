@@ -1,4 +1,4 @@
-//! The examples, run as a user runs them.
+//! The examples, started as a user starts them.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -15,11 +15,11 @@ use crate::browser::{
     html::{Form, forms},
 };
 
-/// A running example; it ends with the test.
+/// A running example, which ends with the test.
 pub struct Example {
     process: Child,
     pub url: String,
-    /// What it printed up to its address.
+    /// The output up to the line with the URL.
     said: String,
 }
 
@@ -52,12 +52,12 @@ impl Example {
         Command::new(directory.join(name)).envs(variables).stdout(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Starts one and waits for the address that it prints.
+    /// Starts an example and waits for the URL that it prints.
     pub fn start(name: &str) -> Self {
         Self::start_as(name, &[])
     }
 
-    /// The same with these variables.
+    /// Starts an example with these environment variables.
     pub fn start_as(name: &str, variables: &[(&str, &str)]) -> Self {
         let mut process = Self::run_as(name, variables);
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -71,7 +71,7 @@ impl Example {
             });
             before += &line;
         }
-        // Nobody reads on; the example must not stop because of that.
+        // The rest of the output is read and dropped, so that the example does not block.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, url: url.unwrap(), said: before }
     }
@@ -286,7 +286,8 @@ async fn the_quickstart_calls_the_api_of_the_environment_unless_it_is_a_managed_
     assert!(!tab.open(format!("{}/", example.url)).await.body.contains("Call an API"));
 }
 
-/// Answers the development provider's pages, as `person`, until the application is back.
+/// Fills in the development provider's pages as `person` until the browser returns to the
+/// application.
 pub async fn answer(tab: &mut Tab, person: &str) {
     for _ in 0..4 {
         if tab.page().url.host_str() == Some("localhost") {
@@ -301,8 +302,8 @@ pub async fn answer(tab: &mut Tab, person: &str) {
     panic!("the provider asks and asks: {}", tab.page().body);
 }
 
-/// The whole round in every mode: an API that is called with the person's token, one that wants a
-/// stronger sign-in, a provider that wants to see the person.
+/// The complete flow in each mode: an API call with the person's token, an API that requires a
+/// stronger sign-in, a provider that requires another sign-in.
 #[tokio::test]
 async fn the_quickstart_calls_an_api_and_answers_challenges() {
     for (mode, person) in [
@@ -358,7 +359,7 @@ async fn the_quickstart_calls_an_api_and_answers_challenges() {
         answer(&mut tab, person).await;
         assert_eq!(tab.page().json()["source"], "provider", "{mode}: {}", tab.page().body);
 
-        // The API believes nobody without a token for it.
+        // The API refuses requests without a token for it.
         let api = example.said.split("an API: ").nth(1).unwrap();
         let api = &api[..api.find(|end: char| end.is_whitespace()).unwrap_or(api.len())];
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

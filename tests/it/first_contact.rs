@@ -1,4 +1,4 @@
-//! What the default settings do at a provider that nobody has looked at before.
+//! The default settings at an unknown provider.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::app::App;
 
 const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
 
-/// With a client of its own, which is registered for one way to send its secret.
+/// The client is registered for one authentication method.
 async fn registered(secret: &'static str, method: ClientAuthMethod) -> App {
     let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
         let client = DevClient::confidential(CLIENT, secret).with_authentication(method);
@@ -45,7 +45,7 @@ async fn the_email_address_is_told_where_the_provider_offers_it() {
     assert!(page.body.contains("\"email\":\"ada@"), "{}", page.body);
 }
 
-/// rayluo/identity#51: signed in, and nobody for a moment.
+/// rayluo/identity#51: after a sign-in the person counted as signed out for a moment.
 #[tokio::test]
 async fn a_clock_within_the_leeway_signs_in_and_stays_signed_in_at_both_ends() {
     let at = async |seconds: i64| {

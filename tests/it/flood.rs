@@ -1,5 +1,5 @@
-//! Strangers who start sign-ins and go away, at a provider that does not answer: how many requests
-//! to it are under way, and who still gets through.
+//! Abandoned sign-ins at a provider that does not respond: the number of requests to it is bounded,
+//! and other people can still sign in.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use crate::{
     raw::{NAVIGATION, Raw},
 };
 
-/// Holds back every code on its way to the provider while it is shut.
+/// An HTTP client that holds back token requests with a code while it is closed.
 #[derive(Clone, Debug)]
 struct Held(Arc<State>);
 
@@ -45,7 +45,7 @@ impl HttpClient for Held {
     }
 }
 
-/// Lets everything else run until it is so.
+/// Runs the other tasks until the condition holds.
 async fn until(is_so: impl Fn() -> bool) {
     for _ in 0..10_000_000 {
         if is_so() {
@@ -102,12 +102,12 @@ async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections
     }
     assert_eq!(held.0.inside.load(SeqCst), MOST, "the others wait for a permit");
 
-    // Who is signed in gets tokens all the same, and pages that need no provider do not notice.
+    // Existing sessions get tokens all the same, and pages that need no provider are not affected.
     let page = raw.open("/me", &session).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert_eq!(raw.who("").await, "nobody");
 
-    // Whoever hangs up before their turn has cost nothing.
+    // A request that is dropped before its turn takes no connection.
     callers.shutdown().await;
     drop(shut);
     until(|| held.0.inside.load(SeqCst) == 0).await;

@@ -1,5 +1,5 @@
-//! What clients that others wrote need of the development provider: TLS, Entra's own rules,
-//! applications in the browser.
+//! Features of the development provider for clients of other libraries: TLS, Entra's own rules,
+//! single-page applications.
 
 use std::{
     sync::{Arc, Mutex},
@@ -51,7 +51,7 @@ impl Prover {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
     }
 
-    /// Known by the thumbprint of a certificate.
+    /// A key that is identified by the thumbprint of its certificate.
     fn registered(&self) -> DevClient {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
@@ -79,7 +79,7 @@ impl Prover {
 const ASSERTION: (&str, &str) =
     ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
-/// A whole sign-in over TLS, with the certificate handed to the layer and to the browser.
+/// A complete sign-in over TLS. Layer and browser trust the provider's certificate.
 async fn over_tls(person: &str, authority: Option<DevTenant>) {
     let root = Arc::new(Mutex::new(String::new()));
     let seen = Arc::clone(&root);
@@ -267,7 +267,7 @@ fn claims(token: &Value) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
 }
 
-/// One person is one account in MSAL, by whatever grant.
+/// A person is one account in MSAL, with every grant.
 #[tokio::test]
 async fn client_info_comes_with_every_grant_that_asks_for_it_and_a_token_says_how_the_client_proved_itself()
  {
@@ -390,7 +390,7 @@ async fn the_old_document_leads_to_the_end_of_the_session() {
     assert!(page.text().await.unwrap().contains("AADSTS700016"));
 }
 
-/// External ID's issuer is an address where the provider answers.
+/// The issuer of External ID is a URL at which the provider responds.
 #[tokio::test]
 async fn the_issuer_of_external_id_can_be_reached() {
     let provider = entra().await;
@@ -405,8 +405,8 @@ async fn the_issuer_of_external_id_can_be_reached() {
     );
 }
 
-/// The Fetch standard: a page of another origin reads documents, keys and tokens, and gets its code
-/// in the fragment.
+/// The Fetch standard (CORS): a page of another origin can read documents, keys and tokens, and
+/// gets its code in the fragment.
 #[tokio::test]
 async fn an_application_in_the_browser_can_sign_in() {
     let provider = DevProvider::builder()
@@ -461,7 +461,7 @@ async fn an_application_in_the_browser_can_sign_in() {
     let sent = http().get(url).header("origin", origin).send().await.unwrap();
     let location = sent.headers()["location"].to_str().unwrap().to_owned();
     assert!(location.starts_with("http://localhost:3000/#code="), "{location}");
-    // Pages are nobody else's to read.
+    // Scripts of other origins cannot read the pages.
     assert_eq!(sent.headers().get("access-control-allow-origin"), None);
 }
 

@@ -1,6 +1,6 @@
-//! Two verifiers over every access token that the development provider can spoil: this crate's
-//! layer and npm's `express-oauth2-jwt-bearer`. Where they differ, a table says which is right, and why.
-//! `tests/run verifier` installs what it needs.
+//! Two verifiers for every access token that the development provider can spoil: this crate's layer
+//! and npm's `express-oauth2-jwt-bearer`. If their verdicts differ, a table says which is right,
+//! and why. `tests/run verifier` installs the other verifier.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -13,7 +13,8 @@ use tower_identity::dev::{DevAccessToken, SpoilAccessToken as S};
 
 use crate::api_verdicts::{API, Api};
 
-/// What was spoilt, whether this crate accepts it, and why the other verifier says the opposite.
+/// The spoilt part, the verdict of this crate, and the reason for the opposite verdict of the
+/// other.
 const DIFFERENCES: &[(S, bool, &str)] = &[
     (
         S::NotBeforeSoon,
@@ -40,7 +41,7 @@ const DIFFERENCES: &[(S, bool, &str)] = &[
     (S::Oversized, false, "either: no specification says how long a token may be"),
 ];
 
-/// The other verifier; it ends when its input closes.
+/// The process of the other verifier, which ends when its standard input is closed.
 struct Verifier {
     process: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -72,7 +73,7 @@ impl Verifier {
         Self { process, lines }
     }
 
-    /// What it says: `accepted`, or `refused` with status and message.
+    /// The verdict: `accepted`, or `refused` with status and message.
     fn says(&mut self, token: &str) -> String {
         writeln!(self.process.stdin.as_mut().unwrap(), "{token}").unwrap();
         let line = self.lines.next().and_then(Result::ok);

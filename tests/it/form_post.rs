@@ -1,5 +1,5 @@
-//! Response mode `form_post`: the answer is a POST from the provider's site, which carries no `Lax`
-//! cookie.
+//! Response mode `form_post`: the authorization response is a cross-site POST, which carries no
+//! `Lax` cookie.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -52,7 +52,7 @@ async fn the_answer_comes_by_post_and_leads_on_by_get() {
 }
 
 // C-314: login while an anonymous or planted session exists
-/// Security rule 2: the old session's cookie is not in the POST
+/// Security rule 2: the cookie of the earlier session is not in the POST.
 #[tokio::test]
 async fn a_new_sign_in_ends_the_old_session() {
     let app = app().await;
@@ -68,8 +68,8 @@ async fn a_new_sign_in_ends_the_old_session() {
     assert_eq!(Raw::of(&app).who(&format!("{}={}", old.name, old.value)).await, "nobody");
 }
 
-/// The same where the provider was asked to show nothing first: the second attempt begins in a POST
-/// that has no session cookie either.
+/// The first request was silent: the second attempt starts in a POST without a session cookie as
+/// well.
 #[tokio::test]
 async fn a_sign_in_that_was_silent_first_ends_the_old_session() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -90,7 +90,7 @@ async fn a_sign_in_that_was_silent_first_ends_the_old_session() {
     assert_eq!(Raw::of(&app).who(&format!("{}={}", old.name, old.value)).await, "nobody");
 }
 
-/// The browser reloads the POST, or goes back to it.
+/// The browser reloads the POST, or returns to it by Back.
 #[tokio::test]
 async fn a_repeated_post_leads_to_the_page_again() {
     let app = app().await;
@@ -149,7 +149,7 @@ async fn an_answer_by_post_is_refused_where_it_was_not_asked_for() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1, "that of the second try");
 }
 
-/// Cookies blocked: once more, then a page.
+/// Cookies are blocked: the sign-in is repeated once, then a page says so.
 #[tokio::test]
 async fn without_cookies_it_ends_on_a_page() {
     let app = app().await;

@@ -1,4 +1,4 @@
-//! Providers that name what they granted otherwise than it was asked for, or grant less.
+//! Providers that grant scopes under other names than requested, or grant fewer.
 
 use axum::{
     Router,
@@ -12,8 +12,8 @@ use tower_identity::{
 
 use crate::{app::App, browser::Tab};
 
-/// A tab in which somebody has signed in at an application that asks for `asked`; the provider
-/// calls it `granted`.
+/// A signed-in tab of an application that requests the scopes `asked`, for which the provider's
+/// response says `granted`.
 async fn signed_in(asked: &str, granted: &str, refresh_tokens: RefreshTokens) -> (App, Tab) {
     let app = App::builder()
         .config(|config| config.with_scopes(["offline_access"].into_iter().chain(asked.split(' '))))
@@ -60,7 +60,7 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
                     );
                 }
             }
-            // What has another name altogether may be asked for once.
+            // A scope with a completely different name may be requested once.
             let more = app.provider.requests(Endpoint::Token) - before;
             assert!(more <= u64::from(granted.starts_with("urn:")), "{asked} as {granted}: {more}");
             assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
@@ -68,7 +68,8 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
     }
 }
 
-/// The person is asked once; then the page says so, and nobody is asked at every request.
+/// The person is asked to consent once. Then the page says that the scope was not granted, and
+/// later requests do not ask again.
 #[tokio::test]
 async fn what_is_not_granted_is_asked_for_once_and_then_told() {
     let app = App::builder()

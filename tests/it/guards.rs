@@ -1,5 +1,5 @@
-//! `require_sign_in` with conditions: who lacks a right gets 403, what another sign-in can bring is
-//! asked for once.
+//! `require_sign_in` with conditions: a missing right is 403, and a condition that another sign-in
+//! can meet leads to one sign-in.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tower_identity::{
 
 use crate::{app::App, browser::Tab, entra_app, node::Node, stores::Watched};
 
-/// `/guarded` behind this guard, and the same on a public path.
+/// A page behind this guard at `/guarded`, and on a public path.
 fn guarded(router: Router, guard: RequireSignIn) -> Router {
     let page = |user: User| async move { format!("as {}", user.display_name()) };
     let inside = Router::new()
@@ -34,7 +34,7 @@ async fn app(guard: RequireSignIn) -> App {
     App::builder().router(|router| guarded(router, guard)).start().await
 }
 
-/// Ada with these claims beside her own.
+/// Ada, with these additional claims.
 async fn app_with(guard: RequireSignIn, claims: &[(&str, serde_json::Value)]) -> App {
     let ada = claims.iter().fold(DevPerson::new("ada", "Ada Lovelace"), |ada, (name, value)| {
         ada.with_claim(*name, value.clone())
@@ -70,7 +70,7 @@ async fn groups_are_asked_for_by_their_ids() {
 
 // C-396: _claim_names.groups present, no groups claim
 // C-398: hasgroups=true (implicit) instead of _claim_names
-/// What is not known is not allowed.
+/// Unknown groups do not satisfy a condition.
 #[tokio::test]
 async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
     for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))]
@@ -83,7 +83,7 @@ async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
     }
 }
 
-/// A `tid` that a provider without tenants writes means nothing.
+/// The claim `tid` of a provider without tenants is ignored.
 #[tokio::test]
 async fn nobody_is_of_a_tenant_where_there_are_none() {
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -94,7 +94,7 @@ async fn nobody_is_of_a_tenant_where_there_are_none() {
 }
 
 // C-424: route needs acr or fresh auth_time
-/// A stronger sign-in is asked for, and the answer is held to it.
+/// A stronger sign-in is requested, and the ID token is checked for it.
 #[tokio::test]
 async fn an_authentication_context_is_asked_for_and_then_there() {
     let app = app(require_sign_in().with_auth_context("gold")).await;
@@ -111,7 +111,7 @@ async fn an_authentication_context_is_asked_for_and_then_there() {
 }
 
 // C-428: returned ID token still has a weaker acr or old auth_time
-/// Asked for and not given is a page, and the session stays.
+/// If the stronger sign-in does not happen, there is a page, and the session continues.
 #[tokio::test]
 async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
     let app = app(require_sign_in().with_auth_context("gold")).await;
@@ -146,7 +146,7 @@ async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes()
     }
 }
 
-/// A provider that never tells `auth_time` cannot satisfy the guard: the callback says so.
+/// A provider that never sends `auth_time` cannot satisfy the guard: the callback says so.
 #[tokio::test]
 async fn a_provider_that_does_not_tell_when_is_a_page() {
     let app = app(require_sign_in().with_max_age(Duration::from_secs(120))).await;
@@ -185,7 +185,7 @@ async fn consent_to_scopes_is_asked_for_once() {
     assert_eq!(answer.json()["source"], "sign_in");
 }
 
-/// D8: declined is a page at the callback, and so is less than was asked for.
+/// D8: a declined or weaker sign-in leads to a page at the callback.
 #[tokio::test]
 async fn who_declines_or_gets_less_is_not_sent_round() {
     let app = app(require_sign_in().with_scopes(["reports"])).await;
@@ -206,7 +206,7 @@ async fn who_declines_or_gets_less_is_not_sent_round() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
 }
 
-/// Each gets what it asks for by a sign-in that loses what the other asked for.
+/// Two guards with conditions that one sign-in cannot meet both: each sign-in loses the other's.
 #[tokio::test]
 async fn guards_that_undo_each_other_end_on_a_page() {
     let app = App::builder()
@@ -230,7 +230,7 @@ async fn guards_that_undo_each_other_end_on_a_page() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
 }
 
-/// Two pages that ask for different things can be used in turns.
+/// Two pages with different conditions can be used in turn.
 #[tokio::test]
 async fn pages_with_guards_of_their_own_do_not_get_in_each_others_way() {
     let app = App::builder()
@@ -254,8 +254,7 @@ async fn public_page(app: &App, tab: &mut Tab) -> StatusCode {
     tab.open(app.at("/public/guarded")).await.status
 }
 
-/// The session asks for a sign-in because its renewal needs one: that is no circle, however soon it
-/// comes.
+/// A renewal that needs a sign-in soon after another one is not a redirect loop.
 #[tokio::test]
 async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
     let app = App::builder()
@@ -272,7 +271,7 @@ async fn a_guard_on_a_public_path_signs_in_again_when_the_renewal_wants_it() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
-/// The guard has the session, and the step-up that it asks for goes on with it.
+/// The step-up of a guard continues the session.
 #[tokio::test]
 async fn a_step_up_loads_the_session_once() {
     let app = app(require_sign_in()).await;
@@ -293,8 +292,8 @@ async fn a_step_up_loads_the_session_once() {
 }
 
 // C-424: route needs acr or fresh auth_time
-/// At Entra it is a context of Conditional Access, asked for by the `claims` parameter and looked
-/// for in `acrs`.
+/// At Entra the authentication context is one of Conditional Access: requested with the `claims`
+/// parameter and checked in `acrs`.
 #[tokio::test]
 async fn at_entra_the_context_is_one_of_conditional_access() {
     let guard = require_sign_in()
@@ -311,12 +310,12 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     let claims: serde_json::Value =
         serde_json::from_str(asked.parameter("claims").unwrap()).unwrap();
     assert_eq!(claims, json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}}));
-    // Nobody is asked again who they are.
+    // The person need not authenticate again.
     assert_eq!(asked.parameter("login_hint"), Some("ada@contoso.onmicrosoft.com"));
     assert_eq!(asked.parameter("domain_hint"), Some("organizations"));
     assert_eq!(asked.parameter("acr_values"), None);
 
-    // Another session, whose provider gives it to nobody.
+    // Another session, at a provider that refuses the scope.
     let mut tab = app.signed_in().await;
     app.provider.change_next_id_token(|claims| drop(claims.insert("acrs".into(), json!(["c2"]))));
     let page = tab.open(app.at("/guarded")).await;
@@ -328,7 +327,8 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
 
-/// An API's scope that needs a stronger sign-in is had by one: the provider's `claims` go along.
+/// A scope of an API that requires a stronger sign-in is granted after one, which is requested with
+/// the provider's claims challenge.
 #[tokio::test]
 async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_claims() {
     let guard = require_sign_in().with_scopes(["Files.Read"]);
@@ -352,7 +352,7 @@ async fn a_scope_that_needs_a_stronger_sign_in_is_asked_for_with_the_providers_c
     assert!(asked.parameter("claims").is_some_and(|claims| claims.contains("c7")), "{asked:?}");
 }
 
-/// People of other tenants are let in by the sign-in, and not by the guard.
+/// People of other tenants can sign in, and the guard refuses them.
 #[tokio::test]
 async fn a_guard_lets_the_people_of_its_tenants_through() {
     let guard = require_sign_in().with_tenants([DevTenant::FABRIKAM.id()]);

@@ -1,4 +1,4 @@
-//! What every answer of the layer has in common, whichever it is.
+//! The headers that all responses of the layer have in common.
 
 use axum::{
     Router,
@@ -22,7 +22,7 @@ use crate::{
     raw::{NAVIGATION, Raw},
 };
 
-/// Writes its policy over several lines.
+/// A page whose policy is written over several lines.
 #[derive(Debug)]
 struct LongPolicy;
 
@@ -36,7 +36,7 @@ impl PageRenderer for LongPolicy {
     }
 }
 
-/// Has none.
+/// A page without a policy.
 #[derive(Debug)]
 struct NoPolicy;
 
@@ -46,7 +46,7 @@ impl PageRenderer for NoPolicy {
     }
 }
 
-/// RFC 9113 section 8.2.1, and one line each.
+/// RFC 9113 section 8.2.1: names are lower case. Each value is one line.
 fn are_clean(headers: &HeaderMap, what: &str) {
     for (name, value) in headers {
         let bytes = value.as_bytes();
@@ -62,7 +62,7 @@ fn are_clean(headers: &HeaderMap, what: &str) {
     assert_eq!(headers["cache-control"], "private, no-store", "{what}");
 }
 
-/// Asks a fresh layer for everything that it answers by itself without anybody signed in.
+/// Requests every response that a new layer makes itself while nobody is signed in.
 async fn all_answers(
     settings: impl Fn(IdentityConfig) -> IdentityConfig,
     pages: impl PageRenderer,
@@ -123,7 +123,7 @@ async fn no_header_of_any_answer_begins_or_ends_in_white_space() {
     }
 }
 
-/// The page with a code, what its script hears, and the pages of the signed in.
+/// The page with a code, the response to its script, and the pages of a signed-in person.
 #[tokio::test]
 async fn the_answers_to_somebody_who_signs_in_are_clean_as_well() {
     let app = App::builder()
@@ -152,7 +152,7 @@ async fn the_answers_to_somebody_who_signs_in_are_clean_as_well() {
     are_clean(&tab.open(app.at("/auth/logout")).await.headers, "the question before signing out");
 }
 
-/// A picture, an old browser's or a program's, is nobody who could sign in.
+/// A request for an image, of an old browser or a program, is not redirected to sign in.
 #[tokio::test]
 async fn only_a_caller_that_takes_html_gets_an_attempt_or_a_device_code() {
     for method in [SignInMethod::Redirect, SignInMethod::DeviceCode] {
@@ -199,7 +199,7 @@ async fn reports(tokens: Option<Tokens>) -> Result<String, Error> {
     tokens.for_user("reports").await.map(|token| token.scopes().collect::<Vec<_>>().join(" "))
 }
 
-/// Behind a guard the look for the person is made with a copy of the cookies; the answer is for the
+/// A guard reads the session from a copy of the cookies. The response has the headers of the
 /// request all the same.
 #[tokio::test]
 async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back() {
@@ -235,7 +235,7 @@ async fn a_token_error_behind_a_guard_on_a_public_path_leads_to_consent_and_back
     assert_eq!(tab.open(app.at("/public/open")).await.body, "nobody");
 }
 
-/// A referrer policy of a proxy or of the application makes `Origin` the word `null`.
+/// The referrer policy of a proxy or of the application can make `Origin` the word `null`.
 #[tokio::test]
 async fn a_form_of_our_own_signs_out_also_where_its_origin_is_hidden() {
     let app = App::start().await;
@@ -262,7 +262,7 @@ async fn a_form_of_our_own_signs_out_also_where_its_origin_is_hidden() {
     }
 }
 
-/// axum answers 500 by itself: the log says why, once.
+/// axum responds with 500 by itself. The log says why, once.
 #[tokio::test]
 async fn a_public_page_that_takes_the_user_for_granted_is_explained_in_the_log() {
     let (log, listening) = Log::listen();

@@ -1,4 +1,4 @@
-//! The layer around different services, and answers in the shape that each caller understands.
+//! The layer around different services, and responses in the form that each kind of client expects.
 
 use axum::{
     Router,
@@ -18,7 +18,7 @@ use crate::app::App;
 
 type Request = axum::http::Request<axum::body::Body>;
 
-/// An application that is asked without a network: what it answers before anybody signs in.
+/// An application that is called without a network, before anybody has signed in.
 async fn answer(
     settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
     request: Request,
@@ -158,8 +158,8 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
     assert_eq!(not_one.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// An image of another site would otherwise use up the attempts of somebody who signs in, where
-/// their cookies are `SameSite=None`.
+/// Otherwise an image on another site could use up the slots of a person who is signing in, if the
+/// attempt cookies are `SameSite=None`.
 #[tokio::test]
 async fn a_callback_that_nobody_looks_at_starts_nothing() {
     let stale = "/auth/callback?state=r0.0.0123456789012345678901";
@@ -288,7 +288,7 @@ async fn a_guard_refuses_people_without_the_role() {
 }
 
 // C-428: returned ID token still has a weaker acr or old auth_time
-/// Decision D8: asked once per cause
+/// D8: one sign-in per cause.
 #[tokio::test]
 async fn a_handler_asks_for_a_stronger_sign_in_once() {
     async fn strict(request: axum::extract::Request) -> Response {
@@ -303,8 +303,8 @@ async fn a_handler_asks_for_a_stronger_sign_in_once() {
     assert_eq!(app.provider.requests(tower_identity::dev::Endpoint::Authorization), 2);
 }
 
-/// A provider that is down or set up wrongly is no set-up mistake of the application: it starts,
-/// and the sign-in page says what is wrong.
+/// If the provider is down or set up wrongly, the application starts all the same, and the sign-in
+/// page says what is wrong.
 #[tokio::test]
 async fn the_sign_in_page_says_what_is_wrong_with_the_provider() {
     let config = |issuer: &str| {

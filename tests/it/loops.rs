@@ -1,5 +1,5 @@
-//! Nothing here may go in circles: the browser of the tests gives up after twenty redirects, as
-//! real ones do.
+//! Redirect loops: each of these deployments must end on a page. The browser of the tests gives up
+//! after twenty redirects, as real ones do.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -31,7 +31,7 @@ async fn blocked_cookies_end_on_a_page_after_one_more_try() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 4);
 }
 
-/// A proxy or a browser that loses the session's cookie and nothing else.
+/// A proxy or a browser that drops only the session cookie.
 #[tokio::test]
 async fn a_session_cookie_that_never_comes_back_ends_on_a_page() {
     let app = App::start().await;
@@ -55,7 +55,7 @@ async fn a_session_cookie_that_never_comes_back_ends_on_a_page() {
     assert_eq!(tab.reload().await.status, StatusCode::OK);
 }
 
-/// Nobody who signs in again and again within a minute is taken for that.
+/// Repeated sign-ins within a minute, with the session cookie, do not count as a lost cookie.
 #[tokio::test]
 async fn signing_out_and_in_again_is_not_counted() {
     let app = App::start().await;
@@ -67,8 +67,8 @@ async fn signing_out_and_in_again_is_not_counted() {
     }
 }
 
-/// A store that takes what it is given and forgets it at once: the browser is sent round once, and
-/// then told.
+/// A store that accepts rows and loses them at once: the sign-in is repeated once, then a page says
+/// so.
 #[tokio::test]
 async fn sessions_that_are_not_kept_end_on_a_page() {
     let app = App::start().await;
@@ -92,8 +92,7 @@ async fn sessions_that_are_not_kept_end_on_a_page() {
     assert_eq!(tab.reload().await.status, StatusCode::OK);
 }
 
-/// A session that ends early is not a lost one: signing in again is what the person gets, every
-/// time.
+/// A session that ends early is not a lost one: each time the person can sign in again.
 #[tokio::test]
 async fn sessions_that_end_now_and_then_are_begun_again() {
     let app = App::start().await;
@@ -127,7 +126,7 @@ async fn a_silent_sign_in_that_fails_is_followed_by_one_interactive() {
 }
 
 // C-138: prompt=none → login_required / interaction_required
-/// A provider that never stops asking for interaction
+/// A provider that requires interaction each time.
 #[tokio::test]
 async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -141,7 +140,7 @@ async fn a_provider_that_refuses_interaction_too_ends_on_a_page() {
 }
 
 // C-177: max_age sent, auth_time too old
-/// A provider that ignores `max_age`
+/// A provider that ignores `max_age`.
 #[tokio::test]
 async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     let recent = SignInOptions::new().with_max_age(std::time::Duration::from_secs(60));
@@ -153,8 +152,8 @@ async fn a_sign_in_that_is_never_recent_enough_ends_on_a_page() {
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// Two processes behind one name that do not share their sessions: to be sent to and fro is a fault
-/// of the set-up, and said to be one.
+/// Two processes behind one name without a shared store: the browser alternates between them, and
+/// the page calls it a set-up mistake.
 #[tokio::test]
 async fn nodes_that_share_no_sessions_do_not_send_the_browser_round() {
     let app = App::start().await;
@@ -175,7 +174,7 @@ async fn nodes_that_share_no_sessions_do_not_send_the_browser_round() {
     assert_eq!(there.open(app.at("/other")).await.status, StatusCode::OK);
 }
 
-/// The layer's own paths are no pages to come back to.
+/// The layer's own paths are not accepted as return paths.
 #[tokio::test]
 async fn signing_in_does_not_return_to_the_sign_in_path() {
     let app = App::start().await;
@@ -200,7 +199,7 @@ async fn signing_in_does_not_return_to_the_sign_in_path() {
     }
 }
 
-/// Frames, scripts and prefetches start nothing.
+/// Frames, scripts and prefetches do not start a sign-in.
 #[tokio::test]
 async fn only_a_person_starts_a_sign_in() {
     let app = App::start().await;

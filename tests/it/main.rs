@@ -1,5 +1,5 @@
-//! Integration tests: an app under the layer, a provider on loopback, and a client that behaves as
-//! a browser does.
+//! Integration tests: an application with the layer, a provider on loopback, and a client that
+//! behaves like a browser.
 
 #![allow(
     clippy::unwrap_used,

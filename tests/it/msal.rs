@@ -21,7 +21,7 @@ const PUBLIC: &str = "1b3d5f79-2c4e-4608-8a1c-3e5f7092b4d6";
 const CERTIFICATE: &str = include_str!("../keys/rsa.cert.pem");
 const KEY: &str = include_str!("../keys/rsa.key.pem");
 
-/// The key of the certificate, known by both thumbprints.
+/// The key of the certificate, identified by both thumbprints.
 fn certified() -> (Map<String, Value>, Digest) {
     let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
     let der = STANDARD.decode_to_vec(der).unwrap();

@@ -25,7 +25,7 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// With these settings and collaborators over those that every [`App`] has.
+    /// A node with these settings and collaborators over those of every [`App`].
     pub async fn beside(
         app: &App,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
@@ -34,7 +34,7 @@ impl Node {
         Self::with_routes(app, settings, layer, |router| router).await
     }
 
-    /// With more routes.
+    /// A node with additional routes.
     pub async fn with_routes(
         app: &App,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
@@ -50,7 +50,7 @@ impl Node {
         Self { address, server }
     }
 
-    /// The same browser profile, whose requests for the application now come here.
+    /// The same browser profile, with requests for the application sent to this node.
     pub fn browser(&self, app: &App, browser: &Browser) -> Browser {
         self.browser_at(&app.url, browser)
     }

@@ -1,4 +1,4 @@
-//! Several processes, or one that was restarted: what they share are a store and a cookie secret.
+//! Several processes, or a restarted one, that share a store and a cookie secret.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -21,7 +21,7 @@ fn secrets(list: &'static [&'static str]) -> impl Fn(IdentityConfig) -> Identity
     move |config| config.with_cookie_secrets(list.iter().copied())
 }
 
-/// An application with a store, and a second node of it.
+/// An application with a store, and its second node.
 async fn pair() -> (App, Node, Watched) {
     let store = Watched::default();
     let kept = store.clone();
@@ -106,7 +106,7 @@ async fn a_restart_between_request_and_answer_is_not_noticed() {
 }
 
 // C-446: process restarts between login and callback
-/// The secret was lost, and the sessions with it
+/// The cookie secret is lost, and all sessions end.
 #[tokio::test]
 async fn under_another_secret_everybody_signs_in_again() {
     let app = App::builder().config(secrets(&[OLD])).start().await;
@@ -148,7 +148,7 @@ async fn a_cookie_secret_is_rotated_without_signing_anybody_out() {
     let begun = Raw::of(&app).begin("/other", "").await;
     let callback = Raw::of(&app).answer(&begun).await;
     assert_eq!(rotated.raw().open(&callback, &begun.attempt).await.location(), "/other");
-    // Once the old secret is gone, so is what it sealed, without any fault.
+    // Without the old secret its sessions are signed out, without an error.
     let finished =
         Node::beside(&app, secrets(&[NEW]), |layer| layer.with_store(store.clone()).unwrap()).await;
     for cookie in [&session, &reissued] {
@@ -190,8 +190,8 @@ async fn another_application_on_the_same_store_opens_nothing() {
     assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
 }
 
-/// Providers that rotate refresh tokens take each of them once: without a lock the second process
-/// signs everybody out. The log says so, and at the start.
+/// Providers that rotate refresh tokens accept each of them once. Without a lock the second process
+/// ends sessions; a warning at the start and a log entry say so.
 #[tokio::test]
 async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_names_the_lock() {
     let (log, _listening) = Log::listen();
@@ -216,7 +216,7 @@ async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_n
     assert!(text.contains("a session has ended: the provider refused its refresh token"), "{text}");
 }
 
-/// An application of one process says so, and hears no more of it.
+/// An application that declares that it has one process gets no warning.
 #[tokio::test]
 async fn one_process_with_a_store_is_not_warned() {
     let (log, _listening) = Log::listen();
@@ -255,8 +255,8 @@ async fn a_session_of_one_base_url_opens_nothing_under_another() {
     }
 }
 
-/// A list that is made shorter, a class that is required from now on: for who is signed in as for
-/// who signs in.
+/// A shorter list of tenants or a newly required context class applies to existing sessions as well
+/// as to new sign-ins.
 #[tokio::test]
 async fn a_session_that_the_settings_of_now_would_refuse_is_signed_out() {
     let (app, _, store) = pair().await;
@@ -277,7 +277,7 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_signed_out() {
             strict.raw().open("/me", &session).await.location().starts_with(app.provider.issuer())
         );
     }
-    // Who signs in under them stays signed in, on other nodes as well.
+    // Sessions that begin under the new settings continue, on other nodes as well.
     let begun = strict.raw().begin("/other", &session).await;
     let callback = strict.raw().answer(&begun).await;
     let own = strict.raw().open(&callback, &begun.attempt).await.session().unwrap();

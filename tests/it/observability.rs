@@ -1,4 +1,4 @@
-//! Everything at trace level, and none of the secrets in it (C-437, C-438, security rule 19).
+//! The complete log at trace level contains no secret (C-437, C-438, security rule 19).
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::{app::App, browser::Tab};
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -51,7 +51,7 @@ impl Log {
     }
 }
 
-/// Everything secret that was seen on the way of the last navigation.
+/// All secrets in the requests and responses of the last navigation.
 fn secrets_of(tab: &Tab, secrets: &mut BTreeSet<String>) {
     for hop in &tab.hops {
         let cookies = hop
@@ -107,7 +107,7 @@ async fn a_full_trace_holds_no_secret_and_nothing_about_the_person() {
     secrets_of_the_token_endpoint(&app, &mut secrets);
     secrets.insert(tab.open(app.at("/token")).await.json()["token"].as_str().unwrap().to_owned());
 
-    // What fails is logged most.
+    // Failures are logged in most detail.
     let mut other = app.browser().tab();
     app.provider.spoil_next_id_token(Spoil::SignatureWrong);
     assert_eq!(other.open(app.at("/me")).await.status, StatusCode::BAD_REQUEST);

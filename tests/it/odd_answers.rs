@@ -1,5 +1,4 @@
-//! Token answers that are odd but not wrong, and some that are: what becomes of a whole sign-in
-//! with them.
+//! Unusual and invalid token responses, and the outcome of a complete sign-in with each.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use crate::app::App;
 
 // C-145: expires_in is a string, negative or a bool
 // C-146: scope, refresh_token or id_token is null
-/// A lifetime that nobody can live, that nobody told, or that is none, ends no sign-in.
+/// A lifetime that is huge, missing or not a number does not fail a sign-in.
 #[tokio::test]
 async fn lifetimes_of_every_kind_are_borne() {
     let app = App::start().await;
@@ -39,8 +38,7 @@ async fn lifetimes_of_every_kind_are_borne() {
     }
 }
 
-/// What providers write into members that they need not send: at a sign-in, and at a refresh, whose
-/// access token is the one that counts.
+/// Unusual values of optional members, at a sign-in and at a refresh.
 #[tokio::test]
 async fn an_optional_member_of_no_use_loses_no_access_token() {
     for (name, value) in [
@@ -82,7 +80,8 @@ async fn an_optional_member_of_no_use_loses_no_access_token() {
     }
 }
 
-/// authentik's refreshed ID token has `null` in it, other providers' have it at the sign-in.
+/// The ID token has members that are `null`: at authentik after a refresh, at other providers at
+/// the sign-in.
 #[tokio::test]
 async fn claims_that_are_null_are_absent_at_the_sign_in_and_at_a_refresh() {
     fn blank(claims: &mut serde_json::Map<String, Value>) {
@@ -105,7 +104,7 @@ async fn claims_that_are_null_are_absent_at_the_sign_in_and_at_a_refresh() {
     assert_eq!(app.provider.requests(Endpoint::Token), 2);
 }
 
-/// Documents of providers that sign people in with every other client.
+/// Discovery documents that other clients accept.
 #[tokio::test]
 async fn a_document_with_odd_members_that_nobody_needs_signs_in() {
     for (name, value) in [
@@ -131,7 +130,7 @@ async fn a_document_with_odd_members_that_nobody_needs_signs_in() {
     }
 }
 
-/// The next refresh is due at once, or never comes by itself; nobody is signed out by it.
+/// The next refresh is due at once or never. In both cases the session continues.
 #[tokio::test]
 async fn a_token_without_a_life_is_fetched_anew() {
     for life in [json!(0), json!(1e300)] {
@@ -146,7 +145,7 @@ async fn a_token_without_a_life_is_fetched_anew() {
     }
 }
 
-/// Key sets as some providers write them.
+/// Unusual key sets of existing providers.
 #[tokio::test]
 async fn a_key_set_that_can_be_read_signs_in() {
     type Change = fn(&mut serde_json::Map<String, Value>);
@@ -181,7 +180,7 @@ async fn a_key_set_that_can_be_read_signs_in() {
     }
 }
 
-/// The audience is a list in which some providers name the client twice.
+/// The audience is a list, in which some providers repeat the client id.
 #[tokio::test]
 async fn the_same_audience_twice_is_one_audience() {
     let app = App::start().await;
@@ -193,8 +192,8 @@ async fn the_same_audience_twice_is_one_audience() {
     assert!(page.status.is_success(), "{}", page.body);
 }
 
-/// An `auth_time` that is no number is a fault of the token, and nothing that the person could mend
-/// by signing in again.
+/// An `auth_time` that is not a number makes the token invalid. Another sign-in is not offered as
+/// the remedy.
 #[tokio::test]
 async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
     let options =
@@ -216,7 +215,7 @@ async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
     assert!(app.sign_in().await.status.is_success(), "nobody asked for it");
 }
 
-/// Bodies that other software in between, or a broken provider, sends under 200.
+/// Bodies with status 200 from a proxy or a broken provider.
 #[tokio::test]
 async fn bodies_that_are_no_answer_sign_nobody_in() {
     let good = r#""access_token":"at","token_type":"Bearer","id_token":"a.b.c""#;
@@ -258,8 +257,7 @@ async fn bodies_that_are_no_answer_sign_nobody_in() {
     }
 }
 
-/// A provider that has not asked for more is not a session that ends: after a refresh whose answer
-/// cannot be used, the next one is tried.
+/// An unusable response to a refresh does not end the session: the next refresh is tried.
 #[tokio::test]
 async fn a_refresh_with_an_odd_answer_signs_nobody_out() {
     let app = App::start().await;

@@ -1,5 +1,5 @@
-//! Providers with habits of their own: with each of them an application with default settings signs
-//! people in, gives it tokens, renews them and signs people out.
+//! Providers with peculiarities: an application with default settings signs in, gets and renews
+//! tokens, and signs out at each of them.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -7,15 +7,15 @@ use tower_identity::dev::{Endpoint, OldKeys, Quirk};
 
 use crate::{app::App, browser::html::Form};
 
-/// What a page of the layer tells about a failure, or the page.
+/// The failure on a page of the layer, or the whole page.
 fn words(body: &str) -> &str {
     let detail =
         body.split_once("<dt>Detail</dt><dd>").and_then(|(_, rest)| rest.split_once("</dd>"));
     detail.map_or(body, |(detail, _)| detail)
 }
 
-/// Signs Ada in and looks at her, fetches a token, lets it be renewed, signs her out, and says what
-/// went wrong.
+/// Signs Ada in, reads her claims, gets a token, renews it, signs her out, and returns the
+/// failures.
 async fn whole_story(quirk: Quirk) -> Result<(), String> {
     let app = App::builder()
         .provider(|provider| provider.with_quirks([quirk]))
@@ -80,8 +80,7 @@ async fn with_every_quirk_of_a_provider_a_whole_sign_in_works_by_default() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A key that takes the place of another under the same identifier is fetched once, and nobody is
-/// sent away.
+/// A key that replaces another one with the same `kid` is fetched once, and no sign-in fails.
 #[tokio::test]
 async fn a_new_key_under_an_old_identifier_is_fetched() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! The provider is down, or comes later: the application runs, its public pages work, and the
+//! The provider is down or starts later: the application runs, its public pages work, and the
 //! sign-in page says what is wrong.
 
 use axum::http::StatusCode;
@@ -36,7 +36,7 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
 }
 
 // C-225: authorization_endpoint or token_endpoint missing
-/// The words say whose fault it is
+/// The page says which side has to fix the fault.
 #[tokio::test]
 async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down() {
     let app = App::start().await;
@@ -54,7 +54,7 @@ async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down()
     }
 }
 
-/// Nothing is used up: the same answer is taken when the provider is back.
+/// The attempt is kept: the same authorization response is accepted when the provider is back.
 #[tokio::test]
 async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
     let app = App::start().await;
@@ -72,7 +72,7 @@ async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
 }
 
 // C-204: cache backend fails during forced refresh
-/// Keys that cannot be had are no keys
+/// Without keys no token is accepted.
 #[tokio::test]
 async fn without_keys_nobody_is_signed_in() {
     let app = App::start().await;
@@ -91,7 +91,7 @@ async fn without_keys_nobody_is_signed_in() {
 }
 
 // C-203: JWKS endpoint down, keys cached
-/// Who is signed in stays so
+/// Existing sessions continue.
 #[tokio::test]
 async fn a_session_does_not_need_the_provider() {
     let app = App::start().await;

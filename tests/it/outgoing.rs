@@ -1,5 +1,5 @@
-//! Calls to an API from inside the application: who gets the token, and what becomes of the API's
-//! challenge.
+//! Calls from the application to an API: which hosts get the token, and how a challenge of the API
+//! is answered.
 
 use std::{
     net::SocketAddr,
@@ -23,7 +23,7 @@ use tower_identity::{
 
 use crate::app::App;
 
-/// An API that notes the `Authorization` of each call, and answers what a test wants.
+/// An API that records the `Authorization` of each call, and responds as the test says.
 #[derive(Clone, Default)]
 struct Notes(Arc<Mutex<Vec<Option<String>>>>);
 
@@ -97,7 +97,7 @@ async fn serve() -> Served {
     Served { origin, notes, server }
 }
 
-/// The application with a page `/call/…` that asks the API for the rest of its path.
+/// The application with a page `/call/…` that calls the API with the rest of the path.
 async fn app(served: &Served) -> App {
     let client = ApiClient::new(Api::at(&served.origin, [""; 0]).unwrap());
     let call = async move |tokens: Tokens, uri: Uri| -> Result<(StatusCode, String), Error> {
@@ -117,7 +117,7 @@ async fn the_api_gets_the_token_of_the_person() {
 }
 
 // MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
-/// Past the cache, with the claims, once
+/// The call is repeated once, with a token that was requested with the claims challenge.
 #[tokio::test]
 async fn a_claims_challenge_is_answered_with_another_token_once() {
     let served = serve().await;
@@ -158,7 +158,8 @@ async fn a_401_without_readable_claims_is_passed_on() {
     );
 }
 
-/// The provider wants to see the person before it gives such a token: the page is there afterwards.
+/// The provider requires another sign-in before it issues such a token. Afterwards the page is
+/// shown.
 #[tokio::test]
 async fn claims_that_need_the_person_become_a_sign_in() {
     let served = serve().await;
@@ -205,7 +206,7 @@ async fn an_api_that_wants_a_stronger_sign_in_gets_one() {
 }
 
 // C-428: returned ID token still has a weaker acr or old auth_time
-/// Once, and then 403, for people and for scripts; the session stays.
+/// One sign-in, then 403, for navigations and for scripts. The session continues.
 #[tokio::test]
 async fn an_api_that_still_wants_more_ends_in_403() {
     let served = serve().await;
@@ -259,7 +260,7 @@ async fn a_stronger_sign_in_of_somebody_else_does_not_lead_to_the_page() {
     assert_eq!(served.notes.authorizations().len(), 1);
 }
 
-/// The application cannot sign in: its caller gets the API's answer.
+/// An application cannot sign in interactively: its caller gets the response of the API.
 #[tokio::test]
 async fn the_applications_own_token_is_as_strong_as_it_is() {
     let served = serve().await;

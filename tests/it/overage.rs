@@ -1,4 +1,4 @@
-//! Groups that a token has no room for, read from the small Graph of the development provider.
+//! Group overage: more groups than a token holds, read from the development provider's Graph.
 
 use axum::{
     Json, Router,
@@ -16,7 +16,7 @@ use tower_identity::{
 
 use crate::{app::App, browser::Tab, entra_app};
 
-/// What the claims say, and what the handle finds.
+/// The groups in the claims, and the groups of the tokens handle.
 async fn groups(tokens: Tokens) -> Response {
     let in_claims = match tokens.user().groups() {
         Groups::Listed(groups) => json!(groups.len()),
@@ -77,7 +77,7 @@ async fn a_handler_gets_all_groups_when_it_asks() {
 }
 
 // C-396: _claim_names.groups present, no groups claim
-/// And a guard lets nobody through as long as they are not known.
+/// A guard refuses everybody as long as the groups are unknown.
 #[tokio::test]
 async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
     let last = last_group().await;
@@ -111,7 +111,7 @@ async fn the_sign_in_reads_all_groups_where_it_is_wanted() {
     }
 }
 
-/// A refresh for an access token brings new claims, too: they have all groups.
+/// A refresh for an access token renews the claims as well, and they have all groups.
 #[tokio::test]
 async fn a_token_that_was_refreshed_before_the_claims_loses_no_groups() {
     let app = app(|config| from_graph(config.with_scopes(["User.Read"])), last_group().await).await;
@@ -122,7 +122,7 @@ async fn a_token_that_was_refreshed_before_the_claims_loses_no_groups() {
     assert_eq!(tab.open(app.at("/guarded")).await.body, "in");
 }
 
-/// Without the permission the sign-in goes on, and what is not known is not allowed.
+/// Without the permission the sign-in succeeds, and conditions on unknown groups fail.
 #[tokio::test]
 async fn groups_that_graph_does_not_tell_are_not_none() {
     let app = app(from_graph, last_group().await).await;
@@ -132,7 +132,7 @@ async fn groups_that_graph_does_not_tell_are_not_none() {
     assert_eq!((page.status, page.body.as_str()), (StatusCode::BAD_GATEWAY, "consent_required"));
 }
 
-/// A Graph that is down for a moment does not lock anybody out for the life of an ID token.
+/// A short outage of Graph does not lock a person out for the lifetime of the ID token.
 #[tokio::test]
 async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
     let app = app(|config| from_graph(config.with_scopes(["User.Read"])), last_group().await).await;
@@ -149,7 +149,7 @@ async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
     assert_eq!(tab.open(app.at("/guarded")).await.body, "in");
 }
 
-/// A provider without Graph says so.
+/// Without Graph the error says so.
 #[tokio::test]
 async fn elsewhere_there_is_nobody_to_ask() {
     let app = App::builder()

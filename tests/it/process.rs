@@ -1,4 +1,4 @@
-//! A node of the application in a process of its own: the test binary, started once more.
+//! A node of the application in a process of its own: the test binary, started again.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -15,7 +15,7 @@ use crate::{
     redis,
 };
 
-/// A running node; it ends with the test.
+/// A running node, which ends with the test.
 pub struct NodeProcess {
     process: Child,
     address: String,
@@ -29,8 +29,7 @@ impl Drop for NodeProcess {
 }
 
 impl NodeProcess {
-    /// A node of this application on the Redis at a port, with the time that it is for the
-    /// application.
+    /// A node of this application with the Redis at this port, and with the application's time.
     pub fn beside(app: &App, cookie_secret: &str, redis: u16) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "process::serves_until_nobody_needs_it", "--ignored", "--nocapture"])
@@ -49,7 +48,7 @@ impl NodeProcess {
         let mut lines =
             BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
-        // Nobody reads on; the node must not stop because of that.
+        // The rest of the output is read and dropped, so that the node does not block.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address: address.expect("the node does not listen") }
     }
@@ -59,8 +58,8 @@ impl NodeProcess {
     }
 }
 
-/// Not a test: what [`NodeProcess`] starts. It ends when its input does, so that none is left if
-/// the test is killed.
+/// Not a test: the program that [`NodeProcess`] starts. It ends when its standard input is closed,
+/// so that no process is left if the test is killed.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it is started by the tests with several processes"]
 async fn serves_until_nobody_needs_it() {

@@ -1,6 +1,5 @@
-//! Providers that others wrote, and the example `quickstart` with the four variables that a new
-//! user sets: `tests/providers`, started by these tests. `tests/run providers` installs what they
-//! need.
+//! Independent providers (`tests/providers`), and the example `quickstart` with the four variables
+//! that a new user sets. These tests start them; `tests/run providers` installs their dependencies.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +17,7 @@ use crate::{
     examples::Example,
 };
 
-/// A provider in a process of its own. It ends with the test, because its standard input closes
+/// A provider in a process of its own. It ends with the test, because its standard input is closed
 /// then.
 struct Provider {
     issuer: String,
@@ -28,7 +27,7 @@ struct Provider {
 }
 
 impl Provider {
-    /// Starts the script of this name, with a client for the application at `application`.
+    /// Starts the script with this name, with a client for the application at `application`.
     fn start(script: &str, application: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers").join(script);
         let mut command =
@@ -58,12 +57,12 @@ fn python() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("providers/bin/python")
 }
 
-/// What a person does at the provider until the tab shows the application again.
+/// The steps of a person at the provider until the tab shows the application again.
 trait Person {
     /// The script in `tests/providers`.
     const SCRIPT: &str;
 
-    /// Answers one page of the provider.
+    /// Fills in one page of the provider.
     async fn answer(tab: &mut Tab);
 
     async fn answer_all(tab: &mut Tab) {

@@ -1,15 +1,15 @@
-//! Requests one by one, with exactly the cookies that a test wants: for what no browser does by
-//! itself.
+//! Single requests with exactly the cookies that a test chooses, for requests that no browser makes
+//! by itself.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 
 use crate::{app::App, browser::html};
 
-/// What a browser sends when a person opens a page.
+/// The headers of a browser's navigation.
 pub const NAVIGATION: &[(&str, &str)] =
     &[("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate"), ("sec-fetch-site", "none")];
 
-/// A client that keeps nothing and follows nothing.
+/// A client that keeps no cookies and follows no redirects.
 pub struct Raw {
     base: String,
     http: reqwest::Client,
@@ -74,7 +74,7 @@ pub fn is_session(cookie: &str) -> bool {
 pub struct Begun {
     /// The pair of its cookie.
     pub attempt: String,
-    /// Where the person is sent.
+    /// The URL of the redirect.
     pub provider: String,
 }
 
@@ -91,7 +91,7 @@ impl Raw {
         Self::at(&app.url)
     }
 
-    /// For the application at another address.
+    /// A client for the application at another address.
     pub fn at(base: &str) -> Self {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -101,7 +101,7 @@ impl Raw {
         Self { base: base.to_owned(), http }
     }
 
-    /// A person opens a path of the application, or a whole address.
+    /// Opens a path of the application, or a URL.
     pub async fn open(&self, path: &str, cookies: &str) -> Answer {
         self.send(Method::GET, path, cookies, NAVIGATION, "").await
     }
@@ -137,7 +137,7 @@ impl Raw {
         }
     }
 
-    /// The provider's answer to it for whoever stands in for people: path and query of the
+    /// The provider's authorization response to it, without its pages: path and query of the
     /// callback.
     pub async fn answer(&self, begun: &Begun) -> String {
         let answer = self.open(&begun.provider, "").await;
@@ -145,7 +145,7 @@ impl Raw {
         url[url::Position::BeforePath..].to_owned()
     }
 
-    /// The same in response mode `form_post`: the path, and the body of the form.
+    /// The authorization response in response mode `form_post`: path and form body.
     pub async fn form(&self, begun: &Begun) -> (String, String) {
         let page = self.open(&begun.provider, "").await;
         let form = html::forms(&page.body).remove(0);
@@ -158,14 +158,14 @@ impl Raw {
         )
     }
 
-    /// A whole sign-in; the session cookie.
+    /// Completes a sign-in, and returns the session cookie.
     pub async fn sign_in(&self) -> String {
         let begun = self.begin("/me", "").await;
         let callback = self.answer(&begun).await;
         self.open(&callback, &begun.attempt).await.session().expect("nobody is signed in")
     }
 
-    /// The name of whom the public home page greets.
+    /// The name on the public home page.
     pub async fn who(&self, cookies: &str) -> String {
         self.open("/", cookies).await.body
     }

@@ -1,5 +1,4 @@
-//! Sessions in a real Redis, through the store that is published for it. `tests/run servers`
-//! installs what these tests need.
+//! Sessions in a real Redis, through its published store. `tests/run servers` installs the server.
 
 use std::{
     collections::BTreeMap,
@@ -73,7 +72,7 @@ impl Redis {
         panic!("redis-server does not listen");
     }
 
-    /// The lines of the answer to a command, without those that say lengths.
+    /// The lines of the reply to a command, without those with lengths.
     async fn ask(&self, command: &str) -> Vec<String> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         connection.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();
@@ -86,7 +85,7 @@ impl Redis {
         lines.map(str::to_owned).collect()
     }
 
-    /// Carries nothing out for so long; what comes meanwhile is done then.
+    /// Pauses the server for this long. Commands that arrive meanwhile are carried out afterwards.
     async fn pause(&self, milliseconds: u32) {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         connection
@@ -158,7 +157,7 @@ async fn redis_holds_a_session_from_sign_in_to_sign_out() {
     assert!(redis.rows().await.is_empty());
 }
 
-/// The program that the documentation shows: what a process has begun, the next one goes on with.
+/// The program in the documentation: a second process continues the sessions of the first.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_example_goes_on_with_the_sessions_of_the_process_before() {
@@ -196,7 +195,7 @@ async fn redis_that_forgets_a_session_signs_out() {
     assert_eq!(tab.fetch(Method::GET, "/me").await.status, StatusCode::UNAUTHORIZED);
 }
 
-/// `save` writes nothing in Redis if the row is gone, and the store says then that it failed.
+/// If the row is gone, `save` writes nothing to Redis, and the store reports a failure.
 #[tokio::test]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_that_forgets_a_grant_during_a_refresh_gets_it_again() {
@@ -238,7 +237,7 @@ async fn redis_that_is_down_signs_nobody_in_or_out() {
     assert_eq!(tab.open(app.at("/public/page")).await.status, StatusCode::OK);
 }
 
-/// The provider rotates refresh tokens and revokes the grant when one is used twice.
+/// The provider rotates refresh tokens and revokes the grant if one is used twice.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lets_one_of_two_processes_refresh() {
@@ -262,7 +261,7 @@ async fn redis_lets_one_of_two_processes_refresh() {
     }
 }
 
-/// While nobody can say who may refresh, nobody does: what is still valid is served.
+/// While the lock is down nothing is refreshed, and tokens that are still valid are used.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
@@ -278,8 +277,8 @@ async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
     );
 }
 
-/// A command that came too late for its answer may have been carried out all the same: the lock is
-/// freed, not left to its lease of a minute.
+/// A command that timed out may still have been carried out: the lock is released at once, and not
+/// only when its lease of a minute ends.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_whose_answer_is_lost_is_freed() {
@@ -303,7 +302,7 @@ async fn redis_lock_whose_answer_is_lost_is_freed() {
     assert_eq!(app.provider.requests(Endpoint::Token), 2);
 }
 
-/// The lock as any caller sees it: one owner at a time, freed by its owner alone.
+/// The contract of the lock: one owner at a time, and only the owner can release it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_is_freed_by_its_owner_alone() {

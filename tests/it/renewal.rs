@@ -1,5 +1,5 @@
-//! When the ID token expires the session goes on by the refresh token: in the background, once for
-//! all, and not if the provider refuses.
+//! When the ID token expires the session is renewed with the refresh token: in the background, once
+//! for all requests. It ends if the provider refuses.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -10,10 +10,11 @@ use tower_identity::{
 use crate::{app::App, browser::Tab, raw::Raw};
 
 const HOUR: u64 = 3600;
-/// After a failed renewal: time for the next, and too late to serve the old claims meanwhile.
+/// The time after a failed renewal until the next try is due and the old claims are too old to be
+/// used.
 const LATER: u64 = 300 + 211;
 
-/// From now on whoever has to sign in again sees the provider's page.
+/// Ends the provider's own sessions, so that a new sign-in shows the provider's page.
 fn ask_people(app: &App) {
     app.provider.show_pages();
     app.provider.sign_everybody_out();
@@ -29,8 +30,8 @@ async fn name(app: &App, tab: &mut Tab) -> String {
 }
 
 // C-055: refresh grant
-/// Providers refuse scopes that they did not grant, `offline_access` among them (RFC 6749 section
-/// 6).
+/// Providers refuse a refresh with scopes that they did not grant, such as `offline_access` (RFC
+/// 6749 section 6).
 #[tokio::test]
 async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
     let app = App::start().await;
@@ -42,7 +43,7 @@ async fn a_renewal_asks_for_what_was_granted_not_for_what_was_asked() {
     assert_eq!(refresh.parameter("scope"), None);
 }
 
-/// Ory Fosite, Authlib, league/oauth2-server and others do not call it `invalid_grant`.
+/// Ory Fosite, Authlib, league/oauth2-server and others use other codes than `invalid_grant`.
 #[tokio::test]
 async fn a_refresh_token_that_the_provider_takes_no_more_leads_to_a_sign_in_by_whatever_name() {
     for (status, body) in [
@@ -162,7 +163,7 @@ async fn a_hundred_requests_wait_for_one_renewal() {
 }
 
 // C-248: OP session max reached
-/// The provider's own session is over, or somebody ended it there
+/// The provider's own session has expired or was ended.
 #[tokio::test]
 async fn a_refusal_ends_the_session() {
     let app = App::start().await;
@@ -182,7 +183,7 @@ async fn a_refusal_ends_the_session() {
 // C-057: refresh answer's ID token has another sub
 // C-234: refresh ID token with other aud
 // C-238: refresh ID token unsigned or badly signed
-/// What proves nothing changes nothing
+/// An invalid ID token does not change the session.
 #[tokio::test]
 async fn a_wrong_id_token_renews_nothing() {
     for spoil in [
@@ -235,7 +236,8 @@ async fn answers_without_id_token_or_refresh_token_are_enough() {
     }
 }
 
-/// D6: served for an hour, then 503 in words, then renewed when the provider is back
+/// D6: the session continues for an hour, then the response is 503 with a page, and the session is
+/// renewed when the provider is back.
 #[tokio::test]
 async fn a_provider_that_is_down_is_tolerated_for_an_hour() {
     let app = App::start().await;
@@ -263,7 +265,7 @@ async fn a_provider_that_is_down_is_tolerated_for_an_hour() {
     assert_eq!(name(&app, &mut tab).await, "Ada Lovelace");
 }
 
-/// What fails while it passes signs nobody out.
+/// A transient failure does not end the session.
 #[tokio::test]
 async fn passing_faults_do_not_end_the_session() {
     for failure in [
@@ -326,7 +328,7 @@ async fn a_renewal_that_lands_after_the_sign_out_brings_nothing_back() {
     assert_eq!(raw.who(&session).await, "nobody");
 }
 
-/// A set of requests under way, awaited as they finish.
+/// Concurrent requests, awaited in the order in which they finish.
 fn futures_of<F: Future<Output = T> + Unpin, T>(futures: Vec<F>) -> InFlight<F> {
     InFlight(futures)
 }

@@ -1,4 +1,4 @@
-//! Where a sign-in returns to: the page that was asked for, and never another site.
+//! Return paths: a sign-in leads back to the requested page, and never to another site.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::dev::Endpoint;
@@ -8,7 +8,7 @@ use crate::{
     raw::{NAVIGATION, Raw},
 };
 
-/// Signs in with this `return_to` and says where that led, path and query.
+/// Signs in with this `return_to`, and returns path and query of the page that it led to.
 async fn led_to(app: &App, return_to: &str) -> String {
     let mut tab = app.browser().tab();
     let query = url::form_urlencoded::Serializer::new(String::new())
@@ -88,7 +88,7 @@ async fn every_other_address_becomes_home() {
 }
 
 // C-338: return URL over the limit
-/// 2,000 bytes, as `ReturnPath` says
+/// The limit of `ReturnPath` is 2,000 bytes.
 #[tokio::test]
 async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
     let app = App::start().await;
@@ -120,12 +120,12 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     let (log, _listening) = crate::observability::Log::listen();
     let first = raw.begin(&long(1_900), "").await;
     assert!(
-        !log.text().contains("makes room") && !log.text().contains("returns to the home page"),
+        !log.text().contains("is dropped") && !log.text().contains("returns to the home page"),
         "{}",
         log.text()
     );
     raw.begin(&long(1_900), &first.attempt).await;
-    assert!(log.text().contains("the oldest sign-in under way makes room"), "{}", log.text());
+    assert!(log.text().contains("the oldest sign-in under way is dropped"), "{}", log.text());
     raw.begin(&long(2_500), "").await;
     assert!(
         log.text().contains("the requested return path is not a path on this site"),
@@ -135,8 +135,8 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
     assert!(!log.text().contains("aaaaaaaaaa"), "and not which");
 }
 
-/// Ten minutes at the provider, a link that was opened in another browser: a new sign-in leads to
-/// the page all the same.
+/// The attempt is gone after ten minutes at the provider, or in another browser: a new sign-in
+/// leads to the page all the same.
 #[tokio::test]
 async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     let app = App::start().await;
@@ -159,7 +159,7 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     assert_eq!(raw.open(&callback, &done.session().unwrap()).await.location(), "/other?open=7");
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 
-    // Cookies that are blocked end in a page, whose link leads to the page, too.
+    // With blocked cookies there is an error page, whose link leads to the page as well.
     let blocked = raw.open(&answer, "").await;
     assert_eq!(blocked.status, StatusCode::BAD_REQUEST);
     assert!(blocked.body.contains("return_to=%2Fother%3Fopen%3D7"), "{}", blocked.body);
@@ -185,7 +185,7 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     }
 }
 
-/// More scopes than a cookie of a fixed slice had room for.
+/// The scopes fit, because all attempts share one limit: no slot has a fixed part of it.
 #[tokio::test]
 async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back() {
     use axum::{extract::Request, response::IntoResponse as _, routing::get};
@@ -256,7 +256,7 @@ async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
 }
 
 // C-346: unsafe method without session
-/// Decision D8: back to the page that sent the form, if it is one of ours
+/// D8: after a POST the sign-in returns to the page with the form, if it is on this site.
 #[tokio::test]
 async fn a_form_that_met_the_sign_in_is_not_sent_again() {
     let app = App::start().await;
@@ -274,7 +274,7 @@ async fn a_form_that_met_the_sign_in_is_not_sent_again() {
     assert!(tab.hops.iter().all(|hop| hop.method == Method::GET));
 }
 
-/// Security rule 8: neither `Host` nor what a proxy says decides where anybody is sent.
+/// Security rule 8: neither `Host` nor the headers of a proxy decide about a redirect.
 #[tokio::test]
 async fn forwarded_headers_do_not_move_the_callback() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! How long a session lasts, what its cookie does meanwhile, and who takes its place.
+//! The lifetime of a session, the rolling of its cookie, and its replacement by a new sign-in.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// The pair of the session cookie that a browser has.
+/// The `name=value` pair of a browser's session cookie.
 fn session_of(browser: &Browser) -> String {
     let cookie = browser
         .cookies("localhost")
@@ -34,7 +34,7 @@ fn session_of(browser: &Browser) -> String {
 }
 
 // C-325: idle and absolute time-out
-/// The cookie itself never expires in the browser
+/// The browser keeps the cookie, and the server ends the session.
 #[tokio::test]
 async fn a_session_without_requests_ends_after_a_day() {
     let app = App::start().await;
@@ -77,7 +77,7 @@ async fn a_session_in_use_ends_after_seven_days() {
 
 // C-321: unchanged session
 // C-325: idle and absolute time-out
-/// Rolled at most every five minutes, and nothing is written for that
+/// The ticket is rolled at most every five minutes, without a write to the store.
 #[tokio::test]
 async fn the_cookie_is_rolled_without_a_write() {
     let store = Watched::default();
@@ -166,7 +166,7 @@ async fn another_person_takes_over_nothing() {
     assert_eq!(Raw::of(&app).who(&old).await, "nobody");
 }
 
-/// A slow answer must not put a new ticket of its own session in the place of the next one's.
+/// A slow response must not overwrite the cookie of a newer session with its own rolled ticket.
 #[tokio::test]
 async fn a_slow_answer_does_not_undo_the_sign_in_that_happened_meanwhile() {
     let (arrived, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -216,7 +216,7 @@ async fn a_clock_that_is_set_back_changes_nothing_for_sessions() {
 }
 
 // C-239: no refresh token in the session
-/// No refresh token
+/// The provider issues no refresh token.
 #[tokio::test]
 async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends_with_the_id_token() {
     for end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {

@@ -1,4 +1,4 @@
-//! Signing in and out through the public door, as a person in a browser does.
+//! Sign-in and sign-out through the public API, as in a person's browser.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::dev::Endpoint;
@@ -55,7 +55,7 @@ async fn signing_out_ends_the_session_here_and_at_the_provider() {
 }
 
 // C-157: granted scope narrower than asked
-/// A scope that was never granted needs the person, and costs nobody the session.
+/// A token for a scope that was never granted needs a sign-in, and the session continues.
 #[tokio::test]
 async fn a_token_for_an_unknown_scope_asks_for_interaction() {
     let app = App::start().await;

@@ -1,4 +1,4 @@
-//! Signing out: here first, then at the provider, and only because the person wants it.
+//! Sign-out: first here, then at the provider, and only at the request of the person.
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
@@ -44,7 +44,8 @@ async fn the_provider_is_told_who_signs_out_of_what() {
 
 // C-069: post-logout redirect has another state
 // C-298: post-logout redirect with code/error parameters
-/// Nothing of that request is trusted Amazon Cognito knows `logout_uri` and `client_id` alone.
+/// No parameter of the request is trusted. Amazon Cognito accepts only `logout_uri` and
+/// `client_id`.
 #[tokio::test]
 async fn a_provider_with_a_return_parameter_of_its_own_ends_its_session_and_leads_back() {
     for (parameter, leads_back) in [(Some("logout_uri"), true), (None, false)] {
@@ -117,7 +118,7 @@ async fn without_an_end_session_endpoint_it_ends_at_home() {
     assert_eq!(app.provider.requests(Endpoint::EndSession), 0);
 }
 
-/// D14: a home page that is protected would sign straight in again
+/// D14: a protected home page would start a sign-in at once.
 #[tokio::test]
 async fn where_home_is_protected_it_ends_on_the_signed_out_page() {
     let app = App::start().await;
@@ -220,7 +221,7 @@ async fn another_site_signs_nobody_out() {
     assert!(page.body.contains("Sign out?"));
     assert!(is_signed_in(&app, &mut tab).await);
 
-    // What only looks like it came from here, with the cookie that `SameSite` would have held back.
+    // Requests that only seem to come from this site, with the cookie that `SameSite` would withhold.
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     let port = app.url.rsplit(':').next().unwrap();
@@ -267,7 +268,7 @@ async fn another_site_signs_nobody_out() {
     assert_eq!(raw.who(&session).await, "hello Ada Lovelace");
 }
 
-/// The question is answered by a form of ours.
+/// The page asks for confirmation with a form of its own.
 #[tokio::test]
 async fn the_question_of_another_site_s_link_is_answered_with_a_click() {
     let app = App::start().await;
@@ -276,14 +277,14 @@ async fn the_question_of_another_site_s_link_is_answered_with_a_click() {
     let form = tab.follow(&app.at("/auth/logout")).await.form();
     assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
     assert!(!is_signed_in(&app, &mut tab).await);
-    // Nobody is signed in, and that is no fault.
+    // Nobody is signed in, which is not an error.
     tab.open(app.at("/")).await;
     let page = tab.submit(Form::post("/auth/logout")).await;
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "nobody"));
 }
 
 // C-300: old session cookie replayed after logout
-/// Also one that was rolled, and one that was not
+/// Both a rolled ticket and the one before it are signed out.
 #[tokio::test]
 async fn a_cookie_from_before_the_sign_out_opens_nothing() {
     let app = App::start().await;
@@ -307,7 +308,7 @@ async fn a_cookie_from_before_the_sign_out_opens_nothing() {
     }
 }
 
-/// Local first: the provider has no say in it.
+/// The session ends here first, whether the provider can be reached or not.
 #[tokio::test]
 async fn a_provider_that_is_down_does_not_keep_anybody_signed_in() {
     let app = App::start().await;
@@ -326,7 +327,7 @@ async fn a_provider_that_is_down_does_not_keep_anybody_signed_in() {
     assert_eq!((node.raw().who(&session).await.as_str(), store.rows().await), ("nobody", 0));
 }
 
-/// A planted or left-over cookie must not be the next one that counts.
+/// A planted or left-over second cookie must not be signed in after the sign-out.
 #[tokio::test]
 async fn every_session_that_the_browser_has_a_ticket_of_ends() {
     let app = App::start().await;

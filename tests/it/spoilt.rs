@@ -1,5 +1,5 @@
-//! Every way in which a provider's answer can be wrong, through the public door: what has to be
-//! refused signs nobody in, what is merely odd does.
+//! Every spoilt response of the provider, through the public API: invalid responses sign nobody in,
+//! unusual ones do.
 
 use axum::http::StatusCode;
 use tower_identity::{
@@ -13,7 +13,7 @@ use tower_identity::{
 
 use crate::app::App;
 
-/// Signs Ada in after `order` was given, and says what came of it.
+/// Signs Ada in after `order` has changed the provider, and returns the outcome.
 async fn outcome(app: &App, order: impl FnOnce(&DevProvider)) -> Result<(), String> {
     app.provider.sign_in_as("ada").unwrap();
     order(&app.provider);
@@ -28,7 +28,7 @@ async fn outcome(app: &App, order: impl FnOnce(&DevProvider)) -> Result<(), Stri
     }
 }
 
-/// Collects what does not agree with the verdicts, so that one run shows all of it.
+/// Collects all deviations from the verdicts, so that one run shows all of them.
 #[derive(Default)]
 struct Disagreements(Vec<String>);
 
@@ -93,7 +93,7 @@ fn always(verdict: Verdict) -> Option<bool> {
 // C-181: token with typ at+jwt or logout+jwt presented as ID token
 // C-183: at_hash of another access token in the code flow
 // C-187: duplicate JSON members (two aud, two iss)
-/// Refused means no session, no UserInfo request, and a page that says so.
+/// A refusal means no session, no UserInfo request, and a page that says so.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {
     let app =
@@ -117,7 +117,7 @@ async fn every_wrong_id_token_is_refused() {
     disagreements.none();
 }
 
-/// Where the specifications leave it open, nobody is signed in by what no honest provider sends.
+/// Cases that the specifications leave open: a response that no honest provider sends is refused.
 #[tokio::test]
 async fn what_is_left_open_about_id_tokens_is_refused_here() {
     use Spoil as S;
@@ -177,7 +177,7 @@ async fn a_wrong_acr_is_refused_if_one_is_required() {
 }
 
 // C-057: refresh answer's ID token has another sub
-/// Another person's token ends the session; one that proves nothing changes nothing.
+/// A valid ID token of another person ends the session. An invalid one does not change it.
 #[tokio::test]
 async fn a_renewal_with_a_wrong_id_token_never_changes_the_person() {
     for spoil in Spoil::ALL.iter().filter(|spoil| format!("{spoil:?}").starts_with("Subject")) {
@@ -185,7 +185,7 @@ async fn a_renewal_with_a_wrong_id_token_never_changes_the_person() {
         let mut tab = app.signed_in().await;
         let before = tab.open(app.at("/me")).await.json();
         app.provider.spoil_next_id_token(*spoil);
-        // Whoever has to sign in again sees the account picker.
+        // A new sign-in shows the account picker.
         app.provider.sign_everybody_out();
         app.provider.show_pages();
         app.turn(3600 + 300);
@@ -291,7 +291,7 @@ async fn every_wrong_discovery_document_is_refused_and_read_again() {
         })
         .await;
         disagreements.judge(spoil, always(spoil.verdict()), &outcome);
-        // What the document says about algorithms counts only once there is a token.
+        // The algorithms in the discovery document are checked only when there is a token.
         let late = *spoil == SpoilDiscovery::AlgorithmNone;
         if spoil.verdict() == Verdict::Refuse
             && !late
@@ -323,7 +323,7 @@ async fn every_wrong_key_set_is_refused() {
 }
 
 // C-012: ES256 token, client registered for ES256
-/// Whatever the provider lists and can be verified with a public key, without a setting.
+/// Every algorithm with a public key that the provider lists works without a setting.
 #[tokio::test]
 async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
     for algorithm in Algorithm::ALL {
@@ -337,7 +337,7 @@ async fn every_algorithm_that_the_provider_lists_signs_in_by_default() {
 
 // C-012: ES256 token, client registered for ES256
 // C-082: RS256 token when PS256/ES256 was registered
-/// An algorithm works if it is configured, and only then.
+/// Other algorithms work only if they are configured.
 #[tokio::test]
 async fn only_configured_algorithms_are_accepted() {
     let mut disagreements = Disagreements::default();

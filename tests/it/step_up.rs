@@ -1,4 +1,4 @@
-//! A handler asks for more than a session: a recent sign-in, or another one.
+//! Step-up: a handler requires a recent sign-in, or another one.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tower_identity::{
 
 use crate::{app::App, browser::Tab, raw::Raw};
 
-/// A page for people who signed in within the last minute.
+/// A page that requires a sign-in within the last minute.
 async fn recent(clock: ManualClock, user: User, request: Request) -> Response {
     let signed_in = user.claim("auth_time").and_then(serde_json::Value::as_i64).unwrap_or(0);
     if clock.now().as_seconds() - signed_in <= 60 {
@@ -25,7 +25,7 @@ async fn recent(clock: ManualClock, user: User, request: Request) -> Response {
     Challenge::sign_in(&request).with_options(options).into_response()
 }
 
-/// The application, and a tab of Ada, who signed in five minutes ago.
+/// The application, and a tab in which Ada signed in five minutes ago.
 async fn five_minutes_later() -> (App, Tab) {
     // The handler's clock is the application's, which is made with it.
     let clock = ManualClock::at_system_time();
@@ -81,7 +81,7 @@ async fn somebody_else_gets_a_session_of_their_own_and_not_the_page() {
     assert_eq!(token["source"], "sign_in");
 }
 
-/// D8: declined, and nothing is stored
+/// D8: the person declines, and nothing is stored.
 #[tokio::test]
 async fn who_declines_stays_signed_in_as_before() {
     let (app, mut tab) = five_minutes_later().await;
@@ -94,7 +94,7 @@ async fn who_declines_stays_signed_in_as_before() {
 }
 
 // C-428: returned ID token still has a weaker acr or old auth_time
-/// A provider that does not ask again
+/// The provider does not ask the person again.
 #[tokio::test]
 async fn a_provider_that_gives_less_is_refused_and_the_session_stays() {
     let (app, mut tab) = five_minutes_later().await;
@@ -106,7 +106,7 @@ async fn a_provider_that_gives_less_is_refused_and_the_session_stays() {
     assert_eq!(tab.open(app.at("/")).await.body, "hello Ada Lovelace");
 }
 
-/// A script is told where to go; its page signs in and comes back to itself.
+/// A script gets the sign-in URL. Its page navigates there and returns to itself.
 #[tokio::test]
 async fn a_script_is_told_and_not_sent_away() {
     let (app, mut tab) = five_minutes_later().await;

@@ -1,4 +1,4 @@
-//! A session store that fails, loses rows or has been tampered with.
+//! A session store that fails, loses rows or was tampered with.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
     assert!(Raw::of(&app).open("/me", "").await.location().starts_with(app.provider.issuer()));
 }
 
-/// A pool whose server is gone waits for it without an end; the layer does not.
+/// A connection pool waits without end for a server that is gone. The layer does not.
 #[tokio::test]
 async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
     let store = Watched::default();
@@ -85,7 +85,7 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
         assert_eq!(raw.who(&session).await, "hello Ada Lovelace", "back at once");
         assert_eq!(raw.open("/me", &session).await.status, StatusCode::OK);
     }
-    // A refresh, too: what it brings is stored as soon as that is possible.
+    // A refresh works as well: its tokens are stored as soon as the store works again.
     app.turn(3600 + 300);
     let mut hold = app.provider.hold_next(Endpoint::Token);
     let (page, ()) = tokio::join!(raw.open("/me", &session), async {
@@ -103,7 +103,7 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
     );
 }
 
-/// A lock that never answers.
+/// A lock that never responds.
 #[derive(Debug)]
 struct Hanging;
 
@@ -138,7 +138,7 @@ async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_holds_nobody_up
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
 }
 
-/// D14: no false goodbye
+/// D14: a failed sign-out is reported.
 #[tokio::test]
 async fn a_sign_out_that_the_store_does_not_take_is_no_sign_out() {
     for operations in [&[Operation::Delete][..], &Operation::ALL] {
@@ -182,8 +182,7 @@ async fn a_sign_in_that_the_store_does_not_take_leaves_no_half_session() {
     }
 }
 
-/// The session from before cannot be deleted: its cookie is replaced all the same, and its row ends
-/// by itself.
+/// The earlier session cannot be deleted: its cookie is replaced all the same, and its row expires.
 #[tokio::test]
 async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
     let (app, store) = app().await;
@@ -194,8 +193,7 @@ async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
     assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"));
 }
 
-/// Security rules 12 and 23: whatever a row has become, it is nobody's session and no fault of the
-/// server.
+/// Security rules 12 and 23: a damaged row means signed out, and is not a server error.
 #[tokio::test]
 async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
     let change: [fn(String) -> String; 6] = [
@@ -227,7 +225,7 @@ async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
 }
 
 // C-348: cross-site GET to /login
-/// Security rule 22: whoever only knocks leaves nothing
+/// Security rule 22: an abandoned sign-in leaves no row.
 #[tokio::test]
 async fn nothing_is_stored_before_somebody_signs_in() {
     let (app, store) = app().await;

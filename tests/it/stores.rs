@@ -1,4 +1,4 @@
-//! A session store that is watched, and fails on command.
+//! A session store that counts its operations and fails on demand.
 
 use std::sync::{
     Arc, Mutex,
@@ -25,7 +25,7 @@ impl Operation {
     pub const ALL: [Self; 4] = [Self::Create, Self::Save, Self::Load, Self::Delete];
 }
 
-/// Clones are handles of one store.
+/// A handle of the store. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Watched(Arc<Inner>);
 
@@ -41,17 +41,17 @@ struct Inner {
 }
 
 impl Watched {
-    /// How often a row was asked for.
+    /// The number of `load` operations.
     pub fn loads(&self) -> usize {
         self.0.loads.load(Ordering::SeqCst)
     }
 
-    /// How often something was written or deleted.
+    /// The number of writes and deletions.
     pub fn writes(&self) -> usize {
         self.0.writes.load(Ordering::SeqCst)
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub async fn rows(&self) -> usize {
         let ids = self.0.ids.lock().unwrap().clone();
         let mut rows = 0;
@@ -61,7 +61,7 @@ impl Watched {
         rows
     }
 
-    /// Loses every row.
+    /// Removes all rows.
     pub async fn wipe(&self) {
         let ids = std::mem::take(&mut *self.0.ids.lock().unwrap());
         for id in ids {
@@ -69,7 +69,7 @@ impl Watched {
         }
     }
 
-    /// Replaces the text in every row by what `change` makes of it.
+    /// Replaces the text of every row by the result of `change`.
     pub async fn change(&self, change: impl Fn(String) -> String) {
         let ids = self.0.ids.lock().unwrap().clone();
         for id in ids {
@@ -87,7 +87,7 @@ impl Watched {
             operations.iter().map(|operation| (*operation, 0)).collect();
     }
 
-    /// This operation works so many times and then fails.
+    /// Lets this operation succeed this many times, and fail after that.
     pub fn fail_after(&self, operation: Operation, times: usize) {
         self.0.failing.lock().unwrap().push((operation, times));
     }
@@ -96,7 +96,7 @@ impl Watched {
         self.0.failing.lock().unwrap().clear();
     }
 
-    /// Takes everything from now on and finds nothing.
+    /// Accepts all writes from now on, and finds no row.
     pub fn forget_everything(&self) {
         self.0.forgetful.store(true, Ordering::SeqCst);
     }
@@ -105,7 +105,7 @@ impl Watched {
         self.0.forgetful.store(false, Ordering::SeqCst);
     }
 
-    /// Answers nothing from now on, as a pool does whose server is gone.
+    /// Never responds from now on, like a connection pool whose server is gone.
     pub fn hang(&self) {
         self.0.hanging.store(true, Ordering::SeqCst);
     }

@@ -1,8 +1,8 @@
-//! Many requests at once, and requests that come to nothing: one call of the provider, nobody
-//! signed out, nobody gets what is another's.
+//! Many concurrent requests, and requests that are dropped: one call to the provider, no session is
+//! lost, and no token reaches another person.
 //!
-//! The provider rotates refresh tokens, and revokes what it gave when one is used twice: whoever is
-//! still served afterwards has lost nothing.
+//! The provider rotates refresh tokens, and revokes the grant if one is used twice. A token that
+//! can still be refreshed afterwards shows that no refresh token was sent twice or lost.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -28,16 +28,15 @@ use crate::{
 };
 
 const SCOPES: [&str; 10] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
-/// The access token of the sign-in is over, its ID token is not.
+/// A time after the end of the access token and before the end of the ID token.
 const TOKEN_IS_OVER: u64 = 3400;
-/// Both are.
+/// A time after the end of both.
 const BOTH_ARE_OVER: u64 = 3600 + 300;
-/// Requests at the same time that have answers from the provider to wait for: it has a socket for
-/// each.
+/// Number of concurrent requests that wait for the provider, each with a socket of its own.
 const AT_ONCE: usize = 200;
 
-/// The application, also as a service that is called in this process: a thousand requests at once
-/// need no thousand connections.
+/// The application, also as a service that is called in this process: a thousand concurrent
+/// requests need no connections.
 struct Crowd {
     app: App,
     service: Router,
@@ -82,7 +81,7 @@ impl Crowd {
         }
     }
 
-    /// Where the token came from, if the request succeeds.
+    /// The source of the token, if the request succeeds.
     async fn source(&self, session: &str) -> String {
         let (status, body) = self.request("/token?scope=s1", session).await;
         assert_eq!(status, StatusCode::OK, "{body}");
@@ -94,7 +93,7 @@ impl Crowd {
     }
 }
 
-/// Handlers that get a token and then come to grief.
+/// Handlers that get a token and then fail.
 fn careless() -> Router {
     Router::new()
         .route(
@@ -175,7 +174,7 @@ async fn different_scopes_of_one_session_wait_and_use_the_successor() {
 }
 
 // C-443: client drops the callback request mid-way
-/// A caller that goes away
+/// The caller is dropped.
 #[tokio::test]
 async fn what_a_caller_that_goes_away_waited_for_is_kept() {
     for store in [in_process, memory] {
@@ -196,7 +195,7 @@ async fn what_a_caller_that_goes_away_waited_for_is_kept() {
 }
 
 // C-443: client drops the callback request mid-way
-/// A handler that panics or fails after it has the token
+/// The handler panics or fails after it has got the token.
 #[tokio::test]
 async fn what_a_handler_that_failed_obtained_is_kept() {
     for store in [in_process, memory] {
@@ -218,7 +217,7 @@ async fn what_a_handler_that_failed_obtained_is_kept() {
 }
 
 // C-443: client drops the callback request mid-way
-/// A connection that is closed
+/// The connection is closed.
 #[tokio::test]
 async fn what_a_closed_connection_waited_for_is_kept() {
     let crowd = Crowd::new(in_process).await;
@@ -274,8 +273,8 @@ async fn who_signs_out_during_a_refresh_stays_signed_out() {
     }
 }
 
-/// Security rule 13 (CVE-2024-51987, CVE-2025-67490): many people at once, each of whom asks for
-/// tokens of their own, all mixed.
+/// Security rule 13 (CVE-2024-51987, CVE-2025-67490): concurrent requests of many people, each for
+/// tokens of their own.
 async fn no_token_crosses(store: fn(IdentityLayer) -> IdentityLayer, people: usize) {
     /// Each asks for two sets of scopes, both twice.
     const EACH: usize = 4;

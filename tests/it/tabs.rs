@@ -1,4 +1,4 @@
-//! Several tabs of one browser, each in the middle of a sign-in.
+//! Several tabs of one browser, each with a sign-in under way.
 
 use axum::http::StatusCode;
 use tower_identity::{Prompt, SignInOptions, dev::Endpoint};
@@ -9,7 +9,7 @@ use crate::{
     raw::{Raw, is_attempt, is_session},
 };
 
-/// Chooses a person on the provider's page, and agrees if asked.
+/// Chooses a person on the provider's page, and consents if the page asks for it.
 async fn choose(tab: &mut Tab, person: &str) -> Page {
     let mut form = tab.page().form();
     form.fields.push(("person".to_owned(), person.to_owned()));
@@ -21,7 +21,7 @@ async fn choose(tab: &mut Tab, person: &str) -> Page {
     page.clone()
 }
 
-/// Tabs that stand before the provider's question, each on its way to a page of its own.
+/// Tabs with the provider's page open, each with its own page to return to.
 async fn waiting(app: &App, browser: &Browser, count: usize) -> Vec<Tab> {
     let mut tabs = Vec::new();
     for number in 0..count {
@@ -34,7 +34,7 @@ async fn waiting(app: &App, browser: &Browser, count: usize) -> Vec<Tab> {
 }
 
 // C-326: two tabs log in at once
-/// In the order in which they were opened, and in the other one
+/// The tabs complete in the order in which they were opened, and in reverse order.
 #[tokio::test]
 async fn eight_tabs_sign_in_at_the_same_time() {
     let app = App::start().await;
@@ -79,15 +79,15 @@ async fn a_ninth_tab_takes_the_place_of_the_oldest() {
         let page = choose(tab, "ada").await;
         assert_eq!(page.url.as_str(), app.at(&format!("/other?tab={}", number - 1)));
     }
-    // Its attempt is gone, but the `state` knows the page, and somebody is signed in by now.
+    // Its attempt is gone, but the `state` contains the page, and a person is signed in now.
     let page = choose(&mut tabs[0], "ada").await;
     assert_eq!((page.status, page.url.as_str()), (StatusCode::OK, app.at("/other?tab=0").as_str()));
     assert_eq!(app.provider.requests(Endpoint::Token), 8);
 }
 
 // C-121: more than the allowed number of parallel logins
-/// The oldest of nine, answered first, starts again, gets in, and takes the place of the oldest
-/// then
+/// The oldest of nine tabs completes first. Its attempt was dropped, so it starts again and
+/// replaces the attempt that is now the oldest.
 #[tokio::test]
 async fn the_tab_that_lost_its_place_signs_in_at_the_second_try() {
     let app = App::start().await;
@@ -117,7 +117,7 @@ async fn attempts_that_are_of_no_use_are_cleared_away() {
     waiting(&app, &browser, 1).await;
     let first = browser.cookies("localhost").remove(0);
     let stem = first.name[..first.name.len() - 1].to_owned();
-    // As the browser of somebody who slept over eight attempts would, if its clock stood still.
+    // As a browser would after a pause of eight attempts, if the clock stood still.
     for slot in 0..8 {
         let value = if slot % 2 == 0 { first.value.clone() } else { "nonsense".into() };
         let mut cookie =
@@ -132,8 +132,8 @@ async fn attempts_that_are_of_no_use_are_cleared_away() {
     assert_eq!(choose(&mut tab, "ada").await.url.query(), Some("tab=0"));
 }
 
-/// Where the provider was asked to show nothing first, each tab has a second attempt: the ninth's
-/// is made in the place of its own first one.
+/// The first request of each tab was silent, so each has a second attempt. That of the ninth tab
+/// replaces its own first one.
 #[tokio::test]
 async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
     let silent = SignInOptions::new().with_prompt(Prompt::None);
@@ -148,8 +148,8 @@ async fn nine_tabs_that_first_try_silently_lose_one_attempt_and_no_more() {
     assert_eq!(app.provider.requests(Endpoint::Token), 8, "one answer had no attempt any more");
 }
 
-/// Two tabs that start before either has a cookie: chance gives them different slots as a rule, and
-/// both end signed in in any case.
+/// Two tabs start before either has a cookie. They usually get different slots at random, and both
+/// end signed in in any case.
 #[tokio::test]
 async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
     let app = App::start().await;
@@ -167,8 +167,8 @@ async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
 }
 
 // C-316: another user signs in on the same browser
-/// Security rule 2: whoever signs in last is signed in, and the session before is over, however the
-/// tabs were opened.
+/// Security rule 2: the person who signs in last is signed in, and the session before has ended, in
+/// every order of the tabs.
 #[tokio::test]
 async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     let app = App::start().await;
@@ -183,7 +183,7 @@ async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     assert_eq!(raw.who(&format!("{}={}", old.name, old.value)).await, "nobody");
 }
 
-/// The browser keeps the ticket of the last; the others are as good until they are ended.
+/// The browser keeps the ticket of the last session. The others are valid until they are ended.
 #[tokio::test]
 async fn sessions_of_tabs_that_come_back_at_once_end_together_at_sign_out() {
     let app = App::start().await;

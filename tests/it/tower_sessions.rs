@@ -1,5 +1,5 @@
-//! The application's own session, kept by the layer of `tower-sessions`, beside ours: in either
-//! order and in one store, neither disturbs the other.
+//! The application's own session with the layer of `tower-sessions` beside this layer: in both
+//! orders and in one store, neither affects the other.
 
 use axum::{
     Router,
@@ -66,8 +66,8 @@ async fn count(session: &Session) -> u64 {
     count
 }
 
-/// Uses up the refresh token and changes the application's session, then fails: that session is not
-/// saved then, and the new refresh token has to be.
+/// A handler that spends the refresh token, changes the application's session, and then fails. The
+/// session is not saved then, but the new refresh token must be.
 async fn broken(tokens: Tokens, session: Session) -> StatusCode {
     count(&session).await;
     tokens.acquire(&TokenRequest::new([""; 0]).unwrap().forced()).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_handler_that_fails_loses_what_it_wrote_but_no_refresh_token() {
     }
 }
 
-/// Many requests at a time write to the application's session, whose last writer wins, while the
+/// Concurrent requests write to the application's session, of which the last write wins, while the
 /// person's tokens are renewed.
 #[tokio::test]
 async fn requests_at_one_time_keep_the_person_signed_in() {

@@ -1,4 +1,4 @@
-//! What a handler is told about a person.
+//! `User`: the data about a person that a handler gets.
 
 use axum::{Json, routing::get};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tower_identity::{
 
 use crate::{app::App, entra_app};
 
-/// Everything that `User` tells of itself.
+/// All values of `User`'s methods.
 pub async fn told(user: User) -> Json<Value> {
     let key = user.key();
     Json(json!({
@@ -35,7 +35,7 @@ async fn told_about(person: DevPerson) -> (App, Value) {
 // C-394: identity key
 // C-395: e-mail of another tenant's user equals a local account
 // MSAL-043: Response from ADFS (no client_info); it is stored
-/// Outside of Microsoft's authorities a person is issuer and subject, whatever else is claimed.
+/// At authorities other than Microsoft's a person is identified by issuer and subject alone.
 #[tokio::test]
 async fn elsewhere_a_person_is_issuer_and_subject() {
     let ada = DevPerson::new("ada", "Ada")
@@ -55,8 +55,7 @@ async fn elsewhere_a_person_is_issuer_and_subject() {
     assert_eq!(told["home_account_id"], "ada-1");
 }
 
-/// `client_info` is Microsoft's: from another provider it means nothing, and nobody else is asked
-/// for it.
+/// `client_info` is requested from and accepted of Microsoft's authorities only.
 #[tokio::test]
 async fn another_providers_client_info_means_nothing() {
     let app = App::builder().router(|router| router.route("/told", get(told))).start().await;
@@ -95,7 +94,7 @@ async fn told_at(tenant: &str, person: &str) -> (App, Value) {
 
 // C-394: identity key
 // MSAL-042: Response with id_token and client_info; it is stored
-/// At Entra a person is tenant and object id, and has one account at home.
+/// At Entra a person is identified by tenant and object id, and has one home account.
 #[tokio::test]
 async fn at_entra_a_person_is_tenant_and_object_id() {
     let (app, told) = told_at(DevTenant::CONTOSO.id(), "ada").await;
@@ -109,7 +108,7 @@ async fn at_entra_a_person_is_tenant_and_object_id() {
     assert_eq!(told["is_guest"], false);
 }
 
-/// D18: a guest's account is at home somewhere else, and that is no reason to refuse them.
+/// D18: the home account of a guest is in another tenant, which is not refused.
 #[tokio::test]
 async fn a_guest_is_one_in_the_tenant_that_they_visit() {
     let (app, abroad) = told_at(DevTenant::CONTOSO.id(), "katherine").await;
@@ -120,8 +119,7 @@ async fn a_guest_is_one_in_the_tenant_that_they_visit() {
     assert_ne!(abroad["key"], at_home["key"]);
 }
 
-/// Also where the application does not ask for `acct`, and where nothing but the account's home
-/// tells.
+/// A guest is recognised without `acct`, also by the home tenant alone.
 #[tokio::test]
 async fn a_guest_is_known_without_optional_claims() {
     for left_out in [&["acct"][..], &["acct", "idp"]] {
@@ -139,7 +137,7 @@ async fn a_guest_is_known_without_optional_claims() {
 }
 
 // C-416: email present without xms_edov
-/// An address that an administrator wrote is not a verified one.
+/// An e-mail address that an administrator has written is not verified.
 #[tokio::test]
 async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
     for (claim, verified) in [("email_verified", false), ("xms_edov", true)] {
@@ -158,7 +156,7 @@ async fn an_address_at_entra_is_verified_only_if_entra_says_so() {
     }
 }
 
-/// `client_info` comes from the token endpoint; what stands in an address is anybody's.
+/// `client_info` is read from the token response. The one in the callback URL could be forged.
 #[tokio::test]
 async fn client_info_of_the_callback_means_nothing() {
     let app = entra_app::builder(DevTenant::CONTOSO.id())

@@ -1,4 +1,4 @@
-//! When UserInfo is asked without a setting for it, and what becomes of its answers.
+//! UserInfo requests without a setting for them, and the use of the responses.
 
 use axum::http::StatusCode;
 use tower_identity::{
@@ -63,7 +63,7 @@ async fn user_info_is_not_asked_where_names_are_there_or_were_not_granted_or_a_s
         assert_eq!(app.sign_in().await.status, StatusCode::OK);
         assert_eq!(app.provider.requests(Endpoint::UserInfo), 0);
     }
-    // What the answer says was granted counts, not what was asked for.
+    // The granted scopes in the response decide, not the requested ones.
     let app = without_names(|config| config).await;
     app.provider
         .change_next_token_answer(|body| drop(body.insert("scope".into(), "openid".into())));

@@ -1,5 +1,5 @@
-//! Nothing loops and nothing hangs: a browser walks through deployments of which most are set up
-//! wrongly or fail, and is never sent round.
+//! No redirect loop and no hang: a browser follows all walks through deployments, most of which are
+//! set up wrongly or fail.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,9 +20,9 @@ use crate::{
     stores::{Operation, Watched},
 };
 
-/// A browser gives up after twenty; nobody has to see more than these.
+/// Most redirects in one navigation. A browser gives up after twenty.
 const MOST_REDIRECTS: usize = 8;
-/// Far more than any limit of the layer's own: whoever waits longer waits for ever.
+/// Longest time for one navigation: far more than all time limits of the layer.
 const HANGS: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! `WebAuth`: signing in over a value that the application keeps, without Tower.
+//! `WebAuth`: sign-in with a value that the application stores, without Tower.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tower_identity::{
 
 const HOME: &str = "http://localhost:8080";
 
-/// An application that keeps sessions itself, and its provider.
+/// An application that stores sessions itself, and its provider.
 struct Site {
     provider: DevProvider,
     clock: ManualClock,
@@ -43,13 +43,13 @@ impl Site {
         Self { provider, clock, auth }
     }
 
-    /// Another process of the same application, or the same after a restart.
+    /// Another process of the same application, or the same process after a restart.
     fn another_process(&self) -> WebAuth {
         let config = self.provider.config(HOME).unwrap().with_scopes(["offline_access"]);
         WebAuth::builder(config.build().unwrap()).with_clock(self.clock.clone()).build().unwrap()
     }
 
-    /// What the provider sends the browser back with.
+    /// The authorization response of the provider.
     async fn answer(&self, address: &str) -> String {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         let answer = http.get(address).send().await.unwrap();
@@ -90,7 +90,7 @@ impl Site {
     }
 }
 
-/// At the same time.
+/// Runs futures concurrently, and returns their results.
 async fn join_all<T: Send + 'static>(
     work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
@@ -102,7 +102,7 @@ async fn join_all<T: Send + 'static>(
     done
 }
 
-/// What a database does to it.
+/// The value after a round trip through a database.
 fn stored(session: &WebSession) -> WebSession {
     serde_json::from_str(&serde_json::to_string(session).unwrap()).unwrap()
 }
@@ -135,7 +135,7 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
     );
 }
 
-/// What is kept is all that is needed.
+/// The stored value is sufficient: no other state is needed.
 #[tokio::test]
 async fn a_session_outlives_the_process() {
     let site = Site::start().await;
@@ -158,7 +158,7 @@ async fn a_session_outlives_the_process() {
     assert!(after.for_user(&mut session, ["openid"]).await.is_ok());
 }
 
-/// Security rule: whatever does not open is nobody.
+/// A value that does not open means signed out (security rule 15).
 #[tokio::test]
 async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
     let site = Site::start().await;
@@ -192,7 +192,7 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
 
 // MSAL-026: Flow stored without `state`; callback `{code: foo}` arrives
 // MSAL-027: Flow `state=1`; callback `state=2`
-/// An answer counts where it was asked for
+/// An authorization response is accepted only for the value that started the sign-in.
 #[tokio::test]
 async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
@@ -253,7 +253,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
 
-/// A copy of the value from before the sign-in is worth nothing without the code.
+/// A copy of the value from before the sign-in is not signed in without the code.
 #[tokio::test]
 async fn another_code_under_the_state_of_a_finished_sign_in_signs_nobody_in() {
     let site = Site::start().await;
@@ -359,7 +359,7 @@ async fn who_has_signed_out_stays_signed_out() {
     }
 }
 
-/// What another request has done meanwhile is not undone by one that began before.
+/// A request does not undo a change that another request has made meanwhile.
 #[tokio::test]
 async fn a_late_sign_in_page_brings_nothing_old_back() {
     let site = Site::start().await;
@@ -391,7 +391,8 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
     );
 }
 
-/// Nobody is sent without a page who could not be sent a second time.
+/// The sign-in that restores lost tokens is not silent: if a silent one failed, it could not be
+/// repeated with a page.
 #[tokio::test]
 async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
     let site = Site::start().await;
@@ -409,7 +410,7 @@ async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
     assert!(!begun.address.contains("prompt=none"), "{}", begun.address);
 }
 
-/// D6: in the first minutes after the ID token's end
+/// D6: in the first minutes after the end of the ID token.
 #[tokio::test]
 async fn what_is_refreshed_is_in_the_value() {
     let site = Site::start().await;
@@ -441,7 +442,7 @@ async fn somebody_else_gets_a_session_of_their_own() {
     assert_eq!(site.who(&mut copy).await, None, "the session before is over");
 }
 
-/// D8: a token that needs the person's consent gets it, once per cause
+/// D8: a token that needs consent leads to one sign-in per cause.
 #[tokio::test]
 async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let site = Site::start().await;
@@ -460,7 +461,7 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let token = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap();
     assert!(token.scopes().any(|scope| scope == "mail.read"));
 
-    // Asked for and given a moment ago: whoever still wants it would go round.
+    // The consent was given a moment ago: asking again would be a redirect loop.
     let again = site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::ScopeNotGranted);
     // Nothing that a sign-in mends.
@@ -468,7 +469,7 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let error = site.auth.for_user(&mut session, ["calendar.read"]).await.unwrap_err();
     assert!(site.auth.sign_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
     site.provider.stop_failing(Endpoint::Token);
-    // Nobody is signed in any more: a sign-in that asks for it at once.
+    // Nobody is signed in any more: the new sign-in requests the scope at once.
     let _ = site.auth.sign_out(&mut session);
     let error = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap_err();
     let begun = site.auth.sign_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
@@ -504,7 +505,7 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
 
 // C-352: authorization_pending
 // C-353: slow_down once
-/// Sign-in without a redirect address, as `identity` does it.
+/// Sign-in without a redirect URI, as in the Python package `identity`.
 #[tokio::test]
 async fn a_person_signs_in_by_device_code() {
     let site = Site::with(
@@ -611,7 +612,7 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
     assert_eq!(site.who(&mut session).await.as_deref(), Some("Ada Lovelace"));
 }
 
-/// Keycloak: the login page was left open for too long. The layer begins again by itself, too.
+/// Keycloak: the sign-in page was open for too long. The sign-in is started again, as in the layer.
 #[tokio::test]
 async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_back_to_its_page() {
     let site = Site::start().await;
