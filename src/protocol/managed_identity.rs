@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_texts_or_numbers_lives_or_moments() {
+    fn times_are_strings_or_numbers_durations_or_dates() {
         let moment = (NOW + Duration::from_secs(3599)).as_seconds();
         for (name, value) in [
             ("expires_in", json!("3599")),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn a_malformed_response_is_refused() {
         for body in [
             json!({}),
             json!({"access_token": "", "expires_in": 1}),
