@@ -26,7 +26,7 @@ use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
     Query,
-    /// In the fragment, for applications that run in the browser.
+    /// In the URL fragment, for browser-based applications.
     Fragment,
     FormPost,
 }
@@ -44,12 +44,12 @@ pub(super) struct AuthorizationRequest {
     pub(super) prompt: Vec<String>,
     pub(super) max_age: Option<i64>,
     pub(super) login_hint: Option<String>,
-    /// The id of the user in `id_token_hint`; empty if the user does not exist any more.
+    /// The ID of the user in `id_token_hint`; empty if the user has been removed.
     pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
     pub(super) realm: Realm,
     pub(super) claims: AskedClaims,
-    /// RFC 8707
+    /// The `resource` parameters (RFC 8707).
     pub(super) resources: Vec<String>,
     pub(super) client_info: bool,
 }
@@ -78,8 +78,8 @@ impl AuthorizationRequest {
     }
 }
 
-/// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the
-/// person sees a page (RFC 6749 section 4.1.2.1).
+/// Checks the client and the redirect URI. If one is wrong, the error is shown on a page: a
+/// redirect to an unregistered URL must not happen (RFC 6749 section 4.1.2.1).
 fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<ReturnTo, Fault> {
     let wrong = |description: &str| Fault::new("invalid_request", description);
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
@@ -94,7 +94,8 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
     let redirect_uri =
         parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
     if !client.may_redirect_to(redirect_uri) {
-        let description = "This redirect_uri is not registered for the client. It has to be the same, character by character.";
+        let description = "This redirect_uri is not registered for the client. It has to be the \
+                           same, character by character.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
     let response_mode = match parameters.first("response_mode") {
@@ -127,7 +128,8 @@ pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<Strin
     Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
 }
 
-/// RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
+/// The code challenge (RFC 7636; the method `plain` is refused). A SHA-256 digest has 43 characters
+/// in base64url.
 fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     let challenge = parameters
         .first("code_challenge")
@@ -144,7 +146,7 @@ fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     Ok(challenge.to_owned())
 }
 
-/// The parameters after client and redirect URI, whose errors go to the redirect URI.
+/// Reads the other parameters. Their errors are sent to the redirect URI.
 fn read(
     server: &Server,
     state: &State,
@@ -253,7 +255,7 @@ fn read(
     })
 }
 
-/// Answers an authorization request.
+/// Handles an authorization request.
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -292,7 +294,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     Ok(response)
 }
 
-/// The next step before the client gets its code.
+/// The next step before the code is issued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The user must sign in or choose an account.
@@ -305,7 +307,7 @@ pub(super) enum Step {
     Finish,
 }
 
-/// The next step: first the user, then the consent.
+/// Determines the next step: sign-in first, then consent.
 pub(super) fn next_step(
     server: &Server,
     state: &State,
@@ -321,7 +323,7 @@ pub(super) fn next_step(
     };
     match request.realm.policy() {
         Some(Policy::EditProfile) if !pending.edited => return Step::Edit,
-        // In B2C an administrator has consented for all users.
+        // In B2C an administrator has already consented for all users.
         Some(_) => return Step::Finish,
         None if pending.consented => return Step::Finish,
         None => {}
@@ -348,7 +350,7 @@ pub(super) fn next_step(
     }
 }
 
-/// Whether a user who is already signed in needs no page.
+/// Whether the current session is sufficient, without a page.
 fn suffices(
     server: &Server,
     state: &State,

@@ -21,7 +21,7 @@ use crate::{error::Error, secret::base64url};
 /// The lifetime of a page.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Takes the next steps: shows a page, or sends the authorization response.
+/// Performs the next step: shows a page, or sends the authorization response.
 pub(super) fn proceed(
     server: &Server,
     state: &mut State,
@@ -117,13 +117,13 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     }
 }
 
-/// The user who is signed in in the browser of a request.
+/// The user who is signed in in the browser of this request.
 fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerson> {
     let who = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser))?;
     state.person(&who.person)
 }
 
-/// Whether a scope needs the consent of an administrator, and the user is none.
+/// Whether a scope needs the consent of an administrator and the user is not one.
 fn needs_administrator(
     server: &Server,
     state: &State,
@@ -144,8 +144,8 @@ fn no_administrator() -> Fault {
         .cancelled()
 }
 
-/// Signs `person` in: in this browser, from now on, and for this request. Somebody who has no
-/// account where they want to is told so.
+/// Signs a user in, in this browser and for this request. A user without an account in the
+/// requested tenant gets an error page.
 fn sign_in(
     server: &Server,
     state: &mut State,
@@ -194,7 +194,7 @@ fn sign_in(
     Ok(None)
 }
 
-/// Stores the consent of the user of this request, or of an administrator for the whole tenant.
+/// Stores the consent of the user, or of an administrator for the whole tenant.
 fn consent(
     server: &Server,
     state: &mut State,
@@ -217,7 +217,7 @@ fn consent(
     pending.consented = true;
 }
 
-/// Handles the form of a page.
+/// Handles a submitted form.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
     if incoming.is_from_elsewhere(server) {
@@ -233,7 +233,8 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
         found.filter(|pending| server.now().since(pending.started) < PATIENCE).cloned()
     else {
         return refused(
-            "This page is too old or belongs to another browser. Please go back to the application and sign in again.",
+            "This page is too old or belongs to another browser. Please go back to the \
+             application and sign in again.",
         );
     };
     let step = next_step(server, state, &pending, server.now());
@@ -303,7 +304,7 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
     proceed(server, state, &id, pending)
 }
 
-/// The error response if the user declines on a page, or has forgotten the password.
+/// The error response if the user declines on a page or has forgotten the password.
 fn declined(
     server: &Server,
     state: &State,

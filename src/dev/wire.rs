@@ -1,4 +1,4 @@
-//! The listener, and connections that can be cut without an answer.
+//! The listener, and connections that can be closed without a response.
 
 use std::{
     fmt, io,
@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// The wish to close one connection without writing another byte.
+/// The request to close one connection without writing another byte.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scissors(Arc<AtomicBool>);
 
@@ -48,16 +48,16 @@ impl Connected<IncomingStream<'_, Door>> for Scissors {
     }
 }
 
-/// How long a TLS handshake may take.
+/// The time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many connections may wait to be served.
+/// The number of accepted connections that may wait.
 const QUEUE: usize = 64;
 
 /// The listener.
 #[derive(Debug)]
 pub(super) enum Door {
     Plain(TcpListener),
-    /// Handshakes are made by tasks, so that a slow one holds nobody up.
+    /// Handshakes run in tasks of their own, so that a slow client does not delay others.
     Tls {
         address: SocketAddr,
         ready: mpsc::Receiver<(Wire, SocketAddr)>,
@@ -73,7 +73,7 @@ impl Door {
                 let (stream, peer) = accept(&listener).await;
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
                 tokio::spawn(async move {
-                    // A client that does not trust the certificate hangs up here.
+                    // A client that does not trust the certificate closes the connection here.
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await
                     {
@@ -98,7 +98,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // Out of file descriptors, for example: it may pass.
+            // Usually temporary, for example a lack of file descriptors.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -116,7 +116,7 @@ impl Listener for Door {
             }
             Self::Tls { ready, .. } => match ready.recv().await {
                 Some(accepted) => accepted,
-                // The runtime ends.
+                // The runtime shuts down.
                 None => std::future::pending().await,
             },
         }
@@ -130,12 +130,12 @@ impl Listener for Door {
     }
 }
 
-/// A connection, with TLS or without.
+/// A connection with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for T {}
 
-/// A connection that stops writing once it is cut.
+/// A connection that writes nothing more once it is cut.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
