@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_has_no_effect_or_lets_nobody_in_is_a_mistake() {
+    fn a_list_without_effect_or_without_tenants_is_refused() {
         let (only, other) = (Tenants::only([CONTOSO]).unwrap(), Tenants::only([FABRIKAM]).unwrap());
         let single = Authority::entra(CONTOSO).unwrap();
         assert_eq!(problem(&single, None), None);

@@ -357,7 +357,7 @@ mod tests {
     // MSAL-025: Authority `login.microsoftonline.com/tenant` (no scheme), `https://…//tenant`,
     //   trailing slash, no tenant; it is parsed into instance + tenant
     #[test]
-    fn what_is_no_authority_is_told_which_form_was_expected() {
+    fn an_invalid_authority_names_the_expected_form() {
         assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
         assert!(refused("login.microsoftonline.com/common").contains("https://"));
         assert!(
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_the_shape_of_the_path_tells_entra_from_a_generic_provider() {
+    fn on_loopback_the_path_distinguishes_entra_from_a_generic_provider() {
         for entra in [
             "http://127.0.0.1:9/common",
             "http://localhost:9/organizations/v2.0",
@@ -496,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_issuer_is_kept_to_the_letter() {
+    fn a_generic_issuer_is_kept_unchanged() {
         for (issuer, document) in [
             ("https://op.example.com", "https://op.example.com/.well-known/openid-configuration"),
             ("https://op.example.com/", "https://op.example.com/.well-known/openid-configuration"),

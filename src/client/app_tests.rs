@@ -7,7 +7,7 @@ const GRAPH: &str = "https://graph.microsoft.com/.default";
 // MSAL-104: Client credentials asked twice, same scope; second call
 // MSAL-107: Client credentials; request
 #[tokio::test]
-async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
+async fn an_application_token_is_requested_once_with_the_scope_unchanged() {
     let world = World::entra(TENANT, |config| config);
     let first = world.client.for_app(&asks(GRAPH)).await.unwrap();
     let second = world.client.for_app(&asks(GRAPH)).await.unwrap();
@@ -76,7 +76,7 @@ async fn an_assertion_over_64_kib_is_refused_before_anything_is_kept_or_sent() {
 
 // MSAL-131: GET discovery 200; asked again
 #[tokio::test]
-async fn the_providers_document_is_kept_for_a_day() {
+async fn the_metadata_document_is_cached_for_a_day() {
     let world = World::new();
     for _ in 0..23 {
         world.client.for_app(&asks("x")).await.unwrap();
@@ -87,7 +87,7 @@ async fn the_providers_document_is_kept_for_a_day() {
 
 // MSAL-104: Client credentials asked twice, same scope; second call
 #[tokio::test]
-async fn a_token_that_is_over_at_once_is_asked_for_again() {
+async fn an_already_expired_token_is_requested_again() {
     let world = World::new();
     world.next_is(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 0}));
     assert_eq!(world.client.for_app(&asks("x")).await.unwrap().expose(), "a");
@@ -195,7 +195,7 @@ async fn removing_the_applications_tokens_leaves_those_of_people() {
 
 // MSAL-109: OBO for two incoming tokens of different users; two calls
 #[tokio::test]
-async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
+async fn tokens_on_behalf_of_one_caller_are_never_given_to_another() {
     let world = Arc::new(World::new());
     let callers: Vec<_> = (0..200)
         .map(|number| {

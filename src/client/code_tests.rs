@@ -16,7 +16,7 @@ async fn flow(world: &World) -> AuthorizationFlow {
 // MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
 /// Requesting the scopes that the client adds by itself is allowed.
 #[tokio::test]
-async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
+async fn a_stored_flow_completes_with_an_account_and_a_token() {
     let world = World::new();
     let begun = flow(&world).await;
     let address = begun.address().to_owned();

@@ -262,7 +262,7 @@ async fn a_thousand_callers_make_one_request() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_loses_nothing() {
+async fn a_cancelled_caller_loses_no_token() {
     let world = Arc::new(World::new());
     let begun =
         world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();

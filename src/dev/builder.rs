@@ -117,7 +117,8 @@ impl DevProviderBuilder {
     /// let provider = DevProvider::builder().with_tls().start().await?;
     /// assert!(provider.issuer().starts_with("https://127.0.0.1:"));
     /// // For the layer, the check and the clients of this crate:
-    /// let http = ReqwestClient::with_root_certificates(provider.root_certificate().unwrap_or_default())?;
+    /// let root = provider.root_certificate().unwrap_or_default();
+    /// let http = ReqwestClient::with_root_certificates(root)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -127,12 +128,13 @@ impl DevProviderBuilder {
     }
 
     /// Sets the URL by which clients reach the provider through a proxy, such as
-    /// `https://login.localhost:8443`. Issuer and endpoints begin with it, and it is the audience of
-    /// assertions. The default is the address that the provider listens on.
+    /// `https://login.localhost:8443`. Issuer and endpoints begin with it, and it is the audience
+    /// of assertions. The default is the address that the provider listens on.
     ///
     /// # Security
     ///
-    /// The provider signs in any user without a check, so the proxy must not be reachable by others.
+    /// The provider signs in any user without authentication: the proxy must not be reachable by
+    /// others.
     pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -173,8 +175,8 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the users, in the order of the account picker. The default is the four of [`DevPerson`],
-    /// and in Entra those that [`DevTenant`] names.
+    /// Sets the users, in the order of the account picker. The default is the four of
+    /// [`DevPerson`], and in Entra ID those that [`DevTenant`] names.
     pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
         self.people = Some(people.into_iter().collect());
         self
@@ -238,7 +240,8 @@ impl DevProviderBuilder {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), tower_identity::ConfigError> {
-    /// let like_twitch = DevProvider::builder().with_quirks([Quirk::ScopeList, Quirk::LowerCaseTokenType]).start().await?;
+    /// let like_twitch = [Quirk::ScopeList, Quirk::LowerCaseTokenType];
+    /// let provider = DevProvider::builder().with_quirks(like_twitch).start().await?;
     /// # Ok(())
     /// # }
     /// ```

@@ -223,7 +223,7 @@ async fn unreadable_groups_stay_announced_as_missing() {
 
 /// The cloud determines the hosts; the metadata document may select one of them.
 #[tokio::test]
-async fn graph_is_asked_in_the_cloud_of_the_authority() {
+async fn graph_is_requested_in_the_cloud_of_the_authority() {
     let entra = Entra::new(two_pages);
     let us = entra.provider("login.microsoftonline.us", GroupsFrom::Token);
     assert_eq!(us.groups_scope().await.unwrap(), "https://dod-graph.microsoft.us/User.Read");

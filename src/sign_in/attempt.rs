@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expected_person_is_known_by_issuer_and_subject_and_no_contradiction() {
+    fn the_expected_person_is_identified_by_issuer_and_subject() {
         let ada = person("i", "ada", Some("t"), Some("o"));
         let expected = PersonKey::of(&ada);
         assert!(expected.is(&ada));

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_before_its_permit_costs_nothing() {
+    async fn a_caller_cancelled_before_its_permit_leaves_nothing() {
         let world = World::new(0, 1);
         let gone = world.ask();
         tokio::task::yield_now().await;

@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scope_is_refused() {
+    fn a_malformed_scope_is_refused() {
         for refused in ["a\"b", "a\\b", "ä", "a\tb", "a\nb", "a\u{7f}"] {
             assert_eq!(
                 Scopes::asked([refused]).unwrap_err().kind(),

@@ -131,9 +131,9 @@ impl GrantRecord {
         record
     }
 
-    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of the
-    /// sign-in's refresh token: an imported one, an assertion, or the name of the grant where the
-    /// client's own credential is enough.
+    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of
+    /// the sign-in's refresh token: an imported one, an assertion, or the name of the grant where
+    /// the client's own credential is enough.
     pub(crate) fn without_sign_in(person: Person, credential: Secret) -> Self {
         Self {
             generation: 1,
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_over_four_kilobytes_is_not_kept() {
+    fn an_id_token_over_four_kilobytes_is_not_stored() {
         let record = record(|_| {});
         let by = VerifiedClaims {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sign_in_takes_beside_its_tokens_is_little() {
+    fn a_record_is_little_larger_than_its_tokens() {
         let record = record(|_| {});
         let tokens = "access-0refresh-0-1id-0".len();
         let bytes = codec::encode(&record).len() - tokens;
