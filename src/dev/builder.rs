@@ -19,10 +19,10 @@ use super::{
     provider::DevProvider,
     quirk::{Quirk, Quirks},
     server::{Server, Site, answer},
-    state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, Spoils, State, unguessable},
+    state::{AccessTokenFormat, BoundedMap, Lives, RefreshRotation, Spoils, State, unguessable},
     switches::Switches,
     tenant::{DevTenant, World},
-    wire::{Door, Scissors},
+    wire::{CutSignal, DevListener},
 };
 use crate::{
     authority::is_loopback,
@@ -341,14 +341,14 @@ impl DevProviderBuilder {
             switches: Switches::default(),
             spoils: Spoils::default(),
             quirks: self.quirks,
-            browsers: Shelf::default(),
-            interactions: Shelf::default(),
-            codes: Shelf::default(),
-            grants: Shelf::default(),
-            access_tokens: Shelf::default(),
-            refresh_tokens: Shelf::default(),
+            browsers: BoundedMap::default(),
+            interactions: BoundedMap::default(),
+            codes: BoundedMap::default(),
+            grants: BoundedMap::default(),
+            access_tokens: BoundedMap::default(),
+            refresh_tokens: BoundedMap::default(),
             consents: HashSet::new(),
-            devices: Shelf::default(),
+            devices: BoundedMap::default(),
             used_assertions: HashSet::new(),
             required_contexts: Vec::new(),
             challenges: VecDeque::new(),
@@ -358,15 +358,16 @@ impl DevProviderBuilder {
             Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        let (door, root_certificate) = match tls {
-            Some(tls) => (Door::tls(listener, address, tls.acceptor), Some(tls.root)),
-            None => (Door::Plain(listener), None),
+        let (dev_listener, root_certificate) = match tls {
+            Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
+            None => (DevListener::Plain(listener), None),
         };
-        let serve = axum::serve(door, router.into_make_service_with_connect_info::<Scissors>())
-            .with_graceful_shutdown(async move {
-                // An error means that the handle was dropped, which stops the server as well.
-                let _ = stopped.await;
-            });
+        let serve =
+            axum::serve(dev_listener, router.into_make_service_with_connect_info::<CutSignal>())
+                .with_graceful_shutdown(async move {
+                    // An error means that the handle was dropped, which stops the server as well.
+                    let _ = stopped.await;
+                });
         let task = tokio::spawn(async move {
             let _ = serve.await;
         });

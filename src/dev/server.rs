@@ -24,7 +24,7 @@ use super::{
     switches::{Endpoint, Failure},
     tenant::World,
     token, token_status, user_info,
-    wire::Scissors,
+    wire::CutSignal,
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -156,7 +156,7 @@ pub(super) mod path {
 /// Handles a request.
 pub(super) async fn answer(
     Shared(server): Shared<Arc<Server>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(cut_signal): ConnectInfo<CutSignal>,
     request: Request<Body>,
 ) -> Response {
     let host = request
@@ -177,17 +177,17 @@ pub(super) async fn answer(
     let (realm, place) = realm::route(&server, &incoming.path);
     incoming.realm = realm;
     let failure = match place.endpoint().filter(|_| incoming.method != Method::OPTIONS) {
-        Some(endpoint) => pass_desk(&server, endpoint, &incoming).await,
+        Some(endpoint) => apply_orders(&server, endpoint, &incoming).await,
         None => None,
     };
     let response = match failure {
         Some(Failure::Disconnect) => {
-            scissors.cut();
+            cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
         Some(Failure::LoseAnswer) => {
             let _ = respond(&server, place, &incoming);
-            scissors.cut();
+            cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
         Some(failure) => reply::failure(&failure),
@@ -218,13 +218,17 @@ fn preflight(allow: &str, incoming: &Incoming) -> Response {
 }
 
 /// Records the request, applies ordered gates and delays, and returns the ordered failure.
-async fn pass_desk(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
+async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
     let (gate, delay, failure) = {
         let mut state = server.state();
-        let desk = state.switches.desk(endpoint);
-        desk.requests += 1;
-        desk.last = Some(incoming.record());
-        (desk.gates.pop_front(), desk.delay, desk.failures.pop_front())
+        let endpoint_state = state.switches.endpoint_state(endpoint);
+        endpoint_state.requests += 1;
+        endpoint_state.last = Some(incoming.record());
+        (
+            endpoint_state.gates.pop_front(),
+            endpoint_state.delay,
+            endpoint_state.failures.pop_front(),
+        )
     };
     if let Some(gate) = gate {
         gate.wait().await;

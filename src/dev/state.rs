@@ -43,18 +43,18 @@ pub(super) fn unguessable() -> Result<String, Error> {
 
 /// A bounded map from identifiers to entries.
 #[derive(Debug)]
-pub(super) struct Shelf<V> {
+pub(super) struct BoundedMap<V> {
     entries: HashMap<String, V>,
     order: VecDeque<String>,
 }
 
-impl<V> Default for Shelf<V> {
+impl<V> Default for BoundedMap<V> {
     fn default() -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new() }
     }
 }
 
-impl<V> Shelf<V> {
+impl<V> BoundedMap<V> {
     pub(super) fn put(&mut self, id: String, value: V) {
         if self.order.len() >= CAPACITY
             && let Some(oldest) = self.order.pop_front()
@@ -250,15 +250,15 @@ pub(super) struct State {
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
     pub(super) quirks: Quirks,
-    pub(super) browsers: Shelf<SignedIn>,
-    pub(super) interactions: Shelf<Interaction>,
-    pub(super) codes: Shelf<Code>,
-    pub(super) grants: Shelf<Grant>,
-    pub(super) access_tokens: Shelf<AccessTokenEntry>,
-    pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
+    pub(super) browsers: BoundedMap<SignedIn>,
+    pub(super) interactions: BoundedMap<Interaction>,
+    pub(super) codes: BoundedMap<Code>,
+    pub(super) grants: BoundedMap<Grant>,
+    pub(super) access_tokens: BoundedMap<AccessTokenEntry>,
+    pub(super) refresh_tokens: BoundedMap<RefreshTokenEntry>,
     /// Consents: user (or tenant, for all of its users), client, scope.
     pub(super) consents: HashSet<(String, String, String)>,
-    pub(super) devices: Shelf<Device>,
+    pub(super) devices: BoundedMap<Device>,
     /// Client ID and `jti` of used assertions.
     pub(super) used_assertions: HashSet<String>,
     /// Scopes with the authentication contexts that they require.

@@ -170,7 +170,7 @@ impl RecordedRequest {
 
 /// The recorded requests of one endpoint, and the orders for future ones.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct EndpointState {
     pub(super) requests: u64,
     pub(super) last: Option<RecordedRequest>,
     pub(super) gates: VecDeque<Gate>,
@@ -180,10 +180,10 @@ pub(super) struct Desk {
 
 /// The records and orders of all endpoints.
 #[derive(Debug, Default)]
-pub(super) struct Switches(HashMap<Endpoint, Desk>);
+pub(super) struct Switches(HashMap<Endpoint, EndpointState>);
 
 impl Switches {
-    pub(super) fn desk(&mut self, endpoint: Endpoint) -> &mut Desk {
+    pub(super) fn endpoint_state(&mut self, endpoint: Endpoint) -> &mut EndpointState {
         self.0.entry(endpoint).or_default()
     }
 }

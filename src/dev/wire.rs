@@ -26,9 +26,9 @@ use tokio_rustls::TlsAcceptor;
 
 /// The request to close one connection without writing another byte.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scissors(Arc<AtomicBool>);
+pub(super) struct CutSignal(Arc<AtomicBool>);
 
-impl Scissors {
+impl CutSignal {
     pub(super) fn cut(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -42,9 +42,9 @@ impl Scissors {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        stream.io().scissors.clone()
+impl Connected<IncomingStream<'_, DevListener>> for CutSignal {
+    fn connect_info(stream: IncomingStream<'_, DevListener>) -> Self {
+        stream.io().cut_signal.clone()
     }
 }
 
@@ -55,17 +55,17 @@ const QUEUE: usize = 64;
 
 /// The listener.
 #[derive(Debug)]
-pub(super) enum Door {
+pub(super) enum DevListener {
     Plain(TcpListener),
     /// Handshakes run in tasks of their own, so that a slow client does not delay others.
     Tls {
         address: SocketAddr,
-        ready: mpsc::Receiver<(Wire, SocketAddr)>,
+        ready: mpsc::Receiver<(Connection, SocketAddr)>,
         accepting: JoinHandle<()>,
     },
 }
 
-impl Door {
+impl DevListener {
     pub(super) fn tls(listener: TcpListener, address: SocketAddr, acceptor: TlsAcceptor) -> Self {
         let (sender, ready) = mpsc::channel(QUEUE);
         let accepting = tokio::spawn(async move {
@@ -77,7 +77,7 @@ impl Door {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await
                     {
-                        let _ = sender.send((Wire::new(stream), peer)).await;
+                        let _ = sender.send((Connection::new(stream), peer)).await;
                     }
                 });
             }
@@ -86,7 +86,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for DevListener {
     fn drop(&mut self) {
         if let Self::Tls { accepting, .. } = self {
             accepting.abort();
@@ -104,15 +104,15 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-impl Listener for Door {
-    type Io = Wire;
+impl Listener for DevListener {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         match self {
             Self::Plain(listener) => {
                 let (stream, peer) = accept(listener).await;
-                (Wire::new(stream), peer)
+                (Connection::new(stream), peer)
             }
             Self::Tls { ready, .. } => match ready.recv().await {
                 Some(accepted) => accepted,
@@ -137,18 +137,18 @@ impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for T {}
 
 /// A connection that writes nothing more once it is cut.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct Connection {
     stream: Box<dyn Stream>,
-    scissors: Scissors,
+    cut_signal: CutSignal,
 }
 
-impl Wire {
+impl Connection {
     fn new(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), scissors: Scissors::default() }
+        Self { stream: Box::new(stream), cut_signal: CutSignal::default() }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -158,13 +158,13 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -173,7 +173,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -182,7 +182,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

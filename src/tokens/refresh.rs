@@ -244,14 +244,14 @@ impl RefreshContext {
         kind: &RefreshKind,
         now: UnixTime,
     ) -> Option<RefreshResult> {
-        let landed = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
+        let finished = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
         match kind {
             RefreshKind::Token(request) => match policy::token_step(record, request, now) {
-                TokenStep::Serve(token) => landed(Some(AccessToken::kept(token, &request.key))),
+                TokenStep::Serve(token) => finished(Some(AccessToken::kept(token, &request.key))),
                 TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
             },
             RefreshKind::Renewal => match policy::renewal_step(record, self.session_end, now) {
-                RenewalStep::Live | RenewalStep::LiveForGood => landed(None),
+                RenewalStep::Live | RenewalStep::LiveForGood => finished(None),
                 RenewalStep::Pause => Some(Err(renewal_failed().into())),
                 RenewalStep::LiveAndRenew | RenewalStep::Renew | RenewalStep::End => None,
             },

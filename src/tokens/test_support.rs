@@ -49,7 +49,7 @@ impl Future for Step {
 pub(super) struct FakeStore {
     records: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     sessions: Mutex<HashSet<i128>>,
-    /// Every token that was ever stored, to check that no caller got one before that.
+    /// All records that were ever stored, to check that no caller got a token before that.
     history: Mutex<Vec<Arc<GrantRecord>>>,
     /// The number of loads that still return the record before the last save.
     pub(super) stale_loads: AtomicUsize,
