@@ -42,11 +42,14 @@ struct Names {
 impl Account {
     /// The account of a verified ID token, with the `client_info` of the same token response.
     pub(super) fn of(token: &VerifiedIdToken, client_info: Option<&ClientInfo>) -> Self {
+        // `client_info` names the home tenant. `oid` and `tid` are those of the sign-in's tenant,
+        // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
         let names: Option<Names> = serde_json::from_str(token.claims()).ok();
         let username = names
             .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
+            // AD FS and B2C may send an empty claim.
             .filter(|name| !name.is_empty());
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),

@@ -393,6 +393,7 @@ fn request_of(options: &SignInOptions) -> Result<TokenRequest, Error> {
     }
     let mut resources =
         options.parameters.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
+    // RFC 8707 section 2 allows several resources; the token response does not name the chosen one.
     if let (Some(resource), None) = (resources.next(), resources.next()) {
         request = request.with_resource(resource);
     }

@@ -178,6 +178,7 @@ impl Client {
             .iter()
             .filter_map(|raw| Account::from_raw(raw))
             .collect();
+        // The partitions have no order of their own.
         accounts.sort_by(|one, other| {
             (one.username(), one.home_account_id())
                 .cmp(&(other.username(), other.home_account_id()))
@@ -348,6 +349,8 @@ impl Client {
         let now = self.now();
         let mut all = CacheEnd::Empty;
         self.0.partitions.each(|name, ends, record| {
+            // Only these records have a real refresh token. Those of the application and of
+            // assertions have another credential in its place.
             let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind))
                 && record.refresh_token().is_some();
             let end = match record.last_end() {

@@ -248,6 +248,7 @@ impl Client {
         cancelled: impl Future<Output = ()>,
     ) -> Result<Option<AcquiredTokens>, Error> {
         let (mut completed, mut cancelled) = (pin!(self.complete_device(flow)), pin!(cancelled));
+        // The sign-in is polled first: if both are ready, its tokens are not lost.
         poll_fn(|context| match completed.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map(Some)),
             Poll::Pending => cancelled.as_mut().poll(context).map(|()| Ok(None)),

@@ -100,6 +100,7 @@ impl ManagedIdentityEndpoint for AppService {
     ) -> Result<Request<Bytes>, http::Error> {
         let url = with_query(&self.endpoint, "2019-08-01", resource, identity, "mi_res_id");
         let mut header = http::HeaderValue::from_str(self.header.expose())?;
+        // Keeps the value out of `Debug` output, for example in an HTTP client's logs.
         header.set_sensitive(true);
         Request::get(url.as_str())
             .header("X-IDENTITY-HEADER", header)
@@ -276,6 +277,8 @@ fn endpoint(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
     match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+        // Service Fabric sets the variables of App Service and this one. Its self-signed
+        // certificate would have to be pinned by the thumbprint.
         (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
             Err(ConfigError::new(
                 "IDENTITY_SERVER_THUMBPRINT",
@@ -306,6 +309,7 @@ struct Source {
 #[async_trait]
 impl Refresher for Source {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        // Sent anyway, the request would return the token of another identity.
         if !self.endpoint.takes(&self.identity) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,

@@ -96,6 +96,7 @@ async fn exchanged(
     request: &RefreshRequest,
 ) -> Result<Refreshed, Error> {
     let asked = request.asked(request.scopes().as_str());
+    // An application has a token per tenant: the token endpoint of that tenant issues it.
     let answer = match request.tenant() {
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,

@@ -79,6 +79,7 @@ impl Client {
         let Some(grant) = found else { return Ok(Silent::NothingCached) };
         match shared.users.access_token(&grant, request).await {
             Ok(token) => Ok(Silent::Token(token)),
+            // The account exists, but has no refresh token.
             Err(error) if crate::tokens::is_without_grant(&error) => Ok(Silent::NothingCached),
             // A refusal says something about the account; any other error may pass on its own.
             Err(error) => match error.kind() {

@@ -118,6 +118,7 @@ impl PersonKey {
     /// are equal if both have them.
     pub(crate) fn is(&self, person: &Person) -> bool {
         let other = Self::of(person);
+        // A refreshed ID token may lack `oid`; a missing value is no contradiction.
         self.subject == other.subject
             && (self.object.is_none() || other.object.is_none() || self.object == other.object)
     }
@@ -258,6 +259,8 @@ impl Attempt {
     ///
     /// `Internal`: the derivation fails, which does not happen for 32 bytes.
     pub(crate) fn derive(&self, label: &str) -> Result<String, Error> {
+        // The seed is already uniformly random, so HKDF's extract step is not needed (RFC 5869
+        // section 3.3).
         let key = Prk::new_less_safe(HKDF_SHA256, &self.seed[..]);
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(
             expand(&key, &[b"attempt ", label.as_bytes()])

@@ -145,6 +145,7 @@ fn turn<T: Clone>(
     now: UnixTime,
 ) -> Turn<T> {
     let (interval, next) = match known.get(state) {
+        // A device code is redeemed once: another poll would fail.
         Some(PollState::Over(outcome)) => return Turn::Known(PollState::Over(outcome)),
         Some(PollState::NotYet { interval, next }) => {
             (code.interval.max(interval), code.next.max(next))

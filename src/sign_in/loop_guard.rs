@@ -95,6 +95,7 @@ impl RelyingParty {
     /// How to repeat a sign-in that failed with this error, if another request can succeed. There
     /// is one repetition per sign-in: a second error is shown.
     pub(crate) fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
+        // One repetition only, and only of a sign-in or step-up.
         if attempt.retry > 0
             || attempt.purpose.is_policy()
             || attempt.purpose == Purpose::ReadClaims
@@ -157,6 +158,7 @@ fn asked_again_within(options: &SignInOptions) -> Duration {
 fn cause_of(options: &SignInOptions) -> Fingerprint {
     let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
     let mut scopes = options.scopes.clone();
+    // The order of scopes has no meaning (RFC 6749 section 3.3).
     scopes.sort_unstable();
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
     let context = options.auth_context.as_deref().unwrap_or_default();

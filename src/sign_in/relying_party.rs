@@ -56,6 +56,7 @@ impl RelyingParty {
         grant: &GrantRef,
         most: usize,
     ) {
+        // A sign-in without own scopes requests the configured ones; nothing is replaced then.
         if options.scopes.is_empty() || self.config().authority().is_microsoft() {
             return;
         }
@@ -67,6 +68,7 @@ impl RelyingParty {
                 !options.scopes.contains(scope) && !self.config().is_default_scope(scope)
             })
             .collect();
+        // All or none: URL and cookie have a length limit, and a part would be arbitrary.
         if asked + more.iter().map(String::len).sum::<usize>() <= most {
             options.scopes.extend(more);
         }
