@@ -154,10 +154,12 @@ fn read(
     to: ReturnTo,
 ) -> Result<AuthorizationRequest, Fault> {
     let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+    // RFC 6749 section 3.1: a parameter must not occur twice.
     if parameters.repeated().is_some() {
         return Err(Fault::new("invalid_request", "a parameter is there twice"));
     }
     for (name, error) in [
+        // OpenID Connect Core section 3.1.2.6 defines these errors.
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),
         ("registration", "registration_not_supported"),
@@ -191,6 +193,7 @@ fn read(
     }) {
         return Err(Fault::new("invalid_request", "a value of prompt is unknown"));
     }
+    // OpenID Connect Core section 3.1.2.1: `none` must not be combined with other values.
     if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
         return Err(Fault::new("invalid_request", "prompt=none stands alone"));
     }
@@ -273,6 +276,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         Err(problem) => return Ok(callback::error(server, state, &to, &problem)),
     };
     let known =
+        // A cookie of another form was not set by this provider.
         incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
     let (browser, new) = match known {
         Some(browser) => (browser, false),
@@ -288,6 +292,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     };
     let mut response = interaction::proceed(server, state, &unguessable()?, pending)?;
     if new {
+        // `Lax`, since the browser comes here by a top-level navigation from the application.
         let cookie = format!("{}={browser}; Path=/; HttpOnly; SameSite=Lax", server.cookie_name());
         set(&mut response, header::SET_COOKIE, &cookie);
     }

@@ -33,6 +33,7 @@ pub(super) fn proceed(
         if step == Step::Finish {
             return callback::success(server, state, &pending);
         }
+        // OpenID Connect Core section 3.1.2.1: with `prompt=none` no page may be shown.
         if pending.request.prompts("none") {
             let fault = silent_fault(&step, &pending);
             return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
@@ -166,6 +167,7 @@ fn sign_in(
         }
         is_new = known.is_new;
     }
+    // Contexts of an earlier sign-in of the same person stay satisfied.
     let before = state.browsers.find(&pending.browser).filter(|before| before.person == person);
     let mut contexts = before.map(|before| before.contexts.clone()).unwrap_or_default();
     contexts.extend(
@@ -220,6 +222,7 @@ fn consent(
 /// Handles a submitted form.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
+    // Cross-site request forgery: another site could choose an account or consent.
     if incoming.is_from_elsewhere(server) {
         return refused("This can only be done from a page of this provider.");
     }

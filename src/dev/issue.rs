@@ -114,6 +114,7 @@ fn strength(signed_in: &SignedIn) -> Map<String, Value> {
 /// Whether the rule of the client issues a refresh token for the grant.
 pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
+        // Quirks come before the rule of the client.
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) if state.quirks.has(Quirk::NoOfflineAccess) => true,

@@ -113,7 +113,6 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error>;
 
     /// Whether other processes may use the same records.
-    // A private store needs no lock and no second read.
     fn is_shared(&self) -> bool {
         false
     }
