@@ -146,14 +146,8 @@ fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     Ok(challenge.to_owned())
 }
 
-/// Reads the other parameters. Their errors are sent to the redirect URI.
-fn read(
-    server: &Server,
-    state: &State,
-    parameters: &Parameters,
-    to: ReturnTo,
-) -> Result<AuthorizationRequest, Fault> {
-    let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+/// Checks that the request uses only supported features.
+fn check_supported(parameters: &Parameters) -> Result<(), Fault> {
     // RFC 6749 section 3.1: a parameter must not occur twice.
     if parameters.repeated().is_some() {
         return Err(Fault::new("invalid_request", "a parameter is there twice"));
@@ -185,8 +179,11 @@ fn read(
             "response_mode has to be query, fragment or form_post",
         ));
     }
-    let challenge =
-        if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
+    Ok(())
+}
+
+/// The values of `prompt` (OpenID Connect Core section 3.1.2.1).
+fn prompt(parameters: &Parameters) -> Result<Vec<String>, Fault> {
     let prompt = parameters.list("prompt");
     if prompt.iter().any(|value| {
         !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")
@@ -197,6 +194,21 @@ fn read(
     if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
         return Err(Fault::new("invalid_request", "prompt=none stands alone"));
     }
+    Ok(prompt)
+}
+
+/// Reads the other parameters. Their errors are sent to the redirect URI.
+fn read(
+    server: &Server,
+    state: &State,
+    parameters: &Parameters,
+    to: ReturnTo,
+) -> Result<AuthorizationRequest, Fault> {
+    let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+    check_supported(parameters)?;
+    let challenge =
+        if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
+    let prompt = prompt(parameters)?;
     let max_age = match parameters.first("max_age").map(str::parse::<i64>) {
         None => None,
         Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
