@@ -55,8 +55,8 @@ const V1: &str =
     "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
 const GUID: &str =
     "only a GUID is put into the template: anything else could build another tenant's address";
-const B2C: &str = "a B2C authority is an explicit choice, and its document never has the URL of the \
-                   policy as issuer";
+const B2C: &str = "a B2C authority is an explicit choice, and its document never has the URL of \
+                   the policy as issuer";
 
 #[derive(Deserialize)]
 struct Cases {

@@ -321,7 +321,8 @@ mod tests {
             "https://login.microsoftonline.com/contoso.onmicrosoft.com",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/",
             "https://LOGIN.microsoftonline.com/Contoso.onmicrosoft.com/v2.0/",
-            "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0\
+             /.well-known/openid-configuration",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/authorize",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/subpath#fragment",
             "https://login.microsoftonline.com:443/contoso.onmicrosoft.com?",
@@ -344,7 +345,8 @@ mod tests {
         let url = "https://login.microsoftonline.com/common/v2.0?appid=6731de76&empty";
         assert_eq!(
             metadata(url),
-            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration?appid=6731de76&empty"
+            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration\
+             ?appid=6731de76&empty"
         );
         assert_eq!(address(url), "https://login.microsoftonline.com/common/v2.0");
         assert_eq!(
@@ -420,7 +422,8 @@ mod tests {
         for form in [
             "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi",
             "https://contoso.b2clogin.com/tfp/contoso.onmicrosoft.com/B2C_1_susi/v2.0/",
-            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0/.well-known/openid-configuration",
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0\
+             /.well-known/openid-configuration",
         ] {
             assert_eq!(address(form), wanted);
         }

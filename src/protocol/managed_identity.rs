@@ -22,6 +22,9 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
+/// The second request, with the proof that a challenge demands; `None` if the response is final.
+type NextRequest = Result<Option<Request<Bytes>>, &'static str>;
+
 /// The name of the endpoint in errors.
 const ENDPOINT: &str = "the managed identity endpoint";
 
@@ -38,7 +41,7 @@ pub(crate) async fn token(
     http: Arc<dyn HttpClient>,
     request: Request<Bytes>,
     clock: &dyn Clock,
-    proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str>,
+    proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> NextRequest,
 ) -> Result<TokenAnswer, Error> {
     let exchange = async {
         let channel = Channel::new(http);

@@ -354,11 +354,12 @@ impl PartitionTable {
         Some(reference(id, entry.ends))
     }
 
-    /// Inserts a partition in place of the one of the same name, and makes room for it.
+    /// Inserts a partition in place of the one of the same name. If the limit is reached, others of
+    /// its kind are evicted.
     fn insert(&mut self, id: GrantId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
-        self.make_room(kind(&entry.name), most, now);
+        self.evict(kind(&entry.name), most, now);
         self.add(id, entry);
         reference(id, ends)
     }
@@ -389,7 +390,7 @@ impl PartitionTable {
         self.kinds.get(kind).copied().unwrap_or_default()
     }
 
-    fn make_room(&mut self, of: &str, most: usize, now: UnixTime) {
+    fn evict(&mut self, of: &str, most: usize, now: UnixTime) {
         if self.count(of) < most {
             return;
         }
