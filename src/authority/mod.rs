@@ -64,11 +64,11 @@ pub struct Authority {
     /// provider.
     address: String,
     metadata_url: Url,
-    /// How it is reached, if not over TLS at its own URL.
+    /// The route to the provider, if it is not TLS at its own URL.
     connection: Connection,
 }
 
-/// How requests reach a provider that is not reached over TLS at its own URL.
+/// The route of requests to a provider that is not reached over TLS at its own URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Connection {
     /// Whether plain `http` to a host that is not loopback is allowed.

@@ -198,7 +198,8 @@ impl Client {
     }
 
     /// Removes an account with all its tokens; `false` if it was not in the cache. An in-flight
-    /// refresh does not re-create it. The provider is not told, so its session stays.
+    /// refresh does not re-create it. The person stays signed in at the
+    /// provider, which gets no request.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn remove_account(&self, account: &Account) -> bool {
         self.0.partitions.remove_of(&account.partition(), |person| account.is(person))

@@ -36,7 +36,7 @@ pub(super) struct Permits {
     device_codes: Mutex<TokenBucket>,
 }
 
-/// The right to have one request under way, until it is dropped.
+/// The permission for one request in flight, until it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
 /// The token bucket for device codes.

@@ -40,7 +40,7 @@ fn options_for(
     own: &SignInOptions,
     config: &SignInOptions,
 ) -> SignInOptions {
-    // The password and profile policies authenticate nobody, so `max_age`, `acr` and the like have
+    // The password and profile policies start no session, so `max_age`, `acr` and the like have
     // no meaning for them; only the options about pages do.
     if purpose.is_policy() {
         return SignInOptions {

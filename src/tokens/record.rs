@@ -71,7 +71,7 @@ impl fmt::Debug for Person {
 /// is stored.
 #[derive(Clone)]
 pub(crate) struct GrantRecord {
-    /// Number of writes, which tells the older of two copies.
+    /// Number of writes. Of two copies the one with the lower number is older.
     generation: u64,
     person: Person,
     /// The scopes of the sign-in, which every renewal asks for again.

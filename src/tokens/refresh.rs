@@ -354,8 +354,8 @@ impl RefreshContext {
         Err(error.into())
     }
 
-    /// Logs why a session ends without a sign-out. A refresh token that two processes sent cannot
-    /// be told from a revoked one, so the missing lock is named where that is possible.
+    /// Logs why a session ends without a sign-out. A refresh token that two processes sent looks
+    /// like a revoked one, so the log names the missing lock if there may be several processes.
     fn log_end(&self, error: &Error) {
         if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant
         {
