@@ -36,11 +36,11 @@ pub struct AccessToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// It came with the sign-in.
+    /// The token response of the sign-in.
     SignIn,
-    /// It was obtained earlier and kept.
+    /// The cache.
     Cache,
-    /// The provider issued it for this request.
+    /// The provider, for this request.
     Provider,
 }
 
