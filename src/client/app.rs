@@ -114,6 +114,8 @@ impl Client {
     ) -> Result<AccessToken, Error> {
         let shared = self.shared();
         self.check_on_behalf(assertion, request)?;
+        // The key is a hash of the whole assertion: tokens of one caller are never found by
+        // another.
         let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
         let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
         let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
@@ -125,7 +127,7 @@ impl Client {
         asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
     }
 
-    /// Refuses what cannot be asked for on behalf of the caller with this assertion.
+    /// Checks a request on behalf of a caller before anything is cached or sent.
     pub(super) fn check_on_behalf(
         &self,
         assertion: &Secret,
