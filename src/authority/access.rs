@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn ad_fs_tells_the_issuer_of_access_tokens_in_its_document() {
+    fn the_document_of_ad_fs_names_the_issuer_of_access_tokens() {
         let adfs = Authority::parse("https://fs.example.com/adfs").unwrap();
         let iss = "http://fs.example.com/adfs/services/trust";
         let told = |told| {

@@ -1,12 +1,12 @@
-//! The rows of `issuers.json`, each against the rules here.
+//! Checks each row of `issuers.json` against the rules of this module.
 
 use serde::Deserialize;
 use url::Url;
 
 use super::{Authority, KeyIssuer, Tenants, TokenIssuer, cloud::Cloud};
 
-/// Rows whose verdict here is not that of a relying party which only compares (`strict_rp`), and
-/// why. A row that agrees after all must not stand here.
+/// Rows whose verdict here differs from that of a relying party which only compares (`strict_rp`),
+/// with the reason. A row that agrees must not be listed.
 const OTHERWISE: &[(&str, &str)] = &[
     ("ISS-014", V1),
     ("ISS-016", V1),
@@ -55,8 +55,8 @@ const V1: &str =
     "ID tokens come from the v2.0 endpoints only, so a v1.0 or v1.1 document is refused";
 const GUID: &str =
     "only a GUID is put into the template: anything else could build another tenant's address";
-const B2C: &str = "a B2C authority is an explicit choice, and its document never has the URL of the \
-                   policy as issuer";
+const B2C: &str = "a B2C authority is an explicit choice, and its document never has the URL of \
+                   the policy as issuer";
 
 #[derive(Deserialize)]
 struct Cases {
@@ -88,7 +88,7 @@ struct Row {
     tenant_id: Option<String>,
 }
 
-/// The row's verdict here: the first check that refuses, if one does.
+/// The verdict of this crate on a row: the first check that refuses, if any.
 fn verdict(row: &Row) -> Result<(), String> {
     match row.kind.as_str() {
         "token_issuer" => {
@@ -173,7 +173,7 @@ fn text(error: impl ToString) -> String {
     error.to_string()
 }
 
-/// The row's authority; for rows without one, that which such a document speaks for.
+/// The row's authority; for a row without one, the authority of such a document.
 fn authority(row: &Row, document: &str) -> Result<Authority, String> {
     match row.authority.as_deref() {
         Some("(manual, common)") => Authority::entra("common"),
@@ -198,7 +198,7 @@ fn token(row: &Row) -> TokenIssuer<'_> {
     TokenIssuer { iss: row.token_iss.as_deref().unwrap_or_default(), tid: row.token_tid.as_deref() }
 }
 
-/// Every ISS- row.
+/// All rows with an ID `ISS-…`.
 #[test]
 fn every_issuer_case_has_its_verdict() {
     let cases: Cases = serde_json::from_str(include_str!("issuers.json")).unwrap();
@@ -217,8 +217,7 @@ fn every_issuer_case_has_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The rows on v1.0 tokens: the document is what is refused; the comparison itself is the strict
-/// one.
+/// The rows on v1.0 tokens: the document is refused; the comparison itself is strict.
 #[test]
 fn a_v1_document_is_refused_and_not_only_its_tokens() {
     let guid = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -236,8 +235,8 @@ fn a_v1_document_is_refused_and_not_only_its_tokens() {
     );
 }
 
-/// The looser comparison of MSAL (`expected`) is not to be had for a generic provider, except for
-/// the slash at the end: not even by its own name.
+/// A generic provider never gets the looser comparison of MSAL (`expected`), except for the final
+/// slash.
 #[test]
 fn a_generic_provider_is_compared_to_the_letter_but_for_a_slash_at_the_end() {
     let without_slash = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_is_there_once_with_all_that_it_promises() {
+    fn every_code_is_listed_once_and_completely() {
         let mut seen = HashSet::new();
         for row in rows() {
             let Advice { code, reason, for_person, for_operator, source } = row.advice;

@@ -64,11 +64,11 @@ pub struct Authority {
     /// provider.
     address: String,
     metadata_url: Url,
-    /// How it is reached, if not over TLS at its own URL.
+    /// The route to the provider, if it is not TLS at its own URL.
     connection: Connection,
 }
 
-/// How requests reach a provider that is not reached over TLS at its own URL.
+/// The route of requests to a provider that is not reached over TLS at its own URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Connection {
     /// Whether plain `http` to a host that is not loopback is allowed.
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_has_no_effect_or_lets_nobody_in_is_a_mistake() {
+    fn a_list_without_effect_or_without_tenants_is_refused() {
         let (only, other) = (Tenants::only([CONTOSO]).unwrap(), Tenants::only([FABRIKAM]).unwrap());
         let single = Authority::entra(CONTOSO).unwrap();
         assert_eq!(problem(&single, None), None);

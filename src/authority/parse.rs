@@ -321,7 +321,8 @@ mod tests {
             "https://login.microsoftonline.com/contoso.onmicrosoft.com",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/",
             "https://LOGIN.microsoftonline.com/Contoso.onmicrosoft.com/v2.0/",
-            "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration",
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0\
+             /.well-known/openid-configuration",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/authorize",
             "https://login.microsoftonline.com/contoso.onmicrosoft.com/subpath#fragment",
             "https://login.microsoftonline.com:443/contoso.onmicrosoft.com?",
@@ -344,7 +345,8 @@ mod tests {
         let url = "https://login.microsoftonline.com/common/v2.0?appid=6731de76&empty";
         assert_eq!(
             metadata(url),
-            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration?appid=6731de76&empty"
+            "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration\
+             ?appid=6731de76&empty"
         );
         assert_eq!(address(url), "https://login.microsoftonline.com/common/v2.0");
         assert_eq!(
@@ -357,7 +359,7 @@ mod tests {
     // MSAL-025: Authority `login.microsoftonline.com/tenant` (no scheme), `https://…//tenant`,
     //   trailing slash, no tenant; it is parsed into instance + tenant
     #[test]
-    fn what_is_no_authority_is_told_which_form_was_expected() {
+    fn an_invalid_authority_names_the_expected_form() {
         assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
         assert!(refused("login.microsoftonline.com/common").contains("https://"));
         assert!(
@@ -420,7 +422,8 @@ mod tests {
         for form in [
             "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi",
             "https://contoso.b2clogin.com/tfp/contoso.onmicrosoft.com/B2C_1_susi/v2.0/",
-            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0/.well-known/openid-configuration",
+            "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0\
+             /.well-known/openid-configuration",
         ] {
             assert_eq!(address(form), wanted);
         }
@@ -466,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_the_shape_of_the_path_tells_entra_from_a_generic_provider() {
+    fn on_loopback_the_path_distinguishes_entra_from_a_generic_provider() {
         for entra in [
             "http://127.0.0.1:9/common",
             "http://localhost:9/organizations/v2.0",
@@ -496,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_issuer_is_kept_to_the_letter() {
+    fn a_generic_issuer_is_kept_unchanged() {
         for (issuer, document) in [
             ("https://op.example.com", "https://op.example.com/.well-known/openid-configuration"),
             ("https://op.example.com/", "https://op.example.com/.well-known/openid-configuration"),

@@ -174,8 +174,8 @@ impl Authority {
     /// The issuer that the `iss` of a token stands for.
     ///
     /// Google documents two values: its issuer, and the same without the scheme
-    /// (<https://developers.google.com/identity/openid-connect/openid-connect>). They have to become
-    /// one, because the issuer is part of the user's key.
+    /// (<https://developers.google.com/identity/openid-connect/openid-connect>). They have to
+    /// become one, because the issuer is part of the user's key.
     pub(crate) fn canonical_issuer<'i>(&self, iss: &'i str, metadata_issuer: &'i str) -> &'i str {
         if self.is_google() && iss == "accounts.google.com" { metadata_issuer } else { iss }
     }
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn googles_older_name_for_itself_is_its_issuer_and_no_other_providers() {
+    fn googles_older_issuer_is_accepted_for_google_only() {
         let google = "https://accounts.google.com";
         for (authority, iss, outcome) in [
             (google, "https://accounts.google.com", None),
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_by_name_is_held_to_the_list_as_well() {
+    fn a_tenant_by_name_is_checked_against_the_list_too() {
         let named = Authority::entra("contoso.com").unwrap();
         let (contoso, fabrikam) = (issuer(CONTOSO), issuer(FABRIKAM));
         let only = Tenants::only([CONTOSO]).unwrap();
@@ -598,7 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_asked_about_in_the_wrong_cloud_is_noticed() {
+    fn a_tenant_in_the_wrong_cloud_is_noticed() {
         let public = Authority::entra(CONTOSO).unwrap();
         assert!(public.check_metadata_cloud(Some("microsoftonline.com")).is_ok());
         let error = public.check_metadata_cloud(Some("microsoftonline.us")).unwrap_err();
@@ -630,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_of_a_generic_issuer_makes_no_difference_to_its_document() {
+    fn a_final_slash_of_a_generic_issuer_leads_to_the_same_document() {
         let well_known = "/.well-known/openid-configuration";
         for issuer in ["https://op.example.com", "https://op.example.com/application/o/app"] {
             let slashed = format!("{issuer}/");

@@ -1,4 +1,4 @@
-//! [`Account`]: whose tokens are kept.
+//! [`Account`]: a person with tokens in the cache of a client.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::{
     tokens::Person,
 };
 
-/// A person whose tokens a [`Client`](super::Client) has.
+/// A person whose tokens are in the cache of a [`Client`](super::Client).
 ///
-/// It holds no token and can be stored; the client finds the tokens by it, also after a restart, if
-/// the cache was exported and imported.
+/// An account contains no token and may be stored. It identifies the tokens in the cache, after a
+/// restart too if the cache was exported and imported.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account {
     #[serde(rename = "id")]
@@ -31,7 +31,7 @@ pub struct Account {
     object_id: Option<String>,
 }
 
-/// The claims that name people, in the order of MSAL's precedence.
+/// The claims that can be the user name, in the order of preference that MSAL uses.
 #[derive(Deserialize)]
 struct Names {
     preferred_username: Option<String>,
@@ -40,13 +40,16 @@ struct Names {
 }
 
 impl Account {
-    /// Whom a verified ID token and the answer that it came in are about.
+    /// The account of a verified ID token, with the `client_info` of the same token response.
     pub(super) fn of(token: &VerifiedIdToken, client_info: Option<&ClientInfo>) -> Self {
+        // `client_info` names the home tenant. `oid` and `tid` are those of the sign-in's tenant,
+        // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
         let names: Option<Names> = serde_json::from_str(token.claims()).ok();
         let username = names
             .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
+            // AD FS and B2C may send an empty claim.
             .filter(|name| !name.is_empty());
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),
@@ -58,38 +61,38 @@ impl Account {
         }
     }
 
-    /// What tells it from every other account at this provider: `{uid}.{utid}` at Microsoft's,
-    /// `sub` elsewhere.
+    /// The identifier of the account at the provider: `{uid}.{utid}` at Microsoft, `sub` elsewhere.
     #[must_use]
     pub fn home_account_id(&self) -> &str {
         &self.home_account_id
     }
 
-    /// Who signed the person in.
+    /// The `iss` claim: the provider that signed the person in.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The person as this application knows them, together with the issuer.
+    /// The `sub` claim: the person's identifier. It is unique together with the issuer.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// What the person calls themselves when they sign in. It can change, and proves nothing.
+    /// The name with which the person signs in. It can change and proves nothing: do not use it as
+    /// a key or for authorization.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()
     }
 
-    /// The tenant in which the person signed in (Microsoft).
+    /// The tenant in which the person signed in (`tid`, Microsoft only).
     #[must_use]
     pub fn tenant_id(&self) -> Option<&str> {
         self.tenant_id.as_deref()
     }
 
-    /// The person in that tenant (Microsoft).
+    /// The person's object ID in that tenant (`oid`, Microsoft only).
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.object_id.as_deref()
@@ -99,9 +102,10 @@ impl Account {
         format!("{}{}", super::core::USERS, self.home_account_id)
     }
 
-    /// Whether a record is about this account. The name of a partition alone is not enough: whoever
-    /// stored the account may have changed it, and one home account can be somebody else in another
-    /// tenant.
+    /// Whether a cache record belongs to this account.
+    ///
+    /// The partition's name alone does not prove that: a stored account may have been altered, and
+    /// one home account has a different `sub` and `iss` in each tenant.
     pub(super) fn is(&self, person: &Person) -> bool {
         self.issuer == person.iss && self.subject == person.sub
     }
@@ -117,7 +121,7 @@ impl Account {
 }
 
 impl fmt::Debug for Account {
-    /// Without anything about the person.
+    /// Prints no personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")
             .field("issuer", &self.issuer)

@@ -1,4 +1,4 @@
-//! [`AcquiredTokens`]: what a grant in which a person took part has brought.
+//! [`AcquiredTokens`]: the result of a grant that involves a person.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::{
     tokens::{AccessToken, GrantRecord, VerifiedClaims},
 };
 
-/// Tokens of a person, verified and kept.
+/// The verified tokens of a person, which the client has also put into its cache.
 #[derive(Clone)]
 pub struct AcquiredTokens {
     account: Option<Box<Account>>,
@@ -24,20 +24,20 @@ pub struct AcquiredTokens {
 }
 
 impl AcquiredTokens {
-    /// The account of the tokens: what [`Client::acquire_silent`] finds them by from now on. `None` if
-    /// the provider gave no ID token; then nothing is kept.
+    /// The account of the tokens, for [`Client::acquire_silent`]. `None` if the token response had
+    /// no ID token; then nothing was cached.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
         self.account.as_deref()
     }
 
-    /// The access token. B2C gives none for a sign-in alone.
+    /// The access token. Azure AD B2C issues none for a sign-in without API scopes.
     #[must_use]
     pub fn token(&self) -> Option<&AccessToken> {
         self.token.as_ref()
     }
 
-    /// The refresh token, where there is no [`account`](Self::account) that it is kept with.
+    /// The refresh token, if the response had no [`account`](Self::account) to cache it for.
     #[must_use]
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
@@ -52,7 +52,7 @@ impl AcquiredTokens {
     ///
     /// # Errors
     ///
-    /// `token_malformed`: there was none, or the claims are not as `T` wants them.
+    /// `TokenMalformed`: there was no ID token, or its claims do not deserialize into `T`.
     pub fn claims<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
         let claims = self
             .claims
@@ -77,7 +77,7 @@ impl fmt::Debug for AcquiredTokens {
 }
 
 impl Client {
-    /// What every ID token is held to, however it was obtained.
+    /// The checks that apply to every ID token, whichever grant returned it.
     pub(super) fn required(&self) -> IdTokenExpectation<'_> {
         IdTokenExpectation {
             acr: self.shared().provider.config().required_acr(),
@@ -85,10 +85,10 @@ impl Client {
         }
     }
 
-    /// Verifies and keeps what the provider gave.
+    /// Verifies a token response and caches its tokens.
     ///
-    /// What was kept of the account before stays, as long as it is valid: other scopes' tokens, and
-    /// the refresh token if the answer has none.
+    /// Earlier tokens of the account stay cached while they are valid: the access tokens of other
+    /// scopes, and the refresh token if the response has none.
     pub(super) async fn take(
         &self,
         answer: TokenAnswer,
@@ -99,7 +99,9 @@ impl Client {
         let SignInRequest { provider, request, .. } = signing_in;
         let now = shared.clock.now();
         if answer.id_token.is_none() {
-            // At a refresh there need not be one (OpenID Connect Core section 12.2).
+            // A refresh response may have no ID token (OpenID Connect Core section 12.2). A sign-in
+            // with `max_age`, an authentication context or `acr` needs one: only its claims prove
+            // that the provider satisfied the requirement.
             let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
             let is_held_to_something = expectation.max_age.is_some()
                 || expectation.auth_context.is_some()
@@ -107,7 +109,8 @@ impl Client {
             if !is_refresh && is_held_to_something {
                 return Err(Error::new(
                     ErrorKind::TokenResponseInvalid,
-                    "the token answer has no ID token, which would say how and when the person signed in",
+                    "the token answer has no ID token, which would say how and when the person \
+                     signed in",
                 ));
             }
             let refresh_token = answer.refresh_token.clone();

@@ -1,4 +1,4 @@
-//! Tokens of the application itself, and of somebody who called it.
+//! Tokens of the application itself, and tokens on behalf of a caller.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::{
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
 };
 
-/// How long an assertion that does not say when it ends is remembered.
+/// How long an assertion without an `exp` claim stays cached, by the client's clock.
 const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
-/// No assertion is remembered for longer, whatever it says of its end.
+/// The upper limit for every assertion, whatever its `exp` claim says.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// No provider's token is longer; what is longer is somebody's attempt to fill memory.
+/// In bytes. Access tokens of real providers are far shorter; the limit protects the memory.
 const LONGEST_ASSERTION: usize = 64 * 1024;
 
 /// The tokens of the application itself, for [`ApiClient`](crate::outgoing::ApiClient) and
@@ -35,7 +35,7 @@ impl AppTokens {
         self.0.for_app(request).await
     }
 
-    /// A token on behalf of whoever called this application, see [`Client::on_behalf_of`].
+    /// A token on behalf of the caller of this application, see [`Client::on_behalf_of`].
     ///
     /// # Errors
     ///
@@ -50,29 +50,32 @@ impl AppTokens {
 }
 
 impl Client {
-    /// The application itself as a source of tokens, see [`for_app`](Self::for_app).
+    /// This client as a source of application tokens, see [`for_app`](Self::for_app).
     #[must_use]
     pub fn app_tokens(&self) -> AppTokens {
         AppTokens(self.clone())
     }
 
-    /// A token of the application itself, for one resource or its `/.default` (RFC 6749 section
-    /// 4.4). The scopes are sent as they are.
+    /// Acquires a token of the application itself with the client credentials grant (RFC 6749
+    /// section 4.4), for the scopes of one resource. Entra ID wants the resource's `/.default`.
+    /// The scopes are sent unchanged.
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for;
+    /// - `RequestInvalid`: the request has neither a scope nor a resource;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several
     ///   tenants (`common`, `organizations`) and the request names none;
-    /// - `ClientRefused`, also where the provider would ask somebody something: nobody is there;
-    ///   and what else it answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    /// - `ClientRefused`: the provider refused, also where its answer demands an interaction: an
+    ///   application cannot sign in interactively;
+    /// - other errors of the provider, `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn for_app(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let shared = self.shared();
         let config = shared.provider.config();
         self.check_application(request)?;
         let tenant = request.tenant().unwrap_or_default().to_ascii_lowercase();
         let grant = shared.partitions.find_or_insert(&format!("{APPS}{tenant}"), None, || {
-            // There is nothing to refresh with and nothing is needed: the credential is.
+            // The grant has no refresh token (RFC 6749 section 4.4.3): a new token is requested
+            // with the credential. The text only stands in the record's mandatory field.
             GrantRecord::without_sign_in(
                 self.person(config.client_id(), request.tenant()),
                 "client_credentials".into(),
@@ -87,24 +90,23 @@ impl Client {
         })
     }
 
-    /// A token for another API, on behalf of whoever called this one with `assertion`: a bearer
-    /// token that was verified and is for this application.
+    /// Acquires a token for another API on behalf of the caller of this one. `assertion` is the
+    /// caller's bearer token: it must have been verified, and be issued for this application.
     ///
-    /// What is obtained is kept for that assertion alone, and no longer than it lives, a day at
-    /// most. Of an assertion that nothing is obtained for nothing is kept but that it was refused,
-    /// for a minute.
+    /// The new tokens are cached for that assertion alone, until the assertion expires and for a
+    /// day at most. If the provider refuses, the refusal alone is cached, for a minute.
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: no scope and no resource is asked for, or the assertion is empty or
-    ///   longer than 64 KiB;
+    /// - `RequestInvalid`: the request has neither a scope nor a resource, or the assertion is
+    ///   empty or longer than 64 KiB;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several
     ///   tenants (`common`, `organizations`) and the request does not name the caller's;
-    /// - `InteractionRequired`: the caller has to sign in with the claims in [`Error::provider`];
-    ///   hand them on as a challenge;
-    /// - `InvalidGrant` if the assertion is over, or at Entra ID plainly one of version 1.0 or for
-    ///   another application, which is not sent; and what else the provider answers;
-    ///   `CredentialUnavailable`, `ProviderUnreachable`.
+    /// - `InteractionRequired`: the caller has to sign in again with the claims in
+    ///   [`Error::provider`]; pass them to the caller as a challenge;
+    /// - `InvalidGrant`: the assertion has expired; or, at Entra ID, it is a token of version 1.0
+    ///   or for another application (detected before anything is sent);
+    /// - other errors of the provider, `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn on_behalf_of(
         &self,
         assertion: &Secret,
@@ -112,6 +114,8 @@ impl Client {
     ) -> Result<AccessToken, Error> {
         let shared = self.shared();
         self.check_on_behalf(assertion, request)?;
+        // The key is a hash of the whole assertion: tokens of one caller are never found by
+        // another.
         let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
         let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
         let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
@@ -123,7 +127,7 @@ impl Client {
         asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
     }
 
-    /// Refuses what cannot be asked for on behalf of the caller with this assertion.
+    /// Checks a request on behalf of a caller before anything is cached or sent.
     pub(super) fn check_on_behalf(
         &self,
         assertion: &Secret,
@@ -146,8 +150,8 @@ impl Client {
             .map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
     }
 
-    /// Refuses what Entra would not take, as far as an assertion can be read; what it says is not
-    /// verified here.
+    /// Refuses assertions that Entra ID would refuse, as far as the unverified claims show it. A
+    /// token for another application is not disclosed to the token endpoint.
     fn check_assertion(&self, assertion: &Secret) -> Result<(), Error> {
         let config = self.config();
         let Some(claims) = claims_of(assertion).filter(|_| config.authority().is_entra()) else {
@@ -156,7 +160,9 @@ impl Client {
         let refused = |detail| Err(Error::new(ErrorKind::InvalidGrant, detail));
         if claims.get("ver").and_then(Value::as_str) == Some("1.0") {
             return refused(
-                "the assertion is an access token of version 1.0: set `requestedAccessTokenVersion` to 2 in the manifest of this application's registration",
+                "the assertion is an access token of version 1.0: set \
+                 `requestedAccessTokenVersion` to 2 in the manifest of this application's \
+                 registration",
             );
         }
         let is_ours = |audience: &Value| {
@@ -187,7 +193,8 @@ impl Client {
         if request.asks_for_nothing() {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "a token of the application itself needs a scope, such as https://graph.microsoft.com/.default",
+                "a token of the application itself needs a scope, such as \
+                 https://graph.microsoft.com/.default",
             ));
         }
         if self.shared().provider.config().authority().is_multi_tenant()
@@ -195,30 +202,32 @@ impl Client {
         {
             return Err(Error::new(
                 ErrorKind::NotConfigured,
-                "the token is one of a tenant, and the authority stands for many: name the tenant, the caller's if it is on behalf of one, by `TokenRequest::with_tenant`, or in the authority",
+                "the token is one of a tenant, and the authority stands for many: name the \
+                 tenant, the caller's if it is on behalf of one, by `TokenRequest::with_tenant`, \
+                 or in the authority",
             ));
         }
         Ok(())
     }
 
-    /// The person of a record that belongs to no account.
+    /// The person in a record without an account, identified by `name`.
     pub(super) fn person(&self, name: &str, tenant: Option<&str>) -> Person {
         let iss = self.shared().provider.config().authority().name().to_owned();
         Person { iss, sub: name.to_owned(), tid: tenant.map(str::to_owned), oid: None }
     }
 }
 
-/// A name for a secret that tells nothing about it.
+/// The SHA-256 hash of a secret, in base64url: a name that does not disclose it.
 pub(super) fn fingerprint(secret: &Secret) -> String {
     base64url(digest::digest(&SHA256, secret.expose().as_bytes()).as_ref())
 }
 
-/// When a JWT says that it ends. Nothing in it is believed beyond how long to remember it.
+/// The `exp` claim of an unverified JWT. It only limits how long the token stays cached.
 fn end_of(jwt: &Secret) -> Option<UnixTime> {
     Some(UnixTime::from_seconds(claims_of(jwt)?.get("exp")?.as_i64()?))
 }
 
-/// What a JWT says, unverified; `None` for a token that nobody but its provider reads.
+/// The unverified claims of a JWT; `None` for an opaque token.
 fn claims_of(jwt: &Secret) -> Option<Map<String, Value>> {
     let mut parts = jwt.expose().split('.');
     let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {

@@ -1,4 +1,4 @@
-//! The application itself, and on behalf of others.
+//! Tokens of the application itself, and on behalf of callers.
 
 use super::*;
 
@@ -7,7 +7,7 @@ const GRAPH: &str = "https://graph.microsoft.com/.default";
 // MSAL-104: Client credentials asked twice, same scope; second call
 // MSAL-107: Client credentials; request
 #[tokio::test]
-async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
+async fn an_application_token_is_requested_once_with_the_scope_unchanged() {
     let world = World::entra(TENANT, |config| config);
     let first = world.client.for_app(&asks(GRAPH)).await.unwrap();
     let second = world.client.for_app(&asks(GRAPH)).await.unwrap();
@@ -23,8 +23,8 @@ async fn an_applications_token_is_asked_for_once_with_the_scope_as_it_is() {
     );
 }
 
-/// Whoever has an address of an API can send it tokens that are none. What is refused is not kept,
-/// and not asked about again at once.
+/// Anyone can send invalid tokens to an API: a refused assertion must not occupy memory, and must
+/// not cause a second request at once.
 #[tokio::test]
 async fn refused_assertions_leave_nothing_behind() {
     let world = World::new();
@@ -52,7 +52,7 @@ async fn refused_assertions_leave_nothing_behind() {
         (80_000..90_000).contains(&exported.expose().len()),
         "what something was obtained for is kept"
     );
-    // No longer than a day, whatever it says.
+    // For a day at most, whatever its `exp` claim says.
     world.clock.advance(seconds(24 * 3600));
     assert!(world.client.import_cache(&exported));
     assert!(!world.client.keeps("xxxx"));
@@ -76,7 +76,7 @@ async fn an_assertion_over_64_kib_is_refused_before_anything_is_kept_or_sent() {
 
 // MSAL-131: GET discovery 200; asked again
 #[tokio::test]
-async fn the_providers_document_is_kept_for_a_day() {
+async fn the_metadata_document_is_cached_for_a_day() {
     let world = World::new();
     for _ in 0..23 {
         world.client.for_app(&asks("x")).await.unwrap();
@@ -87,7 +87,7 @@ async fn the_providers_document_is_kept_for_a_day() {
 
 // MSAL-104: Client credentials asked twice, same scope; second call
 #[tokio::test]
-async fn a_token_that_is_over_at_once_is_asked_for_again() {
+async fn an_already_expired_token_is_requested_again() {
     let world = World::new();
     world.next_is(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 0}));
     assert_eq!(world.client.for_app(&asks("x")).await.unwrap().expose(), "a");
@@ -158,7 +158,7 @@ async fn the_application_belongs_to_a_tenant() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_is_not_sent() {
+async fn an_impossible_request_is_not_sent() {
     let world = World::new();
     assert_eq!(
         world.client.for_app(&asks("")).await.unwrap_err().kind(),
@@ -195,7 +195,7 @@ async fn removing_the_applications_tokens_leaves_those_of_people() {
 
 // MSAL-109: OBO for two incoming tokens of different users; two calls
 #[tokio::test]
-async fn what_is_obtained_on_behalf_of_one_caller_is_never_given_to_another() {
+async fn tokens_on_behalf_of_one_caller_are_never_given_to_another() {
     let world = Arc::new(World::new());
     let callers: Vec<_> = (0..200)
         .map(|number| {
@@ -257,7 +257,7 @@ async fn first_calls_at_the_same_time_make_one_request() {
 }
 
 #[tokio::test]
-async fn an_assertion_is_remembered_no_longer_than_it_lives() {
+async fn an_assertion_is_cached_no_longer_than_it_is_valid() {
     let world = World::new();
     let exp = json!({"exp": NOW.as_seconds() + 600});
     let assertion = Secret::from(format!("h.{}.s", base64url(exp.to_string().as_bytes())));
@@ -276,7 +276,7 @@ async fn an_assertion_is_remembered_no_longer_than_it_lives() {
 }
 
 #[tokio::test]
-async fn a_callers_claims_challenge_is_handed_on() {
+async fn a_callers_claims_challenge_is_passed_on() {
     let world = World::new();
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
     world.next_is(
@@ -292,7 +292,7 @@ async fn a_callers_claims_challenge_is_handed_on() {
 
 // C-381: OBO with a v1 or foreign-audience incoming token
 #[tokio::test]
-async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
+async fn an_assertion_that_entra_would_refuse_is_not_sent() {
     let jwt = |claims: Value| {
         Secret::from(format!(
             "{}.{}.c2ln",
@@ -319,7 +319,7 @@ async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
         jwt(json!({"aud": [format!("api://{CLIENT_ID}"), "other"]})),
         jwt(json!({"aud": "https://api.contoso.com"})),
         jwt(json!({"sub": "somebody"})),
-        // Opaque, encrypted, or not for us to read.
+        // An opaque or encrypted token cannot be read, so it is sent.
         "an opaque one".into(),
         "a.b.c.d.e".into(),
         "a.!.c".into(),
@@ -330,7 +330,7 @@ async fn an_assertion_that_is_plainly_no_good_is_not_sent() {
         world.client.on_behalf_of(sent, &asks(GRAPH)).await.unwrap();
         assert_eq!(world.calls(), number + 1);
     }
-    // Elsewhere an audience can be any name of the API.
+    // At other providers the audience can be any name of the API.
     let world = World::new();
     world
         .client

@@ -1,4 +1,4 @@
-//! [`AzureArc`]: the endpoint of machines elsewhere that Azure Arc manages.
+//! [`AzureArc`]: the managed identity endpoint of machines outside Azure that Azure Arc manages.
 
 use std::{
     fs,
@@ -16,22 +16,24 @@ use url::Url;
 use super::managed_identity::{ManagedIdentityEndpoint, ManagedIdentityId, http_url, with_query};
 use crate::{error::ConfigError, secret::Secret};
 
-/// Where the agent puts the files that prove who can read them.
+/// The agent's folder of key files. Reading one proves membership of the agent's group.
 const KEYS: &str = if cfg!(windows) {
     "C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens"
 } else {
     "/var/opt/azcmagent/tokens"
 };
-/// The largest such file, in bytes.
+/// The largest accepted key file, in bytes.
 const LARGEST: u64 = 4096;
 
 /// The endpoint of a machine that Azure Arc manages: `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`.
 ///
-/// The agent asks for the content of a file that only privileged users and its own group can read.
-/// The endpoint is that of another program on this machine, so only a small regular file with the
-/// name that the agent gives it, in the agent's own folder, is read for it.
+/// The agent answers with a challenge that names a file; the request is repeated with the content
+/// of that file, which only privileged users and the agent's own group can read.
 ///
-/// There is one identity, that of the machine: any other is refused.
+/// Another program on the machine may listen on that port. So a file is only read if it is a small
+/// regular file in the agent's own folder with the extension `.key`.
+///
+/// Azure Arc has one identity, that of the machine: all others are refused.
 #[derive(Clone, Debug)]
 pub struct AzureArc {
     endpoint: Url,
@@ -39,16 +41,17 @@ pub struct AzureArc {
 }
 
 impl AzureArc {
-    /// The endpoint, for example `http://localhost:40342/metadata/identity/oauth2/token`.
+    /// An endpoint from its URL, for example
+    /// `http://localhost:40342/metadata/identity/oauth2/token`.
     ///
     /// # Errors
     ///
-    /// It is not an `http` or `https` URL.
+    /// The text is not an `http` or `https` URL.
     pub fn new(endpoint: &str) -> Result<Self, ConfigError> {
         Ok(Self { endpoint: http_url("IDENTITY_ENDPOINT", endpoint)?, keys: KEYS.into() })
     }
 
-    /// What the file holds that a challenge names.
+    /// The content of the key file that a challenge (`Basic realm=<path>`) names.
     fn key(&self, challenge: &HeaderValue) -> Result<Secret, &'static str> {
         let challenge = challenge.to_str().map_err(|_| "the challenge is not ASCII")?;
         let (scheme, parameter) =
@@ -58,11 +61,14 @@ impl AzureArc {
             return Err("the challenge is not `Basic realm=…`");
         }
         let path = Path::new(path.trim().trim_matches('"'));
+        // The parent is compared as text, without resolving `..`: a path that leaves the folder
+        // and comes back is refused too.
         let is_the_agents = path.parent() == Some(self.keys.as_path())
             && path.extension().is_some_and(|extension| extension == "key");
         if !is_the_agents {
             return Err("the challenge names a file that is not one of the agent's keys");
         }
+        // Not `fs::metadata`: that would follow a symbolic link out of the folder.
         let about = fs::symlink_metadata(path)
             .map_err(|_| "the agent's key cannot be read: is this user in the group `himds`?")?;
         if !about.is_file() || about.len() > LARGEST {
@@ -136,7 +142,7 @@ mod tests {
         }
     }
 
-    /// The agent's folder with a key in it.
+    /// The agent's folder with a key file, and files that must not be read.
     struct Agent(PathBuf);
 
     impl Agent {

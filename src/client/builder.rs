@@ -1,4 +1,4 @@
-//! [`ClientBuilder`]: a client with other collaborators than the default ones.
+//! [`ClientBuilder`]: a client with its own HTTP client or clock.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     single_flight::{Tasks, Tokio},
 };
 
-/// Makes a [`Client`] with an HTTP client or a clock of your own: [`Client::builder`].
+/// Builds a [`Client`] with an HTTP client or a clock of your own; see [`Client::builder`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct ClientBuilder {
@@ -31,31 +31,31 @@ impl ClientBuilder {
         }
     }
 
-    /// Sends requests by another HTTP client, for example through a proxy. The default is a
+    /// Sends requests with another HTTP client, for example through a proxy. The default is a
     /// [`ReqwestClient`].
     pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
         self.http = Arc::new(http);
         self
     }
 
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    /// Uses another clock, for tests. The default is [`SystemClock`].
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Waits in another way than by sleeping.
+    /// Replaces the tasks and timers of Tokio.
     #[cfg(test)]
     pub(super) fn with_tasks(mut self, tasks: Arc<dyn Tasks>) -> Self {
         self.tasks = tasks;
         self
     }
 
-    /// The finished [`Client`].
+    /// Checks the configuration and builds the [`Client`].
     ///
     /// # Errors
     ///
-    /// As [`Client::new`].
+    /// Those of [`Client::new`].
     pub fn build(self) -> Result<Client, ConfigError> {
         let config = self.config.without_pages()?;
         let provider = Provider::new(config, self.http, Arc::clone(&self.clock));

@@ -1,4 +1,5 @@
-//! The authorization code flow in two steps, and its parts for who has only one of them.
+//! The authorization code flow of a [`Client`] in two steps ([`Client::initiate`],
+//! [`Client::complete`]), and each half alone for applications that have the other one elsewhere.
 
 use std::{fmt, time::Duration};
 
@@ -22,14 +23,15 @@ use crate::{
     tokens::TokenRequest,
 };
 
-/// A sign-in that was begun: where to send the person, and what the answer will be held to.
+/// A pending sign-in: the URL of the authorization request, and the values that the provider's
+/// answer is checked against.
 ///
-/// It can be stored until the answer comes, by serde or in memory.
+/// It can be stored until the answer arrives, with serde or in memory.
 ///
 /// # Security
 ///
-/// It holds the secrets of this sign-in: keep it on the server or encrypted, bound to the browser
-/// that was sent to the provider, and use it once.
+/// It contains the secrets of this sign-in (`nonce` and code verifier): keep it on the server or
+/// encrypted, bound to the browser that was sent to the provider, and use it once.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AuthorizationFlow {
     #[serde(rename = "u")]
@@ -56,23 +58,25 @@ pub struct AuthorizationFlow {
     expires_at: UnixTime,
 }
 
-/// As long as an attempt at the layer.
+/// The same lifetime as a sign-in attempt of the layer: ten minutes.
 const FLOW_LIFE: Duration = Duration::from_secs(600);
 
 impl AuthorizationFlow {
-    /// Where to send the person.
+    /// The URL of the authorization request. Redirect the browser there.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// When the answer comes too late: ten minutes after the start.
+    /// The end of the flow, ten minutes after its start by the client's clock. Later answers are
+    /// refused.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
 
-    /// What the answer carries as `state`: by it the flow can be found again. It proves nothing.
+    /// The `state` of the authorization request. The answer repeats it, so it can be the key under
+    /// which the flow is stored. It proves nothing about the browser.
     #[must_use]
     pub fn state(&self) -> &str {
         &self.state
@@ -89,12 +93,15 @@ impl fmt::Debug for AuthorizationFlow {
     }
 }
 
-/// A code whose sign-in was begun elsewhere, for example by a page with a library of its own.
+/// An authorization code from a sign-in that started elsewhere, for example in a page with its own
+/// OAuth library.
 ///
 /// ```
 /// use tower_identity::client::BareCode;
 ///
-/// let code = BareCode::new("0.AbCd", "https://app.example/callback").with_verifier("the verifier of its challenge").with_nonce("the nonce that was sent");
+/// let code = BareCode::new("0.AbCd", "https://app.example/callback")
+///     .with_verifier("the verifier of its challenge")
+///     .with_nonce("the nonce that was sent");
 /// assert!(!format!("{code:?}").contains("AbCd"));
 /// ```
 #[derive(Clone)]
@@ -109,7 +116,7 @@ pub struct BareCode {
 }
 
 impl BareCode {
-    /// The code, and the redirect address that it was sent to.
+    /// A code with the redirect URI that it was delivered to.
     pub fn new(code: impl Into<Secret>, redirect_uri: impl Into<String>) -> Self {
         let (code, redirect_uri) = (code.into(), redirect_uri.into());
         Self {
@@ -123,22 +130,24 @@ impl BareCode {
         }
     }
 
-    /// The verifier of the code challenge that was sent. The default is none, for a request without
-    /// PKCE.
+    /// Sets the PKCE code verifier (RFC 7636 section 4.1). The default is none, for an
+    /// authorization request without `code_challenge`.
     #[must_use]
     pub fn with_verifier(mut self, verifier: impl Into<Secret>) -> Self {
         self.verifier = Some(verifier.into());
         self
     }
 
-    /// The nonce that was sent. The default is none; then an ID token with a nonce is refused.
+    /// Sets the `nonce` of the authorization request. Without one, an ID token with a nonce is
+    /// refused.
     #[must_use]
     pub fn with_nonce(mut self, nonce: impl Into<Secret>) -> Self {
         self.nonce = Some(nonce.into());
         self
     }
 
-    /// The scopes that were asked for, beyond those of the sign-in itself. The default is none.
+    /// Sets the scopes of the authorization request, without those of the sign-in itself (`openid`
+    /// …). The default is none.
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();
@@ -147,15 +156,15 @@ impl BareCode {
 }
 
 impl BareCode {
-    /// The tenant that was asked for, by its GUID, where the authority stands for many. The default
-    /// is whichever the person is in.
+    /// Sets the tenant of the authorization request by its GUID, where the authority stands for
+    /// several. The default accepts the person's own tenant.
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// The resource that was asked for (RFC 8707). The default is none.
+    /// Sets the `resource` of the authorization request (RFC 8707). The default is none.
     #[must_use]
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
@@ -170,16 +179,17 @@ impl fmt::Debug for BareCode {
 }
 
 impl Client {
-    /// Begins a sign-in that comes back to `redirect_uri`, which is registered at the provider.
-    /// PKCE, `state` and `nonce` are always part of it.
+    /// Starts a sign-in. `redirect_uri` has to be registered at the provider. PKCE, `state` and
+    /// `nonce` are always sent.
     ///
-    /// [`SignInOptions`] say the rest: scopes, claims, the tenant; a resource (RFC 8707) by
-    /// [`add_parameter`](SignInOptions::add_parameter), and if it is one, the token is for it.
+    /// [`SignInOptions`] carry everything else: scopes, claims, the tenant. A single `resource`
+    /// (RFC 8707), set with [`add_parameter`](SignInOptions::add_parameter), becomes the resource
+    /// of the access token.
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: an option or the redirect address cannot be sent; `ProviderUnreachable`,
-    /// `ProviderMisconfigured`.
+    /// `RequestInvalid`: an option or the redirect URI is not valid in a request;
+    /// `ProviderUnreachable`, `ProviderMisconfigured`.
     pub async fn initiate(
         &self,
         redirect_uri: &str,
@@ -210,21 +220,23 @@ impl Client {
         })
     }
 
-    /// Ends a sign-in with the provider's answer: the query of the request to the redirect address,
-    /// or the form that was posted there.
+    /// Completes a sign-in with the provider's answer: the query of the request to the redirect
+    /// URI, or the body of a `form_post` there.
     ///
-    /// The code is redeemed once, the ID token is verified completely and held to what was asked
-    /// (nonce, `max_age`, authentication context), and the tokens are kept: to the end, also if the
-    /// caller goes away.
+    /// The code is redeemed once. The ID token is verified completely and checked against the
+    /// request (nonce, `max_age`, authentication context). The tokens are cached. If this future is
+    /// dropped, the work still finishes in a task of its own.
     ///
     /// # Errors
     ///
-    /// `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch` if the answer is not one to
-    /// this flow, or the flow not one of this client ID and authority; `AttemptExpired` if it comes
-    /// later than [`AuthorizationFlow::expires_at`]: nothing was sent then. What the provider
-    /// answers (`AccessDenied`, `InteractionRequired`, …), with nothing of the answer but its
-    /// error. `TokenResponseInvalid` if there is no ID token. Those of a token's checks;
-    /// `ProviderUnreachable`.
+    /// - `CallbackInvalid`, `StateMismatch`, `ResponseIssuerMismatch`: the answer does not belong
+    ///   to this flow, or the flow to another client ID or authority;
+    /// - `AttemptExpired`: the answer came after [`AuthorizationFlow::expires_at`]; nothing is sent
+    ///   then;
+    /// - `AccessDenied`, `InteractionRequired` and the like: the error of the provider's answer,
+    ///   without its other parameters;
+    /// - `TokenResponseInvalid`: the token response has no ID token;
+    /// - the errors of ID token verification, `ProviderUnreachable`.
     pub async fn complete(
         &self,
         flow: &AuthorizationFlow,
@@ -232,10 +244,12 @@ impl Client {
     ) -> Result<AcquiredTokens, Error> {
         let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
+        // An empty `state` would accept an answer without one.
         if flow.state.is_empty() {
             return Err(Error::new(ErrorKind::StateMismatch, "the flow has no `state`"));
         }
         let config = provider.config();
+        // A stored flow may come from another configuration (RFC 9700 section 4.4, mix-up).
         if flow.client_id != config.client_id() || flow.authority != config.authority().name() {
             return Err(Error::new(
                 ErrorKind::StateMismatch,
@@ -272,16 +286,17 @@ impl Client {
         .await
     }
 
-    /// The address of a sign-in whose `state`, `nonce` and verifier the caller makes and keeps: 22
-    /// to 128 unreserved characters each, random, used once.
+    /// The URL of an authorization request whose `state`, `nonce` and code verifier the caller
+    /// creates and stores: 22 to 128 unreserved characters each, random, used once.
     ///
-    /// [`redeem_code`](Self::redeem_code) does not know the options: whoever asks for a maximum age
-    /// or an authentication context here looks for it in the claims, or uses
+    /// [`redeem_code`](Self::redeem_code) does not know these options. A caller that sets a maximum
+    /// age or an authentication context has to check the claims itself, or use
     /// [`initiate`](Self::initiate).
     ///
     /// # Errors
     ///
-    /// As [`initiate`](Self::initiate); `Internal` if one of the three is not as it has to be.
+    /// Those of [`initiate`](Self::initiate); `Internal` if `state`, `nonce` or the verifier has
+    /// another form.
     pub async fn authorization_url(
         &self,
         redirect_uri: &str,
@@ -296,7 +311,7 @@ impl Client {
         let provider = self.provider_in(options.tenant.take().as_deref())?;
         options.check().map_err(|error| refused(error.to_string()))?;
         if url::Url::parse(redirect_uri).is_err() {
-            return Err(refused("the redirect address is not a URL".into()));
+            return Err(refused("the redirect URI is not a URL".into()));
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
@@ -305,17 +320,17 @@ impl Client {
         binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())
     }
 
-    /// Redeems a code whose sign-in was begun elsewhere, and keeps what it brings.
+    /// Redeems a code of a sign-in that started elsewhere, and caches the tokens.
     ///
     /// # Errors
     ///
-    /// What the provider answers (`InvalidGrant`, …); `TokenResponseInvalid` if there is no ID
-    /// token; those of a token's checks; `ProviderUnreachable`.
+    /// The provider's error (`InvalidGrant`, …); `TokenResponseInvalid` if the response has no ID
+    /// token; the errors of ID token verification; `ProviderUnreachable`.
     ///
     /// # Security
     ///
-    /// Nobody has checked here whose browser brought the code. Use [`complete`](Self::complete)
-    /// where the sign-in began here.
+    /// This method cannot check that the code came from the browser in which the sign-in started.
+    /// Use [`complete`](Self::complete) for sign-ins that start here.
     pub async fn redeem_code(&self, code: &BareCode) -> Result<AcquiredTokens, Error> {
         let mut request = TokenRequest::new(&code.scopes)?;
         if let Some(tenant) = &code.tenant {
@@ -341,8 +356,9 @@ impl Client {
         .await
     }
 
-    /// A code is for what was asked for; only Entra wants to be told again, for one resource
-    /// (AADSTS28000). Tokens for the others come by refresh.
+    /// Redeems a code. The code itself determines the scopes (RFC 6749 section 4.1.3). Only Entra
+    /// ID needs them repeated, and for one resource (AADSTS28000): tokens for the other resources
+    /// are acquired by refresh.
     async fn redeem(
         &self,
         grant: Grant<'_>,
@@ -356,18 +372,20 @@ impl Client {
             String::new()
         };
         let answer = provider.tokens(grant, &signing_in.asked(&again)).await?;
-        // No configuration leaves `openid` out.
+        // Every configuration requests `openid`, so the ID token is mandatory here.
         if answer.id_token.is_none() {
             return Err(Error::new(
                 ErrorKind::TokenResponseInvalid,
-                "the token answer has no ID token, although `openid` is asked for (OpenID Connect Core section 3.1.3.3)",
+                "the token answer has no ID token, although `openid` is asked for (OpenID \
+                 Connect Core section 3.1.3.3)",
             ));
         }
         self.take(answer, signing_in, expectation).await
     }
 }
 
-/// What a sign-in with these options brings. Of several resources the provider chooses one.
+/// The token request that a sign-in with these options satisfies. With several resources the
+/// provider chooses one, so none is recorded.
 fn request_of(options: &SignInOptions) -> Result<TokenRequest, Error> {
     let mut request = TokenRequest::new(&options.scopes)?;
     if let Some(tenant) = &options.tenant {
@@ -375,11 +393,12 @@ fn request_of(options: &SignInOptions) -> Result<TokenRequest, Error> {
     }
     let mut resources =
         options.parameters.iter().filter(|(name, _)| name == "resource").map(|(_, value)| value);
+    // RFC 8707 section 2 allows several resources; the token response does not name the chosen one.
     if let (Some(resource), None) = (resources.next(), resources.next()) {
         request = request.with_resource(resource);
     }
-    // At the token endpoint they are asked for as the API's, which makes no other entry of the
-    // token.
+    // The token endpoint gets them as a claims challenge. Challenge claims are not part of the
+    // cache key, so the token is found by requests without them.
     if let Some(claims) = &options.claims {
         request = request.with_challenge(claims);
     }

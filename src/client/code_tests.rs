@@ -14,9 +14,9 @@ async fn flow(world: &World) -> AuthorizationFlow {
 }
 
 // MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
-/// What the client adds itself may be asked for, too.
+/// Requesting the scopes that the client adds by itself is allowed.
 #[tokio::test]
-async fn a_flow_can_be_stored_and_brings_an_account_and_a_token() {
+async fn a_stored_flow_completes_with_an_account_and_a_token() {
     let world = World::new();
     let begun = flow(&world).await;
     let address = begun.address().to_owned();
@@ -113,7 +113,7 @@ async fn nothing_is_sent_for_an_answer_to_another_flow() {
 // MSAL-033: `max_age` requested; ID token has no `auth_time`, or it is older than max_age + 120 s
 // MSAL-036: ID token with exp in the past; code is redeemed
 #[tokio::test]
-async fn the_id_token_is_held_to_what_was_asked() {
+async fn the_id_token_is_checked_against_the_request() {
     type Change = fn(&mut Value);
     let changes: [(Change, ErrorKind); 4] = [
         (|claims| claims["nonce"] = json!("another"), ErrorKind::TokenNonce),
@@ -148,7 +148,7 @@ async fn the_id_token_is_held_to_what_was_asked() {
 }
 
 #[tokio::test]
-async fn an_answer_without_an_id_token_is_no_sign_in() {
+async fn an_answer_without_an_id_token_is_refused() {
     let bare = json!({"access_token": "bare", "token_type": "Bearer"});
     let world = World::new();
     let begun = flow(&world).await;
@@ -167,7 +167,7 @@ async fn an_answer_without_an_id_token_is_no_sign_in() {
 }
 
 #[tokio::test]
-async fn an_authentication_context_is_asked_for_and_looked_for() {
+async fn an_authentication_context_is_requested_and_required() {
     for (is_entra, met, kind) in [
         (true, json!({"acrs": ["c2", "c1"]}), None),
         (true, json!({"acrs": ["c2"]}), Some(ErrorKind::AuthContextMissing)),
@@ -216,7 +216,7 @@ async fn an_authentication_context_is_asked_for_and_looked_for() {
 }
 
 #[tokio::test]
-async fn the_parts_are_there_for_who_has_only_one_of_them() {
+async fn url_and_code_exchange_can_be_used_separately() {
     let world = World::with(|config| config.with_client_capabilities(["cp1"]));
     let state = "0123456789-0123456789-s";
     let (nonce, verifier) = ("0123456789-0123456789-n", Secret::from("the verifier"));
@@ -257,7 +257,7 @@ async fn the_parts_are_there_for_who_has_only_one_of_them() {
 // MSAL-043: Response from ADFS (no client_info); it is stored
 // MSAL-099: B2C: scope list holds the client_id; decorated
 #[tokio::test]
-async fn an_account_is_named_by_its_home_or_by_its_subject() {
+async fn an_account_is_identified_by_its_home_or_by_its_subject() {
     let world = World::new();
     let ada = world.sign_in("ada", &[CLIENT_ID]).await;
     assert!(ada.token().unwrap().scopes().eq([
@@ -338,8 +338,8 @@ async fn a_second_sign_in_adds_to_the_first() {
     assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
 }
 
-/// What a sign-in may be told: the claims of an API's challenge, a resource, and a tenant where
-/// there are many.
+/// Options of one sign-in: the claims of an API's challenge, a resource, and a tenant where the
+/// authority stands for several.
 #[tokio::test]
 async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
@@ -395,8 +395,8 @@ async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
     assert!(Client::new(configured).unwrap_err().to_string().contains("tenant"));
 }
 
-/// D18: signed in at `common`, the account is one of its tenant and is refreshed there; other
-/// tenants only when they are asked for.
+/// D18: after a sign-in at `common` the account belongs to its tenant and is refreshed there;
+/// another tenant is used only when the request names it.
 #[tokio::test]
 async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
     let claims_of = |nonce: String, tenant: &'static str| {

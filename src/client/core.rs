@@ -1,4 +1,4 @@
-//! [`Client`]: one application at one provider, and what it keeps.
+//! [`Client`]: one application at one provider, with its token cache.
 
 use std::{fmt, sync::Arc};
 
@@ -21,28 +21,47 @@ use crate::{
     tokens::{CacheOwner, Grants, Partitions, Scopes, TokenRequest},
 };
 
-/// How the names of partitions begin: those of accounts, of the application in one tenant, of one
-/// assertion, of one imported refresh token.
+/// The prefixes of partition names: one partition per account, per tenant of the application
+/// itself, per assertion, and per imported refresh token.
 pub(super) const USERS: &str = "u:";
 pub(super) const APPS: &str = "a:";
 pub(super) const ASSERTIONS: &str = "o:";
 pub(super) const IMPORTS: &str = "i:";
 pub(super) const WORK: &str = "w:";
 
-/// One application at one provider. Cloning it is cheap; clones share everything.
+/// One application at one provider, with its token cache.
+///
+/// A clone is cheap and shares the cache.
+///
+/// ```no_run
+/// use tower_identity::{
+///     Authority, ClientCredential, IdentityConfig,
+///     client::{Client, TokenRequest},
+/// };
+///
+/// # async fn daemon() -> Result<(), Box<dyn std::error::Error>> {
+/// let authority = Authority::entra("contoso.onmicrosoft.com")?;
+/// let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
+///     .with_credential(ClientCredential::certificate_file("/run/secrets/app.pem"));
+/// let client = Client::new(config)?;
+/// let request = TokenRequest::new(["https://graph.microsoft.com/.default"])?;
+/// println!("{:?}", client.for_app(&request).await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Client(Arc<ClientParts>);
 
-/// What is sent for a sign-in, and to whom.
+/// The provider, and the token request, of one sign-in.
 #[derive(Clone)]
 pub(super) struct SignInRequest {
     pub(super) provider: Provider,
-    /// With the scopes of the sign-in itself.
+    /// Includes the scopes of the sign-in itself (`openid` …).
     pub(super) request: TokenRequest,
 }
 
 impl SignInRequest {
-    /// What is asked for, with these scopes.
+    /// The parameters of the token endpoint, with these scopes.
     pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
         TokenParams {
             scopes,
@@ -53,21 +72,21 @@ impl SignInRequest {
     }
 }
 
-/// Until when a cache is of use.
+/// The time after which a stored cache is useless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CacheEnd {
-    /// Nothing is in it that lasts.
+    /// The cache contains nothing that can still be used.
     Empty,
-    /// The last that is in it ends then.
+    /// The last usable entry expires at this time.
     At(UnixTime),
-    /// Something in it can be renewed.
+    /// The cache contains a refresh token without a known end.
     Open,
 }
 
-/// Partitions without an end have one that is later than this.
+/// Partitions without an end report one that is later than this.
 const FAR: UnixTime = UnixTime::from_seconds(i64::MAX / 2);
 
-/// What the parts of the client work with.
+/// The shared state of all clones of a client.
 pub(super) struct ClientParts {
     pub(super) provider: Provider,
     pub(super) clock: Arc<dyn Clock>,
@@ -81,23 +100,23 @@ pub(super) struct ClientParts {
 }
 
 impl Client {
-    /// The application that this configuration describes. What belongs to pages in it (base URL,
-    /// paths, cookies, lifetimes) is not read; the base URL may be missing.
+    /// A client for this application and provider. The parts of the configuration for web pages
+    /// (base URL, paths, cookies, lifetimes) are ignored; the base URL may be missing.
     ///
     /// # Errors
     ///
-    /// As [`IdentityConfig::build`]: something is missing, contradicts itself or has no effect; a
-    /// certificate cannot be loaded.
+    /// Those of [`IdentityConfig::build`]: a setting is missing, has no effect or contradicts
+    /// another; a certificate cannot be loaded.
     pub fn new(config: IdentityConfig) -> Result<Self, ConfigError> {
         Self::builder(config).build()
     }
 
-    /// The same with an HTTP client or a clock of your own.
+    /// A builder that also takes an HTTP client or a clock.
     pub fn builder(config: IdentityConfig) -> ClientBuilder {
         ClientBuilder::new(config)
     }
 
-    /// The application at a provider that is there already, with what that has fetched.
+    /// A client over an existing provider, which shares the fetched metadata and keys.
     pub(crate) fn over(provider: Provider, clock: Arc<dyn Clock>) -> Self {
         Self::of(provider, clock, Arc::new(Tokio))
     }
@@ -133,8 +152,9 @@ impl Client {
         &self.0
     }
 
-    /// Runs in a task of its own what must not be broken off with the caller: a code or a rotating
-    /// refresh token is spent as soon as it is sent.
+    /// Runs `work` in a task of its own, so that it finishes if the caller's future is dropped. The
+    /// provider invalidates a code or a rotating refresh token when it receives it: without the
+    /// answer the grant would be lost.
     pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -142,13 +162,13 @@ impl Client {
         to_the_end(&*self.0.tasks, work.in_current_span()).await?
     }
 
-    /// Whether this text is anywhere in what is kept.
+    /// Whether the exported cache contains this text.
     #[cfg(test)]
     pub(crate) fn keeps(&self, text: &str) -> bool {
         self.exported().windows(text.len()).any(|part| part == text.as_bytes())
     }
 
-    /// Everybody whose tokens are kept, by user name.
+    /// All accounts in the cache, sorted by user name.
     #[must_use]
     pub fn accounts(&self) -> Vec<Account> {
         let mut accounts: Vec<Account> = self
@@ -158,6 +178,7 @@ impl Client {
             .iter()
             .filter_map(|raw| Account::from_raw(raw))
             .collect();
+        // The partitions have no order of their own.
         accounts.sort_by(|one, other| {
             (one.username(), one.home_account_id())
                 .cmp(&(other.username(), other.home_account_id()))
@@ -165,8 +186,8 @@ impl Client {
         accounts
     }
 
-    /// Those of that user name, in whatever case it is written. Several people can have one name,
-    /// in different tenants.
+    /// The accounts with that user name, ignoring case. Several people can have the same name in
+    /// different tenants.
     #[must_use]
     pub fn accounts_named(&self, username: &str) -> Vec<Account> {
         let wanted = username.to_lowercase();
@@ -176,28 +197,33 @@ impl Client {
         accounts
     }
 
-    /// Removes an account with all its tokens, and says whether there was one. A refresh that is on
-    /// its way brings it not back. The provider is not told.
+    /// Removes an account with all its tokens; `false` if it was not in the cache. An in-flight
+    /// refresh does not re-create it. The person stays signed in at the
+    /// provider, which gets no request.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn remove_account(&self, account: &Account) -> bool {
         self.0.partitions.remove_of(&account.partition(), |person| account.is(person))
     }
 
-    /// Removes the tokens of the application itself, and those alone.
+    /// Removes the tokens of the application itself. Accounts stay.
     pub fn remove_app_tokens(&self) {
         self.0.partitions.remove_all(APPS);
     }
 
-    /// Everything that is kept, as one text: for a file, a database, an entry of any store.
+    /// Exports the whole cache as one text, to be stored in a file or a database.
     ///
-    /// [`StoredCaches`](crate::StoredCaches) does that with any store of the `tower-sessions`
-    /// family, sealed.
+    /// [`StoredCaches`](crate::StoredCaches) does this, encrypted, with any store of the
+    /// `tower-sessions` family.
     ///
     /// ```
     /// use tower_identity::client::Client;
     ///
-    /// /// Keeps the cache in a file that nobody else may read, encrypted as the application does that.
-    /// fn keep(client: &Client, file: &std::path::Path, encrypt: fn(&str) -> Vec<u8>) -> std::io::Result<()> {
+    /// /// Stores the cache in a file, encrypted with a function of the application.
+    /// fn keep(
+    ///     client: &Client,
+    ///     file: &std::path::Path,
+    ///     encrypt: fn(&str) -> Vec<u8>,
+    /// ) -> std::io::Result<()> {
     ///     std::fs::write(file, encrypt(client.export_cache().expose()))?;
     ///     Ok(())
     /// }
@@ -205,15 +231,15 @@ impl Client {
     ///
     /// # Security
     ///
-    /// It holds refresh tokens, encoded and not encrypted. Encrypt it wherever it rests.
+    /// The text contains refresh tokens. It is encoded, not encrypted: encrypt it before storing.
     #[must_use]
     pub fn export_cache(&self) -> Secret {
         base64url(&self.exported()).into()
     }
 
-    /// Replaces everything that is kept by what was exported, and says whether it could be read. If
-    /// it could not, being broken, of another version or exported by a client with another client
-    /// ID or authority, what is kept stays: then people sign in again, and nothing else is lost.
+    /// Replaces the whole cache by an exported one; `true` if it was replaced. A text that is
+    /// damaged, of another version, or from another client ID or authority leaves the cache
+    /// unchanged: people may have to sign in again, and nothing else is lost.
     #[must_use]
     pub fn import_cache(&self, exported: &Secret) -> bool {
         from_base64url(exported.expose())
@@ -221,12 +247,12 @@ impl Client {
             .is_some_and(|exported| self.imported(&exported))
     }
 
-    /// Everything that is kept, as one record, for a seal.
+    /// The whole cache as one record, to be encrypted by the caller.
     pub(crate) fn exported(&self) -> Zeroizing<Vec<u8>> {
         self.0.partitions.export(self.owner())
     }
 
-    /// As [`import_cache`](Self::import_cache), of what was [exported](Self::exported).
+    /// Like [`import_cache`](Self::import_cache), for a record of [`exported`](Self::exported).
     pub(crate) fn imported(&self, exported: &[u8]) -> bool {
         self.0.partitions.import(&self.owner(), exported)
     }
@@ -239,14 +265,14 @@ impl Client {
         }
     }
 
-    /// A number that grows with every change of what is kept: if it is the same as after the last
-    /// export, there is nothing to store.
+    /// A number that grows with every change of the cache. If it equals the value at the last
+    /// export, there is nothing new to store.
     #[must_use]
     pub fn cache_changes(&self) -> u64 {
         self.0.partitions.changes()
     }
 
-    /// These scopes and those of the sign-in itself, each once.
+    /// These scopes and those of the sign-in itself (`openid` …), without duplicates.
     pub(super) fn with_openid_scopes(&self, scopes: &Scopes) -> Result<Scopes, Error> {
         Scopes::asked(
             self.0
@@ -259,7 +285,11 @@ impl Client {
         )
     }
 
-    /// What a sign-in asks for that was asked to bring this.
+    /// The sign-in that acquires the tokens of this request.
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: a scope is not valid; those of [`provider_in`](Self::provider_in).
     pub(super) fn signing_in(&self, request: &TokenRequest) -> Result<SignInRequest, Error> {
         let scopes = self.with_openid_scopes(&Scopes::asked(request.scopes())?)?;
         Ok(SignInRequest {
@@ -268,11 +298,11 @@ impl Client {
         })
     }
 
-    /// The provider in the tenant that a sign-in is asked for in.
+    /// The provider for a sign-in in this tenant; `None` means the authority's own.
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: the authority is that of another tenant, or of none; `TenantNotAllowed`.
+    /// `RequestInvalid`: the authority is another tenant, or has no tenants; `TenantNotAllowed`.
     pub(super) fn provider_in(&self, tenant: Option<&str>) -> Result<Provider, Error> {
         let provider = &self.0.provider;
         match tenant {
@@ -285,7 +315,8 @@ impl Client {
             }
             Some(_) => Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "a sign-in names a tenant where the authority stands for many (`common`, `organizations`); otherwise it is the authority's",
+                "a sign-in names a tenant where the authority stands for many (`common`, \
+                 `organizations`); otherwise it is the authority's",
             )),
         }
     }
@@ -298,27 +329,29 @@ impl Client {
         self.0.clock.now()
     }
 
-    /// A client of the same application with a cache of its own, whose work is done by these tasks.
+    /// A client of the same application with an empty cache of its own; `tasks` runs its work.
     pub(crate) fn with_own_cache(&self, tasks: Arc<dyn Tasks>) -> Self {
         Self::of(self.0.provider.clone(), Arc::clone(&self.0.clock), tasks)
     }
 
-    /// Takes over from what was exported what is newer than what is kept, or missing from it; says
-    /// whether it could be read.
+    /// Merges an exported cache into this one: entries that are newer, or missing here. `false` if
+    /// the record cannot be read.
     pub(crate) fn merged(&self, exported: &[u8]) -> bool {
         self.0.partitions.merge(&self.owner(), exported)
     }
 
-    /// Removes everything that is kept.
+    /// Empties the cache.
     pub(crate) fn clear_cache(&self) {
         self.0.partitions.remove_all("");
     }
 
-    /// Until when what is kept is of use.
+    /// The time after which the cache is useless, for the lifetime of a stored copy.
     pub(crate) fn cache_end(&self) -> CacheEnd {
         let now = self.now();
         let mut all = CacheEnd::Empty;
         self.0.partitions.each(|name, ends, record| {
+            // Only these records have a real refresh token. Those of the application and of
+            // assertions have another credential in its place.
             let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind))
                 && record.refresh_token().is_some();
             let end = match record.last_end() {

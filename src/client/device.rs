@@ -1,4 +1,4 @@
-//! Sign-in on another device (RFC 8628).
+//! The device authorization grant (RFC 8628): sign-in on another device.
 
 use std::{
     fmt,
@@ -19,8 +19,8 @@ use crate::{
     tokens::TokenRequest,
 };
 
-/// A sign-in on another device that was begun. It can be stored, and is given up by
-/// [`cancel`](Self::cancel) or by forgetting it.
+/// A pending sign-in on another device. It can be stored with serde. To give it up, call
+/// [`cancel`](Self::cancel) or drop it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DeviceFlow {
     #[serde(rename = "d", serialize_with = "secret::exposed")]
@@ -41,17 +41,17 @@ pub struct DeviceFlow {
     request: StoredRequest,
     #[serde(rename = "p", default)]
     seen_pending: bool,
-    /// What the last answer asked for, once.
+    /// `Retry-After` of the last answer; applies to one poll.
     #[serde(rename = "r", default)]
     retry_after: Duration,
 }
 
-/// What became of asking whether the person is done.
+/// The result of one poll.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
 pub enum DevicePoll {
-    /// Not yet: ask again after [`DeviceFlow::interval`].
+    /// The person has not finished: poll again after [`DeviceFlow::interval`].
     Pending,
     /// The person has signed in.
     Done(AcquiredTokens),
@@ -64,20 +64,20 @@ impl DeviceFlow {
         &self.user_code
     }
 
-    /// The address that the person opens.
+    /// The URL that the person opens.
     #[must_use]
     pub fn verification_uri(&self) -> &str {
         &self.verification_uri
     }
 
-    /// The same with the code in it, for a QR code, if the provider has that. The person still
-    /// compares the code.
+    /// The same URL with the user code in it, for a QR code, if the provider sent one. The person
+    /// still compares the code (RFC 8628 section 3.3.1).
     #[must_use]
     pub fn verification_uri_complete(&self) -> Option<&str> {
         self.verification_uri_complete.as_deref()
     }
 
-    /// A sentence for the person: the provider's, or one in English.
+    /// An instruction for the person: the provider's text, or an English one.
     #[must_use]
     pub fn message(&self) -> String {
         let ours = || {
@@ -89,25 +89,26 @@ impl DeviceFlow {
         self.message.clone().unwrap_or_else(ours)
     }
 
-    /// When the code ends.
+    /// The end of the code's validity, by the client's clock.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
 
-    /// How long to wait before the next question. It grows where the provider asks for that, and is
-    /// once as long as its `Retry-After` says.
+    /// The wait before the next poll. It grows if the provider answers `slow_down` (RFC 8628
+    /// section 3.5). After a `Retry-After` header the next wait is as long as the header says.
     #[must_use]
     pub fn interval(&self) -> Duration {
         Pace { interval: self.interval, retry_after: self.retry_after }.wait()
     }
 
-    /// Gives the sign-in up: from now on it is over, and the provider is not asked again. What
-    /// comes for a question that is on its way is still kept.
+    /// Ends the flow: further polls return `CodeExpired` and send nothing. Tokens from an in-flight
+    /// poll are still cached.
     pub fn cancel(&mut self) {
         self.expires_at = UnixTime::from_seconds(0);
     }
 
+    /// MSAL reports the last answer of the provider when the code expires; so does this.
     fn expired(&self) -> Error {
         if self.seen_pending {
             let last =
@@ -129,13 +130,13 @@ impl fmt::Debug for DeviceFlow {
 }
 
 impl Client {
-    /// Asks for a code that the person enters on another device. Show [`DeviceFlow::message`], then
+    /// Requests a user code. Show [`DeviceFlow::message`], then call
     /// [`complete_device`](Self::complete_device).
     ///
     /// # Errors
     ///
-    /// `ProviderMisconfigured`: the provider has no such endpoint; what else it answers;
-    /// `ProviderUnreachable`.
+    /// `ProviderMisconfigured`: the provider has no device authorization endpoint; other errors of
+    /// the provider; `ProviderUnreachable`.
     pub async fn begin_device(&self, request: &TokenRequest) -> Result<DeviceFlow, Error> {
         let signing_in = self.signing_in(request)?;
         let shared = self.shared();
@@ -165,21 +166,24 @@ impl Client {
         })
     }
 
-    /// Asks once whether the person is done. Wait for [`DeviceFlow::interval`] before, each time.
+    /// Polls the token endpoint once. Wait for [`DeviceFlow::interval`] before each call.
     ///
-    /// A provider that cannot be reached means not yet, with twice the interval (at most a minute),
-    /// or the wait that it asked for (`Retry-After`).
+    /// If the provider is unreachable, the result is `Pending` with twice the interval (at most a
+    /// minute), or with the wait of its `Retry-After`.
     ///
     /// # Errors
     ///
-    /// `CodeExpired`, with the provider's last word in [`Error::provider`]; `AccessDenied` if the
-    /// person declined; what else the provider answers; those of a token's checks.
+    /// `CodeExpired`, with the provider's last answer in [`Error::provider`]; `AccessDenied` if the
+    /// person declined; other errors of the provider; the errors of ID token verification.
     pub async fn poll_device(&self, flow: &mut DeviceFlow) -> Result<DevicePoll, Error> {
         let shared = self.shared();
+        // The local clock decides first: no request is sent for an expired or cancelled flow.
         if flow.expires_at <= shared.clock.now() {
             return Err(flow.expired());
         }
         let signing_in = self.signing_in(&flow.request.request())?;
+        // In a task of its own: a device code is redeemed once, so the tokens of an accepted poll
+        // are cached even if the caller's future is dropped.
         let (client, device_code) = (self.clone(), flow.device_code.clone());
         let asking = self.to_the_end(async move {
             match signing_in
@@ -203,13 +207,13 @@ impl Client {
         Ok(DevicePoll::Pending)
     }
 
-    /// Waits until the person is done, asking as often as the provider allows. To cancel, drop the
-    /// future, or use [`complete_device_until`](Self::complete_device_until); what comes for a
-    /// question that is on its way is still kept.
+    /// Polls at the provider's interval until the person has signed in. To cancel, drop the future
+    /// or use [`complete_device_until`](Self::complete_device_until). Tokens from an in-flight poll
+    /// are still cached.
     ///
     /// # Errors
     ///
-    /// As [`poll_device`](Self::poll_device).
+    /// Those of [`poll_device`](Self::poll_device).
     pub async fn complete_device(&self, mut flow: DeviceFlow) -> Result<AcquiredTokens, Error> {
         loop {
             self.shared().tasks.pause(flow.interval()).await;
@@ -219,26 +223,32 @@ impl Client {
         }
     }
 
-    /// The same until `cancelled` is ready: then it is given up, and the answer is `None`.
+    /// Like [`complete_device`](Self::complete_device), but gives up when `cancelled` completes:
+    /// the result is `None` then.
     ///
     /// ```
     /// use tower_identity::{Error, client::{AcquiredTokens, Client, DeviceFlow}};
     ///
-    /// /// Waits until somebody presses Ctrl+C.
-    /// async fn wait(client: &Client, flow: DeviceFlow, pressed: impl Future<Output = ()>) -> Result<Option<AcquiredTokens>, Error> {
-    ///     client.complete_device_until(flow, pressed).await
+    /// /// Waits for the sign-in until Ctrl+C is pressed.
+    /// async fn wait(
+    ///     client: &Client,
+    ///     flow: DeviceFlow,
+    ///     ctrl_c: impl Future<Output = ()>,
+    /// ) -> Result<Option<AcquiredTokens>, Error> {
+    ///     client.complete_device_until(flow, ctrl_c).await
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`poll_device`](Self::poll_device).
+    /// Those of [`poll_device`](Self::poll_device).
     pub async fn complete_device_until(
         &self,
         flow: DeviceFlow,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Option<AcquiredTokens>, Error> {
         let (mut completed, mut cancelled) = (pin!(self.complete_device(flow)), pin!(cancelled));
+        // The sign-in is polled first: if both are ready, its tokens are not lost.
         poll_fn(|context| match completed.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map(Some)),
             Poll::Pending => cancelled.as_mut().poll(context).map(|()| Ok(None)),

@@ -7,9 +7,14 @@ fn pending() -> Value {
 }
 
 async fn begun(world: &World, expires_in: u64) -> DeviceFlow {
-    world.next_is(200, json!({
-        "device_code": "d3v1c3", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device", "expires_in": expires_in, "interval": 5,
-    }));
+    world.next_is(
+        200,
+        json!({
+            "device_code": "d3v1c3", "user_code": "WDJB-MJHT",
+            "verification_uri": "https://id.example/device",
+            "expires_in": expires_in, "interval": 5,
+        }),
+    );
     world.client.begin_device(&asks("api")).await.unwrap()
 }
 
@@ -67,7 +72,7 @@ async fn the_provider_says_how_long_to_wait() {
 
 // MSAL-110: Device flow answer `authorization_pending`; poll
 #[tokio::test]
-async fn not_yet_is_not_remembered() {
+async fn a_pending_answer_is_not_cached() {
     let world = World::new();
     let mut flow = begun(&world, 900).await;
     for asked in 1..10 {
@@ -79,7 +84,7 @@ async fn not_yet_is_not_remembered() {
 
 // MSAL-111: Device flow `expires_at` reached; poll
 #[tokio::test]
-async fn a_code_that_nobody_used_ends_with_the_last_answer() {
+async fn an_unused_code_expires_with_the_last_answer() {
     let world = World::new();
     let flow = begun(&world, 60).await;
     for _ in 0..100 {
@@ -94,7 +99,7 @@ async fn a_code_that_nobody_used_ends_with_the_last_answer() {
 }
 
 #[tokio::test]
-async fn the_provider_may_end_it() {
+async fn the_provider_can_end_the_flow() {
     for (said, kind) in [
         ("expired_token", ErrorKind::CodeExpired),
         ("access_denied", ErrorKind::AccessDenied),
@@ -105,7 +110,7 @@ async fn the_provider_may_end_it() {
         let flow = begun(&world, 900).await;
         world.next_is(400, json!({"error": said}));
         if said == "invalid_client" {
-            // Also by the other method.
+            // `complete_device` gives the same error.
             world.next_is(400, json!({"error": said}));
         }
         let error = world.client.complete_device(flow).await.unwrap_err();
@@ -114,7 +119,7 @@ async fn the_provider_may_end_it() {
 }
 
 #[tokio::test]
-async fn a_sign_in_elsewhere_has_to_be_as_strong() {
+async fn a_sign_in_on_another_device_has_to_be_as_strong() {
     for (acr, kind) in [("phr", None), ("pwd", Some(ErrorKind::TokenAcr))] {
         let world = World::with(|config| config.with_required_acr(["phr"]));
         let strong = |world: &World| {
@@ -141,7 +146,7 @@ async fn a_sign_in_elsewhere_has_to_be_as_strong() {
 }
 
 #[tokio::test]
-async fn forgetting_the_flow_ends_it() {
+async fn dropping_the_flow_ends_it() {
     let world = Arc::new(World::new());
     let flow = begun(&world, 900).await;
     world.http.hold();
@@ -158,7 +163,7 @@ async fn forgetting_the_flow_ends_it() {
 }
 
 #[tokio::test]
-async fn a_flow_is_given_up_where_it_is_said() {
+async fn a_cancelled_flow_sends_nothing_more() {
     let world = World::new();
     let mut flow = begun(&world, 900).await;
     let asked = world.calls();
@@ -182,7 +187,7 @@ async fn a_flow_is_given_up_where_it_is_said() {
 }
 
 #[tokio::test]
-async fn claims_and_resource_go_along_with_every_way_to_sign_in() {
+async fn every_sign_in_sends_claims_and_resource() {
     let world = World::new();
     let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
     let request = asks("api").with_resource("https://api.example").with_challenge(claims);
@@ -195,7 +200,10 @@ async fn claims_and_resource_go_along_with_every_way_to_sign_in() {
     };
     world.next_is(
         200,
-        json!({"device_code": "d", "user_code": "u", "verification_uri": "https://id.example/d", "expires_in": 900}),
+        json!({
+            "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/d",
+            "expires_in": 900,
+        }),
     );
     let flow = world.client.begin_device(&request).await.unwrap();
     sent(&world);

@@ -1,4 +1,4 @@
-//! Work on behalf of a caller that goes on when the caller's token has ended.
+//! Long-running work on behalf of a caller, which continues after the caller's token has expired.
 
 use super::{
     app::fingerprint,
@@ -12,20 +12,24 @@ use crate::{
 };
 
 impl Client {
-    /// Begins work on behalf of the caller with `assertion`, which goes on when that token has ended:
-    /// an export of a mailbox, an agent. Returns a token as [`on_behalf_of`](Self::on_behalf_of)
-    /// does, and keeps the refresh token that comes with it under `key`, a name of your choice for
-    /// the work. What was kept under that name before is replaced.
+    /// Starts work on behalf of the caller with `assertion` that continues after that token has
+    /// expired, such as the export of a mailbox, or an agent. Returns a token like
+    /// [`on_behalf_of`](Self::on_behalf_of), and caches the refresh token of the response under
+    /// `key`, a name of your choice for the work. Earlier tokens under that name are replaced.
     ///
-    /// The work gets its tokens by [`long_running_token`](Self::long_running_token), and ends with
-    /// [`end_long_running`](Self::end_long_running). With
-    /// [`StoredCaches`](crate::StoredCaches) it goes on in another process, or after a restart:
+    /// The work acquires its tokens with [`long_running_token`](Self::long_running_token), and ends
+    /// with [`end_long_running`](Self::end_long_running). With
+    /// [`StoredCaches`](crate::StoredCaches) it can continue in another process or after a restart:
     ///
     /// ```
     /// use tower_identity::{AccessToken, Error, Secret, StoredCaches, client::TokenRequest};
     ///
-    /// /// In the request that asks for the work.
-    /// async fn begin(caches: &StoredCaches, job: &str, assertion: &Secret) -> Result<AccessToken, Error> {
+    /// /// In the request that starts the work.
+    /// async fn begin(
+    ///     caches: &StoredCaches,
+    ///     job: &str,
+    ///     assertion: &Secret,
+    /// ) -> Result<AccessToken, Error> {
     ///     let request = TokenRequest::new(["https://graph.microsoft.com/Mail.Read"])?;
     ///     let work = async |client: tower_identity::client::Client| {
     ///         client.begin_long_running(job, assertion, &request).await
@@ -42,12 +46,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of [`on_behalf_of`](Self::on_behalf_of); `NoRefreshToken`: the provider gave none.
+    /// Those of [`on_behalf_of`](Self::on_behalf_of); `NoRefreshToken`: the provider
+    /// issued none.
     ///
     /// # Security
     ///
-    /// The key gives access to everything that the person allowed this application to do: keep it
-    /// from callers, or check with each use that it is the caller's own.
+    /// The key gives access to everything that the person allowed this application to do: do not
+    /// disclose it to callers, or check at each use that it belongs to the caller.
     pub async fn begin_long_running(
         &self,
         key: &str,
@@ -57,7 +62,7 @@ impl Client {
         self.check_on_behalf(assertion, request)?;
         let (client, name) = (self.clone(), partition(key));
         let (assertion, request) = (assertion.clone(), request.clone());
-        // What it brings is kept also if the caller goes away.
+        // In a task of its own: the tokens are cached even if the caller's future is dropped.
         self.to_the_end(async move {
             let begun = client.begin(&name, &assertion, &request).await;
             begun.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
@@ -102,15 +107,15 @@ impl Client {
         })
     }
 
-    /// A token of work that [`begin_long_running`](Self::begin_long_running) has begun under this
-    /// key: the one of an equal request, or a new one by the refresh token of the work.
+    /// A token for work that [`begin_long_running`](Self::begin_long_running) started under this
+    /// key: the cached token of an equal request, or a new one by the refresh token of the work.
     ///
     /// # Errors
     ///
-    /// - `NoRefreshToken`: no work of this key is kept;
-    /// - `InvalidGrant`, `InteractionRequired`: the work cannot go on before the person has called
-    ///   again;
-    /// - and what else the provider answers; `CredentialUnavailable`, `ProviderUnreachable`.
+    /// - `NoRefreshToken`: the cache has no work under this key;
+    /// - `InvalidGrant`, `InteractionRequired`: the work cannot continue until the person has
+    ///   called the application again;
+    /// - other errors of the provider, `CredentialUnavailable`, `ProviderUnreachable`.
     pub async fn long_running_token(
         &self,
         key: &str,
@@ -128,17 +133,17 @@ impl Client {
         shared.work.access_token(&grant, request).await
     }
 
-    /// Removes what is kept of the work of this key; returns whether there was any.
+    /// Removes the tokens of the work under this key; `false` if there were none.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn end_long_running(&self, key: &str) -> bool {
         self.shared().partitions.remove_of(&partition(key), |_| true)
     }
 }
 
-/// With this scope a provider gives a refresh token (OpenID Connect Core section 11).
+/// The scope that requests a refresh token (OpenID Connect Core section 11).
 pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
-/// The name of a partition has a bounded length and says nothing about the work.
+/// The partition's name: a hash of the key, of bounded length, that discloses nothing about it.
 fn partition(key: &str) -> String {
     format!("{WORK}{}", fingerprint(&Secret::from(key)))
 }

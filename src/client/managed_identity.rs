@@ -1,4 +1,5 @@
-//! [`ManagedIdentity`]: tokens that Azure gives to whatever runs on one of its machines or services, without any credential.
+//! [`ManagedIdentity`]: tokens for code on Azure machines and services, without a credential of the
+//! application.
 
 use std::{fmt, sync::Arc};
 
@@ -20,48 +21,48 @@ use crate::{
     },
 };
 
-/// Which identity: a machine can have several.
+/// The managed identity to use. A machine can have several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ManagedIdentityId {
-    /// The one that belongs to the machine or service itself.
+    /// The identity that Azure created with the machine or service.
     #[default]
     SystemAssigned,
-    /// One that was assigned, by its client id.
+    /// A user-assigned identity, by its client ID.
     ClientId(String),
-    /// One that was assigned, by its object id.
+    /// A user-assigned identity, by its object ID.
     ObjectId(String),
-    /// One that was assigned, by its resource id (`/subscriptions/…`).
+    /// A user-assigned identity, by its resource ID (`/subscriptions/…`).
     ResourceId(String),
 }
 
-/// Where a machine or service gets its tokens from.
+/// The local HTTP endpoint that issues the tokens of managed identities.
 ///
-/// Implement it for an endpoint that the crate does not know; its answers have to be those of the
-/// others: JSON with `access_token` and `expires_in` or `expires_on`.
+/// Implement it for an endpoint that this crate does not know. Its answer has to be JSON with
+/// `access_token`, and `expires_in` or `expires_on`.
 pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
-    /// The request for a token of that identity for that resource.
+    /// The HTTP request for a token of that identity for that resource.
     ///
     /// # Errors
     ///
-    /// The parts do not make a request.
+    /// The parts do not form a valid HTTP request.
     fn request(
         &self,
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error>;
 
-    /// Whether it has tokens of that identity. The default is that it may have those of every one.
+    /// Whether the endpoint supports this identity. The default is `true`.
     fn takes(&self, _identity: &ManagedIdentityId) -> bool {
         true
     }
 
-    /// The request to send once more after this answer, with the proof that it asks for; `None` if
-    /// the answer is the last word. The default is that it is.
+    /// The request to send after a challenge, with the proof that the challenge demands; `None` if
+    /// this answer is final. The default is `None`.
     ///
     /// # Errors
     ///
-    /// What it asks for cannot be given: a sentence without any secret.
+    /// The proof cannot be given: the reason, without secrets.
     fn proven(
         &self,
         _request: Request<Bytes>,
@@ -80,7 +81,8 @@ pub struct AppService {
 }
 
 impl AppService {
-    /// The endpoint, and the header that proves that the request comes from the application.
+    /// An endpoint from its URL, with the header value that proves that the request comes from the
+    /// application and not from another host.
     ///
     /// # Errors
     ///
@@ -98,6 +100,7 @@ impl ManagedIdentityEndpoint for AppService {
     ) -> Result<Request<Bytes>, http::Error> {
         let url = with_query(&self.endpoint, "2019-08-01", resource, identity, "mi_res_id");
         let mut header = http::HeaderValue::from_str(self.header.expose())?;
+        // Keeps the value out of `Debug` output, for example in an HTTP client's logs.
         header.set_sensitive(true);
         Request::get(url.as_str())
             .header("X-IDENTITY-HEADER", header)
@@ -106,27 +109,27 @@ impl ManagedIdentityEndpoint for AppService {
     }
 }
 
-/// The metadata service of virtual machines, on the link of the machine.
+/// The instance metadata service (IMDS) of virtual machines, on a link-local address.
 #[derive(Clone, Debug)]
 pub struct VirtualMachine {
     endpoint: Url,
 }
 
 impl VirtualMachine {
-    /// `http://169.254.169.254`, where every machine finds it.
+    /// The usual address, `http://169.254.169.254`.
     ///
     /// # Errors
     ///
-    /// Never; as [`at`](Self::at).
+    /// None in practice; the signature is that of [`at`](Self::at).
     pub fn new() -> Result<Self, ConfigError> {
         Self::at("http://169.254.169.254")
     }
 
-    /// Another host with the same service (`AZURE_POD_IDENTITY_AUTHORITY_HOST`).
+    /// The same service on another host (`AZURE_POD_IDENTITY_AUTHORITY_HOST`).
     ///
     /// # Errors
     ///
-    /// It is not an `http` or `https` URL.
+    /// The text is not an `http` or `https` URL.
     pub fn at(host: &str) -> Result<Self, ConfigError> {
         let mut endpoint = http_url("AZURE_POD_IDENTITY_AUTHORITY_HOST", host)?;
         endpoint.set_path("/metadata/identity/oauth2/token");
@@ -145,6 +148,7 @@ impl ManagedIdentityEndpoint for VirtualMachine {
     }
 }
 
+/// Parses the URL of an endpoint. `setting` is the variable that the error names.
 pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     Url::parse(text)
         .ok()
@@ -152,6 +156,8 @@ pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigE
         .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
 }
 
+/// The URL of a token request. `resource_id` is the parameter for a resource ID, whose name differs
+/// between the endpoints (`mi_res_id`, `msi_res_id`).
 pub(super) fn with_query(
     endpoint: &Url,
     version: &str,
@@ -172,7 +178,7 @@ pub(super) fn with_query(
     url
 }
 
-/// Gets and keeps the tokens of one managed identity. Clones share them.
+/// A source of tokens for one managed identity, with a cache. Clones share the cache.
 ///
 /// ```no_run
 /// use tower_identity::client::{ManagedIdentity, ManagedIdentityId};
@@ -192,14 +198,14 @@ pub struct ManagedIdentity {
 }
 
 impl ManagedIdentity {
-    /// The endpoint of the service or machine that this runs on: App Service and its like if
-    /// `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and
-    /// `IMDS_ENDPOINT` are, otherwise that of a virtual machine.
+    /// Selects the endpoint from the environment: App Service if `IDENTITY_ENDPOINT` and
+    /// `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` are,
+    /// otherwise the metadata service of a virtual machine.
     ///
     /// # Errors
     ///
-    /// The environment is that of Service Fabric, whose endpoint has a certificate of its own that
-    /// this does not check; or what it names is not an URL.
+    /// The environment is that of Service Fabric, whose endpoint has a self-signed certificate
+    /// (not supported); or a variable is not a URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
         Ok(Self::new(
             endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?,
@@ -207,7 +213,7 @@ impl ManagedIdentity {
         ))
     }
 
-    /// That endpoint.
+    /// A source of tokens with this endpoint.
     #[must_use]
     pub fn new(endpoint: Arc<dyn ManagedIdentityEndpoint>, identity: ManagedIdentityId) -> Self {
         let source = Source {
@@ -232,26 +238,26 @@ impl ManagedIdentity {
         Self { source, partitions, grants }
     }
 
-    /// Sends requests by another client. The default is a [`ReqwestClient`], which uses no proxy
-    /// for such addresses.
+    /// Sends requests with another HTTP client. The default is a [`ReqwestClient`], which uses no
+    /// proxy for link-local addresses.
     #[must_use]
     pub fn with_http_client(self, http: impl HttpClient) -> Self {
         Self::of(Source { http: Arc::new(http), ..self.source })
     }
 
-    /// Takes the time from another clock, for tests. The default is [`SystemClock`].
+    /// Uses another clock, for tests. The default is [`SystemClock`].
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self::of(Source { clock: Arc::new(clock), ..self.source })
     }
 
-    /// A token for that resource (`https://vault.azure.net`): kept, or from the endpoint. A scope
-    /// that ends in `/.default` is taken for its resource.
+    /// A token for that resource (`https://vault.azure.net`), from the cache or the endpoint. The
+    /// suffix `/.default` of a scope is removed.
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: it is no resource; what the endpoint answers; `ProviderUnreachable`, which
-    /// is also what a machine without the endpoint meets.
+    /// `RequestInvalid`: the resource is empty; the endpoint's own errors; `ProviderUnreachable`,
+    /// also on a machine without the endpoint.
     pub async fn token(&self, resource: &str) -> Result<AccessToken, Error> {
         let resource = resource.strip_suffix("/.default").unwrap_or(resource);
         let request = TokenRequest::new([resource])?;
@@ -271,10 +277,13 @@ fn endpoint(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
     match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+        // Service Fabric sets the variables of App Service and this one. Its self-signed
+        // certificate would have to be pinned by the thumbprint.
         (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
             Err(ConfigError::new(
                 "IDENTITY_SERVER_THUMBPRINT",
-                "Service Fabric's managed identity has a certificate that only its thumbprint vouches for, which is not supported: use a certificate there",
+                "Service Fabric's managed identity has a certificate that only its thumbprint \
+                 vouches for, which is not supported: use a certificate there",
             ))
         }
         (Some(endpoint), Some(header)) => Ok(Arc::new(AppService::new(&endpoint, header)?)),
@@ -288,7 +297,7 @@ fn endpoint(
     }
 }
 
-/// The endpoint as the one who refreshes.
+/// An endpoint with one identity, as the source of new tokens for the cache.
 #[derive(Clone, Debug)]
 struct Source {
     endpoint: Arc<dyn ManagedIdentityEndpoint>,
@@ -300,6 +309,7 @@ struct Source {
 #[async_trait]
 impl Refresher for Source {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+        // Sent anyway, the request would return the token of another identity.
         if !self.endpoint.takes(&self.identity) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,

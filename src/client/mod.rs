@@ -1,29 +1,35 @@
-//! Tokens without a web application: every grant, silent acquisition, accounts. Usable alone; the
-//! layer does not need it.
+//! Tokens without a web application: every grant, silent acquisition and accounts. The layer does
+//! not need this module, nor this module the layer.
 //!
 //! - [`Client`] is one application at one provider. It needs no base URL and no pages.
-//! - A public client says [`ClientCredential::none`](crate::ClientCredential::none); what only an
-//!   application with a credential can do says so.
-//! - Tokens are kept in memory, and leave it as one text ([`Client::export_cache`]), or sealed into
-//!   any store of the `tower-sessions` family ([`StoredCaches`](crate::StoredCaches)).
-//! - Equal requests that come at the same time are sent once. A provider that refuses or is down is
-//!   not asked again at once.
+//! - A public client uses [`ClientCredential::none`](crate::ClientCredential::none). Methods that
+//!   need a credential say so in their `# Errors`.
+//! - Tokens are cached in memory. The cache can be exported as one text
+//!   ([`Client::export_cache`]), or stored encrypted in any store of the `tower-sessions` family
+//!   ([`StoredCaches`](crate::StoredCaches)).
+//! - Equal requests at the same time are sent once. After a refusal or an outage an equal request
+//!   is not sent again at once.
 //!
 //! ```no_run
-//! use tower_identity::{Authority, ClientCredential, IdentityConfig, client::{Client, TokenRequest}};
+//! use tower_identity::{
+//!     Authority, ClientCredential, IdentityConfig,
+//!     client::{Client, TokenRequest},
+//! };
 //!
 //! # async fn daemon() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = IdentityConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "6731de76-14a6-49ae-97bc-6eba6914391e")
+//! let authority = Authority::entra("contoso.onmicrosoft.com")?;
+//! let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
 //!     .with_credential(ClientCredential::certificate_file("/run/secrets/app.pem"));
 //! let client = Client::new(config)?;
 //!
-//! let token = client.for_app(&TokenRequest::new(["https://graph.microsoft.com/.default"])?).await?;
+//! let request = TokenRequest::new(["https://graph.microsoft.com/.default"])?;
+//! let token = client.for_app(&request).await?;
 //! println!("Bearer {}", token.expose());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What MSAL Python's names are here
+//! # The names of MSAL Python and their counterparts
 //!
 //! | MSAL Python | here |
 //! |---|---|
@@ -60,16 +66,16 @@
 //!
 //! # Limits
 //!
-//! One client keeps at most 10,000 accounts, and as many tenants and assertions (of each kind those
-//! that were used longest ago leave first), each with at most 1,000 access tokens and 256 KiB of
-//! text. An account with one access token takes about 6 KiB at Entra, nearly all of it the tokens
-//! themselves.
+//! One client caches at most 10,000 accounts, 10,000 tenants and 10,000 assertions; the least
+//! recently used of each kind leave first. Each has at most 1,000 access tokens and 256 KiB of
+//! text. An account with one access token takes about 6 KiB at Entra ID, nearly all of it the
+//! tokens themselves.
 //!
 //! # Security
 //!
-//! One client is meant for one process that acts for itself or for its own users: whoever has it
-//! can get a token of every account in it. In a web application keep one cache per signed-in person
-//! ([`StoredCaches`](crate::StoredCaches)), or use the layer, which does.
+//! One client is meant for one process that acts for itself or for its own users: code that has the
+//! client can get a token of every account in it. In a web application use one cache per signed-in
+//! person ([`StoredCaches`](crate::StoredCaches)), or the layer, which has that built in.
 
 mod account;
 mod acquired;

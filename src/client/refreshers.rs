@@ -1,4 +1,4 @@
-//! What each kind of partition asks the provider for when it has no token that lasts.
+//! The requests that renew the tokens of each kind of cache partition.
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use crate::{
     tokens::{Issued, RefreshRequest, Refreshed, Refresher},
 };
 
-/// By the refresh token of an account.
+/// Renews with the refresh token of an account.
 #[derive(Debug)]
 pub(super) struct ForUser(pub(super) Provider);
 
@@ -23,7 +23,7 @@ impl Refresher for ForUser {
         refresh_token: &Secret,
         request: &RefreshRequest,
     ) -> Result<Refreshed, Error> {
-        // The scopes of the sign-in keep refresh token and ID token coming.
+        // `openid` and `offline_access` make the answer include an ID token and a refresh token.
         let config = self.0.config();
         let metadata = self.0.metadata().await?;
         let scopes =
@@ -33,7 +33,8 @@ impl Refresher for ForUser {
     }
 }
 
-/// By the application's own credential. What stands for a refresh token in its record is not sent.
+/// Renews with the application's own credential. The record's placeholder for a refresh token is
+/// not sent.
 #[derive(Debug)]
 pub(super) struct ForApp(pub(super) Provider);
 
@@ -43,13 +44,13 @@ impl Refresher for ForApp {
         exchanged(&self.0, Grant::ClientCredentials, request).await
     }
 
-    /// Nothing is used up: requests for other scopes need not wait.
+    /// The grant is not used up, so requests for other scopes may run at the same time.
     fn order(&self) -> Order {
         Order::AtOnce
     }
 }
 
-/// By the assertion that an API was called with, which stands for a refresh token in the record.
+/// Renews with the caller's assertion, which the record has in the place of a refresh token.
 #[derive(Debug)]
 pub(super) struct OnBehalf(pub(super) Provider);
 
@@ -63,14 +64,14 @@ impl Refresher for OnBehalf {
         exchanged(&self.0, Grant::OnBehalfOf(assertion), request).await
     }
 
-    /// Nothing is used up: requests for other scopes need not wait.
+    /// The grant is not used up, so requests for other scopes may run at the same time.
     fn order(&self) -> Order {
         Order::AtOnce
     }
 }
 
-/// By the refresh token that came on behalf of a caller, for work that goes on without the caller.
-/// Nothing in an ID token is of interest, so that none is asked for.
+/// Renews with the refresh token of an on-behalf-of grant, for work that continues without the
+/// caller. It requests no ID token, because its claims are not needed.
 #[derive(Debug)]
 pub(super) struct ForWork(pub(super) Provider);
 
@@ -87,14 +88,15 @@ impl Refresher for ForWork {
     }
 }
 
-/// The scopes as they were given, and the access token alone: a refresh token would outlive what it
-/// was given for.
+/// Sends a grant with exactly the requested scopes, and takes the access token alone: a refresh
+/// token would outlive the assertion or credential that it was issued for.
 async fn exchanged(
     provider: &Provider,
     grant: Grant<'_>,
     request: &RefreshRequest,
 ) -> Result<Refreshed, Error> {
     let asked = request.asked(request.scopes().as_str());
+    // An application has a token per tenant: the token endpoint of that tenant issues it.
     let answer = match request.tenant() {
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,

@@ -1,4 +1,4 @@
-//! Tokens without anybody being asked.
+//! Acquisition of tokens without user interaction.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::{
     tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
 };
 
-/// How long is remembered what took the place of a refresh token whose import did not end with an
-/// account.
+/// Lifetime of the record that maps an imported refresh token to its successor, until the import
+/// has succeeded.
 const IMPORT_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// What became of a silent acquisition.
+/// The result of a silent acquisition.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
 pub enum Silent {
-    /// A token: from the cache, or by refresh.
+    /// A token, from the cache or by refresh.
     Token(AccessToken),
-    /// Nothing is kept of the account that a token could be had with: let the person sign in.
+    /// The cache has no refresh token of the account: the person has to sign in.
     NothingCached,
-    /// The provider was asked and refused. The kind `InteractionRequired` says that the person can
-    /// do something about it: let them sign in with the claims in [`Error::provider`]. The refresh
-    /// token stays, but the same request is answered so for a minute.
+    /// The provider refused the refresh. With the kind `InteractionRequired` the person has to sign
+    /// in with the claims in [`Error::provider`]. The refresh token stays cached, but an equal
+    /// request gets the same answer for a minute without being sent.
     Refused(Error),
 }
 
@@ -46,9 +46,8 @@ impl Silent {
         }
     }
 
-    /// Why the provider refused: Entra's suberror, if it is one that a person can do something
-    /// about (`basic_action`, `consent_required`, …); otherwise an empty text, as in MSAL's
-    /// `classification`. `None` if it did not refuse.
+    /// Entra ID's suberror if a person can resolve it (`basic_action`, `consent_required`, …),
+    /// otherwise an empty text, as MSAL's `classification`. `None` if the provider did not refuse.
     #[must_use]
     pub fn classification(&self) -> Option<&str> {
         match self {
@@ -59,18 +58,17 @@ impl Silent {
 }
 
 impl Client {
-    /// A token of the account for what the request asks for: the one of an equal request, or one
-    /// that carries more, or a new one by refresh.
+    /// A token of the account for this request: a cached token of an equal request or of one with
+    /// more scopes, or a new one by refresh.
     ///
-    /// A token counts as expired five minutes early; but one that is still valid is given out where
-    /// the provider cannot be asked. Where the provider said when it would like to be asked again
-    /// (`refresh_in`), that is done in the background. The refresh runs to its end also if the
-    /// caller goes away.
+    /// A token counts as expired five minutes before its end, but is still returned while it is
+    /// valid if the provider is unreachable. A token whose `refresh_in` has passed is renewed in
+    /// the background. If this future is dropped, the refresh still finishes.
     ///
     /// # Errors
     ///
-    /// Passing ones: `ProviderUnreachable` and others that say nothing about the account.
-    /// [`Silent`] has the rest.
+    /// Temporary ones, such as `ProviderUnreachable`, which say nothing about the account. All
+    /// other results are in [`Silent`].
     pub async fn acquire_silent(
         &self,
         account: &Account,
@@ -81,7 +79,9 @@ impl Client {
         let Some(grant) = found else { return Ok(Silent::NothingCached) };
         match shared.users.access_token(&grant, request).await {
             Ok(token) => Ok(Silent::Token(token)),
+            // The account exists, but has no refresh token.
             Err(error) if crate::tokens::is_without_grant(&error) => Ok(Silent::NothingCached),
+            // A refusal says something about the account; any other error may pass on its own.
             Err(error) => match error.kind() {
                 ErrorKind::InvalidGrant
                 | ErrorKind::InteractionRequired
@@ -96,23 +96,22 @@ impl Client {
         }
     }
 
-    /// Redeems a refresh token that was obtained elsewhere, by the same application, and keeps what
-    /// it brings.
+    /// Redeems a refresh token that the same application obtained elsewhere, and caches the tokens.
     ///
-    /// A provider that rotates refresh tokens gives another one, and takes this one no more:
+    /// A provider that rotates refresh tokens returns a new one and invalidates this one:
     ///
-    /// - if it gave no ID token, there is no account to keep it with: [`AcquiredTokens::refresh_token`]
-    ///   has it. Store it in the place of the old one;
-    /// - if this fails for a passing reason after the exchange, call it again with the same refresh
-    ///   token: the new one is remembered for a day, and sent.
+    /// - If the response has no ID token, there is no account to cache the new one for:
+    ///   [`AcquiredTokens::refresh_token`] returns it. Store it instead of the old one.
+    /// - If the import fails for a temporary reason after the exchange, call this method again with
+    ///   the same refresh token: the new one is remembered for a day and sent in its place.
     ///
-    /// It is done to the end, also if the caller goes away. Of imports of one refresh token at the
-    /// same time the first is sent, and the others get their tokens from what it brought.
+    /// If this future is dropped, the import still finishes. Concurrent imports of one refresh
+    /// token send one request; the others then acquire their tokens from its result.
     ///
     /// # Errors
     ///
-    /// `InvalidGrant` and the like if the provider refuses it; those of a token's checks;
-    /// `ProviderUnreachable`.
+    /// `InvalidGrant` and the like if the provider refuses the refresh token; the errors of ID
+    /// token verification; `ProviderUnreachable`.
     pub async fn import_refresh_token(
         &self,
         refresh_token: &Secret,
@@ -129,13 +128,14 @@ impl Client {
                 .in_current_span()
         });
         match outcome.await? {
-            // The refresh token is spent, and its account is there.
+            // The first import has redeemed the refresh token: its account has a newer one.
             Ok(first) if !is_first => self.again(&first, request).await,
             outcome => outcome,
         }
     }
 
-    /// Imports a refresh token, and forgets what took its place once that is of no more use.
+    /// Imports a refresh token, and drops the record of its successor once that is not needed: the
+    /// account has the successor, or the provider has refused for good.
     async fn imported_once(
         &self,
         refresh_token: Secret,
@@ -154,7 +154,7 @@ impl Client {
         outcome
     }
 
-    /// The token of an import that was joined while it was under way.
+    /// The tokens for a request that joined an import of the same refresh token.
     async fn again(
         &self,
         first: &AcquiredTokens,
@@ -171,8 +171,8 @@ impl Client {
         }
     }
 
-    /// Sends what has taken the refresh token's place by now, and remembers what takes that one's
-    /// before anything else can fail.
+    /// Sends the newest successor of the refresh token, and records the next successor before any
+    /// later step (verification, caching) can fail.
     async fn import(
         &self,
         refresh_token: Secret,
@@ -194,7 +194,7 @@ impl Client {
                 let record = || GrantRecord::without_sign_in(self.person(name, None), next.clone());
                 shared.partitions.find_or_insert(partition, Some(ends), record)?;
             }
-            // A provider that does not rotate says nothing: the token stays the one.
+            // Without a new one the old refresh token stays valid (RFC 6749 section 6).
             None => answer.refresh_token = Some(refresh_token),
         }
         self.take(
@@ -205,20 +205,19 @@ impl Client {
         .await
     }
 
-    /// Exchanges somebody's user name and password for tokens (RFC 6749 section 4.3).
+    /// Exchanges a user name and a password for tokens (RFC 6749 section 4.3).
     ///
     /// # Errors
     ///
-    /// `InvalidGrant` if they are wrong, `InteractionRequired` if the provider wants to see the
-    /// person; those of a token's checks; `ProviderUnreachable`.
+    /// `InvalidGrant` if the password is wrong, `InteractionRequired` if the provider demands an
+    /// interactive sign-in; the errors of ID token verification; `ProviderUnreachable`.
     ///
     /// # Security
     ///
-    /// **Do not use this where anything else is possible.** The application sees the password,
-    /// second factors and Conditional Access cannot be asked for, personal accounts and federated
-    /// ones often do not work, and OAuth 2.1 has removed the grant. It is here for test accounts
-    /// and for devices that cannot be changed; [`begin_device`](Self::begin_device) needs no
-    /// password.
+    /// **Do not use this where anything else is possible.** The application sees the password;
+    /// second factors and Conditional Access do not work; personal and federated accounts often do
+    /// not either; OAuth 2.1 has removed the grant. It exists for test accounts and for devices
+    /// that cannot be changed; [`begin_device`](Self::begin_device) needs no password.
     pub async fn acquire_by_password(
         &self,
         username: &str,
@@ -237,5 +236,5 @@ impl Client {
     }
 }
 
-/// Imports that are under way, by the fingerprint of the refresh token: most providers take it once.
+/// Imports in flight, by the fingerprint of the refresh token: most providers accept it once.
 pub(super) type Imports = SingleFlight<String, (), Result<AcquiredTokens, Error>>;

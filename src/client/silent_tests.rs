@@ -1,4 +1,4 @@
-//! What is kept, and what becomes of it.
+//! Silent acquisition, imported refresh tokens and the cache.
 
 use super::*;
 
@@ -6,7 +6,7 @@ async fn silent(world: &World, account: &Account, request: TokenRequest) -> Sile
     world.client.acquire_silent(account, &request).await.unwrap()
 }
 
-/// A world in which Ada has signed in for `x`.
+/// A [`World`] in which Ada has signed in for the scope `x`.
 async fn signed_in() -> (World, Account) {
     let world = World::new();
     let account = world.sign_in("ada", &["x"]).await.account().unwrap().clone();
@@ -15,7 +15,7 @@ async fn signed_in() -> (World, Account) {
 
 // MSAL-061: Token expires_in=900, refresh_in=450; silent call at t=0
 #[tokio::test]
-async fn a_fresh_token_is_given_out_without_asking_anybody() {
+async fn a_fresh_token_comes_from_the_cache() {
     let (world, ada) = signed_in().await;
     let token = silent(&world, &ada, asks("x")).await.token().unwrap();
     assert_eq!((token.expose(), world.calls()), ("access-of-ada", 1));
@@ -29,12 +29,16 @@ async fn a_fresh_token_is_given_out_without_asking_anybody() {
 // MSAL-060: Token with `expires_in=60`; silent call
 // MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
 #[tokio::test]
-async fn less_than_five_minutes_is_over() {
+async fn a_token_with_less_than_five_minutes_left_is_renewed() {
     let (world, ada) = signed_in().await;
     world.clock.advance(seconds(3300 - 1));
     assert_eq!(silent(&world, &ada, asks("x")).await.token().unwrap().expose(), "access-of-ada");
     world.clock.advance(seconds(1));
-    world.next_is(200, json!({"access_token": "new", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rotated"}));
+    let renewed = json!({
+        "access_token": "new", "token_type": "Bearer", "expires_in": 3600,
+        "refresh_token": "rotated",
+    });
+    world.next_is(200, renewed);
     let token = silent(&world, &ada, asks("x")).await.token().unwrap();
     assert_eq!((token.expose(), token.source()), ("new", TokenSource::Provider));
     assert_eq!((world.last()["refresh_token"].as_str(), world.calls()), ("refresh-of-ada", 2));
@@ -48,11 +52,14 @@ async fn less_than_five_minutes_is_over() {
 
 // MSAL-062: Token expires_in=3599, refresh_in=-1; IdP answers 200 `{access_token:"new
 //   AT",refresh_in:123}`; silent call
-/// In the background, because nobody has to wait for it.
+/// In the background: the caller already has a valid token.
 #[tokio::test]
-async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_out() {
+async fn after_refresh_in_the_old_token_is_returned_and_renewed_in_the_background() {
     let (world, ada) = signed_in().await;
-    world.next_is(200, json!({"access_token": "aging", "token_type": "Bearer", "expires_in": 3599, "refresh_in": 100}));
+    let aging = json!({
+        "access_token": "aging", "token_type": "Bearer", "expires_in": 3599, "refresh_in": 100,
+    });
+    world.next_is(200, aging);
     silent(&world, &ada, asks("y")).await.token().unwrap();
     world.clock.advance(seconds(99));
     assert_eq!(
@@ -69,7 +76,7 @@ async fn what_the_provider_wants_to_renew_is_renewed_while_the_old_one_is_given_
 // MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
 // MSAL-092: no capabilities, challenge only; merged
 #[tokio::test]
-async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
+async fn force_and_challenge_bypass_the_cache_and_replace_its_token() {
     let (world, ada) = signed_in().await;
     let token = silent(&world, &ada, asks("x").forced()).await.token().unwrap();
     assert_eq!((token.expose(), world.last().contains_key("claims")), ("access-2", false));
@@ -82,7 +89,7 @@ async fn force_and_challenge_go_past_the_cache_and_replace_what_is_there() {
 
 // MSAL-045: Scopes given as [s2,s1] then [s1,s2]; stored
 // MSAL-044: Access-token key; two responses for different tenants, same user
-/// Whatever changes the answer is part of what a token is kept for, the order of scopes is not.
+/// Every parameter that changes the answer is part of the cache key; the order of scopes is not.
 #[tokio::test]
 async fn two_requests_share_a_token_only_if_they_are_the_same() {
     let world = World::entra("organizations", IdentityConfig::with_any_tenant);
@@ -112,9 +119,12 @@ async fn two_requests_share_a_token_only_if_they_are_the_same() {
 // MSAL-050: Requested scope `invalid_scope`, response scope `valid_scope1 valid_scope2`; the same
 //   request is made again
 #[tokio::test]
-async fn a_token_answers_for_what_was_granted_and_not_for_what_was_asked() {
+async fn a_token_is_cached_for_the_granted_scopes_and_not_for_the_requested_ones() {
     let (world, ada) = signed_in().await;
-    let granted = json!({"access_token": "less", "token_type": "Bearer", "expires_in": 3600, "scope": "valid1 valid2"});
+    let granted = json!({
+        "access_token": "less", "token_type": "Bearer", "expires_in": 3600,
+        "scope": "valid1 valid2",
+    });
     world.next_is(200, granted.clone());
     let token = silent(&world, &ada, asks("invalid")).await.token().unwrap();
     assert_eq!(token.missing_scopes().collect::<Vec<_>>(), ["invalid"]);
@@ -252,7 +262,7 @@ async fn a_thousand_callers_make_one_request() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_loses_nothing() {
+async fn a_cancelled_caller_loses_no_token() {
     let world = Arc::new(World::new());
     let begun =
         world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
@@ -260,7 +270,9 @@ async fn a_caller_that_goes_away_loses_nothing() {
         world.next_is(
             200,
             json!({
-                "device_code": "d", "user_code": "u", "verification_uri": "https://id.example/device", "expires_in": 900,
+                "device_code": "d", "user_code": "u",
+                "verification_uri": "https://id.example/device",
+                "expires_in": 900,
             }),
         );
         world.client.begin_device(&asks("x")).await.unwrap()
@@ -318,7 +330,7 @@ async fn accounts_are_found_by_name_in_any_case() {
 }
 
 #[tokio::test]
-async fn an_account_is_its_issuer_and_its_subject() {
+async fn an_account_is_identified_by_issuer_and_subject() {
     let (world, ada) = signed_in().await;
     for (member, value) in [("iss", "https://evil.example"), ("sub", "eve")] {
         let mut stored = serde_json::to_value(&ada).unwrap();
@@ -362,7 +374,7 @@ async fn a_cache_moves_to_another_process() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_of_elsewhere_becomes_an_account() {
+async fn an_imported_refresh_token_becomes_an_account() {
     let world = World::new();
     world.next(|_| {
         let mut tokens = person("ada", |claims| claims["nonce"] = json!("of the first sign-in"));
@@ -480,9 +492,9 @@ async fn a_guest_has_a_token_in_each_tenant() {
     assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
 }
 
-/// A provider that takes a refresh token once, and two who bring the same one.
+/// The provider accepts the refresh token once, and two callers import the same one.
 #[tokio::test]
-async fn a_refresh_token_that_two_bring_is_sent_once() {
+async fn two_imports_of_one_refresh_token_send_it_once() {
     let world = Arc::new(World::new());
     world.next(|_| answer(200, person("ada", |_| ())));
     world.http.hold();
@@ -506,9 +518,9 @@ async fn a_refresh_token_that_two_bring_is_sent_once() {
     assert_eq!((sent, world.client.accounts().len()), (1, 1));
 }
 
-/// Until when a cache is of use: an account can be renewed, what the application has cannot.
+/// An account can be renewed by its refresh token; the application's own tokens only expire.
 #[tokio::test]
-async fn a_cache_is_of_use_as_long_as_its_tokens_unless_they_can_be_renewed() {
+async fn the_end_of_a_cache_is_that_of_its_last_token_unless_it_can_be_renewed() {
     use crate::client::CacheEnd;
     let world = World::new();
     assert_eq!(world.client.cache_end(), CacheEnd::Empty);

@@ -1,10 +1,10 @@
-//! What a sign-in was asked to bring, kept until its answer comes.
+//! The token request of a sign-in, stored until the provider's answer arrives.
 
 use serde::{Deserialize, Serialize};
 
 use crate::tokens::{Scopes, TokenRequest};
 
-/// A request as it is stored with a flow.
+/// A [`TokenRequest`] in the form that is stored with a flow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredRequest {
     #[serde(rename = "c")]

@@ -1,4 +1,4 @@
-//! The client against a provider that answers from memory.
+//! [`Client`] against a provider in memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,8 +34,8 @@ const OTHER_TENANT: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
 type Form = HashMap<String, String>;
 type Answer = Box<dyn FnOnce(&Form) -> Response<Bytes> + Send>;
 
-/// A client with a clock, and a provider that gives what it is told to, and otherwise a fresh token
-/// for the scopes that were asked.
+/// A client with a manual clock, and a provider with queued answers. Without a queued answer the
+/// provider issues a new token for the requested scopes.
 struct World {
     client: Client,
     clock: ManualClock,
@@ -45,7 +45,7 @@ struct World {
     pauses: Arc<Pauses>,
 }
 
-/// Turns the clock instead of sleeping.
+/// Advances the clock instead of sleeping.
 #[derive(Debug)]
 struct Pauses(ManualClock, Mutex<Vec<u64>>);
 
@@ -73,7 +73,7 @@ impl World {
         Self::at(Authority::oidc(ISSUER).unwrap(), document, change)
     }
 
-    /// Entra, whatever the tenant.
+    /// Entra ID, with a document for every tenant.
     fn entra(tenant: &str, change: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
         Self::at(Authority::entra(tenant).unwrap(), Value::Null, change)
     }
@@ -120,7 +120,7 @@ impl World {
         let client = Client::builder(config)
             .with_clock(clock.clone())
             .with_tasks(Arc::clone(&pauses) as _)
-            .with_http_client(ClientParts(Arc::clone(&http)))
+            .with_http_client(SharedHttp(Arc::clone(&http)))
             .build()
             .unwrap();
         Self { client, clock, http, seen, answers, pauses }
@@ -146,7 +146,7 @@ impl World {
         self.seen.lock().unwrap().len()
     }
 
-    /// Signs a person in, by a device.
+    /// Signs a person in with the code flow.
     async fn sign_in(&self, name: &str, scopes: &[&str]) -> AcquiredTokens {
         let flow = self
             .client
@@ -162,11 +162,11 @@ impl World {
     }
 }
 
-/// The shared HTTP client as one of its own.
+/// The fake HTTP client, owned.
 #[derive(Debug)]
-struct ClientParts(Arc<FakeHttp>);
+struct SharedHttp(Arc<FakeHttp>);
 
-impl crate::protocol::HttpClient for ClientParts {
+impl crate::protocol::HttpClient for SharedHttp {
     fn send(&self, request: Request<Bytes>) -> crate::protocol::HttpFuture<'_> {
         self.0.send(request)
     }
@@ -176,8 +176,10 @@ fn entra_document(tenant: &str) -> Value {
     let base = format!("https://login.microsoftonline.com/{tenant}");
     let issuer = if tenant.contains('-') { tenant } else { "{tenantid}" };
     json!({
-        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"), "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/oauth2/v2.0/token"), "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
     })
 }
@@ -186,7 +188,10 @@ fn tokens(form: &Form, number: usize) -> Response<Bytes> {
     let scope = form.get("scope").cloned().unwrap_or_default();
     answer(
         200,
-        json!({"access_token": format!("access-{number}"), "token_type": "Bearer", "expires_in": 3600, "scope": scope}),
+        json!({
+            "access_token": format!("access-{number}"), "token_type": "Bearer",
+            "expires_in": 3600, "scope": scope,
+        }),
     )
 }
 
@@ -194,11 +199,13 @@ fn tokens(form: &Form, number: usize) -> Response<Bytes> {
 fn person(name: &str, change: impl FnOnce(&mut Value)) -> Value {
     let now = NOW.as_seconds();
     let mut claims = json!({
-        "iss": ISSUER, "sub": name, "aud": CLIENT_ID, "exp": now + 3600, "iat": now, "preferred_username": format!("{name}@Example.com"),
+        "iss": ISSUER, "sub": name, "aud": CLIENT_ID, "exp": now + 3600, "iat": now,
+        "preferred_username": format!("{name}@Example.com"),
     });
     change(&mut claims);
     json!({
-        "access_token": format!("access-of-{name}"), "token_type": "Bearer", "expires_in": 3600, "refresh_token": format!("refresh-of-{name}"),
+        "access_token": format!("access-of-{name}"), "token_type": "Bearer", "expires_in": 3600,
+        "refresh_token": format!("refresh-of-{name}"),
         "id_token": Signer::shared().sign(&header(), &claims),
     })
 }

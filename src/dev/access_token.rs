@@ -1,4 +1,4 @@
-//! Access tokens without a browser, for the tests of an API.
+//! Access tokens without a browser, for tests of an API.
 
 use std::time::Duration;
 
@@ -22,11 +22,10 @@ use crate::{
     secret::Secret,
 };
 
-/// An access token to be issued, for the tests of an API: whose it is, for which API, with which
-/// rights.
+/// The description of an access token to issue, for tests of an API: caller, audience and rights.
 ///
-/// A generic provider issues it as RFC 9068 says. Imitating Entra it has the claims of Microsoft's
-/// tokens, in the version that the API is registered for.
+/// A generic provider issues it by RFC 9068. A provider that imitates Entra ID issues it with the
+/// claims of Microsoft's access tokens, in the version that the API is registered for.
 ///
 /// ```
 /// use tower_identity::dev::{DevAccessToken, DevProvider, SpoilAccessToken};
@@ -50,7 +49,7 @@ use crate::{
 #[must_use = "no token is issued until `DevProvider::issue_access_token`"]
 pub struct DevAccessToken {
     caller: Caller,
-    /// The person, or the account of an agent.
+    /// The user, or the user account of an agent.
     person: String,
     audience: String,
     scopes: Vec<String>,
@@ -62,12 +61,12 @@ pub struct DevAccessToken {
     contexts: Vec<String>,
     capabilities: Vec<String>,
     sign_in_age: Option<Duration>,
-    /// Claims that are set, and those that are taken away (`None`).
+    /// Claims to set, and claims to remove (`None`).
     changes: Vec<(String, Option<Value>)>,
     spoil: Option<SpoilAccessToken>,
 }
 
-/// The six callers of Entra; elsewhere there are a person and an application.
+/// The kinds of caller. A generic provider has a person and an application only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
     Person,
@@ -98,79 +97,78 @@ impl DevAccessToken {
         }
     }
 
-    /// A person's, through the client `quickstart` or
-    /// [another application](Self::with_client).
+    /// The token of a person. The client is `quickstart` unless
+    /// [another](Self::with_client) is set.
     pub fn person(id: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(Caller::Person, id, audience)
     }
 
-    /// A person's, through an agent identity of Entra.
+    /// The token of a person, issued to an agent identity of Entra ID.
     pub fn person_through_agent(id: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(Caller::PersonThroughAgent, id, audience)
     }
 
-    /// That of the user account of an agent of Entra: `id` is the person who stands for that
+    /// The token of an agent's user account in Entra ID. `id` is the user that represents the
     /// account.
     pub fn agent_user(id: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(Caller::AgentUser, id, audience)
     }
 
-    /// That of an agent identity of Entra, by itself.
+    /// The token of an agent identity of Entra ID itself.
     pub fn agent(audience: impl Into<String>) -> Self {
         Self::of(Caller::Agent, "", audience)
     }
 
-    /// An application's, by itself.
+    /// The token of an application itself.
     pub fn application(audience: impl Into<String>) -> Self {
         Self::of(Caller::Application, "", audience)
     }
 
-    /// That of a managed identity of Azure.
+    /// The token of a managed identity of Azure.
     pub fn managed_identity(audience: impl Into<String>) -> Self {
         Self::of(Caller::ManagedIdentity, "", audience)
     }
 
-    /// Sets the scopes, separated by spaces, as they stand in the token. There are none by default.
+    /// Sets the scopes, separated by spaces, as the token contains them. The default is none.
     pub fn with_scopes(mut self, scopes: &str) -> Self {
         self.scopes = scopes.split_whitespace().map(ToOwned::to_owned).collect();
         self
     }
 
-    /// Sets the app roles. The default are those of the person, or those of the application.
+    /// Sets the app roles. The default is the app roles of the person or of the application.
     pub fn with_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
         self.roles = Some(roles.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets the application that calls, by client id. It need not be registered.
+    /// Sets the client ID of the calling application, which need not be registered.
     pub fn with_client(mut self, id: impl Into<String>) -> Self {
         self.client = Some(id.into());
         self
     }
 
-    /// Sets the tenant that the token is of, where the provider imitates Entra: that of an
-    /// application, or one in which the person is a guest. The default is the person's own, or the
-    /// first.
+    /// Sets the tenant that issues the token (Entra ID): the tenant of an application, or a tenant
+    /// in which the person is a guest. The default is the person's home tenant, or the first
+    /// tenant for an application.
     pub fn with_tenant(mut self, tenant: DevTenant) -> Self {
         self.tenant = Some(tenant);
         self
     }
 
-    /// Issues it in version 1.0, whatever the API is registered for, where the provider imitates
-    /// Entra.
+    /// Issues the token in version 1.0, regardless of the API's registration (Entra ID).
     pub fn version_1(mut self) -> Self {
         self.is_version_1 = true;
         self
     }
 
-    /// Issues random characters instead of a JWT, about which an API has to ask the provider (RFC
+    /// Issues random characters instead of a JWT. The API has to use token introspection (RFC
     /// 7662).
     pub fn opaque(mut self) -> Self {
         self.is_opaque = true;
         self
     }
 
-    /// Sets the authentication contexts that the sign-in satisfied (`acrs`).
+    /// Sets the authentication contexts of the sign-in (`acrs`).
     pub fn with_auth_contexts<T: Into<String>>(
         mut self,
         contexts: impl IntoIterator<Item = T>,
@@ -179,8 +177,8 @@ impl DevAccessToken {
         self
     }
 
-    /// Sets what the client can handle (`xms_cc`), such as `cp1` for claims challenges, where the
-    /// provider imitates Entra.
+    /// Sets the capabilities of the client (`xms_cc`), such as `cp1` for claims challenges (Entra
+    /// ID).
     pub fn with_client_capabilities<T: Into<String>>(
         mut self,
         capabilities: impl IntoIterator<Item = T>,
@@ -189,26 +187,26 @@ impl DevAccessToken {
         self
     }
 
-    /// Sets how long ago the person signed in, and has the token tell so (`auth_time`). In Entra
-    /// that claim is an optional one, and not there by default.
+    /// Sets the time since the person's sign-in, and adds `auth_time`. In Entra ID the claim is
+    /// optional and absent by default.
     pub fn with_sign_in_age(mut self, age: Duration) -> Self {
         self.sign_in_age = Some(age);
         self
     }
 
-    /// Sets any claim, at last.
+    /// Sets a claim, after all others.
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.changes.push((name.into(), Some(value.into())));
         self
     }
 
-    /// Takes a claim away, at last.
+    /// Removes a claim, after all others were set.
     pub fn without_claim(mut self, name: impl Into<String>) -> Self {
         self.changes.push((name.into(), None));
         self
     }
 
-    /// Makes it wrong in a named way.
+    /// Applies a named fault.
     pub fn spoilt(mut self, spoil: SpoilAccessToken) -> Self {
         self.spoil = Some(spoil);
         self
@@ -218,7 +216,7 @@ impl DevAccessToken {
         matches!(self.caller, Caller::PersonThroughAgent | Caller::AgentUser | Caller::Agent)
     }
 
-    /// What of it differs from the token that a client of this provider would get over the wire.
+    /// Applies the differences to the claims that a client would get over the wire.
     fn change(&self, client: &str, claims: &mut Map<String, Value>) {
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         let (agent, account) = ("11", "13");
@@ -251,15 +249,15 @@ impl DevAccessToken {
     }
 }
 
-/// Access tokens without a browser, for the tests of an API.
+/// Access tokens without a browser, for tests of an API.
 impl DevProvider {
-    /// An access token of `person` for the API that `audience` names, with these scopes (separated
-    /// by spaces, as they stand in the token): a JWT, whatever the format of the provider's tokens.
-    /// [`issue_access_token`](Self::issue_access_token) is for every other one.
+    /// Issues an access token of `person` for the API `audience`, with these scopes (separated by
+    /// spaces, as the token contains them). It is a JWT, whatever the configured token format. For
+    /// other callers and claims use [`issue_access_token`](Self::issue_access_token).
     ///
     /// # Errors
     ///
-    /// The person is unknown, or signing failed.
+    /// The person does not exist, or the signature failed.
     pub fn access_token(
         &self,
         person: &str,
@@ -273,7 +271,7 @@ impl DevProvider {
     ///
     /// # Errors
     ///
-    /// The person is unknown, or not in the tenant, or signing failed.
+    /// The person does not exist, or not in that tenant, or the signature failed.
     pub fn issue_access_token(&self, wanted: &DevAccessToken) -> Result<Secret, ConfigError> {
         let mut state = self.server.state();
         let (grant, client) = grant_of(&self.server, &state, wanted, self.client_id())?;
@@ -282,9 +280,9 @@ impl DevProvider {
             .map_err(|error| ConfigError::new("issue_access_token", error.to_string()))
     }
 
-    /// Revokes an access token before its end: introspection calls it inactive from now on. A JWT
-    /// that an API verifies by itself stays valid until then. Returns whether the token is one of
-    /// this provider.
+    /// Revokes an access token: introspection reports it as inactive from now on. An API that
+    /// verifies JWTs itself accepts it until it expires. Returns `false` for a token of another
+    /// provider.
     #[must_use]
     pub fn revoke_access_token(&self, token: &str) -> bool {
         let mut state = self.server.state();
@@ -292,15 +290,14 @@ impl DevProvider {
         entry.map(|entry| entry.revoked = true).is_some()
     }
 
-    /// Makes the next access token wrong in a named way. Each call orders one token; orders queue
-    /// up. Opaque tokens have nothing to be spoilt.
+    /// Applies a fault to the next access token. Calls queue up, one token each. Opaque tokens
+    /// have no faults.
     pub fn spoil_next_access_token(&self, spoil: SpoilAccessToken) {
         self.server.state().spoils.access_tokens.push_back(spoil);
     }
 }
 
-/// The grant that the token comes from, and the client that got it: an agent acts in the place of
-/// its blueprint.
+/// The grant that the token belongs to, and its client. An agent uses the client of its blueprint.
 fn grant_of(
     server: &Server,
     state: &State,
@@ -341,7 +338,7 @@ fn grant_of(
     Ok((grant, client))
 }
 
-/// The token of this grant.
+/// Issues the token of this grant.
 fn issued(
     server: &Server,
     state: &mut State,

@@ -1,4 +1,4 @@
-//! Access tokens that are issued without a browser, and what the provider says of them.
+//! Access tokens that are issued without a browser, and their introspection.
 
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ async fn every_spoilt_access_token_differs_from_a_good_one_by_its_fault() {
         if token.split('.').count() != 3 || token.len() > 100_000 {
             continue;
         }
-        // Those that can be read differ in the claim or the header that their name says.
+        // Readable tokens differ in the claim or header that the fault's name says.
         let read = |index: usize| {
             let text = token.split('.').nth(index).unwrap();
             let bytes = crate::secret::from_base64url(text)?;

@@ -1,5 +1,5 @@
-//! The `claims` parameter (OpenID Connect Core section 5.5): claims by name, and sign-ins that have
-//! to be stronger.
+//! The `claims` parameter (OpenID Connect Core section 5.5): requested claims, and requirements on
+//! the authentication.
 
 use serde_json::{Map, Value, json};
 
@@ -13,16 +13,16 @@ use super::{
     state::{Grant, State},
 };
 
-/// The claims that an authorization request asks for by name.
+/// The content of a `claims` parameter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AskedClaims {
-    /// Authentication contexts, as Entra calls them:
+    /// Authentication contexts, in the form of Entra ID:
     /// `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`.
     pub(super) contexts: Vec<String>,
-    /// Classes of authentication (OpenID Connect Core section 5.5.1.1):
+    /// Authentication context classes (OpenID Connect Core section 5.5.1.1):
     /// `{"id_token":{"acr":{"essential":true,"value":"…"}}}`.
     pub(super) classes: Vec<String>,
-    /// What the client can handle, such as claims challenges:
+    /// Capabilities of the client, such as claims challenges:
     /// `{"access_token":{"xms_cc":{"values":["cp1"]}}}`.
     pub(super) capabilities: Vec<String>,
     id_token: Vec<String>,
@@ -30,7 +30,7 @@ pub(super) struct AskedClaims {
 }
 
 impl AskedClaims {
-    /// `None` if it is not a JSON object.
+    /// Parses the parameter; `None` if it is not a JSON object.
     pub(super) fn parse(parameter: &str) -> Option<Self> {
         let asked: Map<String, Value> = serde_json::from_str(parameter).ok()?;
         let names = |part: &str| -> Vec<String> {
@@ -63,12 +63,12 @@ impl AskedClaims {
         })
     }
 
-    /// The requested claims of the ID token, whatever the scopes.
+    /// The requested claims of the ID token, regardless of the scopes.
     pub(super) fn for_id_token(&self, person: &DevPerson) -> Map<String, Value> {
         named(&self.id_token, person)
     }
 
-    /// The requested claims of UserInfo, whatever the scopes.
+    /// The requested claims of UserInfo, regardless of the scopes.
     pub(super) fn for_user_info(&self, person: &DevPerson) -> Map<String, Value> {
         named(&self.user_info, person)
     }
@@ -80,8 +80,8 @@ fn named(names: &[String], person: &DevPerson) -> Map<String, Value> {
     claims
 }
 
-/// Why there is no token for these scopes before the person has signed in again: because of a rule
-/// for a scope, because of the claims that the request names, or because somebody ordered it.
+/// The claims challenge for a token request, if the person has to sign in again: because of a rule
+/// for a scope, the claims in the request, or an ordered challenge.
 pub(super) fn demanded(
     server: &Server,
     state: &mut State,
@@ -115,11 +115,10 @@ pub(super) fn demanded(
     Some(fault.entra(50_076).suberror("basic_action").claims(claims))
 }
 
-/// Methods that require a stronger sign-in.
+/// Requirements on the authentication.
 impl DevProvider {
-    /// Demands a stronger sign-in for access tokens of this scope from now on: without the
-    /// authentication context (`c1`) a refresh is answered with `interaction_required` and the
-    /// claims to ask for.
+    /// Requires an authentication context (`c1`) for access tokens with this scope. A refresh of a
+    /// sign-in without it gets `interaction_required`, with a claims challenge.
     pub fn require_authentication_context(
         &self,
         scope: impl Into<String>,
@@ -128,17 +127,18 @@ impl DevProvider {
         self.server.state().required_contexts.push((scope.into(), context.into()));
     }
 
-    /// Answers the next refresh, or the next request on behalf of somebody, with
-    /// `interaction_required` and these `claims` (a JSON object), as a provider does whose policy
-    /// has changed since the sign-in. Called twice, it is the next two.
+    /// Refuses the next refresh or on-behalf-of request with `interaction_required` and these
+    /// `claims` (a JSON object), as a provider does if a policy has changed since the sign-in. Two
+    /// calls apply to the next two requests.
     ///
-    /// An authorization request that asks for an authentication context shows the account picker,
-    /// unless the person has chosen an account for that context before. The home page of the
-    /// provider has a button for the same.
+    /// An authorization request for an authentication context shows the account picker, unless
+    /// the person has already chosen an account for that context. The provider's home page has a
+    /// button with the same effect.
     ///
     /// ```
     /// # async fn example(provider: tower_identity::dev::DevProvider) {
-    /// provider.challenge_next_refresh(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    /// let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    /// provider.challenge_next_refresh(claims);
     /// # }
     /// ```
     pub fn challenge_next_refresh(&self, claims: impl Into<String>) {
@@ -153,7 +153,13 @@ mod tests {
     #[test]
     fn contexts_and_classes_are_read_wherever_they_are_asked_for() {
         let asked = AskedClaims::parse(
-            r#"{"access_token":{"acrs":{"essential":true,"value":"c2"}},"id_token":{"acrs":{"values":["c1","c2",7]},"acr":{"value":"high"},"email":null},"userinfo":{"name":{}}}"#,
+            r#"{
+                "access_token": {"acrs": {"essential": true, "value": "c2"}},
+                "id_token": {
+                    "acrs": {"values": ["c1", "c2", 7]}, "acr": {"value": "high"}, "email": null
+                },
+                "userinfo": {"name": {}}
+            }"#,
         )
         .unwrap();
         assert_eq!(

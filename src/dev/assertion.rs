@@ -1,4 +1,4 @@
-//! Client assertions: a client that proves itself with a key of its own (RFC 7523 section 2.2,
+//! Client assertions: client authentication with the client's own key (RFC 7523 section 2.2,
 //! OpenID Connect Core section 9).
 
 use aws_lc_rs::{
@@ -11,12 +11,12 @@ use super::{client::DevClient, realm::Realm, request::Incoming, server::Server, 
 use crate::secret::from_base64url;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// The longest lifetime of an assertion, as in Entra.
+/// The maximum lifetime of an assertion in seconds, as in Entra ID.
 const LONGEST_LIFE: f64 = 24.0 * 3600.0;
-/// The tolerated difference of the clocks.
+/// The tolerated clock difference in seconds.
 const LEEWAY: f64 = 300.0;
 
-/// The client that an assertion names. Nothing is verified yet.
+/// The unverified client ID in an assertion.
 pub(super) fn named(assertion: &str) -> Option<String> {
     let payload = object(assertion.split('.').nth(1)?)?;
     payload.get("sub").and_then(Value::as_str).map(ToOwned::to_owned)
@@ -26,10 +26,10 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&from_base64url(part)?).ok()
 }
 
-/// The reason for refusing an assertion: a description, and Entra's number.
+/// The reason of a refusal: a description, and Entra ID's error number.
 type Refusal = (&'static str, u32);
 
-/// A point in time, which may have a fraction (RFC 7519 section 2).
+/// A time claim in seconds, which may have a fraction (RFC 7519 section 2).
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
@@ -39,8 +39,8 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal>
     }
 }
 
-/// Checks an assertion of `client`, and remembers it: each is good for one request, in Entra for
-/// its life.
+/// Verifies an assertion of `client`, and stores its ID: each may be used once, in Entra ID until
+/// it expires.
 pub(super) fn check(
     server: &Server,
     state: &mut State,
@@ -70,7 +70,8 @@ pub(super) fn check(
     if text("iss") != Some(&client.id) || text("sub") != Some(&client.id) {
         return Err(("iss and sub of the assertion have to be the client", 700_021));
     }
-    // The address that was called, by the base URL or by the loopback name in use, or the issuer.
+    // The audience is the URL of the endpoint, with the base URL or the loopback name in use, or
+    // the issuer.
     let called = format!(
         "{}://{}{}",
         server.scheme,
@@ -104,17 +105,17 @@ pub(super) fn check(
         }
     }
     let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
-    // MSAL sends one assertion for ten minutes, which Entra takes. RFC 7523 section 3 point 7 lets
-    // a provider refuse it.
+    // MSAL reuses one assertion for ten minutes, and Entra ID accepts that. RFC 7523 section 3
+    // point 7 allows a provider to refuse it.
     if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
         return Err(("the assertion was used before", 700_027));
     }
     Ok(())
 }
 
-/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, where the
-/// key has them. MSAL writes thumbprints with the padding that RFC 7515 section 2 leaves out, and
-/// Entra reads them.
+/// Whether the header names this key: by `kid`, or by the thumbprint of its certificate, if the key
+/// has them. MSAL writes thumbprints with padding, which RFC 7515 section 2 forbids and Entra ID
+/// accepts.
 fn is_named(key: &Map<String, Value>, header: &Map<String, Value>, lenient: bool) -> bool {
     let names = ["kid", "x5t#S256", "x5t"];
     let registered: Vec<&str> = names.into_iter().filter(|name| key.contains_key(*name)).collect();

@@ -26,7 +26,7 @@ use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseMode {
     Query,
-    /// In the fragment, for applications that run in the browser.
+    /// In the URL fragment, for browser-based applications.
     Fragment,
     FormPost,
 }
@@ -44,12 +44,12 @@ pub(super) struct AuthorizationRequest {
     pub(super) prompt: Vec<String>,
     pub(super) max_age: Option<i64>,
     pub(super) login_hint: Option<String>,
-    /// The id of the user in `id_token_hint`; empty if the user does not exist any more.
+    /// The ID of the user in `id_token_hint`; empty if the user has been removed.
     pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
     pub(super) realm: Realm,
     pub(super) claims: AskedClaims,
-    /// RFC 8707
+    /// The `resource` parameters (RFC 8707).
     pub(super) resources: Vec<String>,
     pub(super) client_info: bool,
 }
@@ -78,8 +78,8 @@ impl AuthorizationRequest {
     }
 }
 
-/// The two parameters that decide whether anything may be sent anywhere: if they are wrong, the
-/// person sees a page (RFC 6749 section 4.1.2.1).
+/// Checks the client and the redirect URI. If one is wrong, the error is shown on a page: a
+/// redirect to an unregistered URL must not happen (RFC 6749 section 4.1.2.1).
 fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<ReturnTo, Fault> {
     let wrong = |description: &str| Fault::new("invalid_request", description);
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
@@ -94,7 +94,8 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
     let redirect_uri =
         parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
     if !client.may_redirect_to(redirect_uri) {
-        let description = "This redirect_uri is not registered for the client. It has to be the same, character by character.";
+        let description = "This redirect_uri is not registered for the client. It has to be the \
+                           same, character by character.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
     let response_mode = match parameters.first("response_mode") {
@@ -127,7 +128,8 @@ pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<Strin
     Some(state.people.iter().find(is).map(|person| person.id.clone()).unwrap_or_default())
 }
 
-/// RFC 7636, without the `plain` method; a SHA-256 digest has 43 characters in base64url.
+/// The code challenge (RFC 7636; the method `plain` is refused). A SHA-256 digest has 43 characters
+/// in base64url.
 fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     let challenge = parameters
         .first("code_challenge")
@@ -144,18 +146,14 @@ fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     Ok(challenge.to_owned())
 }
 
-/// The parameters after client and redirect URI, whose errors go to the redirect URI.
-fn read(
-    server: &Server,
-    state: &State,
-    parameters: &Parameters,
-    to: ReturnTo,
-) -> Result<AuthorizationRequest, Fault> {
-    let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+/// Checks that the request uses only supported features.
+fn check_supported(parameters: &Parameters) -> Result<(), Fault> {
+    // RFC 6749 section 3.1: a parameter must not occur twice.
     if parameters.repeated().is_some() {
         return Err(Fault::new("invalid_request", "a parameter is there twice"));
     }
     for (name, error) in [
+        // OpenID Connect Core section 3.1.2.6 defines these errors.
         ("request", "request_not_supported"),
         ("request_uri", "request_uri_not_supported"),
         ("registration", "registration_not_supported"),
@@ -181,17 +179,36 @@ fn read(
             "response_mode has to be query, fragment or form_post",
         ));
     }
-    let challenge =
-        if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
+    Ok(())
+}
+
+/// The values of `prompt` (OpenID Connect Core section 3.1.2.1).
+fn prompt(parameters: &Parameters) -> Result<Vec<String>, Fault> {
     let prompt = parameters.list("prompt");
     if prompt.iter().any(|value| {
         !matches!(value.as_str(), "none" | "login" | "consent" | "select_account" | "create")
     }) {
         return Err(Fault::new("invalid_request", "a value of prompt is unknown"));
     }
+    // OpenID Connect Core section 3.1.2.1: `none` must not be combined with other values.
     if prompt.len() > 1 && prompt.iter().any(|value| value == "none") {
         return Err(Fault::new("invalid_request", "prompt=none stands alone"));
     }
+    Ok(prompt)
+}
+
+/// Reads the other parameters. Their errors are sent to the redirect URI.
+fn read(
+    server: &Server,
+    state: &State,
+    parameters: &Parameters,
+    to: ReturnTo,
+) -> Result<AuthorizationRequest, Fault> {
+    let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
+    check_supported(parameters)?;
+    let challenge =
+        if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
+    let prompt = prompt(parameters)?;
     let max_age = match parameters.first("max_age").map(str::parse::<i64>) {
         None => None,
         Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
@@ -253,7 +270,7 @@ fn read(
     })
 }
 
-/// Answers an authorization request.
+/// Handles an authorization request.
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -271,6 +288,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         Err(problem) => return Ok(callback::error(server, state, &to, &problem)),
     };
     let known =
+        // A cookie of another form was not set by this provider.
         incoming.cookie(&server.cookie_name()).filter(|id| id.len() == 43).map(ToOwned::to_owned);
     let (browser, new) = match known {
         Some(browser) => (browser, false),
@@ -286,13 +304,14 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     };
     let mut response = interaction::proceed(server, state, &unguessable()?, pending)?;
     if new {
+        // `Lax`, since the browser comes here by a top-level navigation from the application.
         let cookie = format!("{}={browser}; Path=/; HttpOnly; SameSite=Lax", server.cookie_name());
         set(&mut response, header::SET_COOKIE, &cookie);
     }
     Ok(response)
 }
 
-/// The next step before the client gets its code.
+/// The next step before the code is issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The user must sign in or choose an account.
@@ -305,7 +324,7 @@ pub(super) enum Step {
     Finish,
 }
 
-/// The next step: first the user, then the consent.
+/// Determines the next step: sign-in first, then consent.
 pub(super) fn next_step(
     server: &Server,
     state: &State,
@@ -321,7 +340,7 @@ pub(super) fn next_step(
     };
     match request.realm.policy() {
         Some(Policy::EditProfile) if !pending.edited => return Step::Edit,
-        // In B2C an administrator has consented for all users.
+        // In B2C an administrator has already consented for all users.
         Some(_) => return Step::Finish,
         None if pending.consented => return Step::Finish,
         None => {}
@@ -348,7 +367,7 @@ pub(super) fn next_step(
     }
 }
 
-/// Whether a user who is already signed in needs no page.
+/// Whether the current session is sufficient, without a page.
 fn suffices(
     server: &Server,
     state: &State,

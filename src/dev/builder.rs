@@ -19,10 +19,10 @@ use super::{
     provider::DevProvider,
     quirk::{Quirk, Quirks},
     server::{Server, Site, answer},
-    state::{AccessTokenFormat, Lives, RefreshRotation, Shelf, Spoils, State, unguessable},
+    state::{AccessTokenFormat, BoundedMap, Lives, RefreshRotation, Spoils, State, unguessable},
     switches::Switches,
     tenant::{DevTenant, World},
-    wire::{Door, Scissors},
+    wire::{CutSignal, DevListener},
 };
 use crate::{
     authority::is_loopback,
@@ -125,7 +125,8 @@ impl DevProviderBuilder {
     /// let provider = DevProvider::builder().with_tls().start().await?;
     /// assert!(provider.issuer().starts_with("https://127.0.0.1:"));
     /// // For the layer, the check and the clients of this crate:
-    /// let http = ReqwestClient::with_root_certificates(provider.root_certificate().unwrap_or_default())?;
+    /// let root = provider.root_certificate().unwrap_or_default();
+    /// let http = ReqwestClient::with_root_certificates(root)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -135,12 +136,13 @@ impl DevProviderBuilder {
     }
 
     /// Sets the URL by which clients reach the provider through a proxy, such as
-    /// `https://login.localhost:8443`. Issuer and endpoints begin with it, and it is the audience of
-    /// assertions. The default is the address that the provider listens on.
+    /// `https://login.localhost:8443`. Issuer and endpoints begin with it, and it is the audience
+    /// of assertions. The default is the address that the provider listens on.
     ///
     /// # Security
     ///
-    /// The provider signs in any user without a check, so the proxy must not be reachable by others.
+    /// The provider signs in any user without authentication: the proxy must not be reachable by
+    /// others.
     pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -181,8 +183,8 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the users, in the order of the account picker. The default is the four of [`DevPerson`],
-    /// and in Entra those that [`DevTenant`] names.
+    /// Sets the users, in the order of the account picker. The default is the four of
+    /// [`DevPerson`], and in Entra ID those that [`DevTenant`] names.
     pub fn with_people(mut self, people: impl IntoIterator<Item = DevPerson>) -> Self {
         self.people = Some(people.into_iter().collect());
         self
@@ -246,7 +248,8 @@ impl DevProviderBuilder {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), tower_identity::ConfigError> {
-    /// let like_twitch = DevProvider::builder().with_quirks([Quirk::ScopeList, Quirk::LowerCaseTokenType]).start().await?;
+    /// let like_twitch = [Quirk::ScopeList, Quirk::LowerCaseTokenType];
+    /// let provider = DevProvider::builder().with_quirks(like_twitch).start().await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -348,14 +351,14 @@ impl DevProviderBuilder {
             switches: Switches::default(),
             spoils: Spoils::default(),
             quirks: self.quirks,
-            browsers: Shelf::default(),
-            interactions: Shelf::default(),
-            codes: Shelf::default(),
-            grants: Shelf::default(),
-            access_tokens: Shelf::default(),
-            refresh_tokens: Shelf::default(),
+            browsers: BoundedMap::default(),
+            interactions: BoundedMap::default(),
+            codes: BoundedMap::default(),
+            grants: BoundedMap::default(),
+            access_tokens: BoundedMap::default(),
+            refresh_tokens: BoundedMap::default(),
             consents: HashSet::new(),
-            devices: Shelf::default(),
+            devices: BoundedMap::default(),
             used_assertions: HashSet::new(),
             required_contexts: Vec::new(),
             challenges: VecDeque::new(),
@@ -365,15 +368,16 @@ impl DevProviderBuilder {
             Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
         let router = Router::new().fallback(answer).with_state(server.clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        let (door, root_certificate) = match tls {
-            Some(tls) => (Door::tls(listener, address, tls.acceptor), Some(tls.root)),
-            None => (Door::Plain(listener), None),
+        let (dev_listener, root_certificate) = match tls {
+            Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
+            None => (DevListener::Plain(listener), None),
         };
-        let serve = axum::serve(door, router.into_make_service_with_connect_info::<Scissors>())
-            .with_graceful_shutdown(async move {
-                // An error means that the handle was dropped, which stops the server as well.
-                let _ = stopped.await;
-            });
+        let serve =
+            axum::serve(dev_listener, router.into_make_service_with_connect_info::<CutSignal>())
+                .with_graceful_shutdown(async move {
+                    // An error means that the handle was dropped, which stops the server as well.
+                    let _ = stopped.await;
+                });
         let task = tokio::spawn(async move {
             let _ = serve.await;
         });

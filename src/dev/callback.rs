@@ -60,7 +60,7 @@ pub(super) fn success(
             revoked: false,
             realm: request.realm.clone(),
             tenant,
-            // Entra has the claim as an option; whoever asks how long ago gets it.
+            // In Entra ID `auth_time` is an optional claim; a request with `max_age` gets it.
             tells_auth_time: request.max_age.is_some(),
             client_info: request.client_info,
             proof: Proof::default(),
@@ -81,12 +81,12 @@ pub(super) fn success(
     Ok(send(server, state, &request.return_to(), parameters))
 }
 
-/// Sends an error response.
+/// Sends an authorization response with an error.
 pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, fault: &Fault) -> Response {
     send(server, state, to, fault::parameters(server, &to.realm, fault))
 }
 
-/// Returns the browser to the client with `parameters`, `state` and, except in Entra, `iss`.
+/// Redirects the browser to the client with `parameters`, `state` and, except in Entra ID, `iss`.
 fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Parameters) -> Response {
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
@@ -106,7 +106,7 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
     match mode {
         ResponseMode::FormPost => pages::form_post(&to.redirect_uri, &parameters),
         ResponseMode::Query | ResponseMode::Fragment => {
-            // A registered address is a URL; parsed only now, because it is compared as a string.
+            // The URI was compared as a string; it is parsed only here.
             let Ok(mut url) = Url::parse(&to.redirect_uri) else {
                 return pages::problem(
                     http::StatusCode::BAD_REQUEST,

@@ -1,5 +1,5 @@
-//! The certificate of a provider that speaks TLS: made at the start, by an authority of its own
-//! that nobody else trusts.
+//! The TLS certificate of a provider, issued at its start by a new certificate authority that only
+//! the test's clients trust.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use url::{Host, Url};
 use super::tenant::{TenantKind, World};
 use crate::clock::{Clock as _, SystemClock, UnixTime};
 
-/// How long it holds: clients that judge by the rules of the web refuse more than 398 days.
+/// The lifetime. Clients with the rules of the web refuse more than 398 days.
 const LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,8 +29,8 @@ pub(super) struct Tls {
     pub(super) root: String,
 }
 
-/// The names that clients may call the provider by: loopback, the base URL, and the hosts in the
-/// issuers of External ID.
+/// The host names in the certificate: loopback, the base URL's host, and the hosts in External ID's
+/// issuers.
 pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&World>) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.push(address.to_string());
@@ -52,7 +52,7 @@ pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&Worl
     names
 }
 
-/// Generates a certificate authority, and a certificate signed by it for these names.
+/// Generates a certificate authority and a certificate for these names.
 pub(super) fn make(names: &[String]) -> Result<Tls, Box<dyn std::error::Error + Send + Sync>> {
     let now = SystemClock.now();
     let root_key = KeyPair::generate()?;
@@ -96,7 +96,7 @@ fn parameters(name: &str, now: UnixTime) -> Result<CertificateParams, rcgen::Err
     Ok(parameters)
 }
 
-/// RFC 7468
+/// The PEM form of a certificate (RFC 7468).
 fn pem(der: &[u8]) -> String {
     let text = STANDARD.encode_to_string(der);
     let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();

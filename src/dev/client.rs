@@ -1,4 +1,4 @@
-//! [`DevClient`]: the applications that are registered at the development provider.
+//! [`DevClient`]: a client of the development provider.
 
 use serde_json::{Map, Value};
 use url::{Host, Url};
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{config::ClientAuthMethod, secret::Secret};
 
-/// An application that is registered at the development provider: a client.
+/// An application that is registered at the development provider (a client, in OAuth).
 ///
 /// ```
 /// use tower_identity::dev::DevClient;
@@ -33,19 +33,19 @@ pub struct DevClient {
     pub(super) refresh_tokens: RefreshTokens,
     pub(super) accounts: Accounts,
     pub(super) admin_scopes: Vec<String>,
-    /// The resource indicators of the application as an API.
+    /// The resource indicators under which the application is an API.
     pub(super) resources: Vec<String>,
-    /// Whether the API's tokens are of version 1.0, in Entra.
+    /// Whether the API gets tokens of version 1.0 (Entra ID).
     pub(super) is_version_1: bool,
-    /// The app roles that an administrator gave it, in Entra.
+    /// The app roles that an administrator assigned to it (Entra ID).
     pub(super) app_roles: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
-    /// Its authentication in the current request.
+    /// The client authentication of the current request.
     pub(super) proof: Proof,
 }
 
-/// The kind of client authentication, which Entra's access tokens state as `azpacr`.
+/// The kind of client authentication. Access tokens of Entra ID contain it as `azpacr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Proof {
     #[default]
@@ -66,7 +66,7 @@ impl Proof {
     }
 }
 
-/// Whether users are asked for consent.
+/// The rule for consent pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consent {
     /// Once per user, client and scope. The default.
@@ -77,7 +77,7 @@ pub enum Consent {
     Given,
 }
 
-/// The condition for a refresh token.
+/// The rule for issuing refresh tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefreshTokens {
     /// With the scope `offline_access` (OpenID Connect Core section 11). The default.
@@ -119,8 +119,7 @@ impl DevClient {
         }
     }
 
-    /// The authentication that the registration allows, for tokens that are issued without a
-    /// request.
+    /// The registered kind of authentication, for tokens that are issued without a request.
     pub(super) fn registered_proof(&self) -> Proof {
         match (&self.secret, self.keys.is_empty()) {
             (Some(_), _) => Proof::Secret,
@@ -180,10 +179,10 @@ impl DevClient {
         self
     }
 
-    /// Registers a public key, as the members of a JWK (RFC 7517), for client assertions
+    /// Registers a public key, given by its JWK members (RFC 7517), for client assertions
     /// (`private_key_jwt` with RS256, PS256 or ES256).
     ///
-    /// If the key has `kid`, `x5t#S256` or `x5t`, the header of an assertion must have one of them
+    /// If the key has `kid`, `x5t#S256` or `x5t`, the assertion's header must contain one of them
     /// with the same value.
     #[must_use]
     pub fn with_key(mut self, jwk: Map<String, Value>) -> Self {
@@ -191,32 +190,33 @@ impl DevClient {
         self
     }
 
-    /// Registers the application as the API with this resource indicator (RFC 8707). It may exchange
-    /// tokens for this resource on behalf of their users. In Entra the client id is enough.
+    /// Registers the application as the API with this resource indicator (RFC 8707). It may
+    /// exchange tokens for that resource on behalf of their users. In Entra ID the client ID is
+    /// sufficient.
     #[must_use]
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resources.push(resource.into());
         self
     }
 
-    /// Registers the application as an API whose access tokens are of version 1.0, where the provider
-    /// imitates Entra (`requestedAccessTokenVersion` 1 or `null` in the manifest): `aud` is the
-    /// resource as it was asked for, and the issuer is another one. The default is version 2.0.
+    /// Registers the application as an API with access tokens of version 1.0 (Entra ID:
+    /// `requestedAccessTokenVersion` 1 or `null` in the manifest). Their `aud` is the resource of
+    /// the request, and their issuer differs. The default is version 2.0.
     #[must_use]
     pub fn with_version_1_tokens(mut self) -> Self {
         self.is_version_1 = true;
         self
     }
 
-    /// Gives the application app roles, where the provider imitates Entra: `roles` in the tokens
-    /// that it gets for itself. There are none by default, and an API refuses such a token.
+    /// Assigns app roles to the application (Entra ID). Its own access tokens contain them as
+    /// `roles`. The default is none, and an API refuses such a token.
     #[must_use]
     pub fn with_app_roles<T: Into<String>>(mut self, roles: impl IntoIterator<Item = T>) -> Self {
         self.app_roles = roles.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether the application is the API that a token for this audience is for.
+    /// Whether a token for this audience is for this application.
     pub(super) fn is_api(&self, audience: &str) -> bool {
         let audience = audience.trim_end_matches('/');
         self.id == audience
@@ -257,7 +257,8 @@ impl DevClient {
     pub(super) fn check_accounts(&self, realm: &Realm) -> Result<(), Fault> {
         match (&self.accounts, realm) {
             (Accounts::Tenant(_), Realm::Entra(Audience::Everyone | Audience::Organizations)) => {
-                let description = "the application is of one tenant, so that common and organizations cannot be used for it";
+                let description = "the application is of one tenant, so that common and \
+                                   organizations cannot be used for it";
                 Err(Fault::new("invalid_request", description).entra(50_194))
             }
             (Accounts::Tenant(_) | Accounts::AnyTenant, Realm::Entra(Audience::Consumers)) => Err(
@@ -291,7 +292,8 @@ impl DevClient {
     }
 }
 
-/// Whether `uri` is an absolute http or https URL on a loopback host, without user name or fragment.
+/// Whether `uri` is an absolute http or https URL on a loopback host, without user name or
+/// fragment.
 fn is_on_loopback(uri: &str) -> bool {
     let Ok(url) = Url::parse(uri) else { return false };
     let host = match url.host() {

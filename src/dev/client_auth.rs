@@ -35,7 +35,7 @@ pub(super) fn authenticate(
     let form_secret = incoming.form.first("client_secret");
     let (id, given) = match (header, form_secret.or(assertion)) {
         (Some(_), Some(_)) => {
-            // RFC 6749 section 2.3: not more than one method in each request.
+            // RFC 6749 section 2.3: at most one method in each request.
             let description = "the client authenticates in two ways at once";
             return Err(answered(&Fault::new("invalid_request", description)));
         }
@@ -58,7 +58,7 @@ pub(super) fn authenticate(
         let description = "the client is unknown";
         match incoming.realm {
             Realm::Plain => refused(description),
-            // Entra answers `unauthorized_client` with status 400.
+            // Entra ID answers `unauthorized_client` with status 400.
             _ => answered(&Fault::new("unauthorized_client", description)),
         }
     };
@@ -110,8 +110,8 @@ fn matches(expected: &Secret, given: &str) -> bool {
     same(expected.expose().as_bytes(), given.as_bytes())
 }
 
-/// Id and secret of an HTTP Basic header, each form-encoded (RFC 6749 section 2.3.1), or taken as
-/// they are.
+/// ID and secret of an HTTP Basic header: form-decoded (RFC 6749 section 2.3.1), or unchanged if
+/// `raw`.
 fn basic(header: &str, raw: bool) -> Option<(String, String)> {
     let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -1,5 +1,5 @@
-//! Device authorization (RFC 8628): a code for the device, another for the person, and the page
-//! where it is typed in.
+//! Device authorization (RFC 8628): the device code, the user code, and the page on which the user
+//! enters it.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::{clock::UnixTime, error::Error, secret::random};
 
 const LIFE: Duration = Duration::from_secs(900);
 const INTERVAL: u64 = 5;
-/// Letters that are hard to mistake for one another (RFC 8628 section 6.1).
+/// Letters that are not easily confused (RFC 8628 section 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// The state of a device authorization request.
@@ -55,7 +55,7 @@ pub(super) struct Device {
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    // Entra takes no client authentication at this endpoint.
+    // Entra ID requires no client authentication at this endpoint.
     let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
     let client = match named
         .and_then(|id| state.client(id))
@@ -100,7 +100,8 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     state.devices.put(device_code.clone(), device);
     let page = server.url("/device");
     let mut body = json!({
-        "device_code": device_code, "user_code": user_code, "verification_uri": page, "expires_in": LIFE.as_secs(), "interval": INTERVAL,
+        "device_code": device_code, "user_code": user_code, "verification_uri": page,
+        "expires_in": LIFE.as_secs(), "interval": INTERVAL,
     });
     if let Some(members) = body.as_object_mut() {
         let (name, value) = match incoming.realm {
@@ -124,7 +125,7 @@ pub(super) fn redeem(
 ) -> Answer {
     let refused = |fault| Ok(Err(fault));
     let now = server.now();
-    // The endpoint of version 1.0 called it `code`.
+    // Version 1.0 of Entra ID's endpoint names the parameter `code`.
     let old = incoming.form.first("code").filter(|_| incoming.realm != Realm::Plain);
     let Some(code) = incoming.form.first("device_code").or(old) else {
         return refused(Fault::new("invalid_request", "device_code is missing"));
@@ -218,8 +219,7 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
     }
 }
 
-/// What counts of a user code: neither letter case nor what stands between the letters (RFC 8628
-/// section 6.1).
+/// The letters of a user code in upper case, without separators (RFC 8628 section 6.1).
 fn letters_of(user_code: &str) -> String {
     user_code
         .chars()
@@ -228,7 +228,7 @@ fn letters_of(user_code: &str) -> String {
         .collect()
 }
 
-/// Stores the decision about a request: the user who consents, or `None` for a refusal.
+/// Stores the user's decision: the consenting user, or `None` for a refusal.
 pub(super) fn decide(
     server: &Server,
     state: &mut State,

@@ -1,4 +1,4 @@
-//! A JWT on its way to being written, so that every part of it can still be spoilt.
+//! [`Draft`]: a JWT before it is signed, so that a fault can change each part.
 
 use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
@@ -10,15 +10,15 @@ use crate::{error::Error, secret::base64url};
 pub(super) struct Draft {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// A claim that is written a second time.
+    /// A claim that is duplicated with another value.
     pub(super) twice: Option<(&'static str, Value)>,
-    /// A member of the header that is written a second time.
+    /// A header member that is duplicated with another value.
     pub(super) header_twice: Option<(&'static str, Value)>,
     pub(super) key: SigningKey,
 }
 
 impl Draft {
-    /// A token of this `typ`, to be signed with `key`.
+    /// A token with this `typ`, to be signed with `key`.
     pub(super) fn new(key: SigningKey, typ: &str, claims: Map<String, Value>) -> Self {
         let header = jwt::header(&key, typ);
         Self { header, claims, twice: None, header_twice: None, key }
@@ -60,7 +60,7 @@ impl Draft {
     }
 }
 
-/// A JSON object, with one member written a second time.
+/// A JSON object in which one member may occur twice.
 fn object(members: &Map<String, Value>, twice: Option<&(&'static str, Value)>) -> String {
     let mut json = Value::Object(members.clone()).to_string();
     if let Some((name, value)) = twice {
@@ -70,7 +70,7 @@ fn object(members: &Map<String, Value>, twice: Option<&(&'static str, Value)>) -
     json
 }
 
-/// `message` with its signature.
+/// The signed form: `message`, a dot, the signature.
 pub(super) fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
     Ok(format!("{message}.{}", base64url(&key.sign(message.as_bytes())?)))
 }

@@ -57,7 +57,7 @@ fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignO
     }
     let to = match (parameters.first(name), client) {
         (None, _) => None,
-        // Entra goes by what any application has registered, and stays where it is otherwise.
+        // Entra ID accepts the URIs of every application, and ignores an unregistered one.
         (Some(uri), None) if server.world.is_some() => {
             let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
             known.then(|| with_state(uri, parameters)).transpose()?
@@ -86,8 +86,8 @@ fn with_state(uri: &str, parameters: &Parameters) -> Result<String, &'static str
     Ok(url.to_string())
 }
 
-/// Signs the browser out: at once with a hint about the person who is signed in, else after a
-/// question.
+/// Signs the browser out: at once if the hint matches the current user, otherwise after a
+/// confirmation page.
 pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;

@@ -1,4 +1,4 @@
-//! The claims of Entra's access tokens for APIs, of version 2.0 and 1.0.
+//! The claims of Entra ID's access tokens for APIs, in the versions 2.0 and 1.0.
 
 use serde_json::{Map, Value, json};
 
@@ -13,14 +13,13 @@ use super::{
 };
 use crate::error::Error;
 
-/// How the subject belongs to the tenant (`xms_idrel`): the first number says it, and there may be
-/// others.
+/// The user's relation to the tenant (`xms_idrel`). Only the first number matters; real tokens
+/// contain further ones.
 const MEMBER: &str = "1 26";
 const GUEST: &str = "5 26";
 const SERVICE_PRINCIPAL: &str = "7 26";
 
-/// The claims of a token for the API that `audience` names, in the version that the API is
-/// registered for.
+/// The claims of a token for the API `audience`, in the version that the API is registered for.
 pub(super) fn claims(
     server: &Server,
     state: &State,
@@ -37,7 +36,7 @@ pub(super) fn claims(
     })
 }
 
-/// The claims in version 2.0, where `aud` is the client id of the API.
+/// The claims of version 2.0, in which `aud` is the client ID of the API.
 fn of_version_2(
     server: &Server,
     state: &State,
@@ -73,7 +72,7 @@ fn of_version_2(
                 claims.insert("tfp".to_owned(), policy.name().into());
             }
         }
-        // The token of an application is about nobody.
+        // A token of an application itself has no user.
         None => {
             let principal = guid_of(&["application", &grant.client, tenant.id]);
             set("sub", principal.clone().into());
@@ -88,8 +87,8 @@ fn of_version_2(
     Ok(claims)
 }
 
-/// The same token in version 1.0: another issuer, the audience as it was asked for, and other names
-/// for the client.
+/// The claims of version 1.0: another issuer, the requested audience, and other names for the
+/// client.
 pub(super) fn to_version_1(
     server: &Server,
     tenant: &DevTenant,
@@ -107,8 +106,8 @@ pub(super) fn to_version_1(
     claims
 }
 
-/// The issuer of version 1.0. Microsoft has a host of its own for it, `sts.windows.net`; here it is
-/// the host of version 2.0, as this provider is a cloud of its own.
+/// The issuer of version 1.0. Microsoft uses a separate host, `sts.windows.net`. This provider is a
+/// separate cloud and uses one host for both versions.
 fn version_1_issuer(server: &Server, tenant: &DevTenant) -> String {
     server.url(&format!("/{}/", tenant.id))
 }

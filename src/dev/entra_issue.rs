@@ -22,18 +22,18 @@ const GROUPS_IN_TOKEN: usize = 200;
 /// The resource of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resource {
-    /// The imitated Graph, which includes UserInfo.
+    /// The imitated Microsoft Graph, which includes UserInfo.
     Graph,
-    /// Another API, by the name before the scope: `api://…`, a GUID, a URL.
+    /// Another API, by the resource part of the scope: `api://…`, a GUID, a URL.
     Api(String),
 }
 
-/// The scopes of OpenID Connect, which belong to no resource.
+/// The scopes of OpenID Connect, which belong to no API.
 fn is_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access")
 }
 
-/// The resource that a scope names, and the scope's name there.
+/// The resource part of a scope, and the scope's name at that resource.
 pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource, &'a str)> {
     if is_openid(scope) {
         return None;
@@ -46,7 +46,8 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource,
             (Resource::Graph, name)
         }
         Some((at, name)) => (Resource::Api(at.to_owned()), name),
-        // A GUID alone is an application, itself as a rule: B2C is asked so for an access token.
+        // A GUID alone is an application, usually the client itself: so B2C is asked for an access
+        // token.
         None if scope.len() == 36 && scope.matches('-').count() == 4 => {
             (Resource::Api(scope.to_owned()), ".default")
         }
@@ -54,7 +55,7 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource,
     })
 }
 
-/// The form in which a consent is stored: one for all spellings of a scope of Graph.
+/// The stored form of a consented scope: the same for all spellings of a Graph scope.
 pub(super) fn consent_key(server: &Server, scope: &str) -> String {
     match resource(server, scope) {
         Some((Resource::Graph, name)) => name.to_owned(),
@@ -62,8 +63,8 @@ pub(super) fn consent_key(server: &Server, scope: &str) -> String {
     }
 }
 
-/// Checks the parameter `resource`, which Entra takes beside the scopes only if it is the API that
-/// they name, character by character.
+/// Checks the parameter `resource`. Entra ID accepts it beside scopes only if it equals the API in
+/// them, character by character.
 pub(super) fn check_resource(server: &Server, named: &str, scopes: &[String]) -> Result<(), Fault> {
     let mut of_scopes = scopes.iter().filter_map(|scope| resource(server, scope)).peekable();
     let names_one = of_scopes.peek().is_some();
@@ -75,7 +76,7 @@ pub(super) fn check_resource(server: &Server, named: &str, scopes: &[String]) ->
     Err(Fault::new("invalid_target", description).entra(9_010_010))
 }
 
-/// The one resource of these scopes: the first, where there may be several.
+/// The single resource of these scopes, or the first one if `several` are allowed.
 pub(super) fn one_resource(
     server: &Server,
     scopes: &[String],
@@ -100,7 +101,7 @@ pub(super) fn one_resource(
 pub(super) struct Wanted<'a> {
     pub(super) grant_id: &'a str,
     pub(super) grant: &'a Grant,
-    /// The tenant that the tokens are of.
+    /// The tenant that issues the tokens.
     pub(super) tenant: &'a DevTenant,
     pub(super) scopes: &'a [String],
     pub(super) resource: Resource,
@@ -109,7 +110,7 @@ pub(super) struct Wanted<'a> {
     pub(super) client_info: bool,
 }
 
-/// The members of a token response (RFC 6749 section 5.1), as Entra and B2C write them.
+/// The members of a token response (RFC 6749 section 5.1), in the form of Entra ID and B2C.
 pub(super) fn answer(
     server: &Server,
     state: &mut State,
@@ -119,7 +120,7 @@ pub(super) fn answer(
     let granted = granted(server, state, &wanted);
     let life = state.lives.access_token.as_secs();
     let mut answer = members(json!({ "token_type": "Bearer", "scope": granted.join(" ") }));
-    // B2C gives an access token only if one was asked for by a scope of its own.
+    // B2C issues an access token only if the request has an API scope.
     if !b2c || wanted.scopes.iter().any(|scope| !is_openid(scope)) {
         let token = access_token(server, state, &wanted, &granted)?;
         answer.insert("access_token".into(), token.into());
@@ -150,8 +151,8 @@ pub(super) fn answer(
     Ok(answer)
 }
 
-/// The scopes of the answer: of the one resource, all that were ever agreed to. Those of OpenID
-/// Connect are with Graph, where UserInfo is; `offline_access` shows in the refresh token alone.
+/// The scopes of the response: all consented scopes of the one resource. The scopes of OpenID
+/// Connect belong to Graph, with UserInfo; `offline_access` is not listed.
 fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
     let mut granted: Vec<String> = wanted
         .scopes
@@ -216,7 +217,7 @@ fn access_token(
     Ok(token)
 }
 
-/// The identifier of one token.
+/// The unique identifier of a token (`uti`).
 pub(super) fn uti() -> Result<String, Error> {
     Ok(base64url(&crate::secret::random::<16>()?))
 }
@@ -262,7 +263,7 @@ fn id_token_claims(
     claims.insert("tid".into(), tenant.id.into());
     claims.insert("sid".into(), guid_of(&["sid", &grant.signed_in.sid]).into());
     claims.insert("rh".into(), format!("1.{}.", base64url(tenant.id.as_bytes())).into());
-    // Random characters are always there; without them the token is still whole.
+    // Without random characters the token is valid, too.
     claims.extend(uti().ok().map(|uti| ("uti".to_owned(), uti.into())));
     if grant.tells_auth_time {
         claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
@@ -283,7 +284,7 @@ fn id_token_claims(
     claims
 }
 
-/// The tenant of a guest's own account.
+/// The tenant of a guest's home account.
 pub(super) fn home(
     server: &Server,
     claims: &mut Map<String, Value>,
@@ -298,11 +299,11 @@ pub(super) fn home(
     }
 }
 
-/// The groups of a person, or where to ask for them where they are too many.
+/// Adds the groups of a person, or the claims of an overage if they exceed the limit.
 pub(super) fn groups(claims: &mut Map<String, Value>, person: &DevPerson, tenant: &DevTenant) {
     if person.groups.len() > GROUPS_IN_TOKEN {
-        // Entra still writes addresses of a service that is gone: they are a sign, and not to be
-        // called.
+        // Entra ID still writes URLs of a service that has been shut down: clients must treat them
+        // as a sign of the overage and not call them.
         let endpoint = format!(
             "https://graph.windows.net/{}/users/{}/getMemberObjects",
             tenant.id,
@@ -315,13 +316,13 @@ pub(super) fn groups(claims: &mut Map<String, Value>, person: &DevPerson, tenant
     }
 }
 
-/// `client_info`: the account in its home tenant (`uid` and `utid`), in base64url.
+/// The `client_info` parameter: the home account (`uid` and `utid`), in base64url.
 pub(super) fn client_info(world: &World, person: &DevPerson, realm: &Realm) -> String {
     let (uid, utid) = home_account(world, person, realm);
     base64url(json!({ "uid": uid, "utid": utid }).to_string().as_bytes())
 }
 
-/// `uid` and `utid`. In B2C the policy is a part of it.
+/// `uid` and `utid` of the home account. In B2C the policy is part of `uid`.
 pub(super) fn home_account(world: &World, person: &DevPerson, realm: &Realm) -> (String, String) {
     let home = world.home(person);
     let id = object_id(person, home);

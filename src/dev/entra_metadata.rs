@@ -1,4 +1,4 @@
-//! The discovery documents and key sets of Entra, External ID and B2C.
+//! The discovery documents and key sets of Entra ID, External ID and B2C.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// The cloud that keys and documents name: the host is one of its own.
+/// The name of the cloud in keys and documents: this host is a separate cloud.
 fn cloud(server: &Server) -> String {
     Url::parse(&server.origin)
         .ok()
@@ -40,27 +40,32 @@ pub(super) fn document(server: &Server, algorithm: &str, realm: &Realm) -> Map<S
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": [algorithm],
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_post", "private_key_jwt", "client_secret_basic",
+        ],
         "request_uri_parameter_supported": false,
         "frontchannel_logout_supported": true,
         "http_logout_supported": true,
     }));
-    // B2C has no UserInfo, and no cloud to name.
+    // B2C has neither UserInfo nor the members about the cloud.
     if !matches!(realm, Realm::B2c { .. }) {
         document.extend(members(json!({
             "userinfo_endpoint": server.url("/graph/oidc/userinfo"),
             "device_authorization_endpoint": at("/oauth2/v2.0/devicecode"),
             "msgraph_host": cloud(server),
             "cloud_instance_name": cloud(server),
-            "tenant_region_scope": if matches!(realm, Realm::Entra(Audience::Tenant(_))) { json!("EU") } else { Value::Null },
+            "tenant_region_scope": match realm {
+                Realm::Entra(Audience::Tenant(_)) => json!("EU"),
+                _ => Value::Null,
+            },
         })));
     }
     document
 }
 
-/// The document of version 1.0, which is there for what is the same in both: MSAL's companions read
-/// the end of the session in it. Tokens are of version 2.0 here, and so are the endpoints that give
-/// them.
+/// The discovery document of version 1.0, with the members that both versions share: libraries
+/// beside MSAL read the end session endpoint from it. It names the endpoints of version 2.0, and
+/// tokens are of version 2.0.
 pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> Map<String, Value> {
     let at = |path: &str| server.url(&format!("{}{path}", realm.prefix()));
     let mut document = document(server, algorithm, realm);
@@ -73,7 +78,7 @@ pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> M
     document
 }
 
-/// The realm discovery of MSAL: a managed account if the domain is known, otherwise an unknown one.
+/// The user realm discovery of MSAL: `Managed` for a known domain, otherwise `Unknown`.
 pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let name = incoming.path.rsplit('/').next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
@@ -81,7 +86,8 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
     let tenants = server.world.iter().flat_map(|world| &world.tenants);
     let managed = tenants.into_iter().any(|tenant| tenant.domain.eq_ignore_ascii_case(domain));
     let mut realm = members(json!({
-        "ver": "1.0", "account_type": if managed { "Managed" } else { "Unknown" }, "cloud_instance_name": cloud(server),
+        "ver": "1.0", "account_type": if managed { "Managed" } else { "Unknown" },
+        "cloud_instance_name": cloud(server),
     }));
     if managed {
         realm.insert("domain_name".into(), domain.into());
@@ -90,32 +96,36 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
     Ok(reply::private_json(StatusCode::OK, &Value::Object(realm)))
 }
 
-/// The instance discovery of MSAL: this host is a cloud of its own.
+/// The instance discovery of MSAL: this host is a separate cloud.
 pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
     let authority =
         Url::parse(asked).ok().filter(|url| url.origin().ascii_serialization() == server.origin);
     let tenant = authority.as_ref().and_then(|url| url.path_segments()?.next()).unwrap_or_default();
     if tenant.is_empty() {
-        let body = json!({ "error": "invalid_instance", "error_description": "AADSTS50049: The instance is unknown here." });
+        let body = json!({
+            "error": "invalid_instance",
+            "error_description": "AADSTS50049: The instance is unknown here.",
+        });
         return Ok(reply::private_json(StatusCode::BAD_REQUEST, &body));
     }
     let host = server.origin.split_once("://").map_or("", |(_, host)| host);
     let body = json!({
-        "tenant_discovery_endpoint": server.url(&format!("/{tenant}/v2.0/.well-known/openid-configuration")),
+        "tenant_discovery_endpoint":
+            server.url(&format!("/{tenant}/v2.0/.well-known/openid-configuration")),
         "api-version": "1.1",
         "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
     });
     Ok(reply::private_json(StatusCode::OK, &body))
 }
 
-/// The members of a key, with the issuer that it signs for.
+/// The JWK of a key, with the issuer that it signs for.
 fn jwk(key: &SigningKey, issuer: Option<&str>, cloud: &str) -> Value {
     let mut jwk = key.jwk();
     if let (Some(members), Some(issuer)) = (jwk.as_object_mut(), issuer) {
         members.insert("issuer".into(), issuer.into());
         members.insert("cloud_instance_name".into(), cloud.into());
-        // Entra's keys do not name their algorithm.
+        // Keys of Entra ID have no `alg`.
         members.remove("alg");
     }
     jwk

@@ -1,4 +1,4 @@
-//! The pages that only Entra and B2C have.
+//! The pages that only Entra ID and B2C have.
 
 use axum::response::Response;
 use maud::html;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// What an application names as its authority for a tenant.
+/// The authority URL of a tenant, for the configuration of an application.
 pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
     match tenant.kind {
         TenantKind::Personal => server.url("/consumers"),
@@ -26,19 +26,20 @@ pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
     }
 }
 
-/// Where `error_uri` leads: what a number means is in Microsoft's list, which is nobody's to copy.
+/// The page at `error_uri`. It refers to Microsoft's list of error numbers.
 pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let code = incoming
         .query
         .first("code")
         .filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
         .unwrap_or("?");
-    let text = "Microsoft's documentation lists the numbers under \"Microsoft Entra authentication and authorization error codes\".";
+    let text = "Microsoft's documentation lists the numbers under \"Microsoft Entra \
+                authentication and authorization error codes\".";
     Ok(message(&format!("AADSTS{code}"), text))
 }
 
-/// The first page of a B2C policy: who is it? With the ways to sign up and to say that the password
-/// is forgotten where a policy has them.
+/// The first page of a B2C policy: the account picker, with buttons to sign up and to report a
+/// forgotten password if the policy has them.
 pub(super) fn b2c(
     server: &Server,
     state: &State,
@@ -77,7 +78,7 @@ pub(super) fn b2c(
     asking(title, request, &content)
 }
 
-/// The page of the policy for editing a profile.
+/// The profile page of the B2C policy for editing.
 pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Response {
     let content = html! {
         form method="post" action=(path::INTERACTION) {
@@ -91,14 +92,18 @@ pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Resp
     asking("Edit your profile", request, &content)
 }
 
-/// Only an administrator can agree to a scope.
+/// The page for a scope to which only an administrator can consent.
 pub(super) fn no_administrator(
     id: &str,
     request: &AuthorizationRequest,
     scopes: &[String],
 ) -> Response {
     let content = html! {
-        p { strong { (request.client) } " asks for permissions that only an administrator of your organization can give (AADSTS90094):" }
+        p {
+            strong { (request.client) }
+            " asks for permissions that only an administrator of your organization can give \
+             (AADSTS90094):"
+        }
         ul.scopes { @for scope in scopes { li { code { (scope) } } } }
         (decline(id, "Return to the application without giving consent"))
     };

@@ -1,4 +1,4 @@
-//! The token endpoint of Entra and B2C: codes and refresh tokens, with scopes, resources and
+//! The token endpoint of Entra ID and B2C: codes and refresh tokens, with scopes, resources and
 //! tenants.
 
 use serde_json::{Map, Value};
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::error::Error;
 
-/// The tenant that tokens are asked for: that of the sign-in, or another one that the address names
-/// and that knows the person.
+/// The tenant of a token request: that of the sign-in, or another one in the URL in which the
+/// person has an account.
 fn tenant(
     server: &Server,
     state: &State,
@@ -49,8 +49,8 @@ fn asks_client_info(incoming: &Incoming, grant: &Grant) -> bool {
     grant.client_info || incoming.form.first("client_info") == Some("1")
 }
 
-/// The answer to a good code. It is for the first resource only, if there are several; the others
-/// come by refresh.
+/// The response to a valid code. With several resources it is for the first one; tokens for the
+/// others are acquired by refresh.
 pub(super) fn redeem(
     server: &Server,
     state: &mut State,
@@ -80,7 +80,7 @@ pub(super) fn redeem(
     first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref()).map(Ok)
 }
 
-/// The token response of a grant without a code.
+/// The first token response of a grant without a code.
 pub(super) fn first_answer(
     server: &Server,
     state: &mut State,
@@ -114,8 +114,8 @@ fn first(
     entra_issue::answer(server, state, wanted)
 }
 
-/// The answer to a refresh token, which serves every resource and every tenant that the person is
-/// known in. The old one stays good.
+/// The response to a refresh token, which is valid for every resource and every tenant in which the
+/// person has an account. The old refresh token stays valid.
 pub(super) fn refresh(
     server: &Server,
     state: &mut State,
@@ -164,8 +164,8 @@ pub(super) fn refresh(
     entra_issue::answer(server, state, wanted).map(Ok)
 }
 
-/// Whether the person has agreed to these scopes, at whatever sign-in, and has signed in as
-/// strongly as they need.
+/// Whether the person has consented to these scopes, in any sign-in, and the authentication meets
+/// their requirements.
 pub(super) fn consented(
     server: &Server,
     state: &mut State,

@@ -1,6 +1,6 @@
-//! Errors in the forms of OAuth, Entra (`AADSTS…`) and B2C (`AADB2C…`).
+//! Errors in the forms of OAuth, Entra ID (`AADSTS…`) and B2C (`AADB2C…`).
 //!
-//! The numbers are Microsoft's. The descriptions are not, and clients should not parse them.
+//! The numbers are Microsoft's; the descriptions are our own. Clients should not parse them.
 
 use axum::response::Response;
 use http::{StatusCode, header};
@@ -31,7 +31,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Status 400, with the numbers that Entra and B2C most often have for this `error`.
+    /// An error with status 400, and the usual numbers of Entra ID and B2C for it.
     pub(super) fn new(error: &'static str, description: impl Into<String>) -> Self {
         let (entra, b2c) = match error {
             "invalid_client" => (7_000_215, 90_081),
@@ -62,7 +62,7 @@ impl Fault {
         }
     }
 
-    /// Sets Entra's number (`AADSTS…`).
+    /// Sets Entra ID's number (`AADSTS…`).
     pub(super) fn entra(self, entra: u32) -> Self {
         Self { entra, ..self }
     }
@@ -100,7 +100,7 @@ impl From<(&'static str, &'static str)> for Fault {
     }
 }
 
-/// The time and ids of a request, for support.
+/// The time and the IDs of a request, for support.
 struct Trace {
     trace: String,
     correlation: String,
@@ -108,7 +108,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// The correlation id is the caller's, if it sent one.
+    /// The correlation ID is that of the caller, if the request has one.
     fn of(now: UnixTime, correlation: Option<&str>) -> Self {
         let seed = crate::secret::random::<16>()
             .map(|bytes| crate::secret::base64url(&bytes))
@@ -124,7 +124,7 @@ impl Trace {
     }
 }
 
-/// `2026-01-09 02:02:12Z`
+/// A time in the form `2026-01-09 02:02:12Z`.
 pub(super) fn timestamp(time: UnixTime) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(time.as_seconds())
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
@@ -140,7 +140,8 @@ fn description(realm: &Realm, fault: &Fault, trace: &Trace) -> String {
         Realm::Plain => fault.description.clone(),
         Realm::Entra(_) => {
             format!(
-                "AADSTS{}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
+                "AADSTS{}: {text} Trace ID: {trace} Correlation ID: {correlation} \
+                 Timestamp: {timestamp}",
                 fault.entra
             )
         }
@@ -166,7 +167,8 @@ fn correlation(incoming: &Incoming) -> Option<&str> {
     header.or_else(|| incoming.parameters().first("client-request-id"))
 }
 
-/// The answer of the token endpoint and its relatives (RFC 6749 section 5.2), with what Entra adds.
+/// The error response of the token endpoint and similar ones (RFC 6749 section 5.2), with Entra
+/// ID's additional members.
 pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -> Response {
     let realm = &incoming.realm;
     let trace = Trace::of(server.now(), correlation(incoming));
@@ -186,8 +188,8 @@ pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -
     if let Some(members) = body.as_object_mut() {
         members.extend(fault.claims.clone().map(|claims| ("claims".to_owned(), claims.into())));
     }
-    // A generic provider answers 401 only where the client tried to authenticate by header, or
-    // failed to.
+    // RFC 6749 section 5.2: 401 with a challenge only if the client used an HTTP header or failed
+    // to authenticate.
     let mut response = reply::private_json(fault.status, &body);
     if fault.status == StatusCode::UNAUTHORIZED && incoming.header(header::AUTHORIZATION).is_some()
     {
@@ -196,7 +198,7 @@ pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -
     response
 }
 
-/// The parameters of an error that goes back to the client (RFC 6749 section 4.1.2.1).
+/// The parameters of an error that is sent to the client (RFC 6749 section 4.1.2.1).
 pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(String, String)> {
     let trace = Trace::of(server.now(), None);
     let mut parameters = vec![
@@ -213,7 +215,7 @@ pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(
     parameters
 }
 
-/// A page: nothing can be sent anywhere, or nothing else may happen before somebody has read it.
+/// An error page, for errors that cannot be sent to the client, or that a person has to read first.
 pub(super) fn page(
     server: &Server,
     realm: &Realm,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{error::Error, secret::same};
 
-/// A grant without a page. Without a user it is the client's own.
+/// A grant without a page. Without a user it is that of the client itself.
 pub(super) fn grant(
     server: &Server,
     client: &DevClient,
@@ -51,7 +51,8 @@ pub(super) fn grant(
     })
 }
 
-/// Tokens for the client itself (RFC 6749 section 4.4). There is no refresh token and no ID token.
+/// Handles the client credentials grant (RFC 6749 section 4.4). The response has neither a refresh
+/// token nor an ID token.
 pub(super) fn client_credentials(
     server: &Server,
     state: &mut State,
@@ -103,7 +104,8 @@ pub(super) fn client_credentials(
         entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default")
     };
     if scopes.is_empty() || !scopes.iter().all(default) {
-        let description = "an application asks for what it has been given: the scope is the resource with /.default";
+        let description = "an application asks for what it has been given: the scope is the \
+                           resource with /.default";
         return refused(Fault::new("invalid_scope", description).entra(1_002_012));
     }
     let resource = match entra_issue::one_resource(server, &scopes, false) {
@@ -115,7 +117,7 @@ pub(super) fn client_credentials(
     answer(server, state, &id, &grant, &tenant, resource)
 }
 
-/// Name and password (RFC 6749 section 4.3). Only people who were given one have a password.
+/// Handles the password grant (RFC 6749 section 4.3), for users that were given a password.
 pub(super) fn password(
     server: &Server,
     state: &mut State,
@@ -166,7 +168,7 @@ pub(super) fn password(
     if let Err(fault) = entra_issue::one_resource(server, &grant.scopes, false) {
         return refused(fault);
     }
-    // There is no page here, so consent must have been given before.
+    // This grant has no consent page, so the consent must already be stored.
     let bare = Grant { scopes: Vec::new(), ..grant.clone() };
     let asked: Vec<String> = grant
         .scopes
@@ -201,7 +203,7 @@ fn answer(
         client_info: false,
     };
     let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
-    // Entra's response to an application has no `scope`.
+    // Entra ID's response to an application has no `scope`.
     members.remove("scope");
     Ok(Ok(members))
 }

@@ -1,6 +1,7 @@
 //! The imitated Microsoft Graph: the signed-in user and their groups.
 //!
-//! It takes access tokens that were issued for it. Lists come in pages; `@odata.nextLink` leads on.
+//! It accepts access tokens that were issued for it. Lists come in pages, linked by
+//! `@odata.nextLink`.
 
 use axum::response::Response;
 use http::{Method, StatusCode};
@@ -19,7 +20,7 @@ use crate::error::Error;
 /// The number of groups on a page if the request has no `$top`.
 const PAGE: usize = 100;
 
-/// The permissions of which each allows to read the user's own groups.
+/// The permissions of which each allows reading the user's own groups.
 const GROUP_SCOPES: [&str; 6] = [
     "User.Read",
     "User.Read.All",
@@ -107,7 +108,8 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
         return Ok(reply::private_json(
             StatusCode::OK,
             &json!({
-                "id": object_id(person, &caller.tenant), "displayName": person.name, "userPrincipalName": person.username,
+                "id": object_id(person, &caller.tenant), "displayName": person.name,
+                "userPrincipalName": person.username,
                 "mail": person.email,
             }),
         ));
@@ -115,7 +117,7 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
     Ok(page(server, incoming, path, &person.groups, ids))
 }
 
-/// One page of groups: identifiers alone, or objects.
+/// One page of groups: their IDs alone, or objects.
 fn page(
     server: &Server,
     incoming: &Incoming,
@@ -127,7 +129,7 @@ fn page(
         |name: &str| incoming.query.first(name).and_then(|text| text.parse::<usize>().ok());
     let from = number("$skiptoken").unwrap_or_default();
     let size = number("$top").filter(|size| (1..=999).contains(size)).unwrap_or(PAGE);
-    // getMemberObjects and its like answer in one piece.
+    // `getMemberObjects` and similar actions return the whole list at once.
     let size = if ids { groups.len().max(1) } else { size };
     let value: Vec<Value> = groups
         .iter()
@@ -141,7 +143,8 @@ fn page(
             }
         })
         .collect();
-    let mut body = json!({ "@odata.context": server.url("/graph/v1.0/$metadata#directoryObjects"), "value": value });
+    let context = server.url("/graph/v1.0/$metadata#directoryObjects");
+    let mut body = json!({ "@odata.context": context, "value": value });
     let next = from.saturating_add(size);
     if next < groups.len()
         && let Some(members) = body.as_object_mut()

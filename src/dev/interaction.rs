@@ -21,7 +21,7 @@ use crate::{error::Error, secret::base64url};
 /// The lifetime of a page.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Takes the next steps: shows a page, or sends the authorization response.
+/// Performs the next step: shows a page, or sends the authorization response.
 pub(super) fn proceed(
     server: &Server,
     state: &mut State,
@@ -33,6 +33,7 @@ pub(super) fn proceed(
         if step == Step::Finish {
             return callback::success(server, state, &pending);
         }
+        // OpenID Connect Core section 3.1.2.1: with `prompt=none` no page may be shown.
         if pending.request.prompts("none") {
             let fault = silent_fault(&step, &pending);
             return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
@@ -123,13 +124,13 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
     }
 }
 
-/// The user who is signed in in the browser of a request.
+/// The user who is signed in in the browser of this request.
 fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerson> {
     let who = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser))?;
     state.person(&who.person)
 }
 
-/// Whether a scope needs the consent of an administrator, and the user is none.
+/// Whether a scope needs the consent of an administrator and the user is not one.
 fn needs_administrator(
     server: &Server,
     state: &State,
@@ -150,8 +151,8 @@ fn no_administrator() -> Fault {
         .cancelled()
 }
 
-/// Signs `person` in: in this browser, from now on, and for this request. Somebody who has no
-/// account where they want to is told so.
+/// Signs a user in, in this browser and for this request. A user without an account in the
+/// requested tenant gets an error page.
 fn sign_in(
     server: &Server,
     state: &mut State,
@@ -172,6 +173,7 @@ fn sign_in(
         }
         is_new = known.is_new;
     }
+    // Contexts of an earlier sign-in of the same person stay satisfied.
     let before = state.browsers.find(&pending.browser).filter(|before| before.person == person);
     let mut contexts = before.map(|before| before.contexts.clone()).unwrap_or_default();
     contexts.extend(
@@ -200,7 +202,7 @@ fn sign_in(
     Ok(None)
 }
 
-/// Stores the consent of the user of this request, or of an administrator for the whole tenant.
+/// Stores the consent of the user, or of an administrator for the whole tenant.
 fn consent(
     server: &Server,
     state: &mut State,
@@ -223,9 +225,10 @@ fn consent(
     pending.consented = true;
 }
 
-/// Handles the form of a page.
+/// Handles a submitted form.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
+    // Cross-site request forgery: another site could choose an account or consent.
     if incoming.is_from_elsewhere(server) {
         return refused("This can only be done from a page of this provider.");
     }
@@ -239,7 +242,8 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
         found.filter(|pending| server.now().since(pending.started) < PATIENCE).cloned()
     else {
         return refused(
-            "This page is too old or belongs to another browser. Please go back to the application and sign in again.",
+            "This page is too old or belongs to another browser. Please go back to the \
+             application and sign in again.",
         );
     };
     let step = next_step(server, state, &pending, server.now());
@@ -309,7 +313,7 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
     proceed(server, state, &id, pending)
 }
 
-/// The error response if the user declines on a page, or has forgotten the password.
+/// The error response if the user declines on a page or has forgotten the password.
 fn declined(
     server: &Server,
     state: &State,

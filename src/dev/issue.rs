@@ -1,4 +1,4 @@
-//! Issues the tokens of a generic provider.
+//! The token responses of a generic provider.
 
 use serde_json::{Map, Value, json};
 
@@ -23,13 +23,13 @@ use crate::{error::Error, secret::Secret};
 pub struct IssuedTokens {
     /// The access token.
     pub access_token: Secret,
-    /// The refresh token, if the client gets one.
+    /// The refresh token, if the client's rule issues one.
     pub refresh_token: Option<Secret>,
     /// The ID token, if `openid` is among the scopes.
     pub id_token: Option<Secret>,
 }
 
-/// The scopes and resources of one token, which are a part of the grant.
+/// The scopes and resources of one token: a subset of the grant's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part<'a> {
     pub(super) scopes: &'a [String],
@@ -76,7 +76,7 @@ pub(super) fn access_claims(
     part: Part<'_>,
 ) -> Result<Map<String, Value>, Error> {
     let now = server.now();
-    // The client's own tokens are about itself.
+    // A token of the client itself has the client as its subject.
     let person = state.person(&grant.person);
     let subject = person.map_or_else(|| grant.client.clone(), |person| person.subject.clone());
     let audience = match part.resources {
@@ -99,7 +99,7 @@ pub(super) fn access_claims(
     Ok(claims)
 }
 
-/// How strongly somebody signed in.
+/// The claims about the authentication: `acr`, `acrs` and the like.
 fn strength(signed_in: &SignedIn) -> Map<String, Value> {
     let mut claims = Map::new();
     if let Some(acr) = &signed_in.acr {
@@ -111,9 +111,10 @@ fn strength(signed_in: &SignedIn) -> Map<String, Value> {
     claims
 }
 
-/// Whether the client gets a refresh token for the grant.
+/// Whether the rule of the client issues a refresh token for the grant.
 pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
+        // Quirks come before the rule of the client.
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) if state.quirks.has(Quirk::NoOfflineAccess) => true,
@@ -175,8 +176,7 @@ fn id_token_claims(
     claims
 }
 
-/// An ID token with these claims, signed with the key of the tenant, with the ordered faults
-/// applied.
+/// Signs an ID token with the key of the tenant, and applies the ordered fault.
 pub(super) fn signed_id_token(
     server: &Server,
     state: &mut State,
@@ -212,8 +212,8 @@ pub(super) fn token_answer(
     members_for(server, state, grant_id, grant, part, nonce, refresh_token)
 }
 
-/// A token answer for a part of the grant (RFC 6749 section 5.1, OpenID Connect Core section
-/// 3.1.3.3).
+/// The members of a token response for a part of the grant (RFC 6749 section 5.1, OpenID Connect
+/// Core section 3.1.3.3).
 pub(super) fn members_for(
     server: &Server,
     state: &mut State,

@@ -1,4 +1,4 @@
-//! Signs JWTs (RFC 7515, RFC 7519), and reads those that this provider signed.
+//! Signing of JWTs (RFC 7515, RFC 7519), and verification of those that this provider signed.
 
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
@@ -19,12 +19,12 @@ pub(super) fn header(key: &SigningKey, typ: &str) -> Map<String, Value> {
     header
 }
 
-/// `header.payload`, the part that is signed.
+/// The signing input: `header.payload` (RFC 7515 section 5.1).
 pub(super) fn message(header: &str, payload: &str) -> String {
     format!("{}.{}", base64url(header.as_bytes()), base64url(payload.as_bytes()))
 }
 
-/// A JWT of these claims, signed with `key`.
+/// A JWT with these claims, signed with `key`.
 pub(super) fn sign(
     key: &SigningKey,
     typ: &str,
@@ -40,7 +40,7 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
     let sha = match algorithm {
         Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
         Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
-        // Ed25519 signs with SHA-512 inside.
+        // Ed25519 uses SHA-512.
         Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 | Algorithm::EdDsa => {
             &digest::SHA512
         }
@@ -50,15 +50,14 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
     base64url(bytes.get(..bytes.len() / 2).unwrap_or_default())
 }
 
-/// The claims of a JWT that was signed here, at whatever time: hints may be expired (OpenID Connect
-/// RP-Initiated Logout section 2).
+/// The claims of a JWT that this provider signed, even if it has expired: an `id_token_hint` may be
+/// expired (OpenID Connect RP-Initiated Logout section 2).
 pub(super) fn own_claims(state: &State, jwt: &str) -> Option<Map<String, Value>> {
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
     let (algorithm, signature) = (header.get("alg")?.as_str()?, from_base64url(signature)?);
-    // Which key it is says the signature: not every provider names its keys, or by names that are
-    // used once.
+    // The signature identifies the key: with some quirks `kid` is missing or ambiguous.
     let personal = state.entra_keys.as_ref().map(|keys| keys.personal.known()).unwrap_or_default();
     let mut keys = state.keys.known().iter().chain(personal);
     keys.find(|key| {

@@ -1,4 +1,5 @@
-//! Signing keys: generated at start and at every rotation, published as a JWK set (RFC 7517).
+//! Signing keys. They are generated at the start and at rotations, and published as a JWK set (RFC
+//! 7517).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::{
     secret::{base64url, random},
 };
 
-/// The private key, of the type that the algorithm needs.
+/// A private key, of the type that its algorithm requires.
 #[derive(Debug)]
 enum Private {
     Rsa(rsa::KeyPair),
@@ -25,7 +26,7 @@ enum Private {
     Ed25519(Ed25519KeyPair),
 }
 
-/// One signing key with its identifier.
+/// A signing key with its identifier.
 #[derive(Clone, Debug)]
 pub(super) struct SigningKey {
     pub(super) kid: String,
@@ -37,8 +38,8 @@ fn fault(what: &'static str) -> Error {
     Error::new(ErrorKind::Internal, what)
 }
 
-/// The `index`th RSA key of this process. RSA keys are slow to find, so that all providers of a
-/// process draw from one row: the first key signs, the next ones are those of rotations.
+/// The `index`th RSA key of this process. Generating RSA keys is slow, so all providers of a
+/// process share one list: the first key signs, later ones are for rotations.
 fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
     static ROW: Mutex<Vec<Arc<Private>>> = Mutex::new(Vec::new());
     let mut row = ROW.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +52,7 @@ fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
 }
 
 impl SigningKey {
-    /// A key for `algorithm` under a new identifier; `index` numbers the RSA keys of one provider.
+    /// A new key for `algorithm`; `index` numbers the RSA keys of one provider.
     pub(super) fn generate(algorithm: Algorithm, index: usize) -> Result<Self, Error> {
         use Algorithm as A;
         let ecdsa = |on| EcdsaKeyPair::generate(on).map_err(|_| fault("no EC key could be made"));
@@ -73,7 +74,7 @@ impl SigningKey {
         Ok(Self { kid: base64url(&random::<9>()?), algorithm, private })
     }
 
-    /// Signs `message` as JWS asks for (RFC 7518 section 3).
+    /// Signs `message` with the JWS algorithm (RFC 7518 section 3).
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let random = SystemRandom::new();
         let failed = |_| fault("signing failed");
@@ -98,7 +99,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether `made` is this key's signature of `message`.
+    /// Whether `made` is a signature of `message` by this key.
     pub(super) fn verifies(&self, message: &[u8], made: &[u8]) -> bool {
         let algorithm: &'static dyn signature::VerificationAlgorithm = match self.algorithm {
             Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
@@ -115,7 +116,7 @@ impl SigningKey {
         UnparsedPublicKey::new(algorithm, self.public_bytes()).verify(message, made).is_ok()
     }
 
-    /// The public half: PKCS #1 for RSA, the uncompressed point for EC, the 32 bytes for Ed25519.
+    /// The public key: PKCS #1 for RSA, the uncompressed point for EC, 32 bytes for Ed25519.
     pub(super) fn public_bytes(&self) -> &[u8] {
         match &*self.private {
             Private::Rsa(key) => key.public_key().as_ref(),
@@ -126,7 +127,7 @@ impl SigningKey {
         }
     }
 
-    /// The public half as a JWK (RFC 7517, RFC 8037).
+    /// The public key as a JWK (RFC 7517, RFC 8037).
     pub(super) fn jwk(&self) -> Value {
         let mut jwk = match &*self.private {
             Private::Rsa(key) => json!({
@@ -149,7 +150,7 @@ impl SigningKey {
         jwk
     }
 
-    /// `public_bytes` is `4 || x || y`.
+    /// The JWK of an EC key; `public_bytes` is `4 || x || y`.
     fn ec_jwk(&self, curve: &'static str, length: usize) -> Value {
         let coordinates = self.public_bytes().get(1..).unwrap_or_default();
         let (x, y) = coordinates.split_at_checked(length).unwrap_or_default();
@@ -157,25 +158,25 @@ impl SigningKey {
     }
 }
 
-/// What happens to the key in use when another takes its place.
+/// The treatment of the current signing key at a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldKeys {
-    /// They stay in the key set, as a well-behaved provider keeps them: tokens signed before still
+    /// The old keys stay in the key set, as at a well-behaved provider: earlier tokens still
     /// verify.
     Kept,
-    /// They leave the key set at once: tokens signed before no longer verify.
+    /// The old keys leave the key set at once: earlier tokens no longer verify.
     Dropped,
-    /// They leave the key set at once, and the new key has the identifier of the one in use, which
-    /// no provider should do.
+    /// The old keys leave the key set at once, and the new key has the identifier of the current
+    /// one, which no provider should do.
     Replaced,
 }
 
-/// The keys that the imitated Entra has beside those of its organizations.
+/// The keys of the imitated Entra ID beside those of its organizations.
 #[derive(Debug)]
 pub(super) struct EntraKeys {
-    /// Those of personal accounts.
+    /// The keys for personal accounts.
     pub(super) personal: Keys,
-    /// One of another cloud: real key sets hold such keys, too.
+    /// A key of another cloud. Real key sets contain such keys too.
     pub(super) other_cloud: SigningKey,
 }
 
@@ -186,7 +187,7 @@ impl EntraKeys {
     }
 }
 
-/// The keys of one provider: one signs, some are published, all are remembered for `id_token_hint`.
+/// The keys of one provider: one signs, some are published, all are stored for `id_token_hint`.
 #[derive(Debug)]
 pub(super) struct Keys {
     all: Vec<SigningKey>,
@@ -198,12 +199,12 @@ impl Keys {
         Ok(Self { all: vec![SigningKey::generate(algorithm, 0)?], published_from: 0 })
     }
 
-    /// The key in use.
+    /// The current signing key.
     pub(super) fn current(&self) -> Result<&SigningKey, Error> {
         self.all.last().ok_or_else(|| fault("no signing key"))
     }
 
-    /// A key that was never published, under the identifier of the one in use.
+    /// A key that was never published, with the identifier of the current one.
     pub(super) fn impostor(&self) -> Result<SigningKey, Error> {
         let current = self.current()?;
         let other = SigningKey::generate(current.algorithm, self.all.len())?;
@@ -226,12 +227,12 @@ impl Keys {
         self.all.get(self.published_from..).unwrap_or_default()
     }
 
-    /// Every key that ever signed here.
+    /// All keys that this provider has ever signed with.
     pub(super) fn known(&self) -> &[SigningKey] {
         &self.all
     }
 
-    /// The key set's members (RFC 7517 section 5).
+    /// The members of the key set (RFC 7517 section 5).
     pub(super) fn jwk_set(&self) -> Map<String, Value> {
         Map::from_iter([(
             "keys".to_owned(),

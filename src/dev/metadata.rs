@@ -31,19 +31,23 @@ fn document(server: &Server) -> Map<String, Value> {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment", "form_post"],
         "grant_types_supported": [
-            "authorization_code", "refresh_token", "client_credentials", "password", "urn:ietf:params:oauth:grant-type:device_code",
+            "authorization_code", "refresh_token", "client_credentials", "password",
+            "urn:ietf:params:oauth:grant-type:device_code",
             "urn:ietf:params:oauth:grant-type:jwt-bearer",
         ],
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [algorithm],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
+        ],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "introspection_signing_alg_values_supported": [algorithm],
         "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "acrs", "at_hash", "sid", "name", "given_name", "family_name",
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "acrs", "at_hash",
+            "sid", "name", "given_name", "family_name",
             "preferred_username", "email", "email_verified", "roles", "groups",
         ],
         "claims_parameter_supported": true,
@@ -91,7 +95,7 @@ pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Err
     Ok(spoil_answers::answer(order, keys, |body| marked(quirks, media_type, body)))
 }
 
-/// JSON that everybody may keep, with a byte order mark where the provider is one that writes it.
+/// A JSON response that may be cached, with a byte order mark if the quirk is set.
 fn marked(quirks: &Quirks, media_type: &str, body: &Value) -> Response {
     let mark = if quirks.has(Quirk::ByteOrderMark) { "\u{feff}" } else { "" };
     reply::text(StatusCode::OK, media_type, format!("{mark}{body}"))

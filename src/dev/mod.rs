@@ -25,7 +25,8 @@
 //! let provider = DevProvider::start().await?;
 //! provider.sign_in_as("ada")?; // no pages in this test
 //!
-//! // … configure the application with `provider.authority_url()`, `provider.client_id()` and `provider.client_secret()`, and use it …
+//! // … configure the application with `provider.authority_url()`, `provider.client_id()` and
+//! // `provider.client_secret()`, and use it …
 //!
 //! assert_eq!(provider.requests(Endpoint::Token), 0);
 //! provider.shutdown().await;
@@ -40,10 +41,10 @@
 //! [`signed_in`](DevProvider::signed_in) an HTTP client for a running application: each by a
 //! complete sign-in. [`guide::testing`](crate::guide::testing) shows them.
 //!
-//! # Microsoft Entra
+//! # Microsoft Entra ID
 //!
-//! With [`entra`](DevProviderBuilder::entra) it imitates Entra instead. Its loopback host is a cloud
-//! of its own, with the rules of the real ones:
+//! With [`entra`](DevProviderBuilder::entra) it imitates Entra ID instead. Its loopback host is a
+//! separate cloud, with the rules of the real ones:
 //!
 //! - the tenants of [`DevTenant`] and your own; the authorities `/{tenant}`, `/common`,
 //!   `/organizations`, `/consumers` with the templated issuer and keys that name theirs; guests,
@@ -57,12 +58,13 @@
 //!   `B2C_1_edit` and `B2C_1_reset`;
 //! - External ID, whose issuer has the tenant's GUID in its host.
 //!
-//! It differs from Entra in some points. PKCE is required, which Entra leaves to the application.
-//! There is no second factor: an authentication context is satisfied by choosing the account again.
+//! It differs from Entra ID in some points. PKCE is required, which Entra ID leaves to the
+//! application. There is no second factor: choosing the account again satisfies an authentication
+//! context.
 //! Passwords are for the password grant only, for users [with one](DevPerson::with_password); no
 //! page asks for a password. Access tokens have version 1.0 for an API that is [registered for
 //! them](DevClient::with_version_1_tokens); their issuer is on the host of version 2.0, since this
-//! is a cloud of its own. The implicit flow is missing. The discovery document of version 1.0
+//! is a separate cloud. The implicit flow is missing. The discovery document of version 1.0
 //! exists and names the endpoints of version 2.0.
 //!
 //! # Access tokens for the tests of an API
@@ -89,9 +91,9 @@
 //!
 //! # Security
 //!
-//! It signs in any user without a check. Its keys and secrets exist only while it runs. Never build
-//! it into what you deploy: enable the feature in `dev-dependencies`, or behind a feature of your
-//! own.
+//! It signs in any user without authentication. Its keys and secrets exist only while it runs.
+//! Never include it in a deployed program: enable the feature in `dev-dependencies`, or behind a
+//! feature of your own.
 
 mod access_token;
 mod asked_claims;

@@ -1,5 +1,5 @@
-//! On behalf of: an API calls another one for the person who called it, with the token that it got
-//! (RFC 7523 section 2.1, with Entra's `requested_token_use=on_behalf_of`).
+//! The on-behalf-of grant: an API calls another API with the user's token that it received (RFC
+//! 7523 section 2.1, with Entra ID's `requested_token_use=on_behalf_of`).
 
 use super::{
     asked_claims,
@@ -16,7 +16,7 @@ use super::{
     token::Answer,
 };
 
-/// Handles the token request of an API that was called.
+/// Handles the on-behalf-of request of an API.
 pub(super) fn on_behalf_of(
     server: &Server,
     state: &mut State,
@@ -49,7 +49,7 @@ pub(super) fn on_behalf_of(
     }
 }
 
-/// The access token that the API was called with, and the grant that it came from.
+/// The access token that the API received, and its grant.
 fn called_with(
     server: &Server,
     state: &State,
@@ -119,7 +119,7 @@ fn elsewhere(
     let scopes = incoming.form.list("scope");
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
     if client.consent == Consent::Asked && !scopes.iter().all(agreed) {
-        // There is no page here, so consent must have been given before.
+        // This grant has no consent page, so the consent must already be stored.
         return Ok(Err(Fault::new(
             "consent_required",
             "the person has not agreed to what the API asks for",

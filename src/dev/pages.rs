@@ -1,4 +1,4 @@
-//! The pages: plain HTML without scripts, and the one of `form_post`, which submits itself.
+//! The HTML pages. They have no scripts, except the one of `form_post`, which submits its form.
 
 use std::sync::OnceLock;
 
@@ -23,12 +23,12 @@ use crate::error::Error;
 const STYLE: &str = include_str!("pages.css");
 const SUBMIT: &str = "document.forms[0].submit()";
 
-/// `'sha256-…'`, the name of an inline style or script in a content security policy.
+/// `'sha256-…'`: the source expression of an inline style or script in a content security policy.
 fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode_to_string(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
-/// The source expression of a URL in a policy: its origin, or the scheme of a native application.
+/// The source expression of a URL: its origin, or the scheme of a native application.
 fn source_of(address: &str) -> String {
     Url::parse(address).map_or_else(
         |_| String::new(),
@@ -39,8 +39,8 @@ fn source_of(address: &str) -> String {
     )
 }
 
-/// A page. `form_action` lists where its forms may lead to, the redirects after them included;
-/// `extra` adds to the policy.
+/// An HTML page. `form_action` lists the targets of its forms, including redirects after them;
+/// `extra` is appended to the content security policy.
 fn page(
     status: StatusCode,
     title: &str,
@@ -80,8 +80,7 @@ fn page(
     response
 }
 
-/// What a refresh is refused with that somebody wants to see refused: the account has to be chosen
-/// again.
+/// The claims challenge of the button on the home page: choosing the account again satisfies it.
 const STEP_UP: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
 const NO_FRAMES: &str = "; frame-ancestors 'none'";
@@ -91,7 +90,7 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
     page(status, "This did not work", "'none'", NO_FRAMES, &html! { p role="alert" { (text) } })
 }
 
-/// The home page: what this provider is.
+/// The home page, with the provider's URLs and registered clients.
 #[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
 pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut state = server.state();
@@ -106,12 +105,21 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
         state.challenges.push_back(STEP_UP.to_owned());
     }
     let content = html! {
-        p { "An OpenID Connect provider for development and tests. It runs inside your application, answers on this machine only, and signs anybody in." }
+        p {
+            "An OpenID Connect provider for development and tests. It runs inside your \
+             application, answers on this machine only, and signs anybody in."
+        }
         dl {
             @if let Some(world) = &server.world {
                 dt { "Imitates Microsoft Entra; authorities" }
-                dd { a href=(format!("/common/v2.0{}", path::DISCOVERY)) { code { (server.url("/common")) } } }
-                @for tenant in &world.tenants { dd { code { (entra_pages::address(server, tenant)) } } }
+                dd {
+                    a href=(format!("/common/v2.0{}", path::DISCOVERY)) {
+                        code { (server.url("/common")) }
+                    }
+                }
+                @for tenant in &world.tenants {
+                    dd { code { (entra_pages::address(server, tenant)) } }
+                }
             } @else {
                 dt { "Issuer" }
                 dd { code { (server.issuer) } }
@@ -123,7 +131,10 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
         }
         @if server.world.is_none() { p { a href=(path::DISCOVERY) { "Discovery document" } } }
         form method="post" action="/" {
-            p { "To see what an application does when a token needs another sign-in: the next refresh is answered with " code { "interaction_required" } " and claims." }
+            p {
+                "To see what an application does when a token needs another sign-in: the next \
+                 refresh is answered with " code { "interaction_required" } " and claims."
+            }
             button { "Challenge the next refresh" }
         }
         @if challenged { p role="status" { "The next refresh is refused." } }
@@ -135,7 +146,7 @@ fn initials(name: &str) -> String {
     name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect()
 }
 
-/// The account picker. The user of `login_hint` comes first.
+/// The account picker. The user of `login_hint` is the first one.
 pub(super) fn picker(
     server: &Server,
     state: &State,
@@ -178,7 +189,8 @@ pub(super) fn people_form(id: &str, people: &[&DevPerson], first_in_focus: bool)
             ul.people {
                 @for (index, person) in people.iter().enumerate() {
                     li {
-                        button.person name="person" value=(person.id) autofocus[index == 0 && first_in_focus] {
+                        button.person name="person" value=(person.id)
+                            autofocus[index == 0 && first_in_focus] {
                             span.initials aria-hidden="true" { (initials(&person.name)) }
                             span {
                                 strong { (person.name) }
@@ -198,7 +210,7 @@ pub(super) fn decline(id: &str, label: &str) -> Markup {
     decision(id, "decline", label)
 }
 
-/// A less prominent button at the end of a page.
+/// A secondary button at the end of a page.
 pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     html! {
         form method="post" action=(path::INTERACTION) {
@@ -208,19 +220,18 @@ pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     }
 }
 
-/// A page with a form, from which the browser may return to the application.
+/// A page with a form whose result may redirect the browser to the application.
 pub(super) fn asking(title: &str, request: &AuthorizationRequest, content: &Markup) -> Response {
     page(StatusCode::OK, title, &actions(&request.redirect_uri), NO_FRAMES, content)
 }
 
-/// The `form-action` of such a page: the provider itself, and the application after it.
+/// The `form-action` of such a page: the provider, and the redirect URI.
 fn actions(redirect_uri: &str) -> String {
     format!("'self' {}", source_of(redirect_uri))
 }
 
-/// The consent page.
-///
-/// `for_all` adds the button with which administrators consent for their whole tenant.
+/// The consent page. `for_all` adds the button with which administrators consent for their whole
+/// tenant.
 pub(super) fn consent(
     id: &str,
     request: &AuthorizationRequest,
@@ -229,7 +240,10 @@ pub(super) fn consent(
     for_all: bool,
 ) -> Response {
     let content = html! {
-        p { strong { (request.client) } " asks for permission. You are signed in as " strong { (name) } "." }
+        p {
+            strong { (request.client) } " asks for permission. You are signed in as "
+            strong { (name) } "."
+        }
         ul.scopes {
             @for scope in scopes {
                 li { (meaning(scope)) " " code { (scope) } }
@@ -255,7 +269,7 @@ fn meaning(scope: &str) -> &str {
     }
 }
 
-/// The page that confirms sign-out. The parameters of the request are in its form.
+/// The page that confirms the sign-out. Its form contains the parameters of the request.
 pub(super) fn sign_out(
     action: &str,
     person: &DevPerson,
@@ -279,26 +293,34 @@ pub(super) fn signed_out() -> Response {
     message("Signed out", "You can close this page.")
 }
 
-/// A page with a message only.
+/// A page with a message.
 pub(super) fn message(title: &str, text: &str) -> Response {
     page(StatusCode::OK, title, "'none'", NO_FRAMES, &html! { p { (text) } })
 }
 
-/// The page for the user code of a device.
+/// The page on which the user enters the code of a device.
 pub(super) fn device(state: &State, typed: &str) -> Response {
     let asking = state.devices.values().find(|device| device.user_code == typed);
     let content = html! {
         p { "Type the code only if it is your own device that shows it." }
         @if let Some(device) = asking {
             p { strong { (device.client) } " asks for:" }
-            ul.scopes { @for scope in &device.scopes { li { (meaning(scope)) " " code { (scope) } } } }
+            ul.scopes {
+                @for scope in &device.scopes { li { (meaning(scope)) " " code { (scope) } } }
+            }
         }
         form method="post" action=(path::DEVICE) {
             label for="user_code" { "Code" }
-            input id="user_code" name="user_code" value=(typed) autocomplete="off" required autofocus;
+            input id="user_code" name="user_code" value=(typed) autocomplete="off"
+                required autofocus;
             ul.people {
                 @for person in &state.people {
-                    li { button.person name="person" value=(person.id) { strong { (person.name) } span.detail { (person.username) } } }
+                    li {
+                        button.person name="person" value=(person.id) {
+                            strong { (person.name) }
+                            span.detail { (person.username) }
+                        }
+                    }
                 }
             }
             button.quiet name="decision" value="decline" { "Decline" }
@@ -307,7 +329,7 @@ pub(super) fn device(state: &State, typed: &str) -> Response {
     page(StatusCode::OK, "Sign in on a device", "'self'", NO_FRAMES, &content)
 }
 
-/// The authorization response as a form that submits itself, or on a click where scripts are off.
+/// The authorization response as a form that submits itself, or by a click if scripts are disabled.
 pub(super) fn form_post(to: &str, parameters: &[(String, String)]) -> Response {
     static SUBMIT_HASH: OnceLock<String> = OnceLock::new();
     let script = SUBMIT_HASH.get_or_init(|| source_hash(SUBMIT));

@@ -139,8 +139,8 @@ impl DevPerson {
         self
     }
 
-    /// Sets the claim `groups`. Every ID token has all of them, whatever the scope; in Entra at most
-    /// 200.
+    /// Sets the claim `groups`. Every ID token has all of them, whatever the scope; in Entra ID at
+    /// most 200.
     #[must_use]
     pub fn with_groups<T: Into<String>>(mut self, groups: impl IntoIterator<Item = T>) -> Self {
         self.groups = groups.into_iter().map(Into::into).collect();

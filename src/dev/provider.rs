@@ -278,39 +278,43 @@ impl DevProvider {
     /// The number of requests that an endpoint has received, including failed and held ones.
     #[must_use]
     pub fn requests(&self, endpoint: Endpoint) -> u64 {
-        self.server.state().switches.desk(endpoint).requests
+        self.server.state().switches.endpoint_state(endpoint).requests
     }
 
     /// The last request that an endpoint received.
     #[must_use]
     pub fn last_request(&self, endpoint: Endpoint) -> Option<RecordedRequest> {
-        self.server.state().switches.desk(endpoint).last.clone()
+        self.server.state().switches.endpoint_state(endpoint).last.clone()
     }
 
     /// Makes the next `count` requests to an endpoint fail in this way, after the failures that
     /// were ordered before.
     pub fn fail_next(&self, endpoint: Endpoint, count: usize, failure: Failure) {
         let mut state = self.server.state();
-        state.switches.desk(endpoint).failures.extend(std::iter::repeat_n(failure, count));
+        state
+            .switches
+            .endpoint_state(endpoint)
+            .failures
+            .extend(std::iter::repeat_n(failure, count));
     }
 
     /// Cancels the ordered failures of an endpoint that have not happened yet.
     pub fn stop_failing(&self, endpoint: Endpoint) {
-        self.server.state().switches.desk(endpoint).failures.clear();
+        self.server.state().switches.endpoint_state(endpoint).failures.clear();
     }
 
     /// Holds the next request to an endpoint until its gate is opened. Called twice, it holds the
     /// next two requests, each with its own gate.
     pub fn hold_next(&self, endpoint: Endpoint) -> Hold {
         let (gate, hold) = Gate::with_hold();
-        self.server.state().switches.desk(endpoint).gates.push_back(gate);
+        self.server.state().switches.endpoint_state(endpoint).gates.push_back(gate);
         hold
     }
 
     /// Delays every response of an endpoint, to try a slow provider; zero ends it. For tests use
     /// [`hold_next`](Self::hold_next).
     pub fn delay(&self, endpoint: Endpoint, by: Duration) {
-        self.server.state().switches.desk(endpoint).delay = by;
+        self.server.state().switches.endpoint_state(endpoint).delay = by;
     }
 
     /// Sets the lifetime of access tokens that are issued from now on.

@@ -1,4 +1,4 @@
-//! The methods of [`DevProvider`] for the imitated Entra.
+//! The methods of [`DevProvider`] for the imitated Entra ID.
 
 use super::{
     entra_issue,
@@ -17,12 +17,12 @@ impl DevProvider {
     /// The authority of a tenant (GUID or domain name), or `common`, `organizations`, `consumers`:
     /// `http://127.0.0.1:49152/common/v2.0`.
     ///
-    /// For a B2C tenant it is the authority of the sign-in policy, with the policies for editing the
-    /// profile and resetting the password configured.
+    /// For a B2C tenant it is the authority of the sign-in policy, with the policies for editing
+    /// the profile and for resetting the password.
     ///
     /// # Errors
     ///
-    /// The provider does not imitate Entra, or there is no such tenant.
+    /// The provider does not imitate Entra ID, or the tenant does not exist.
     pub fn entra_authority(&self, tenant: &str) -> Result<Authority, ConfigError> {
         let wrong = |problem: String| Err(ConfigError::new("authority", problem));
         let Some(world) = &self.server.world else {
@@ -59,8 +59,8 @@ impl DevProvider {
     ///
     /// # Errors
     ///
-    /// Those of [`entra_authority`](Self::entra_authority); or `base_url` is not a URL on a loopback
-    /// host.
+    /// Those of [`entra_authority`](Self::entra_authority); or `base_url` is not a URL on a
+    /// loopback host.
     pub fn entra_config(
         &self,
         tenant: &str,

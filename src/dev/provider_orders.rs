@@ -1,4 +1,5 @@
-//! The part of the handle that spoils answers and makes tokens without a browser.
+//! The methods of [`DevProvider`] that order faults in responses, and issue tokens without a
+//! browser.
 
 use serde_json::{Map, Value};
 
@@ -21,10 +22,9 @@ use crate::{
     secret::Secret,
 };
 
-/// Spoiling answers. Each call orders one answer; orders queue up, and each is used by the next
-/// answer of its kind.
+/// Faults in responses. Each call applies to one response. Several calls queue up, in their order.
 impl DevProvider {
-    /// Makes the next ID token wrong in a named way.
+    /// Applies a named fault to the next ID token.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, Spoil, Verdict};
@@ -34,7 +34,7 @@ impl DevProvider {
     /// let provider = DevProvider::start().await?;
     /// for spoil in Spoil::ALL.iter().filter(|spoil| spoil.verdict() == Verdict::Refuse) {
     ///     provider.spoil_next_id_token(*spoil);
-    ///     // … sign in, and see that nobody is signed in …
+    ///     // … sign in, and check that the application refuses …
     /// }
     /// # Ok(())
     /// # }
@@ -43,7 +43,7 @@ impl DevProvider {
         self.server.state().spoils.id_tokens.push_back(Order::Spoil(spoil));
     }
 
-    /// Makes the next ID token of the imitated Entra come from the wrong place in a named way.
+    /// Applies a named fault about tenants to the next ID token of the imitated Entra ID.
     pub fn spoil_next_entra_token(&self, spoil: SpoilEntra) {
         self.server.state().spoils.entra_tokens.push_back(spoil);
     }
@@ -56,7 +56,7 @@ impl DevProvider {
         self.server.state().spoils.id_tokens.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Makes the next authorization response wrong in a named way.
+    /// Applies a named fault to the next authorization response.
     pub fn spoil_next_callback(&self, spoil: SpoilCallback) {
         self.server.state().spoils.callbacks.push_back(Order::Spoil(spoil));
     }
@@ -69,8 +69,9 @@ impl DevProvider {
         self.server.state().spoils.callbacks.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Answers the next authorization request with this `error` and `error_description`, with
-    /// `state` and `iss` as they should be.
+    /// Refuses the next authorization request with this `error` and `error_description`. `state`
+    /// and
+    /// `iss` are correct.
     pub fn refuse_next_sign_in(&self, error: impl Into<String>, description: impl Into<String>) {
         let added = [
             ("error".to_owned(), error.into()),
@@ -84,12 +85,12 @@ impl DevProvider {
         });
     }
 
-    /// Makes the next successful token answer wrong in a named way.
+    /// Applies a named fault to the next successful token response.
     pub fn spoil_next_token_answer(&self, spoil: SpoilTokenAnswer) {
         self.server.state().spoils.token_answers.push_back(Order::Spoil(spoil));
     }
 
-    /// Changes the members of the next successful token answer.
+    /// Changes the members of the next successful token response.
     pub fn change_next_token_answer(
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
@@ -97,12 +98,12 @@ impl DevProvider {
         self.server.state().spoils.token_answers.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Makes the next UserInfo answer wrong in a named way.
+    /// Applies a named fault to the next UserInfo response.
     pub fn spoil_next_user_info(&self, spoil: SpoilUserInfo) {
         self.server.state().spoils.user_infos.push_back(Order::Spoil(spoil));
     }
 
-    /// Changes the members of the next UserInfo answer.
+    /// Changes the members of the next UserInfo response.
     pub fn change_next_user_info(
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
@@ -110,7 +111,7 @@ impl DevProvider {
         self.server.state().spoils.user_infos.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Makes the next discovery document wrong in a named way.
+    /// Applies a named fault to the next discovery document.
     pub fn spoil_next_discovery(&self, spoil: SpoilDiscovery) {
         self.server.state().spoils.discoveries.push_back(Order::Spoil(spoil));
     }
@@ -123,12 +124,12 @@ impl DevProvider {
         self.server.state().spoils.discoveries.push_back(Order::Change(Box::new(change)));
     }
 
-    /// Makes the next key set wrong in a named way.
+    /// Applies a named fault to the next key set.
     pub fn spoil_next_keys(&self, spoil: SpoilKeys) {
         self.server.state().spoils.key_sets.push_back(Order::Spoil(spoil));
     }
 
-    /// Forgets all orders that have not been carried out yet.
+    /// Removes all faults that were not applied yet.
     pub fn forget_orders(&self) {
         self.server.state().spoils = Spoils::default();
     }
@@ -141,12 +142,13 @@ impl DevProvider {
 
 /// Tokens without a browser, for unit tests.
 impl DevProvider {
-    /// Tokens as a sign-in of `person` at `client` with these scopes (separated by spaces) gives
-    /// them; in Entra at their home tenant. Orders for the next ID token count.
+    /// Issues the tokens of a sign-in of `person` at `client` with these scopes (separated by
+    /// spaces); in Entra ID in the person's home tenant. An ordered fault of the next ID token
+    /// applies.
     ///
     /// # Errors
     ///
-    /// Person or client is unknown, or signing failed.
+    /// The person or the client does not exist, or the signature failed.
     pub fn issue_tokens(
         &self,
         person: &str,
@@ -211,12 +213,11 @@ impl DevProvider {
         })
     }
 
-    /// Any JWT, signed with the key in use: `typ` is the header's, `claims` the payload, nothing is
-    /// added.
+    /// Signs any JWT with the current key: `typ` goes to the header, `claims` is the whole payload.
     ///
     /// # Errors
     ///
-    /// Signing failed.
+    /// The signature failed.
     pub fn sign(&self, typ: &str, claims: &Map<String, Value>) -> Result<Secret, Error> {
         let state = self.server.state();
         jwt::sign(state.keys.current()?, typ, claims).map(Secret::from)

@@ -1,11 +1,13 @@
-//! [`Quirk`]: permanent deviations of real providers from the specifications, or from one another.
+//! [`Quirk`]: permanent deviations of real providers from the specifications, or from each other.
 
 use std::{collections::HashSet, fmt, str::FromStr};
 
 use crate::error::ConfigError;
 
 macro_rules! quirks {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -15,7 +17,7 @@ macro_rules! quirks {
             /// All values, for tests of each.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name in text, for example `null-claims`; parsing reads it.
+            /// The name as text, for example `null-claims`; `FromStr` parses it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
@@ -52,78 +54,78 @@ quirks! {
         /// 8.1 lets readers ignore it).
         ByteOrderMark = "byte-order-mark",
         /// Endpoints that a sign-in does not need (revocation, introspection, registration) are
-        /// relative addresses.
+        /// relative URLs.
         RelativeUrls = "relative-urls",
-        /// True and false are texts: in the document, and `email_verified` in ID tokens and
-        /// UserInfo (Amazon Cognito, Apple).
+        /// Booleans are strings: in the document, and `email_verified` in ID tokens and UserInfo
+        /// (Amazon Cognito, Apple).
         TextBooleans = "text-booleans",
-        /// Where a list has one entry, the document has the entry alone.
+        /// A list with one entry is written as that entry alone, in the document.
         TextLists = "text-lists",
-        /// Members of the document for which there is nothing to say are null.
+        /// Members of the document without a value are `null`.
         NullMetadata = "null-metadata",
-        /// The document has the members that OpenID Connect Discovery section 3 requires, and the
-        /// end of the session.
+        /// The document has only the members that OpenID Connect Discovery section 3 requires, and
+        /// `end_session_endpoint`.
         SparseDocument = "sparse-document",
         /// The issuer ends in a slash (Auth0).
         IssuerWithSlash = "issuer-with-slash",
-        /// There is no end of the session: signing out ends the application's session only
+        /// There is no end session endpoint: signing out ends the application's session only
         /// (Google).
         NoEndSession = "no-end-session",
-        /// The end of the session wants `client_id` and `logout_uri` instead of
-        /// `post_logout_redirect_uri`, which it does not know (Amazon Cognito). With default
-        /// settings the person stays at the provider's page after signing out.
+        /// The end session endpoint requires `client_id` and `logout_uri` and ignores
+        /// `post_logout_redirect_uri` (Amazon Cognito). With default settings the person stays at
+        /// the provider's page after signing out.
         LogoutUri = "logout-uri",
-        /// There is no UserInfo.
+        /// There is no UserInfo endpoint.
         NoUserInfo = "no-user-info",
-        /// `offline_access` is unknown and refused with `invalid_scope`; refresh tokens come
-        /// without it (Google).
+        /// `offline_access` is refused with `invalid_scope`; refresh tokens are issued without it
+        /// (Google).
         NoOfflineAccess = "no-offline-access",
 
         // The key set.
-        /// The numbers of the keys are base64url with padding.
+        /// The numbers of the keys are in base64url with padding.
         PaddedKeys = "padded-keys",
-        /// `kid` is a number in the key set, and its digits in the header of tokens.
+        /// `kid` is a number in the key set, and a string of its digits in the header of tokens.
         NumericKeyIds = "numeric-key-ids",
         /// Neither keys nor tokens have a `kid`.
         NoKeyIds = "no-key-ids",
-        /// The keys do not name their algorithm (Entra).
+        /// The keys have no `alg` (Entra ID).
         NoKeyAlgorithms = "no-key-algorithms",
         /// `key_ops` of the keys is an empty list.
         EmptyKeyOperations = "empty-key-operations",
         /// `use` of the keys is `signing`.
         KeyUseSigning = "key-use-signing",
-        /// Beside its own key the set has others, of kinds and curves that few know, without
-        /// numbers, or for encryption.
+        /// The key set also has other keys: of rare types and curves, without numbers, or for
+        /// encryption.
         OtherKeys = "other-keys",
         /// The media type of the key set is `application/jwk-set+json` (RFC 7517 section 8.5.2).
         KeySetMediaType = "key-set-media-type",
 
         // The authorization endpoint.
-        /// Answers have no `iss` (RFC 9207), and the document does not promise one.
+        /// Responses have no `iss` (RFC 9207), and the document does not announce it.
         NoResponseIssuer = "no-response-issuer",
-        /// Answers have an `iss` that the document does not promise.
+        /// Responses have an `iss` that the document does not announce.
         UnpromisedResponseIssuer = "unpromised-response-issuer",
-        /// Answers have more parameters: `scope`, `authuser`, `prompt`, `session_state` (Google,
-        /// Keycloak).
+        /// Responses have additional parameters: `scope`, `authuser`, `prompt`, `session_state`
+        /// (Google, Keycloak).
         MoreResponseParameters = "more-response-parameters",
-        /// PKCE is unknown: its parameters are ignored, and the document names no method.
+        /// PKCE is not supported: its parameters are ignored, and the document lists no method.
         NoPkce = "no-pkce",
 
         // The token endpoint.
-        /// The secret is taken by `client_secret_post` only, and the document says so.
+        /// The secret is accepted by `client_secret_post` only, and the document says so.
         SecretByPostOnly = "secret-by-post-only",
-        /// The secret is taken by `client_secret_basic` only, and the document says so.
+        /// The secret is accepted by `client_secret_basic` only, and the document says so.
         SecretByBasicOnly = "secret-by-basic-only",
-        /// Id and secret of an HTTP Basic header are compared as they came, although RFC 6749
-        /// section 2.3.1 has them form-encoded (Glewlwyd, LemonLDAP::NG).
+        /// ID and secret of an HTTP Basic header are compared without decoding, although RFC 6749
+        /// section 2.3.1 form-encodes them (Glewlwyd, LemonLDAP::NG).
         RawBasic = "raw-basic",
-        /// Members of a token answer for which there is nothing to say are null.
+        /// Members of a token response without a value are `null`.
         NullMembers = "null-members",
-        /// Members of a token answer for which there is nothing to say are empty texts.
+        /// Members of a token response without a value are empty strings.
         EmptyMembers = "empty-members",
-        /// `expires_in` is a text of digits.
+        /// `expires_in` is a string of digits.
         TextLife = "text-life",
-        /// `expires_in` is an empty text.
+        /// `expires_in` is an empty string.
         EmptyLife = "empty-life",
         /// There is no `expires_in`.
         NoLife = "no-life",
@@ -133,37 +135,37 @@ quirks! {
         ScopeList = "scope-list",
         /// `scope` is separated by commas (GitHub, LinkedIn).
         ScopeCommas = "scope-commas",
-        /// `scope` has other names than were asked for: `https://scopes.example/auth/profile` for
+        /// `scope` has other names than the request: `https://scopes.example/auth/profile` for
         /// `profile` (Google).
         LongScopes = "long-scopes",
-        /// `scope` is in capital letters where it is not one of OpenID Connect (Entra answers
+        /// `scope` is in capital letters, except for the scopes of OpenID Connect (Entra ID answers
         /// `User.Read` to `user.read`).
         ScopeLetterCase = "scope-letter-case",
-        /// `scope` leaves `offline_access` out (Entra).
+        /// `scope` omits `offline_access` (Entra ID).
         ScopeWithoutOfflineAccess = "scope-without-offline-access",
         /// There is no `scope`.
         NoScope = "no-scope",
-        /// There are no refresh tokens, whatever is asked for.
+        /// There are no refresh tokens, whatever the requested scopes.
         NoRefreshTokens = "no-refresh-tokens",
-        /// A refresh brings no ID token (OpenID Connect Core section 12.2 allows it).
+        /// A refresh response has no ID token (OpenID Connect Core section 12.2 allows that).
         NoIdTokenAtRefresh = "no-id-token-at-refresh",
 
         // ID tokens.
-        /// Claims for which there is nothing to say are null, `at_hash` and `auth_time` among them,
-        /// and `nonce` where there is none to repeat (authentik).
+        /// Claims without a value are `null`, including `at_hash`, `auth_time`, and `nonce` if the
+        /// request had none (authentik).
         NullClaims = "null-claims",
-        /// `aud` is a list of one.
+        /// `aud` is a list with one entry.
         AudienceList = "audience-list",
         /// `aud` lists the client twice.
         AudienceRepeated = "audience-repeated",
         /// Times have fractions (RFC 7519 section 2).
         FractionalTimes = "fractional-times",
-        /// Name and e-mail address are at UserInfo alone (LemonLDAP::NG, Django OAuth Toolkit;
+        /// Name and e-mail address are only in UserInfo (LemonLDAP::NG, Django OAuth Toolkit;
         /// OpenID Connect Core section 5.4).
         NamesAtUserInfo = "names-at-user-info",
         /// The header has no `typ`.
         NoTokenType = "no-token-type",
-        /// The signature's algorithm is right, but the document does not list algorithms at all.
+        /// The signature's algorithm is correct, but the document lists no algorithms.
         NoAlgorithms = "no-algorithms",
     }
 }

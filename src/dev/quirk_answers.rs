@@ -8,7 +8,7 @@ use super::{
 };
 use crate::secret::from_base64url;
 
-/// What OpenID Connect Discovery section 3 requires, beside the end of the session.
+/// The members that OpenID Connect Discovery section 3 requires, and the end session endpoint.
 const REQUIRED: [&str; 9] = [
     "issuer",
     "authorization_endpoint",
@@ -21,10 +21,10 @@ const REQUIRED: [&str; 9] = [
     "code_challenge_methods_supported",
 ];
 
-/// The scopes of OpenID Connect, which every provider calls the same.
+/// The scopes of OpenID Connect, whose names are the same at every provider.
 const OPENID: [&str; 3] = ["openid", "offline_access", "email"];
 
-/// Sets members that are not there.
+/// Sets members that are missing.
 fn fill(body: &mut Map<String, Value>, names: &[&str], value: &Value) {
     for name in names {
         body.entry(*name).or_insert_with(|| value.clone());
@@ -32,7 +32,7 @@ fn fill(body: &mut Map<String, Value>, names: &[&str], value: &Value) {
 }
 
 impl Quirks {
-    /// A discovery document.
+    /// Changes a discovery document.
     pub(super) fn document(&self, body: &mut Map<String, Value>) {
         let removed: &[(Quirk, &[&str])] = &[
             (Quirk::NoEndSession, &["end_session_endpoint"]),
@@ -96,7 +96,7 @@ impl Quirks {
         }
     }
 
-    /// A key of the key set.
+    /// Changes a key of the key set.
     pub(super) fn key(&self, key: &mut Map<String, Value>) {
         if self.has(Quirk::PaddedKeys) {
             for name in ["n", "e", "x", "y"] {
@@ -124,15 +124,24 @@ impl Quirks {
         }
     }
 
-    /// A key set.
+    /// Changes a key set.
     pub(super) fn key_set(&self, body: &mut Map<String, Value>) {
         let Some(Value::Array(keys)) = body.get_mut("keys") else { return };
         keys.iter_mut().filter_map(Value::as_object_mut).for_each(|key| self.key(key));
         if self.has(Quirk::OtherKeys) {
             let strangers = [
-                json!({ "kty": "AKP", "alg": "ML-DSA-65", "kid": "post-quantum", "use": "sig", "pub": "AAAA" }),
-                json!({ "kty": "EC", "crv": "secp256k1", "kid": "bitcoin", "use": "sig", "x": "AAAA", "y": "AAAA" }),
-                json!({ "kty": "RSA", "alg": "RSA-OAEP", "kid": "encryption", "use": "enc", "n": "AQAB", "e": "AQAB" }),
+                json!({
+                    "kty": "AKP", "alg": "ML-DSA-65", "kid": "post-quantum", "use": "sig",
+                    "pub": "AAAA",
+                }),
+                json!({
+                    "kty": "EC", "crv": "secp256k1", "kid": "bitcoin", "use": "sig", "x": "AAAA",
+                    "y": "AAAA",
+                }),
+                json!({
+                    "kty": "RSA", "alg": "RSA-OAEP", "kid": "encryption", "use": "enc",
+                    "n": "AQAB", "e": "AQAB",
+                }),
                 json!({ "kty": "RSA", "kid": "without-numbers", "use": "sig", "x5c": [] }),
             ];
             for (at, stranger) in strangers.into_iter().enumerate() {
@@ -141,7 +150,7 @@ impl Quirks {
         }
     }
 
-    /// The header of an ID token.
+    /// Changes the header of an ID token.
     pub(super) fn header(&self, header: &mut Map<String, Value>) {
         if self.has(Quirk::NumericKeyIds)
             && let Some(number) = header.get("kid").and_then(Value::as_str).and_then(key_number)
@@ -156,7 +165,7 @@ impl Quirks {
         }
     }
 
-    /// The claims of an ID token.
+    /// Changes the claims of an ID token.
     pub(super) fn claims(&self, claims: &mut Map<String, Value>) {
         let audience = claims.get("aud").cloned().unwrap_or_default();
         if self.has(Quirk::NamesAtUserInfo) {
@@ -206,14 +215,14 @@ impl Quirks {
         self.user_info(claims);
     }
 
-    /// The claims of UserInfo.
+    /// Changes the claims of UserInfo.
     pub(super) fn user_info(&self, claims: &mut Map<String, Value>) {
         if self.has(Quirk::TextBooleans) {
             claims.values_mut().for_each(boolean_to_text);
         }
     }
 
-    /// A token answer.
+    /// Changes a token response.
     pub(super) fn token_answer(&self, body: &mut Map<String, Value>, is_refresh: bool) {
         if self.has(Quirk::NoIdTokenAtRefresh) && is_refresh {
             remove(body, "id_token");
@@ -245,7 +254,7 @@ impl Quirks {
         }
     }
 
-    /// The `scope` of a token answer.
+    /// Changes the `scope` of a token response.
     fn scope(&self, body: &mut Map<String, Value>) {
         let Some(scope) = body.get("scope").and_then(Value::as_str).map(ToOwned::to_owned) else {
             return;
@@ -280,7 +289,7 @@ impl Quirks {
         }
     }
 
-    /// The parameters of an authorization response that nobody asked for.
+    /// Additional parameters of an authorization response.
     pub(super) fn more_parameters(&self) -> Vec<(String, String)> {
         let more = [
             ("scope", "openid profile"),
@@ -300,13 +309,13 @@ fn boolean_to_text(value: &mut Value) {
     }
 }
 
-/// Base64url with the `=` that JWK leaves out (RFC 7515 section 2).
+/// Adds the padding that JWK omits (RFC 7515 section 2) to base64url.
 fn padded(text: &str) -> String {
     format!("{text}{}", "=".repeat(text.len().wrapping_neg() % 4))
 }
 
-/// The number that an identifier stands for: six of its bytes, so that it is whole in every
-/// language.
+/// A number made from an identifier. It has six bytes, so that every language reads it exactly
+/// (JavaScript numbers have 53 bits).
 pub(super) fn key_number(kid: &str) -> Option<u64> {
     let bytes = from_base64url(kid)?;
     Some(bytes.iter().take(6).fold(0, |number, byte| number << 8 | u64::from(*byte)))

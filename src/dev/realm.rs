@@ -1,4 +1,4 @@
-//! Which authority a request is for, and which of its endpoints: read off the path.
+//! [`Realm`] and [`Place`]: the authority and the endpoint of a request, determined by its path.
 
 use super::{
     person::DevPerson,
@@ -7,34 +7,34 @@ use super::{
     tenant::{DevTenant, TenantKind, World},
 };
 
-/// The tenant's place in the issuer of a document for several tenants.
+/// The placeholder of the tenant in the issuer of a document for several tenants.
 const TEMPLATE: &str = "{tenantid}";
 
 /// An authority of this provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Realm {
-    /// The only one of a generic provider.
+    /// The single authority of a generic provider.
     Plain,
-    /// One of the imitated Entra.
+    /// An authority of the imitated Entra ID.
     Entra(Audience),
-    /// One policy of a B2C tenant.
+    /// A policy of a B2C tenant.
     B2c {
         tenant: DevTenant,
         policy: Policy,
-        /// Whether the address has `/tfp` in it.
+        /// Whether the URL contains `/tfp`.
         tfp: bool,
     },
 }
 
-/// The people that sign in at an Entra authority.
+/// The accounts that an Entra ID authority signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
-    /// `common`
+    /// `common`: all of them.
     Everyone,
     Organizations,
     Consumers,
     Tenant(DevTenant),
-    /// There is no tenant of this name.
+    /// A tenant that does not exist.
     Nobody(String),
 }
 
@@ -49,7 +49,7 @@ pub(super) enum Policy {
 impl Policy {
     const ALL: [Self; 3] = [Self::SignIn, Self::EditProfile, Self::ResetPassword];
 
-    /// The name as it was given in the portal; addresses have it in any letter case.
+    /// The configured name; URLs may contain it in any letter case.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::SignIn => "B2C_1_susi",
@@ -60,7 +60,7 @@ impl Policy {
 }
 
 impl Realm {
-    /// The path before the endpoints.
+    /// The path prefix of the endpoints.
     pub(super) fn prefix(&self) -> String {
         match self {
             Self::Plain => String::new(),
@@ -91,7 +91,8 @@ impl Realm {
         }
     }
 
-    /// The tenant that a person signs in to here; none if they cannot, or if there are no tenants.
+    /// The tenant that a person signs in to here; `None` if that is not possible, or if the
+    /// provider has no tenants.
     pub(super) fn tenant_of(&self, world: Option<&World>, person: &DevPerson) -> Option<DevTenant> {
         let world = world?;
         let home = world.home(person);
@@ -112,8 +113,8 @@ impl Realm {
         }
     }
 
-    /// Whether a person can be tried here at all: customers are known in their own tenant only,
-    /// everybody else can type their address.
+    /// Whether the account picker offers a person here: customers in their own tenant only,
+    /// everyone else everywhere, because their user name can be typed anywhere.
     pub(super) fn offers(&self, world: Option<&World>, person: &DevPerson) -> bool {
         let Some(world) = world else { return true };
         let customer = |kind| matches!(kind, TenantKind::ExternalId | TenantKind::B2c);
@@ -128,7 +129,7 @@ impl Realm {
         }
     }
 
-    /// The policy, in B2C.
+    /// The B2C policy.
     pub(super) fn policy(&self) -> Option<Policy> {
         match self {
             Self::B2c { policy, .. } => Some(*policy),
@@ -136,8 +137,8 @@ impl Realm {
         }
     }
 
-    /// Whether codes and refresh tokens of `other` can be used here: anywhere in Entra, in B2C at
-    /// the policy that gave them.
+    /// Whether codes and refresh tokens of `other` are accepted here: anywhere in Entra ID, in B2C
+    /// only at the policy that issued them.
     pub(super) fn takes_from(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::B2c { tenant, policy, .. }, Self::B2c { tenant: other, policy: of, .. }) => {
@@ -154,13 +155,13 @@ pub(super) fn token_issuer(server: &Server, tenant: &DevTenant) -> String {
     let id = tenant.id;
     match tenant.kind {
         TenantKind::Workforce | TenantKind::Personal => server.url(&format!("/{id}/v2.0")),
-        // The host has the tenant's GUID in it, whatever host was asked.
+        // The host contains the tenant's GUID, whatever host the request used.
         TenantKind::ExternalId => format!("{}/{id}/v2.0", server.subdomain(id)),
         TenantKind::B2c => server.url(&format!("/{id}/v2.0/")),
     }
 }
 
-/// The authority of the tenant alone.
+/// The authority of a single tenant.
 pub(super) fn at_home(tenant: &DevTenant) -> Realm {
     match tenant.kind {
         TenantKind::Workforce | TenantKind::ExternalId => Realm::Entra(Audience::Tenant(*tenant)),
@@ -169,7 +170,7 @@ pub(super) fn at_home(tenant: &DevTenant) -> Realm {
     }
 }
 
-/// What there is at an address.
+/// The resource at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Home,
@@ -185,17 +186,17 @@ pub(super) enum Place {
     Revoke,
     Introspect,
     Graph,
-    /// Where MSAL asks which hosts belong together.
+    /// MSAL's instance discovery: the host names of one cloud.
     InstanceDiscovery,
-    /// Where MSAL asks how a person signs in, before it sends a password.
+    /// MSAL's user realm discovery, before it sends a password.
     UserRealm,
-    /// What an error code means.
+    /// The page about an error code.
     ErrorPage,
     Nothing,
 }
 
 impl Place {
-    /// The endpoint that it counts and fails as.
+    /// The endpoint under which requests are counted and failures are ordered.
     pub(super) fn endpoint(self) -> Option<Endpoint> {
         Some(match self {
             Self::Discovery => Endpoint::Discovery,
@@ -213,7 +214,7 @@ impl Place {
         })
     }
 
-    /// Whether applications that run in a browser ask here.
+    /// Whether browser-based applications request this resource.
     pub(super) fn is_for_scripts(self) -> bool {
         matches!(
             self,
@@ -228,7 +229,7 @@ impl Place {
     }
 }
 
-/// What a path of this provider leads to.
+/// Determines the authority and the resource of a path.
 pub(super) fn route(server: &Server, path: &str) -> (Realm, Place) {
     match (path, &server.world) {
         ("/", _) => (Realm::Plain, Place::Home),
@@ -290,7 +291,7 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
     if tfp { None } else { Some((Realm::Entra(audience), place(rest)?)) }
 }
 
-/// The endpoints below an authority of Entra.
+/// The resource below an authority of Entra ID.
 fn place(rest: &[&str]) -> Option<Place> {
     Some(match rest {
         ["v2.0", ".well-known", "openid-configuration"]

@@ -12,7 +12,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// Sets a header. An invalid value, which this provider never makes, is left out.
+/// Sets a header. An invalid value is left out; this provider makes none.
 pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().append(name, value);
@@ -39,7 +39,8 @@ pub(super) fn oauth_error(status: StatusCode, error: &str, description: &str) ->
     private_json(status, &json!({ "error": error, "error_description": description }))
 }
 
-/// A redirect with 303: the next request is a GET, whatever this one was.
+/// A redirect with status 303, after which the next request is always a GET (RFC 9110 section
+/// 15.4.4).
 pub(super) fn redirect(to: &str) -> Response {
     let mut response = empty(StatusCode::SEE_OTHER);
     set(&mut response, header::LOCATION, to);
@@ -57,7 +58,7 @@ pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response 
     response
 }
 
-/// The response to a request for which a failure was ordered.
+/// The response of an ordered failure.
 pub(super) fn failure(failure: &Failure) -> Response {
     let status =
         |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::{realm::Realm, server::Server, switches::RecordedRequest};
 
-/// The largest form, in bytes.
+/// The maximum size of a form, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
 /// Parameters in the order of the request, decoded.
@@ -30,7 +30,7 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The values of a parameter that is a list separated by spaces, each once.
+    /// The values of a parameter that is a list separated by spaces, without duplicates.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let mut list: Vec<String> = Vec::new();
         for value in
@@ -43,8 +43,8 @@ impl Parameters {
         list
     }
 
-    /// The name of a parameter that is there twice, which no request may have (RFC 6749 section
-    /// 3.1), except those of `resource` (RFC 8707).
+    /// The name of a repeated parameter, which RFC 6749 section 3.1 forbids. Only `resource` may be
+    /// repeated (RFC 8707).
     pub(super) fn repeated(&self) -> Option<&str> {
         let mut rest = self.0.iter();
         while let Some((name, _)) = rest.next() {
@@ -61,7 +61,7 @@ impl Parameters {
 pub(super) struct Incoming {
     /// The authority in the path.
     pub(super) realm: Realm,
-    /// GET for HEAD, too: the answer is the same, and its body is not sent (RFC 9110 section
+    /// GET also for HEAD: the response is the same, and its body is not sent (RFC 9110 section
     /// 9.3.2).
     pub(super) method: Method,
     sent_method: Method,
@@ -102,8 +102,8 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Whether a page of another origin sent it. Ours are answered from the same origin, which
-    /// browsers name; what has no `Origin` is no browser of today.
+    /// Whether a page of another origin sent the request. Browsers send `Origin` with every form; a
+    /// request without it does not come from a current browser.
     pub(super) fn is_from_elsewhere(&self, server: &Server) -> bool {
         let host = self.header(header::HOST).unwrap_or_default();
         self.header(header::ORIGIN).is_some_and(|origin| !server.is_own_origin(origin, host))
@@ -115,8 +115,8 @@ impl Incoming {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 
-    /// The parameters of an endpoint that takes GET and POST: those of the form for POST, else
-    /// those of the query.
+    /// The parameters at an endpoint for GET and POST: those of the form for POST, otherwise those
+    /// of the query.
     pub(super) fn parameters(&self) -> &Parameters {
         if self.method == Method::POST { &self.form } else { &self.query }
     }

@@ -1,10 +1,10 @@
-//! Resource indicators (RFC 8707): which API a token is for, named beside the scopes.
+//! Resource indicators (RFC 8707): the APIs that a token is for.
 
 use url::Url;
 
 use super::{client::DevClient, fault::Fault, request::Parameters, state::Grant};
 
-/// The resources that a request names: absolute addresses without a fragment (section 2).
+/// The resources in a request: absolute URIs without a fragment (section 2).
 pub(super) fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
     let values =
         parameters.0.iter().filter(|(name, value)| name == "resource" && !value.is_empty());
@@ -19,8 +19,8 @@ pub(super) fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
         .collect()
 }
 
-/// The resources of one token: those that the request names, else all of the grant. A sign-in that
-/// named some allows no others (section 2.2).
+/// The resources of one token: those in the request, or else all of the grant. If the sign-in named
+/// some, others are refused (section 2.2).
 pub(super) fn of_token(parameters: &Parameters, grant: &Grant) -> Result<Vec<String>, Fault> {
     let named = named(parameters)?;
     if named.is_empty() {
@@ -34,7 +34,7 @@ pub(super) fn of_token(parameters: &Parameters, grant: &Grant) -> Result<Vec<Str
     Ok(named)
 }
 
-/// Whether a token for these audiences is one that `client` was called with.
+/// Whether `client` is an API among these audiences.
 pub(super) fn is_meant(client: &DevClient, audiences: &[String]) -> bool {
     audiences.iter().any(|audience| client.is_api(audience))
 }

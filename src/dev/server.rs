@@ -24,7 +24,7 @@ use super::{
     switches::{Endpoint, Failure},
     tenant::World,
     token, token_status, user_info,
-    wire::Scissors,
+    wire::CutSignal,
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -34,21 +34,21 @@ use crate::{
 /// The shared state of a running provider.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// Scheme, host and port at which clients find it: those of the address that it listens on, or
-    /// of a proxy before it.
+    /// Scheme, host and port of the provider's URLs: those of the listening address, or of a proxy
+    /// in front of it.
     pub(super) origin: String,
-    /// `http` or `https`, as served at the listening address.
+    /// `http` or `https`, at the listening address.
     pub(super) scheme: &'static str,
-    /// The issuer; in Entra that of the first tenant.
+    /// The issuer; in Entra ID that of the first tenant.
     pub(super) issuer: String,
-    /// The imitated Entra, if it is one.
+    /// The tenants of the imitated Entra ID; `None` for a generic provider.
     pub(super) world: Option<World>,
     pub(super) address: SocketAddr,
     pub(super) clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
-/// The listening address, and the URL by which clients reach it.
+/// The listening address and the base URL.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) address: SocketAddr,
@@ -85,18 +85,18 @@ impl Server {
         self.clock.now()
     }
 
-    /// The absolute URL of a path of this provider.
+    /// The absolute URL of a path.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
 
-    /// The name of the cookie that a browser is known by. Ports share cookies, hence the port in
-    /// it.
+    /// The name of the session cookie. It contains the port, because cookies do not separate ports
+    /// (RFC 6265 section 8.5).
     pub(super) fn cookie_name(&self) -> String {
         format!("dev_provider_{}", self.address.port())
     }
 
-    /// An origin whose host begins with this label, as External ID's issuers have:
+    /// An origin whose host begins with this label, for the issuers of External ID:
     /// `{label}.localhost` on loopback.
     pub(super) fn subdomain(&self, label: &str) -> String {
         let Some(url) = Url::parse(&self.origin).ok() else { return self.origin.clone() };
@@ -108,8 +108,8 @@ impl Server {
         format!("{}://{label}.{host}{port}", url.scheme())
     }
 
-    /// Whether a request came by a loopback name of ours, or by that of the base URL. A page of the
-    /// internet whose name was made to point at this machine (DNS rebinding) sends its own name.
+    /// Whether `Host` is a loopback name or the base URL's host. In a DNS rebinding attack a web
+    /// page whose name resolves to this machine sends its own name.
     fn is_own_host(&self, host: &str) -> bool {
         let Ok(url) = Url::parse(&format!("{}://{host}/", self.scheme)) else { return false };
         let loopback = match url.host() {
@@ -124,14 +124,14 @@ impl Server {
         own || self.is_base_host(host)
     }
 
-    /// Whether a `Host` is the base URL's, or one below it.
+    /// Whether a `Host` is that of the base URL, or a subdomain of it.
     fn is_base_host(&self, host: &str) -> bool {
         let authority = self.origin.split_once("://").map_or("", |(_, authority)| authority);
         host == authority || host.strip_suffix(authority).is_some_and(|label| label.ends_with('.'))
     }
 
-    /// Whether a page of ours sent a request: an `Origin` that is that of its `Host`, or of the
-    /// base URL.
+    /// Whether a page of this provider sent the request: `Origin` is the origin of its `Host` or of
+    /// the base URL.
     pub(super) fn is_own_origin(&self, origin: &str, host: &str) -> bool {
         origin == self.origin || origin == format!("{}://{host}", self.scheme)
     }
@@ -153,10 +153,10 @@ pub(super) mod path {
     pub(in crate::dev) const INTROSPECT: &str = "/introspect";
 }
 
-/// Handles one request.
+/// Handles a request.
 pub(super) async fn answer(
     Shared(server): Shared<Arc<Server>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(cut_signal): ConnectInfo<CutSignal>,
     request: Request<Body>,
 ) -> Response {
     let host = request
@@ -177,17 +177,17 @@ pub(super) async fn answer(
     let (realm, place) = realm::route(&server, &incoming.path);
     incoming.realm = realm;
     let failure = match place.endpoint().filter(|_| incoming.method != Method::OPTIONS) {
-        Some(endpoint) => pass_desk(&server, endpoint, &incoming).await,
+        Some(endpoint) => apply_orders(&server, endpoint, &incoming).await,
         None => None,
     };
     let response = match failure {
         Some(Failure::Disconnect) => {
-            scissors.cut();
+            cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
         Some(Failure::LoseAnswer) => {
             let _ = respond(&server, place, &incoming);
-            scissors.cut();
+            cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
         Some(failure) => reply::failure(&failure),
@@ -196,9 +196,9 @@ pub(super) async fn answer(
     cross_origin(place, &incoming, response)
 }
 
-/// Lets pages of every origin read what applications in the browser need (the Fetch standard,
-/// section 3.3): cookies are not asked for at these places, so that nothing is told that the page
-/// does not know.
+/// Adds the CORS headers for browser-based applications (Fetch standard, section 3.3). Every origin
+/// is allowed: these resources use no cookies, so the page learns nothing that it could not
+/// request itself.
 fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Response {
     if place.is_for_scripts() && incoming.headers.contains_key(header::ORIGIN) {
         reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -217,14 +217,18 @@ fn preflight(allow: &str, incoming: &Incoming) -> Response {
     response
 }
 
-/// Counts the request, applies ordered holds and delays, and returns the ordered failure.
-async fn pass_desk(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
+/// Records the request, applies ordered gates and delays, and returns the ordered failure.
+async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
     let (gate, delay, failure) = {
         let mut state = server.state();
-        let desk = state.switches.desk(endpoint);
-        desk.requests += 1;
-        desk.last = Some(incoming.record());
-        (desk.gates.pop_front(), desk.delay, desk.failures.pop_front())
+        let endpoint_state = state.switches.endpoint_state(endpoint);
+        endpoint_state.requests += 1;
+        endpoint_state.last = Some(incoming.record());
+        (
+            endpoint_state.gates.pop_front(),
+            endpoint_state.delay,
+            endpoint_state.failures.pop_front(),
+        )
     };
     if let Some(gate) = gate {
         gate.wait().await;
@@ -241,7 +245,7 @@ fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
     })
 }
 
-/// Routes a request to its endpoint.
+/// The handler of an endpoint.
 type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
 
 fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {

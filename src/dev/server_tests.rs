@@ -1,4 +1,4 @@
-//! Where the provider listens, whom it answers, and what its pages allow.
+//! The listening address, the accepted hosts, and the content security policy of pages.
 
 use reqwest::{StatusCode, header};
 

@@ -1,4 +1,4 @@
-//! The faults of an ID token.
+//! [`Spoil`]: the faults of an ID token, and [`Verdict`], the required reaction to a fault.
 
 use std::{collections::VecDeque, fmt};
 
@@ -6,26 +6,28 @@ use std::{collections::VecDeque, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// Refuse it, always.
+    /// The response must be refused.
     Refuse,
-    /// Refuse it if the request had `max_age` (OpenID Connect Core section 3.1.3.7 point 13);
-    /// otherwise either.
+    /// It must be refused if the request had `max_age` (OpenID Connect Core section 3.1.3.7 point
+    /// 13); otherwise both are allowed.
     RefuseWithMaxAge,
-    /// Refuse it if a certain `acr` is required (point 12); otherwise either.
+    /// It must be refused if a certain `acr` is required (point 12); otherwise both are allowed.
     RefuseWithAcr,
-    /// Refuse it if the person is known already: at renewals and when UserInfo is read (sections
-    /// 12.2 and 5.3.2); otherwise either.
+    /// It must be refused if the person is already known: at renewals, and when UserInfo is read
+    /// (sections 12.2 and 5.3.2); otherwise both are allowed.
     RefuseForKnownPerson,
-    /// Accept it: odd, but allowed.
+    /// It must be accepted: unusual, but allowed.
     Accept,
-    /// Either: the specifications leave it open, or a setting decides. If it is not obvious, the
-    /// switch names the section. This crate refuses what no setting accepts.
+    /// Both are allowed: the specifications leave it open, or a setting decides. The fault's
+    /// documentation names the section.
     Either,
 }
 
 /// Declares an enum of faults with a verdict on each.
 macro_rules! spoils {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $verdict:ident,)* }) => {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $verdict:ident,)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -49,8 +51,8 @@ spoils! {
     /// A fault or oddity of the next ID token, for
     /// [`DevProvider::spoil_next_id_token`](super::DevProvider::spoil_next_id_token).
     ///
-    /// Everything else about the token is right, its signature included, unless the switch is about
-    /// it. "Another" values are well-formed.
+    /// Everything else about the token is correct, including its signature, unless the fault
+    /// concerns it. "Another" values are well-formed.
     pub enum Spoil {
         // OpenID Connect Core section 3.1.3.7 point 2.
         /// `iss` is another provider's.
@@ -61,7 +63,7 @@ spoils! {
         IssuerMissing = Refuse,
         /// `iss` is a number.
         IssuerNumber = Refuse,
-        /// `iss` twice, the second time another provider's.
+        /// `iss` occurs twice, the second time with another provider's value.
         IssuerTwice = Refuse,
 
         // Points 3 to 5.
@@ -73,7 +75,7 @@ spoils! {
         AudienceEmpty = Refuse,
         /// `aud` is a number.
         AudienceNumber = Refuse,
-        /// `aud` twice, the second time another client.
+        /// `aud` occurs twice, the second time with another client.
         AudienceTwice = Refuse,
         /// `aud` lists this client alone.
         AudienceList = Accept,
@@ -88,20 +90,20 @@ spoils! {
         // Section 2.
         /// `sub` is another person's.
         SubjectOther = RefuseForKnownPerson,
-        /// `sub` is the person's, but with other letter case.
+        /// `sub` is the person's, but in another letter case.
         SubjectOtherCase = RefuseForKnownPerson,
         /// No `sub`.
         SubjectMissing = Refuse,
         /// `sub` is the empty string.
-        /// Section 2 gives a length that it must not exceed, and no other.
+        /// Section 2 gives a maximum length only.
         SubjectEmpty = Either,
         /// `sub` is a number.
         SubjectNumber = Refuse,
         /// `sub` has 256 characters, one more than allowed.
-        /// Section 2 binds the provider; no client is told to count.
+        /// Section 2 limits the provider; it does not ask clients to check the length.
         SubjectTooLong = Either,
-        /// `sub` twice, the second time another person's.
-        /// RFC 7519 section 4 lets a reader refuse it or take the last one.
+        /// `sub` occurs twice, the second time with another person's value.
+        /// RFC 7519 section 4 lets a reader refuse it or use the last one.
         SubjectTwice = Either,
 
         // Points 9 and 10, RFC 7519 section 4.1.
@@ -119,7 +121,7 @@ spoils! {
         ExpiryHuge = Either,
         /// `nbf` is in an hour.
         NotBeforeFuture = Refuse,
-        /// `nbf` is in 30 seconds, which a difference of clocks explains.
+        /// `nbf` is in 30 seconds, which a clock difference explains.
         NotBeforeSoon = Accept,
         /// `nbf` is a string of digits.
         NotBeforeString = Refuse,
@@ -136,7 +138,7 @@ spoils! {
         IssuedAtOld = Either,
 
         // Point 11.
-        /// `nonce` is another one.
+        /// `nonce` has another value.
         NonceOther = Refuse,
         /// No `nonce`.
         NonceMissing = Refuse,
@@ -144,7 +146,7 @@ spoils! {
         NonceEmpty = Refuse,
         /// `nonce` is a number.
         NonceNumber = Refuse,
-        /// `nonce` twice, the second time another one.
+        /// `nonce` occurs twice, the second time with another value.
         NonceTwice = Refuse,
 
         // Section 3.1.3.6.
@@ -152,9 +154,9 @@ spoils! {
         /// Section 3.1.3.8: in the code flow a client may validate it.
         AccessTokenHashOther = Either,
         /// `at_hash` is a number.
-        /// As for the previous one.
+        /// See the previous fault.
         AccessTokenHashNumber = Either,
-        /// No `at_hash`, which the code flow does not ask for.
+        /// No `at_hash`, which the code flow does not require.
         AccessTokenHashMissing = Accept,
 
         // Points 12 and 13.
@@ -170,7 +172,7 @@ spoils! {
         AuthTimeNegative = RefuseWithMaxAge,
         /// `auth_time` has a fraction.
         AuthTimeFraction = Accept,
-        /// `acr` is not among those asked for.
+        /// `acr` is not among the requested values.
         AcrOther = RefuseWithAcr,
         /// No `acr`.
         AcrMissing = RefuseWithAcr,
@@ -180,12 +182,12 @@ spoils! {
         AlgorithmNone = Refuse,
         /// `alg` is `nOnE` and the signature empty.
         AlgorithmNoneMixedCase = Refuse,
-        /// `alg` is `none`, with a good signature.
+        /// `alg` is `none`, with a valid signature.
         AlgorithmNoneSigned = Refuse,
-        /// No `alg`, with a good signature.
+        /// No `alg`, with a valid signature.
         AlgorithmMissing = Refuse,
-        /// A good signature of the right key by an algorithm that the metadata does not name (for
-        /// EC keys: a wrong name).
+        /// A valid signature with the right key and an algorithm that the metadata does not list
+        /// (for EC keys: a wrong name).
         AlgorithmOther = Refuse,
         /// HS256 with the public key's PEM as the secret.
         AlgorithmHs256PublicKey = Refuse,
@@ -195,17 +197,17 @@ spoils! {
         SignatureWrong = Refuse,
         /// The signature is empty, although `alg` names a real algorithm.
         SignatureEmpty = Refuse,
-        /// The part for the signature is missing with its dot.
+        /// The signature part is missing, with its dot.
         SignatureMissing = Refuse,
         /// The claims were changed (`sub`) after signing.
         PayloadChanged = Refuse,
         /// `kid` names no key of the set.
         KeyUnknown = Refuse,
-        /// No `kid`: usable only where one key is in question.
+        /// No `kid`: usable only if the key set has one suitable key.
         KeyIdMissing = Either,
         /// Signed with a key that was never published, under the `kid` of the right one.
         KeyWrong = Refuse,
-        /// Signed with a key that was never published, which the header brings along in `jwk`.
+        /// Signed with a key that was never published and is embedded in the header as `jwk`.
         KeyEmbedded = Refuse,
         /// Signed with a key that was never published, with a `jku` that points to it.
         KeyUrl = Refuse,
@@ -215,35 +217,35 @@ spoils! {
         /// RFC 8725 section 3.11 is about tokens whose type was made explicit; ID tokens have none.
         TypeLogoutToken = Either,
         /// `typ` is `at+jwt`.
-        /// As for the previous one.
+        /// See the previous fault.
         TypeAccessToken = Either,
         /// No `typ`.
         TypeMissing = Accept,
         /// An unknown critical header (RFC 7515 section 4.1.11).
         CriticalHeader = Refuse,
 
-        // Not even that.
+        // Malformed tokens.
         /// One word.
         NotAJwt = Refuse,
         /// The empty string.
         Empty = Refuse,
-        /// Five parts, as of an encrypted token.
+        /// Five parts, as in an encrypted token (RFC 7516).
         FiveParts = Refuse,
         /// Base64 with padding.
         Padded = Refuse,
         /// The header is not JSON.
         HeaderNotJson = Refuse,
-        /// The payload, well signed, is not JSON.
+        /// The payload is signed correctly, but is not JSON.
         PayloadNotJson = Refuse,
-        /// The payload, well signed, is a list.
+        /// The payload is signed correctly, but is a list.
         PayloadList = Refuse,
-        /// Two mebibytes of it.
+        /// Two mebibytes long.
         /// No specification says how long a token may be.
         Oversized = Either,
     }
 }
 
-/// An order for a coming response: a named fault `T`, or a function that changes it.
+/// An order for a future response: a named fault, or a function that changes it.
 pub(super) enum Order<S, T> {
     Spoil(S),
     Change(Box<dyn FnOnce(&mut T) + Send>),
@@ -258,5 +260,5 @@ impl<S: fmt::Debug, T> fmt::Debug for Order<S, T> {
     }
 }
 
-/// The orders for one kind of response, in their order.
+/// The queue of orders for one kind of response.
 pub(super) type Orders<S, T> = VecDeque<Order<S, T>>;

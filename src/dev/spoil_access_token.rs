@@ -1,4 +1,4 @@
-//! The ways in which an access token can be wrong, one switch each.
+//! [`SpoilAccessToken`]: the faults of an access token.
 
 use serde_json::{Map, Value, json};
 
@@ -16,25 +16,25 @@ use crate::{
 };
 
 spoils! {
-    /// A way in which an access token is wrong, or odd; for
+    /// A fault or oddity of an access token, for
     /// [`DevProvider::spoil_next_access_token`](super::DevProvider::spoil_next_access_token) and
     /// [`DevAccessToken::spoilt`](super::DevAccessToken::spoilt).
     ///
-    /// Everything else about the token is right, its signature included, unless the switch is about
-    /// it. The verdict is for an API that takes bearer tokens; "another" values are well-formed.
+    /// Everything else about the token is correct, including its signature, unless the fault
+    /// concerns it. The verdict is for an API with bearer tokens; "another" values are well-formed.
     pub enum SpoilAccessToken {
         // RFC 9068 section 4, RFC 7519 section 4.1.1.
         /// `iss` is another provider's.
         IssuerOther = Refuse,
-        /// `iss` has a slash more at its end.
+        /// `iss` has an additional slash at its end.
         IssuerWithSlash = Refuse,
         /// No `iss`.
         IssuerMissing = Refuse,
         /// `iss` is a number.
         IssuerNumber = Refuse,
-        /// `iss` twice, the second time another provider's.
+        /// `iss` occurs twice, the second time with another provider's value.
         IssuerTwice = Refuse,
-        /// `tid` is a tenant that nobody knows. Where there are no tenants the claim means nothing.
+        /// `tid` is an unknown tenant. Providers without tenants give the claim no meaning.
         TenantOther = Either,
 
         /// `aud` is another API.
@@ -47,9 +47,9 @@ spoils! {
         AudienceNumber = Refuse,
         /// `aud` is null.
         AudienceNull = Refuse,
-        /// `aud` begins as this API's does.
+        /// `aud` begins with this API's name, and is longer.
         AudienceLonger = Refuse,
-        /// `aud` twice, the second time another API.
+        /// `aud` occurs twice, the second time with another API.
         AudienceTwice = Refuse,
         /// `aud` lists this API alone.
         AudienceList = Accept,
@@ -69,7 +69,7 @@ spoils! {
         ExpiryFraction = Accept,
         /// `nbf` is in an hour.
         NotBeforeFuture = Refuse,
-        /// `nbf` is in 30 seconds, which a difference of clocks explains.
+        /// `nbf` is in 30 seconds, which a clock difference explains.
         NotBeforeSoon = Accept,
         /// `nbf` is a string of digits.
         NotBeforeString = Refuse,
@@ -87,12 +87,12 @@ spoils! {
         ScopeNull = Refuse,
         /// The scopes are an object.
         ScopeObject = Refuse,
-        /// The scopes are there twice, the second time others.
+        /// The scopes occur twice, the second time with other values.
         ScopeTwice = Refuse,
         /// The scopes are a list, as some providers write them.
         ScopeList = Either,
-        /// Neither scopes nor app roles. At Microsoft such a token allows nothing; elsewhere it may
-        /// serve where nothing in particular is asked for.
+        /// Neither scopes nor app roles. A token of Microsoft then gives no right; a token of
+        /// another provider may be accepted where the API requires no scope.
         NoRights = Either,
         /// `roles` is a number.
         RolesNumber = Refuse,
@@ -108,11 +108,11 @@ spoils! {
         ClientAssertion = Refuse,
         /// A security event (RFC 8417).
         SecurityEvent = Refuse,
-        /// An answer of the introspection endpoint (RFC 9701 section 5).
+        /// A signed introspection response (RFC 9701 section 5).
         IntrospectionAnswer = Refuse,
-        /// An authorization request (RFC 9101).
+        /// A signed authorization request (RFC 9101).
         RequestObject = Refuse,
-        /// Bound to a key by `cnf`, so that it is no bearer token (RFC 9449 section 6).
+        /// Bound to a key by `cnf`, so that it is not a bearer token (RFC 9449 section 6).
         BoundToKey = Refuse,
         /// Bound to a certificate by `cnf` (RFC 8705 section 3.1).
         BoundToCertificate = Refuse,
@@ -124,61 +124,61 @@ spoils! {
         AlgorithmNone = Refuse,
         /// `alg` is `nOnE` and the signature empty.
         AlgorithmNoneMixedCase = Refuse,
-        /// `alg` is `none`, with a good signature.
+        /// `alg` is `none`, with a valid signature.
         AlgorithmNoneSigned = Refuse,
-        /// No `alg`, with a good signature.
+        /// No `alg`, with a valid signature.
         AlgorithmMissing = Refuse,
         /// HS256 with the public key's PEM as the secret.
         AlgorithmHs256PublicKey = Refuse,
-        /// `alg` twice, the second time `none`.
+        /// `alg` occurs twice, the second time as `none`.
         AlgorithmTwice = Refuse,
         /// The signature has a wrong bit.
         SignatureWrong = Refuse,
         /// The signature is empty, although `alg` names a real algorithm.
         SignatureEmpty = Refuse,
-        /// The part for the signature is missing with its dot.
+        /// The signature part is missing, with its dot.
         SignatureMissing = Refuse,
         /// The claims were changed (`sub`) after signing.
         PayloadChanged = Refuse,
         /// `kid` names no key of the set.
         KeyUnknown = Refuse,
-        /// No `kid`: usable only where one key is in question.
+        /// No `kid`: usable only if the key set has one suitable key.
         KeyIdMissing = Either,
         /// Signed with a key that was never published, under the `kid` of the right one.
         KeyWrong = Refuse,
-        /// Signed with a key that was never published, which the header brings along in `jwk`.
+        /// Signed with a key that was never published and is embedded in the header as `jwk`.
         KeyEmbedded = Refuse,
         /// Signed with a key that was never published, with a `jku` that points to it.
         KeyUrl = Refuse,
-        /// Signed with a key that was never published, with an `x5c` beside it.
+        /// Signed with a key that was never published, with its certificate as `x5c`.
         CertificateEmbedded = Refuse,
-        /// Well signed, with a `jwk` of another key beside it, which nobody may read.
+        /// Signed correctly, with the `jwk` of another key, which a verifier must ignore.
         KeyBeside = Either,
-        /// A critical header that nobody knows (RFC 7515 section 4.1.11).
+        /// An unknown critical header (RFC 7515 section 4.1.11).
         CriticalHeader = Refuse,
         /// `crit` is an empty list (RFC 7515 section 4.1.11 forbids it).
         CriticalEmpty = Either,
 
-        // Not even that.
+        // Malformed tokens.
         /// One word.
         NotAJwt = Refuse,
-        /// Five parts, as of an encrypted token.
+        /// Five parts, as in an encrypted token (RFC 7516).
         FiveParts = Refuse,
         /// Base64 with padding.
         Padded = Refuse,
         /// The header is not JSON.
         HeaderNotJson = Refuse,
-        /// The payload, well signed, is not JSON.
+        /// The payload is signed correctly, but is not JSON.
         PayloadNotJson = Refuse,
-        /// The payload, well signed, is a list.
+        /// The payload is signed correctly, but is a list.
         PayloadList = Refuse,
-        /// Two mebibytes of it, which no header holds.
+        /// Two mebibytes long: too long for a header.
         Oversized = Refuse,
     }
 }
 
 impl SpoilAccessToken {
-    /// The fault that an ID token can have in the same way.
+    /// The fault of [`Spoil`] that is the same in ID tokens.
     const fn as_in_id_tokens(self) -> Option<Spoil> {
         Some(match self {
             Self::IssuerOther => Spoil::IssuerOther,
@@ -230,7 +230,7 @@ impl SpoilAccessToken {
     }
 }
 
-/// The access token of these claims with this fault, or the one that was ordered for the next.
+/// Writes the access token with this fault, or with the one that is ordered for the next token.
 pub(super) fn write(
     state: &mut State,
     key: SigningKey,
@@ -252,11 +252,11 @@ pub(super) fn write(
     draft.signed()
 }
 
-/// A tenant that no provider has.
+/// The ID of a tenant that does not exist.
 const FOREIGN_TENANT: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 const OTHER_API: &str = "https://another-api.example";
 
-/// The claims that make a token one of access.
+/// The claims that distinguish an access token.
 const RIGHTS: [&str; 9] =
     ["scp", "scope", "roles", "client_id", "azp", "appid", "azpacr", "appidacr", "idtyp"];
 
@@ -289,7 +289,7 @@ fn spoil_claims(draft: &mut Draft, spoil: SpoilAccessToken) {
     }
 }
 
-/// Makes it a token of another kind: issuer, audience and times stay as they should be, unless that
+/// Turns the token into one of another kind. Issuer, audience and times stay correct, unless that
 /// kind has others.
 fn spoil_kind(draft: &mut Draft, spoil: SpoilAccessToken, now: UnixTime) {
     use SpoilAccessToken as S;

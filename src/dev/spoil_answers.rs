@@ -10,18 +10,18 @@ use super::{
 };
 
 spoils! {
-    /// A fault or oddity of the next successful token answer, for
+    /// A fault or oddity of the next successful token response, for
     /// [`DevProvider::spoil_next_token_answer`](super::DevProvider::spoil_next_token_answer).
     pub enum SpoilTokenAnswer {
         /// No `access_token`. (Azure AD B2C does this at sign-in.)
         AccessTokenMissing = Either,
         /// `access_token` is a number.
         AccessTokenNumber = Refuse,
-        /// `access_token` twice, the second time another one.
+        /// `access_token` occurs twice, the second time with another value.
         AccessTokenTwice = Refuse,
         /// No `token_type`, which RFC 6749 section 5.1 requires. This crate reads it as `Bearer`.
         TokenTypeMissing = Either,
-        /// `token_type` is another one than `Bearer`.
+        /// `token_type` is not `Bearer`.
         TokenTypeOther = Refuse,
         /// `token_type` in lower case.
         TokenTypeLowerCase = Accept,
@@ -35,7 +35,7 @@ spoils! {
         ExpiresInNegative = Either,
         /// `expires_in` is true.
         ExpiresInTrue = Either,
-        /// No `scope`: as asked for.
+        /// No `scope`, which means the requested scopes (RFC 6749 section 5.1).
         ScopeMissing = Accept,
         /// `scope` is the empty string.
         ScopeEmpty = Accept,
@@ -43,13 +43,13 @@ spoils! {
         ScopeNarrower = Accept,
         /// `scope` is null.
         ScopeNull = Either,
-        /// No `id_token`: refused at sign-in, allowed at renewals.
+        /// No `id_token`: must be refused at sign-in, is allowed at renewals.
         IdTokenMissing = Either,
         /// No `refresh_token`.
         RefreshTokenMissing = Accept,
         /// Unknown members.
         UnknownMembers = Accept,
-        /// An error answer with status 200.
+        /// An error response with status 200.
         ErrorWithStatus200 = Refuse,
         /// Status 201.
         Status201 = Refuse,
@@ -59,15 +59,15 @@ spoils! {
         Status403 = Refuse,
         /// An HTML page.
         Html = Refuse,
-        /// Cut off in the middle.
+        /// The body is truncated.
         CutOff = Refuse,
-        /// A list with the answer in it.
+        /// A list that contains the response.
         List = Refuse,
     }
 }
 
 spoils! {
-    /// A fault or oddity of the next UserInfo answer, for
+    /// A fault or oddity of the next UserInfo response, for
     /// [`DevProvider::spoil_next_user_info`](super::DevProvider::spoil_next_user_info).
     pub enum SpoilUserInfo {
         /// `sub` is another person's.
@@ -76,11 +76,11 @@ spoils! {
         SubjectOtherCase = Refuse,
         /// No `sub`.
         SubjectMissing = Refuse,
-        /// `sub` twice, the second time another person's.
+        /// `sub` occurs twice, the second time with another person's value.
         SubjectTwice = Refuse,
-        /// A list with the answer in it.
+        /// A list that contains the response.
         List = Refuse,
-        /// null.
+        /// `null`.
         Null = Refuse,
         /// Plain text.
         Text = Refuse,
@@ -90,17 +90,17 @@ spoils! {
         SignedType = Refuse,
         /// 401 with `WWW-Authenticate`.
         Unauthorized = Refuse,
-        /// Claims that point to other providers (OpenID Connect Core section 5.6.2).
+        /// Claims that refer to other providers (OpenID Connect Core section 5.6.2).
         DistributedClaims = Accept,
     }
 }
 
-/// A fault of a JSON answer: it changes the members, or answers instead.
+/// A fault of a JSON response: it changes the members, or replaces the response.
 pub(super) trait SpoilJson: Sized {
     fn spoil(self, body: &mut Map<String, Value>) -> Option<Response>;
 }
 
-/// Applies the order, and makes the response with `send`.
+/// Applies an order, and sends the response with `send`.
 pub(super) fn answer<S: SpoilJson>(
     order: Option<Order<S, Map<String, Value>>>,
     mut body: Map<String, Value>,
@@ -129,7 +129,7 @@ pub(super) fn html() -> Option<Response> {
     ))
 }
 
-/// The members, and one of them a second time.
+/// A response in which one member occurs a second time.
 pub(super) fn twice(body: &Map<String, Value>, name: &str, value: &str) -> Option<Response> {
     let mut text = Value::Object(body.clone()).to_string();
     text.pop();

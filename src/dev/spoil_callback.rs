@@ -12,29 +12,29 @@ spoils! {
     /// A fault or oddity of the next authorization response, for
     /// [`DevProvider::spoil_next_callback`](super::DevProvider::spoil_next_callback).
     pub enum SpoilCallback {
-        /// `state` is another one.
+        /// `state` has another value.
         StateOther = Refuse,
         /// No `state`.
         StateMissing = Refuse,
-        /// `state` twice, the same.
+        /// `state` occurs twice with the same value.
         StateTwice = Refuse,
         /// `iss` is another provider's (RFC 9207).
         IssuerOther = Refuse,
         /// `iss` has a slash at its end.
         IssuerWithSlash = Refuse,
-        /// No `iss`, although the metadata promises it.
+        /// No `iss`, although the metadata announces it.
         IssuerMissing = Refuse,
-        /// `iss` twice, the same.
+        /// `iss` occurs twice with the same value.
         IssuerTwice = Refuse,
         /// Neither `code` nor `error`.
         CodeMissing = Refuse,
         /// `code` is empty.
         CodeEmpty = Refuse,
-        /// `code` twice, the same.
+        /// `code` occurs twice with the same value.
         CodeTwice = Refuse,
         /// `code` was never issued.
         CodeOther = Refuse,
-        /// `code` and `error` at once.
+        /// Both `code` and `error`.
         CodeAndError = Refuse,
         /// `error=access_denied` instead of the code.
         AccessDenied = Refuse,
@@ -47,24 +47,24 @@ spoils! {
         /// `error=temporarily_unavailable` instead of the code.
         TemporarilyUnavailable = Refuse,
         /// `error=temporarily_unavailable` with `error_description=authentication_expired`, as
-        /// Keycloak answers where a page was left open for long: asking again is right.
+        /// Keycloak answers after a page was open for too long. A new request is appropriate.
         AuthenticationExpired = Either,
-        /// `error=user_cancelled_authorize` instead of the code, as Apple and LinkedIn say
+        /// `error=user_cancelled_authorize` instead of the code: Apple's and LinkedIn's code for
         /// `access_denied`.
         UserCancelledAuthorize = Refuse,
-        /// `error=user_cancelled_login` instead of the code, as LinkedIn says `access_denied`.
+        /// `error=user_cancelled_login` instead of the code: LinkedIn's code for `access_denied`.
         UserCancelledLogin = Refuse,
-        /// `error=server_error` with markup in `error_description`.
+        /// `error=server_error` with HTML in `error_description`.
         ErrorWithMarkup = Refuse,
         /// `error=access_denied` with another provider's `iss`.
         ErrorOfOtherIssuer = Refuse,
-        /// A `response` parameter, as of JARM, beside the rest.
+        /// An additional `response` parameter, as in JARM.
         ResponseParameter = Refuse,
-        /// Tokens beside the code, as of the hybrid flow.
+        /// Additional tokens beside the code, as in the hybrid flow.
         TokensAdded = Refuse,
-        /// By the other one of `query` and `form_post`.
+        /// Sent in the other response mode of `query` and `form_post`.
         OtherResponseMode = Either,
-        /// A `session_state` and another unknown parameter beside the rest.
+        /// An additional `session_state` and another unknown parameter.
         UnknownParameters = Accept,
     }
 }
@@ -89,7 +89,7 @@ fn error(parameters: &mut Parameters, error: &str) {
     set(parameters, "error", error);
 }
 
-/// Applies the order.
+/// Applies an order.
 pub(super) fn carry_out(
     order: Order<SpoilCallback, Parameters>,
     parameters: &mut Parameters,

@@ -15,46 +15,47 @@ spoils! {
     pub enum SpoilDiscovery {
         /// `issuer` is another provider's (OpenID Connect Discovery section 4.3).
         IssuerOther = Refuse,
-        /// `issuer` has a slash at its end. Discovery section 4.3 asks for the very same text; both
-        /// texts have one document (section 4.1), so nothing is lost by taking it. This crate does.
+        /// `issuer` has a slash at its end. Discovery section 4.3 requires the exact value. Both
+        /// values lead to the same document (section 4.1), so accepting it is safe. This crate
+        /// does.
         IssuerWithSlash = Either,
         /// No `issuer`.
         IssuerMissing = Refuse,
-        /// `issuer` twice, the second time another provider's.
+        /// `issuer` occurs twice, the second time with another provider's value.
         IssuerTwice = Refuse,
         /// No `authorization_endpoint`.
         AuthorizationEndpointMissing = Refuse,
         /// No `token_endpoint`.
         TokenEndpointMissing = Refuse,
-        /// `token_endpoint` is plain http on another machine.
+        /// `token_endpoint` is an `http` URL on another machine.
         TokenEndpointHttp = Refuse,
-        /// `token_endpoint` is not an address.
+        /// `token_endpoint` is not a URL.
         TokenEndpointWords = Refuse,
         /// No `jwks_uri`.
         KeysMissing = Refuse,
-        /// `jwks_uri` is plain http on another machine.
+        /// `jwks_uri` is an `http` URL on another machine.
         KeysHttp = Refuse,
-        /// `jwks_uri` is a file.
+        /// `jwks_uri` is a `file` URL.
         KeysFile = Refuse,
-        /// Signatures by `none` alone.
+        /// The only signature algorithm is `none`.
         AlgorithmNone = Refuse,
-        /// No list of signature algorithms: RS256.
+        /// No list of signature algorithms; the default is RS256.
         AlgorithmsMissing = Accept,
-        /// No list of PKCE methods, as many providers have none.
+        /// No list of PKCE methods, as at many providers.
         ChallengeMethodsMissing = Accept,
-        /// No promise of `iss` in the authorization response; it is sent all the same.
+        /// `iss` in the authorization response is not announced, but sent.
         ResponseIssuerMissing = Accept,
         /// No `end_session_endpoint`.
         EndSessionMissing = Accept,
         /// No `userinfo_endpoint`.
         UserInfoMissing = Accept,
-        /// A `check_session_iframe` and other unknown members.
+        /// An additional `check_session_iframe` and other unknown members.
         UnknownMembers = Accept,
-        /// A list with the document in it.
+        /// A list that contains the document.
         List = Refuse,
         /// An HTML page.
         Html = Refuse,
-        /// Cut off in the middle.
+        /// The body is truncated.
         CutOff = Refuse,
     }
 }
@@ -63,7 +64,7 @@ spoils! {
     /// A fault or oddity of the next key set, for
     /// [`DevProvider::spoil_next_keys`](super::DevProvider::spoil_next_keys).
     pub enum SpoilKeys {
-        /// No keys in it.
+        /// An empty list of keys.
         Empty = Refuse,
         /// No member `keys`.
         KeysMissing = Refuse,
@@ -71,24 +72,24 @@ spoils! {
         KeysObject = Refuse,
         /// The keys are for encryption.
         UseEncryption = Refuse,
-        /// The keys may encrypt and wrap, but not verify (`key_ops`).
+        /// `key_ops` of the keys allows encryption and wrapping, but not verification.
         OperationsEncryption = Refuse,
         /// The keys are for another algorithm.
         AlgorithmOther = Refuse,
         /// The keys have other identifiers.
         KeyIdOther = Refuse,
-        /// The keys' numbers are damaged.
+        /// The numbers of the keys are damaged.
         Damaged = Refuse,
-        /// The keys do not name their algorithm.
+        /// The keys have no `alg`.
         AlgorithmMissing = Accept,
-        /// The keys do not name their use.
+        /// The keys have no `use`.
         UseMissing = Accept,
-        /// Beside the keys: an unknown kind, a secret one, a broken one, and something that is no
-        /// key.
+        /// Additional keys: of an unknown type, a symmetric one, a damaged one, and an entry that
+        /// is not a key.
         StrangersAdded = Accept,
         /// An HTML page.
         Html = Refuse,
-        /// Cut off in the middle.
+        /// The body is truncated.
         CutOff = Refuse,
     }
 }

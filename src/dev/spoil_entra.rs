@@ -1,4 +1,4 @@
-//! The faults of an ID token of the imitated Entra.
+//! [`SpoilEntra`]: the faults about tenants in an ID token of the imitated Entra ID.
 
 use serde_json::{Map, Value};
 
@@ -13,11 +13,11 @@ use super::{
 use crate::error::Error;
 
 spoils! {
-    /// A fault or oddity of the next ID token of the imitated Entra, for
+    /// A fault or oddity of the next ID token of the imitated Entra ID, for
     /// [`DevProvider::spoil_next_entra_token`](super::DevProvider::spoil_next_entra_token).
     ///
-    /// Unless the switch is about the key, the token is well signed. `Refuse` is for an authority
-    /// of one tenant, or with a list of tenants.
+    /// The token is signed correctly, unless the fault concerns the key. `Refuse` is the verdict
+    /// for an authority of one tenant, or with a list of tenants.
     pub enum SpoilEntra {
         /// `iss`, `tid` and `oid` are those of an unknown tenant, correctly signed with the key
         /// that serves every tenant.
@@ -30,11 +30,11 @@ spoils! {
         IssuerTemplate = Refuse,
         /// `tid` is the tenant's domain name.
         TenantName = Refuse,
-        /// A second claim `TID` names another tenant.
+        /// An additional claim `TID` in capital letters names another tenant.
         TenantInCapitals = Refuse,
         /// Signed with a key of the same set that belongs to another cloud.
         KeyOfOtherCloud = Refuse,
-        /// Signed with the key that is for personal accounts alone. (Theirs are right, then.)
+        /// Signed with the key for personal accounts only. (Their own tokens are then correct.)
         KeyOfPersonalAccounts = Refuse,
         /// `oid` is that of another user with the same e-mail address.
         ObjectOther = RefuseForKnownPerson,
@@ -43,10 +43,10 @@ spoils! {
     }
 }
 
-/// The id of a tenant that does not exist.
+/// The ID of a tenant that does not exist.
 const FOREIGN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 
-/// Changes the claims, and returns another key if the fault is about the key.
+/// Changes the claims, and returns another key if the fault concerns the key.
 pub(super) fn carry_out(
     spoil: SpoilEntra,
     server: &Server,

@@ -1,4 +1,4 @@
-//! Writes ID tokens, with or without a fault.
+//! The writing of ID tokens, with or without a fault.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 const OTHER_CLIENT: &str = "another-client";
 
-/// The ID token with these claims, with the ordered fault.
+/// Writes the ID token with these claims and the ordered fault.
 pub(super) fn write(
     state: &State,
     key: SigningKey,
@@ -38,7 +38,7 @@ pub(super) fn write(
     }
 }
 
-/// Writes the token with this fault.
+/// Writes the token with a named fault.
 pub(super) fn carry_out(
     state: &State,
     mut draft: Draft,
@@ -217,7 +217,7 @@ fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, 
         S::FiveParts => format!("{}.a.b.c.d", base64url(br#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#)),
         S::Padded => {
             let padded = |text: &str| base64_simd::URL_SAFE.encode_to_string(text);
-            // A space more or less decides whether there is padding at all.
+            // Additional spaces until the length requires padding.
             let mut payload = draft.payload();
             while payload.len().is_multiple_of(3) {
                 payload.push(' ');

@@ -1,4 +1,4 @@
-//! Every spoilt answer is what its name says.
+//! Every fault does what its name says.
 
 use aws_lc_rs::hmac;
 use reqwest::StatusCode;
@@ -27,7 +27,7 @@ pub(super) fn well_signed(provider: &DevProvider, token: &str) -> bool {
     jwt::own_claims(&provider.server.state(), token).is_some()
 }
 
-/// The claim that a switch is about, and the value that it gets; `None` is: not there.
+/// The claim that a fault changes, with its value; `None` means that the claim is removed.
 fn expected_claim(spoil: Spoil, honest: &Value) -> Option<(&'static str, Option<Value>)> {
     use Spoil as S;
     let some = |value: Value| Some(value);
@@ -93,8 +93,7 @@ async fn each_switch_about_a_claim_changes_that_claim_and_nothing_else() {
         assert!(well_signed(&provider, &token), "{spoil:?}");
         let mut claims = part(&token, 1);
         assert_eq!(claims.get(name), expected.as_ref(), "{spoil:?}");
-        // Beside the named claim only what differs from token to token may differ, and what belongs
-        // to the switch.
+        // Other claims may differ only if they differ in every token, or belong to the fault.
         for other in [name, "sid", "at_hash", "iat", "aud"] {
             claims.as_object_mut().unwrap().remove(other);
         }

@@ -1,4 +1,4 @@
-//! The state of the provider: users, clients, browsers, codes, grants, tokens.
+//! The mutable state of the provider: users, clients, browsers, codes, grants, tokens.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -33,7 +33,7 @@ use crate::{
     secret::{base64url, random},
 };
 
-/// The greatest number of entries of one kind; the oldest are dropped first.
+/// The maximum number of entries of one kind. The oldest are dropped first.
 const CAPACITY: usize = 100_000;
 
 /// A new unguessable identifier or token: 256 bits.
@@ -43,18 +43,18 @@ pub(super) fn unguessable() -> Result<String, Error> {
 
 /// A bounded map from identifiers to entries.
 #[derive(Debug)]
-pub(super) struct Shelf<V> {
+pub(super) struct BoundedMap<V> {
     entries: HashMap<String, V>,
     order: VecDeque<String>,
 }
 
-impl<V> Default for Shelf<V> {
+impl<V> Default for BoundedMap<V> {
     fn default() -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new() }
     }
 }
 
-impl<V> Shelf<V> {
+impl<V> BoundedMap<V> {
     pub(super) fn put(&mut self, id: String, value: V) {
         if self.order.len() >= CAPACITY
             && let Some(oldest) = self.order.pop_front()
@@ -101,23 +101,23 @@ pub(super) struct SignedIn {
     pub(super) auth_time: UnixTime,
     pub(super) acr: Option<String>,
     pub(super) sid: String,
-    /// The authentication contexts that were met: `acrs`.
+    /// The authentication contexts that the sign-in satisfied (`acrs`).
     pub(super) contexts: Vec<String>,
     /// Whether the account was created in this sign-in.
     pub(super) is_new: bool,
 }
 
-/// An authorization request that waits for the form of a page.
+/// An authorization request that waits for a submitted form.
 #[derive(Clone, Debug)]
 pub(super) struct Interaction {
     pub(super) request: AuthorizationRequest,
-    /// The browser that the page was shown in. Only it may send the form.
+    /// The browser in which the page was shown. Only that browser may submit the form.
     pub(super) browser: String,
     pub(super) started: UnixTime,
-    /// The id of the user who was chosen for this request.
+    /// The user who was chosen for this request.
     pub(super) picked: Option<SignedIn>,
     pub(super) consented: bool,
-    /// Whether the profile page was answered (B2C policy for editing the profile).
+    /// Whether the profile form was submitted (B2C policy for editing).
     pub(super) edited: bool,
 }
 
@@ -147,7 +147,7 @@ pub(super) struct Grant {
     /// The authority and the tenant of the sign-in.
     pub(super) realm: Realm,
     pub(super) tenant: Option<DevTenant>,
-    /// Whether the ID token has `auth_time`, which Entra writes only on request.
+    /// Whether the ID token has `auth_time`, which Entra ID adds on request only.
     pub(super) tells_auth_time: bool,
     /// Whether the authorization request had `client_info=1`.
     pub(super) client_info: bool,
@@ -160,9 +160,9 @@ pub(super) struct Grant {
 pub(super) struct AccessTokenEntry {
     pub(super) grant: String,
     pub(super) tenant: Option<DevTenant>,
-    /// The resource of the token, in Entra.
+    /// The resource of the token (Entra ID).
     pub(super) resource: Option<Resource>,
-    /// The requested resources, of a generic provider. Empty: the token is for the client.
+    /// The requested resources (generic provider). Empty means the client itself.
     pub(super) audiences: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) issued: UnixTime,
@@ -202,8 +202,8 @@ impl Default for Lives {
 /// Whether a refresh replaces the refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefreshRotation {
-    /// Each refresh gives a new one; the old one, used again, revokes the whole family (RFC 9700
-    /// section 4.14.2). The default.
+    /// Each refresh issues a new one. If the old one is used again, the whole family is revoked
+    /// (RFC 9700 section 4.14.2). The default.
     #[default]
     Rotate,
     /// The refresh token stays valid, and the response has no new one.
@@ -213,15 +213,14 @@ pub enum RefreshRotation {
 /// The format of access tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessTokenFormat {
-    /// Random characters without a meaning to the client. The default.
+    /// Random characters that only the provider can interpret. The default.
     #[default]
     Opaque,
-    /// A signed JWT (RFC 9068). `aud` is the resource that was asked for (RFC 8707), or the client
-    /// id.
+    /// A signed JWT (RFC 9068). `aud` is the requested resource (RFC 8707), or the client ID.
     Jwt,
 }
 
-/// The faults that a test has ordered for coming responses.
+/// The ordered faults of future responses.
 #[derive(Debug, Default)]
 pub(super) struct Spoils {
     pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
@@ -246,7 +245,7 @@ pub(super) struct State {
     pub(super) lives: Lives,
     pub(super) rotation: RefreshRotation,
     pub(super) access_token_format: AccessTokenFormat,
-    /// The id of the user as whom pages are answered automatically.
+    /// The ID of the user who answers pages automatically.
     pub(super) stand_in: Option<String>,
     /// The browsers whose pages are answered automatically, each with the id of its user.
     pub(super) automatic: Shelf<String>,
@@ -255,20 +254,20 @@ pub(super) struct State {
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
     pub(super) quirks: Quirks,
-    pub(super) browsers: Shelf<SignedIn>,
-    pub(super) interactions: Shelf<Interaction>,
-    pub(super) codes: Shelf<Code>,
-    pub(super) grants: Shelf<Grant>,
-    pub(super) access_tokens: Shelf<AccessTokenEntry>,
-    pub(super) refresh_tokens: Shelf<RefreshTokenEntry>,
+    pub(super) browsers: BoundedMap<SignedIn>,
+    pub(super) interactions: BoundedMap<Interaction>,
+    pub(super) codes: BoundedMap<Code>,
+    pub(super) grants: BoundedMap<Grant>,
+    pub(super) access_tokens: BoundedMap<AccessTokenEntry>,
+    pub(super) refresh_tokens: BoundedMap<RefreshTokenEntry>,
     /// Consents: user (or tenant, for all of its users), client, scope.
     pub(super) consents: HashSet<(String, String, String)>,
-    pub(super) devices: Shelf<Device>,
-    /// Client id and `jti` of used assertions.
+    pub(super) devices: BoundedMap<Device>,
+    /// Client ID and `jti` of used assertions.
     pub(super) used_assertions: HashSet<String>,
     /// Scopes with the authentication contexts that they require.
     pub(super) required_contexts: Vec<(String, String)>,
-    /// The claims challenges with which the next refreshes are refused.
+    /// The claims challenges that refuse the next refreshes.
     pub(super) challenges: VecDeque<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Every switch that is not about spoiling does what it says.
+//! Every switch except the faults does what its documentation says.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn every_algorithm_signs_and_verifies_with_its_published_key() {
         let keys = browser.get("/keys").await.json();
         let discovery = browser.get("/.well-known/openid-configuration").await.json();
         assert_eq!(discovery["id_token_signing_alg_values_supported"], json!([algorithm.as_str()]));
-        // Judged by somebody else: a JWT library that knows the key from the key set only.
+        // Verified by another JWT library, with the key from the key set.
         if let Ok(known) = algorithm.as_str().parse() {
             let jwk: jsonwebtoken::jwk::Jwk =
                 serde_json::from_value(keys["keys"][0].clone()).unwrap();
@@ -51,7 +51,7 @@ async fn every_algorithm_signs_and_verifies_with_its_published_key() {
 }
 
 #[tokio::test]
-async fn keys_rotate_and_the_old_one_stays_or_goes() {
+async fn keys_rotate_and_old_ones_are_kept_or_removed() {
     let (provider, mut browser) = with_ada().await;
     let kid = |keys: Value, index: usize| keys["keys"][index]["kid"].clone();
     let first = kid(browser.get("/keys").await.json(), 0);
@@ -64,7 +64,7 @@ async fn keys_rotate_and_the_old_one_stays_or_goes() {
     let keys = browser.get("/keys").await.json();
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
     assert_eq!(part(&id_token(&provider), 0)["kid"], kid(keys, 0));
-    // A hint is understood whatever became of its key.
+    // A hint is accepted even after its key was removed.
     assert_eq!(
         browser.get(&format!("/end-session?id_token_hint={old}")).await.status,
         StatusCode::OK
@@ -170,7 +170,7 @@ async fn the_last_request_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn lives_follow_the_clock() {
+async fn lifetimes_follow_the_clock() {
     let clock = crate::ManualClock::at_system_time();
     let provider = DevProvider::builder()
         .with_clock(clock.clone())

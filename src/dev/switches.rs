@@ -1,4 +1,4 @@
-//! The switches of endpoints: counting, failures, gates and delays.
+//! Counting, failures, gates and delays of endpoints.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// An address of the development provider.
+/// An endpoint of the development provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -21,7 +21,7 @@ pub enum Endpoint {
     Token,
     /// UserInfo (OpenID Connect Core section 5.3).
     UserInfo,
-    /// The end of the session (OpenID Connect RP-Initiated Logout).
+    /// The end session endpoint (OpenID Connect RP-Initiated Logout).
     EndSession,
     /// Revocation (RFC 7009).
     Revocation,
@@ -48,24 +48,23 @@ pub enum Failure {
         /// The body.
         body: String,
     },
-    /// This status, asking for a pause by `Retry-After`.
+    /// This status, with a pause in `Retry-After`.
     RetryAfter {
-        /// The status, 429 or 503 as a rule.
+        /// The status, usually 429 or 503.
         status: u16,
         /// The pause; whole seconds are sent.
         pause: Duration,
     },
-    /// A redirect (302) to this address.
+    /// A redirect (302) to this URL.
     Redirect(String),
-    /// An OAuth error answer (RFC 6749 section 5.2): status 400 with this `error`.
+    /// An OAuth error response (RFC 6749 section 5.2): status 400 with this `error`.
     OAuthError(String),
-    /// The connection is closed without a byte of an answer.
+    /// The connection is closed without a response.
     Disconnect,
-    /// An answer (200) whose body is this many bytes of white space, to see whether somebody stops
-    /// reading.
+    /// A response (200) whose body is this many spaces, to test the client's limit of a body.
     Endless(usize),
-    /// The endpoint does its work, but the connection is closed instead of answering: what was
-    /// issued is lost on the way.
+    /// The request is processed, but the connection is closed without a response: the issued tokens
+    /// are lost.
     LoseAnswer,
 }
 
@@ -76,17 +75,17 @@ impl Failure {
         Self::Body { status, content_type: "application/json".into(), body: body.into() }
     }
 
-    /// An HTML body with a status, as a proxy in between would send it.
+    /// An HTML body with a status, as a reverse proxy sends it.
     #[must_use]
     pub fn html(status: u16, body: impl Into<String>) -> Self {
         Self::Body { status, content_type: "text/html".into(), body: body.into() }
     }
 }
 
-/// A gate in front of an endpoint: the next request waits at it until the test opens it. No
-/// sleeping, no guessing.
+/// A gate in front of an endpoint: the next request waits there until the test opens it. A test
+/// needs no sleeping with it.
 ///
-/// Created by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it, too.
+/// Created by [`DevProvider::hold_next`](super::DevProvider::hold_next). Dropping it opens it.
 #[derive(Debug)]
 #[must_use = "dropping the gate opens it"]
 pub struct Hold {
@@ -102,7 +101,7 @@ impl Hold {
         }
     }
 
-    /// Opens the gate. The request is handled as if it had arrived now.
+    /// Opens the gate. The request is processed as if it had arrived now.
     pub fn release(self) {
         let _ = self.release.send(());
     }
@@ -144,7 +143,7 @@ impl RecordedRequest {
         &self.method
     }
 
-    /// The path and the query, as they came.
+    /// The path and the query, unchanged.
     #[must_use]
     pub fn path_and_query(&self) -> &str {
         &self.path_and_query
@@ -156,22 +155,22 @@ impl RecordedRequest {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// All parameters in their order, decoded: first those of the query, then those of the form.
+    /// All parameters in their order, decoded: those of the query, then those of the form.
     #[must_use]
     pub fn parameters(&self) -> &[(String, String)] {
         &self.parameters
     }
 
-    /// The first value of a header; the name in lower case.
+    /// The first value of a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The recorded requests of one endpoint, and the orders for the next ones.
+/// The recorded requests of one endpoint, and the orders for future ones.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
+pub(super) struct EndpointState {
     pub(super) requests: u64,
     pub(super) last: Option<RecordedRequest>,
     pub(super) gates: VecDeque<Gate>,
@@ -179,12 +178,12 @@ pub(super) struct Desk {
     pub(super) delay: Duration,
 }
 
-/// The switches of all endpoints.
+/// The records and orders of all endpoints.
 #[derive(Debug, Default)]
-pub(super) struct Switches(HashMap<Endpoint, Desk>);
+pub(super) struct Switches(HashMap<Endpoint, EndpointState>);
 
 impl Switches {
-    pub(super) fn desk(&mut self, endpoint: Endpoint) -> &mut Desk {
+    pub(super) fn endpoint_state(&mut self, endpoint: Endpoint) -> &mut EndpointState {
         self.0.entry(endpoint).or_default()
     }
 }

@@ -1,11 +1,11 @@
-//! The tenants of the imitated Entra, and whose people an application signs in.
+//! The tenants of the imitated Entra ID, and the accounts that an application signs in.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::person::DevPerson;
 use crate::{error::ConfigError, secret::base64url};
 
-/// What a tenant is for.
+/// The kind of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TenantKind {
     Workforce,
@@ -14,7 +14,7 @@ pub(super) enum TenantKind {
     B2c,
 }
 
-/// A tenant of the imitated Entra: its GUID, its domain name, and of which kind it is.
+/// A tenant of the imitated Entra ID, with its GUID, its domain name and its kind.
 ///
 /// A provider with [`entra`](super::DevProviderBuilder::entra) has the five that are constants
 /// here, and those of [`with_tenant`](super::DevProviderBuilder::with_tenant).
@@ -33,7 +33,7 @@ pub struct DevTenant {
 }
 
 impl DevTenant {
-    /// An organization, the first one: Ada, Alan and Grace work there, Katherine is a guest.
+    /// The first organization: Ada, Alan and Grace work there, Katherine is a guest.
     pub const CONTOSO: Self = Self::of(
         "5c9e5c6d-4a2b-4f3e-9d0a-1b7e6c8f2a31",
         "contoso.onmicrosoft.com",
@@ -45,17 +45,17 @@ impl DevTenant {
         "fabrikam.onmicrosoft.com",
         TenantKind::Workforce,
     );
-    /// The tenant of personal accounts, with the GUID that it has at Microsoft. Mary has one.
+    /// The tenant of personal accounts, with the same GUID as at Microsoft. Mary has an account.
     pub const PERSONAL: Self =
         Self::of("9188040d-6c67-4c5b-b112-36a304b66dad", "consumers", TenantKind::Personal);
-    /// An External ID tenant, with the customer Emmy.
+    /// An External ID tenant. Emmy is a customer.
     pub const WOODGROVE: Self = Self::of(
         "3e8a1f70-52cd-4b9e-8f64-0d9b2c7a5e18",
         "woodgrove.onmicrosoft.com",
         TenantKind::ExternalId,
     );
-    /// A B2C tenant, with the customer Rosalind, and with the policies `B2C_1_susi`, `B2C_1_edit`
-    /// and `B2C_1_reset`.
+    /// A B2C tenant, with the policies `B2C_1_susi`, `B2C_1_edit` and `B2C_1_reset`. Rosalind is a
+    /// customer.
     pub const PROSEWARE: Self = Self::of(
         "d4c2b6a8-1e3f-4075-9b8d-6a5c4e3f2d10",
         "proseware.onmicrosoft.com",
@@ -66,19 +66,19 @@ impl DevTenant {
         Self { id, domain, kind }
     }
 
-    /// An organization's tenant, by GUID (lower case, with hyphens) and domain name.
+    /// An organization's tenant, by its GUID (lower case, with hyphens) and domain name.
     #[must_use]
     pub const fn new(id: &'static str, domain: &'static str) -> Self {
         Self::of(id, domain, TenantKind::Workforce)
     }
 
-    /// An External ID tenant, by GUID and domain name.
+    /// An External ID tenant, by its GUID and domain name.
     #[must_use]
     pub const fn external_id(id: &'static str, domain: &'static str) -> Self {
         Self::of(id, domain, TenantKind::ExternalId)
     }
 
-    /// A B2C tenant, by GUID and domain name; its policies have the names that are listed at
+    /// A B2C tenant, by its GUID and domain name, with the same policies as
     /// [`PROSEWARE`](Self::PROSEWARE).
     #[must_use]
     pub const fn b2c(id: &'static str, domain: &'static str) -> Self {
@@ -97,40 +97,40 @@ impl DevTenant {
         self.domain
     }
 
-    /// Whether people of other tenants can be guests here.
+    /// Whether the tenant can have guests.
     fn takes_guests(&self) -> bool {
         self.kind == TenantKind::Workforce
     }
 
-    /// Whether an authority's path names this tenant.
+    /// Whether `name` is the GUID or the domain name of this tenant.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.id.eq_ignore_ascii_case(name) || self.domain.eq_ignore_ascii_case(name)
     }
 }
 
-/// The accounts that an application signs in: its "supported account types" in the portal.
+/// The accounts that an application signs in ("supported account types" in the portal).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accounts {
-    /// Work and school accounts of every tenant, and personal ones. The default.
+    /// Work and school accounts of every tenant, and personal accounts. The default.
     #[default]
     Everyone,
     /// Work and school accounts of every tenant.
     AnyTenant,
-    /// Those of one tenant, its guests included. Such an application is refused at `common` and
-    /// `organizations` (AADSTS50194).
+    /// Accounts of one tenant, including its guests. `common` and `organizations` refuse such an
+    /// application (AADSTS50194).
     Tenant(DevTenant),
     /// Personal accounts.
     Personal,
 }
 
-/// The imitated Entra: its tenants, the first of which everybody belongs to who was given none.
+/// The tenants of the imitated Entra ID. The first one is the home of users without a tenant.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) tenants: Vec<DevTenant>,
 }
 
 impl World {
-    /// The tenants of a provider, if they can live together with these people.
+    /// The tenants of a provider, after a check that they fit together and to these users.
     pub(super) fn new(more: Vec<DevTenant>, people: &[DevPerson]) -> Result<Self, ConfigError> {
         let mut tenants = vec![
             DevTenant::CONTOSO,
@@ -164,7 +164,8 @@ impl World {
                     return Err(ConfigError::new(
                         "with_people",
                         format!(
-                            "{:?} belongs to the tenant {tenant:?}, which is not there: add it by `with_tenant`",
+                            "{:?} belongs to the tenant {tenant:?}, which is not there: add it \
+                             by `with_tenant`",
                             person.id
                         ),
                     ));
@@ -179,13 +180,13 @@ impl World {
         self.tenants.iter().find(|tenant| tenant.is_called(name))
     }
 
-    /// Where a person's account is.
+    /// The home tenant of a person.
     pub(super) fn home<'a>(&'a self, person: &DevPerson) -> &'a DevTenant {
         let home = person.home.as_deref().and_then(|home| self.tenant(home));
         home.or(self.tenants.first()).unwrap_or(&DevTenant::CONTOSO)
     }
 
-    /// Whether a person is known in a tenant, as one of its own or as a guest.
+    /// Whether a person has an account in a tenant, as a member or as a guest.
     pub(super) fn knows(&self, person: &DevPerson, tenant: &DevTenant) -> bool {
         self.home(person) == tenant
             || (tenant.takes_guests()
@@ -204,7 +205,7 @@ fn is_domain(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
 
-/// A GUID that says nothing about what it was made from.
+/// A GUID computed from texts by a hash.
 pub(super) fn guid_of(parts: &[&str]) -> String {
     let hash = digest(&SHA256, parts.join("\n").as_bytes());
     let hex: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -219,11 +220,11 @@ pub(super) fn guid_of(parts: &[&str]) -> String {
     )
 }
 
-/// The `oid` of a person in a tenant: the same in every application, another in every tenant.
+/// The `oid` of a person in a tenant: the same for every application, different in every tenant.
 pub(super) fn object_id(person: &DevPerson, tenant: &DevTenant) -> String {
     let guid = guid_of(&["object", &person.id, tenant.id]);
     match tenant.kind {
-        // Personal accounts are known by a number of 64 bits.
+        // The object IDs of personal accounts have 64 bits.
         TenantKind::Personal => {
             format!("00000000-0000-0000-{}", guid.get(19..).unwrap_or_default())
         }
@@ -231,7 +232,7 @@ pub(super) fn object_id(person: &DevPerson, tenant: &DevTenant) -> String {
     }
 }
 
-/// The `sub` of a person in a tenant: another one for every application. In B2C it is the `oid`.
+/// The `sub` of a person in a tenant: different for every application. In B2C it is the `oid`.
 pub(super) fn subject(person: &DevPerson, tenant: &DevTenant, client: &str) -> String {
     if tenant.kind == TenantKind::B2c {
         return object_id(person, tenant);

@@ -1,4 +1,4 @@
-//! The browser that the tests drive, and the honest path through the pages.
+//! The browser of the tests, and the regular way through the pages.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 pub(super) const VERIFIER: &str = "a-verifier-of-at-least-43-characters-0123456789";
 pub(super) const REDIRECT: &str = "http://localhost:3000/auth/callback";
 
-/// A browser with one cookie, and the application behind it.
+/// A browser with one cookie, together with the application that it uses.
 #[derive(Clone, Debug)]
 pub(super) struct Browser {
     pub(super) http: reqwest::Client,
@@ -25,7 +25,7 @@ pub(super) struct Browser {
     cookie: Option<String>,
 }
 
-/// An answer, read.
+/// A response with its body.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) status: StatusCode,
@@ -42,7 +42,7 @@ impl Seen {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// A parameter of the address that it redirects to.
+    /// A parameter of the redirect URL.
     pub(super) fn sent_back(&self, name: &str) -> Option<String> {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
         let url = Url::parse(self.header("location")).unwrap();
@@ -99,7 +99,7 @@ impl Browser {
         self.send(request).await.unwrap()
     }
 
-    /// A good authorization request, with these parameters set (or, if empty, left out).
+    /// A valid authorization request with these parameters set, or left out if they are empty.
     pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> Seen {
         let challenge = base64url(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
         let mut parameters = vec![
@@ -130,7 +130,7 @@ impl Browser {
         self.post("/interaction", &[("id", &id), (name, value)]).await
     }
 
-    /// A good token request with the client's secret in the form, changed like the authorization
+    /// A valid token request with the client's secret in the form, changed like the authorization
     /// request.
     pub(super) async fn token(&mut self, changed: &[(&str, &str)]) -> Seen {
         let secret = self.secret.clone();
@@ -214,8 +214,7 @@ async fn a_person_signs_in_by_picking_an_account_and_agreeing() {
     let user_info = browser.user_info(text(&answer, "access_token")).await.json();
     assert_eq!(user_info["sub"], claims["sub"]);
 
-    // The browser is signed in and the consent remembered: no page a second time, but for a new
-    // scope.
+    // The browser is signed in and the consent is stored: only a new scope shows a page again.
     assert!(browser.authorize(&[("prompt", "none")]).await.sent_back("code").is_some());
     let more = browser.authorize(&[("scope", "openid calendar.read")]).await;
     assert!(
@@ -301,7 +300,7 @@ async fn other_mistakes_in_a_request_go_back_to_the_client() {
 }
 
 #[tokio::test]
-async fn prompt_max_age_and_acr_decide_whether_somebody_is_asked() {
+async fn prompt_max_age_and_acr_decide_whether_a_page_is_shown() {
     let clock = ManualClock::at_system_time();
     let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
     let mut browser = Browser::new(&provider);
@@ -422,7 +421,7 @@ async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
     assert!(browser.post("/authorize", &form).await.sent_back("code").is_some());
 }
 
-/// The variables of this process describe no provider.
+/// The environment of this process configures no provider.
 #[tokio::test]
 async fn without_configuration_the_development_provider_starts_for_this_machine_only() {
     let (provider, config) = DevProvider::config_or_env("http://localhost:3000").await.unwrap();

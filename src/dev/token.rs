@@ -60,7 +60,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         Some("refresh_token") => refresh(server, state, &client, incoming)?,
         Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
         Some("password") => grants::password(server, state, &client, incoming)?,
-        // The name of Entra's first version, which MSAL Node still sends.
+        // The name in version 1.0 of Entra ID, which MSAL Node still sends.
         Some("device_code") if server.world.is_some() => {
             device::redeem(server, state, &client, incoming)?
         }
@@ -88,7 +88,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
     }
 }
 
-/// The outer error is an internal one of the provider.
+/// The members of a token response. The outer error is an internal one of the provider.
 pub(super) type Answer = Result<Result<Map<String, Value>, Fault>, Error>;
 
 fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
@@ -103,7 +103,7 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
         return refused(self::refused("the code was issued to another client"));
     }
     if code.used {
-        // RFC 6749 section 4.1.2: everything that came from this code is revoked.
+        // RFC 6749 section 4.1.2: all tokens from a reused code are revoked.
         state.revoke_grant(&code.grant);
         return refused(
             self::refused("the code was used before; what it gave is revoked").entra(54_005),
@@ -141,7 +141,8 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     }
 }
 
-/// RFC 7636 section 4.6. Without a challenge the provider is one that does not know PKCE.
+/// Verifies the code verifier (RFC 7636 section 4.6). There is no challenge if the quirk disables
+/// PKCE.
 fn verify(challenge: &str, verifier: &str) -> Result<(), Fault> {
     if challenge.is_empty() {
         return Ok(());
@@ -181,7 +182,7 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
         return entra_token::refresh(server, state, incoming, &entry, &grant);
     }
     if entry.used {
-        // RFC 9700 section 4.14.2: it was used twice, so it has leaked; the whole family is
+        // RFC 9700 section 4.14.2: a reused refresh token has leaked, so the whole family is
         // revoked.
         state.revoke_grant(&entry.grant);
         return refused("the refresh token was used before; what it gave is revoked");
@@ -194,7 +195,7 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     {
         return Ok(Err(fault));
     }
-    // RFC 6749 section 6: the same scopes, or fewer, for this access token; the grant keeps all of
+    // RFC 6749 section 6: the same scopes or fewer for this access token; the grant keeps all of
     // them.
     let asked = incoming.form.list("scope");
     if asked.iter().any(|scope| !grant.scopes.contains(scope)) {
@@ -214,7 +215,7 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
             Some(issue::refresh_token(server, state, &entry.grant)?)
         }
     };
-    // OpenID Connect Core section 12.2: the new ID token has no nonce.
+    // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
     let part = Part { scopes: &scopes, resources: &resources };
     issue::members_for(server, state, &entry.grant, &grant, part, None, next).map(Ok)
 }

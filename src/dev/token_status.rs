@@ -16,8 +16,8 @@ use super::{
 };
 use crate::error::Error;
 
-/// Revokes a token: a refresh token with everything that came from the same sign-in, an access
-/// token alone.
+/// Handles a revocation request: a refresh token is revoked with the whole family, an access token
+/// alone.
 pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -32,8 +32,8 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
             "token is missing",
         ));
     };
-    // A token that is unknown is no error (RFC 7009 section 2.2). Another client's is (section
-    // 2.1), and nothing happens to it.
+    // Revoking an unknown token succeeds (RFC 7009 section 2.2). Another client's token is refused
+    // and stays valid (section 2.1).
     let refresh = state.refresh_tokens.find(token).map(|entry| entry.grant.clone());
     let access = state.access_tokens.find(token).map(|entry| entry.grant.clone());
     let own =
@@ -53,7 +53,7 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
     Ok(reply::empty(StatusCode::OK))
 }
 
-/// Tells a client about a token of its own, or one that it was called with.
+/// Handles an introspection request about a token of the client, or for the client as an API.
 pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
@@ -67,7 +67,7 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
     if !accepts.split(',').any(|kind| kind.trim().starts_with(SIGNED_ANSWER)) {
         return Ok(reply::private_json(StatusCode::OK, &body));
     }
-    // RFC 9701 section 5: the answer is for this client, and is no access token.
+    // RFC 9701 section 5: `aud` is this client, and `typ` prevents use as an access token.
     let claims = members(json!({
         "iss": server.issuer, "aud": client.id, "iat": server.now(), "token_introspection": body,
     }));
@@ -77,10 +77,11 @@ pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Respons
     Ok(response)
 }
 
-/// The media type of a signed answer (RFC 9701 section 5).
+/// The media type of a signed response (RFC 9701 section 5).
 const SIGNED_ANSWER: &str = "application/token-introspection+jwt";
 
-/// What the client may know about an active token (RFC 7662 section 2.2); nothing about another.
+/// The members about an active token that the client may know (RFC 7662 section 2.2); `None` if the
+/// token is not active, or the client must not know.
 fn status(server: &Server, state: &State, client: &DevClient, token: &str) -> Option<Value> {
     let now = server.now();
     let access = state.access_tokens.find(token).filter(|entry| !entry.revoked);
@@ -94,7 +95,7 @@ fn status(server: &Server, state: &State, client: &DevClient, token: &str) -> Op
         });
     let (grant_id, scopes, issued, expires, kind) = found.filter(|found| now < found.3)?;
     let audiences = access.map(|entry| entry.audiences.clone()).unwrap_or_default();
-    // The API that a token is for may ask, too.
+    // The API that a token is for may ask too.
     let may_know =
         |grant: &Grant| grant.client == client.id || resource::is_meant(client, &audiences);
     let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant))?;

@@ -1,4 +1,4 @@
-//! The token endpoint and its relatives.
+//! The token endpoint, introspection and revocation.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{clock::ManualClock, config::ClientAuthMethod};
 
 #[tokio::test]
-async fn a_code_works_once_and_its_reuse_revokes_what_it_gave() {
+async fn a_code_works_once_and_its_reuse_revokes_its_tokens() {
     let (_provider, mut browser) = with_ada().await;
     let code = browser.code().await;
     let answer = browser.token(&[("code", &code)]).await.json();
@@ -152,7 +152,7 @@ async fn a_refresh_can_narrow_the_scope_but_not_widen_it() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_comes_with_offline_access_only() {
+async fn a_refresh_token_needs_offline_access() {
     let (provider, mut browser) = with_ada().await;
     let code = browser.authorize(&[("scope", "openid")]).await.sent_back("code").unwrap();
     assert_eq!(browser.token(&[("code", &code)]).await.json().get("refresh_token"), None);
@@ -183,7 +183,7 @@ async fn tokens_can_be_revoked_and_looked_at() {
     let about = browser.post("/introspect", &form(access)).await.json();
     assert_eq!((&about["active"], text(&about, "client_id")), (&true.into(), "quickstart"));
     assert_eq!(browser.post("/revoke", &form("unknown")).await.status, StatusCode::OK);
-    // RFC 7009 section 2.1: a token of another client's is refused, and stays.
+    // RFC 7009 section 2.1: another client's token is refused and stays valid.
     provider.add_client(DevClient::confidential("other", "its secret"));
     let other = [("client_id", "other"), ("client_secret", "its secret"), ("token", refresh)];
     let refused = browser.post("/revoke", &other).await;

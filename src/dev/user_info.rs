@@ -10,7 +10,7 @@ use http::StatusCode;
 /// Answers with the claims that the token's scopes allow.
 pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let refused = |status, error| Ok(reply::bearer_error(status, error));
-    // In the header or in the form, never in the address, and not in two places at once (RFC 6750
+    // The token is in the header or in the form, not in both, and never in the query (RFC 6750
     // section 2).
     let token = match (incoming.bearer(), incoming.form.first("access_token")) {
         (Some(_), Some(_)) => return refused(StatusCode::BAD_REQUEST, Some("invalid_request")),
@@ -26,7 +26,7 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
         let grant = state.grants.find(&entry.grant).filter(|grant| !grant.revoked)?;
         Some((entry, grant, state.person(&grant.person)?))
     });
-    // In Entra it is a part of Graph, and for tokens of Graph.
+    // UserInfo of Entra ID is part of Graph, and accepts tokens for Graph only.
     let found = found.filter(|(entry, ..)| {
         entry.resource.as_ref().is_none_or(|resource| *resource == Resource::Graph)
     });

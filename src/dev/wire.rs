@@ -1,4 +1,4 @@
-//! The listener, and connections that can be cut without an answer.
+//! The listener, and connections that can be closed without a response.
 
 use std::{
     fmt, io,
@@ -24,11 +24,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// The wish to close one connection without writing another byte.
+/// The request to close one connection without writing another byte.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scissors(Arc<AtomicBool>);
+pub(super) struct CutSignal(Arc<AtomicBool>);
 
-impl Scissors {
+impl CutSignal {
     pub(super) fn cut(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -42,30 +42,30 @@ impl Scissors {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        stream.io().scissors.clone()
+impl Connected<IncomingStream<'_, DevListener>> for CutSignal {
+    fn connect_info(stream: IncomingStream<'_, DevListener>) -> Self {
+        stream.io().cut_signal.clone()
     }
 }
 
-/// How long a TLS handshake may take.
+/// The time limit of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many connections may wait to be served.
+/// The number of accepted connections that may wait.
 const QUEUE: usize = 64;
 
 /// The listener.
 #[derive(Debug)]
-pub(super) enum Door {
+pub(super) enum DevListener {
     Plain(TcpListener),
-    /// Handshakes are made by tasks, so that a slow one holds nobody up.
+    /// Handshakes run in tasks of their own, so that a slow client does not delay others.
     Tls {
         address: SocketAddr,
-        ready: mpsc::Receiver<(Wire, SocketAddr)>,
+        ready: mpsc::Receiver<(Connection, SocketAddr)>,
         accepting: JoinHandle<()>,
     },
 }
 
-impl Door {
+impl DevListener {
     pub(super) fn tls(listener: TcpListener, address: SocketAddr, acceptor: TlsAcceptor) -> Self {
         let (sender, ready) = mpsc::channel(QUEUE);
         let accepting = tokio::spawn(async move {
@@ -73,11 +73,11 @@ impl Door {
                 let (stream, peer) = accept(&listener).await;
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
                 tokio::spawn(async move {
-                    // A client that does not trust the certificate hangs up here.
+                    // A client that does not trust the certificate closes the connection here.
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await
                     {
-                        let _ = sender.send((Wire::new(stream), peer)).await;
+                        let _ = sender.send((Connection::new(stream), peer)).await;
                     }
                 });
             }
@@ -86,7 +86,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for DevListener {
     fn drop(&mut self) {
         if let Self::Tls { accepting, .. } = self {
             accepting.abort();
@@ -98,25 +98,25 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            // Out of file descriptors, for example: it may pass.
+            // Usually temporary, for example a lack of file descriptors.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-impl Listener for Door {
-    type Io = Wire;
+impl Listener for DevListener {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         match self {
             Self::Plain(listener) => {
                 let (stream, peer) = accept(listener).await;
-                (Wire::new(stream), peer)
+                (Connection::new(stream), peer)
             }
             Self::Tls { ready, .. } => match ready.recv().await {
                 Some(accepted) => accepted,
-                // The runtime ends.
+                // The runtime shuts down.
                 None => std::future::pending().await,
             },
         }
@@ -130,25 +130,25 @@ impl Listener for Door {
     }
 }
 
-/// A connection, with TLS or without.
+/// A connection with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for T {}
 
-/// A connection that stops writing once it is cut.
+/// A connection that writes nothing more once it is cut.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct Connection {
     stream: Box<dyn Stream>,
-    scissors: Scissors,
+    cut_signal: CutSignal,
 }
 
-impl Wire {
+impl Connection {
     fn new(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), scissors: Scissors::default() }
+        Self { stream: Box::new(stream), cut_signal: CutSignal::default() }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -158,13 +158,13 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -173,7 +173,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -182,7 +182,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.scissors.check()?;
+        self.cut_signal.check()?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -1,4 +1,4 @@
-//! What kind of token it is, and which of the six callers sent it.
+//! The kind of a token, and the kind of its caller.
 
 use serde_json::Value;
 
@@ -9,41 +9,42 @@ use super::{
 };
 use crate::error::Error;
 
-/// The kind of a caller: a person through something, or something by itself.
+/// The kind of a caller: a person through an application, or an application by itself.
 ///
-/// Scopes are what a person let an application do; app roles are what an administrator let an
-/// application do by itself. A guard counts each for its own kind alone.
+/// Scopes are the rights that a person gave to an application; app roles are the rights that an
+/// administrator gave to an application itself. Guards accept scopes from the first kind only, and
+/// app roles of an application from the second only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CallerKind {
-    /// A person, through an application.
+    /// A person through an application.
     Person,
-    /// A person, through an agent identity of Entra.
+    /// A person through an agent identity of Entra ID.
     PersonThroughAgent,
-    /// The user account that belongs to an agent of Entra, through that agent.
+    /// The user account of an agent of Entra ID, through that agent.
     AgentUser,
-    /// An agent identity of Entra by itself.
+    /// An agent identity of Entra ID by itself.
     Agent,
     /// An application by itself.
     Application,
-    /// A managed identity of Azure, where its token tells it.
+    /// A managed identity of Azure, if its token shows that.
     ManagedIdentity,
 }
 
 impl CallerKind {
-    /// Whether a user account is behind the call, so that scopes count.
+    /// Whether the caller acts for a user account, so that scopes apply.
     #[must_use]
     pub const fn is_person(self) -> bool {
         matches!(self, Self::Person | Self::PersonThroughAgent | Self::AgentUser)
     }
 
-    /// Whether an agent acts, alone or for a person.
+    /// Whether an agent acts, by itself or for a person.
     #[must_use]
     pub const fn is_agent(self) -> bool {
         matches!(self, Self::PersonThroughAgent | Self::AgentUser | Self::Agent)
     }
 
-    /// Its name in logs and documents: `person`, `person_through_agent`, `agent_user`, `agent`,
+    /// The name in logs and documents: `person`, `person_through_agent`, `agent_user`, `agent`,
     /// `application`, `managed_identity`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -64,25 +65,25 @@ impl std::fmt::Display for CallerKind {
     }
 }
 
-/// How the client proved itself to the provider when it got the token (`azpacr`, `appidacr`).
+/// The client's authentication at the token endpoint (`azpacr`, `appidacr`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientProof {
-    /// The token does not tell.
+    /// The token does not say.
     Unknown,
-    /// Not at all: a public client.
+    /// None: a public client.
     Nothing,
-    /// By a client secret.
+    /// A client secret.
     Secret,
-    /// By a certificate or a signed assertion.
+    /// A certificate or a signed assertion.
     Certificate,
 }
 
-/// Facets of Entra: an agent identity, and the user account of one.
+/// The values of `xms_act_fct` and `xms_sub_fct` for an agent identity and for its user account.
 const AGENT: u64 = 11;
 const AGENT_USER: u64 = 13;
 
-/// Refuses what is a token of another kind, and what is bound to a key.
+/// Refuses tokens of another kind, and tokens that are bound to a key.
 pub(super) fn check_no_other_kind(
     claims: &Object,
     is_typed: bool,
@@ -104,8 +105,8 @@ pub(super) fn check_no_other_kind(
         return Err(other_kind("it is an ID token: the client has to send the access token"));
     }
     let is_named = is_named_access_token(claims)?;
-    // Older versions of Keycloak put the nonce into access tokens, and so does Azure AD B2C, where
-    // no ID token has a scope.
+    // Older versions of Keycloak put the nonce into access tokens, and so does Azure AD B2C, whose
+    // ID tokens have no `scp`.
     let may_have_nonce = is_named || is_typed || (is_b2c && claims.contains_key("scp"));
     if claims.contains_key("nonce") && !may_have_nonce {
         return Err(other_kind(
@@ -115,12 +116,12 @@ pub(super) fn check_no_other_kind(
     Ok(())
 }
 
-/// Whether a claim names the kind `access token`: `typ` in Keycloak's tokens, `token_use` in those of
-/// Cognito and in what Ory Hydra says of a token.
+/// Whether a claim names the kind `access token`: `typ` in tokens of Keycloak, `token_use` in
+/// tokens of Cognito and in introspection responses of Ory Hydra.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenKind`](crate::ErrorKind::TokenKind): another kind is named.
+/// [`ErrorKind::TokenKind`](crate::ErrorKind::TokenKind): the claim names another kind.
 fn is_named_access_token(claims: &Object) -> Result<bool, Error> {
     let by_type = match text(claims, "typ")?.as_deref() {
         Some("Bearer" | "at+jwt") => true,
@@ -135,10 +136,10 @@ fn is_named_access_token(claims: &Object) -> Result<bool, Error> {
     Ok(by_type || by_use)
 }
 
-/// The caller by the claims of Microsoft's tokens.
+/// The caller kind from the claims of a Microsoft token.
 ///
-/// `idtyp` is an optional claim; without it a scope makes the difference. A token with neither
-/// scope nor app role allows nothing, and looks as an ID token does.
+/// `idtyp` is an optional claim; without it the presence of a scope decides. A token with neither
+/// scope nor app role gives no right, and cannot be distinguished from an ID token.
 pub(super) fn at_microsoft(
     claims: &Object,
     scopes: &[String],
@@ -172,8 +173,8 @@ pub(super) fn at_microsoft(
     })
 }
 
-/// The caller by the claims of another provider's token, if something in them says that it is an
-/// access token at all.
+/// The caller kind from the claims of another provider's token, if they show that it is an access
+/// token.
 pub(super) fn elsewhere(
     claims: &Object,
     is_typed: bool,
@@ -181,7 +182,7 @@ pub(super) fn elsewhere(
     sub: Option<&str>,
     application: Option<&str>,
 ) -> Result<CallerKind, Error> {
-    // `azp` alone says nothing: ID tokens have it, too.
+    // `azp` alone is no evidence: ID tokens have it too (OpenID Connect Core section 2).
     let is_access_token = is_typed
         || !scopes.is_empty()
         || ["client_id", "cid", "gty", "appid"].iter().any(|name| claims.contains_key(*name))
@@ -196,7 +197,7 @@ pub(super) fn elsewhere(
         (None, None) => return Err(malformed("it has neither `sub` nor `client_id`")),
         (None, Some(_)) => true,
         (Some(""), _) => return Err(malformed("`sub` is empty")),
-        // RFC 9068 section 2.2: where no person is involved, `sub` is the client. Auth0 marks it.
+        // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`.
         (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
         (Some(_), None) => false,
     };
@@ -225,7 +226,7 @@ fn is_service_account(claims: &Object, application: Option<&str>) -> bool {
     })
 }
 
-/// How the client proved itself.
+/// The client's authentication, from the claims `azpacr` or `appidacr`.
 pub(super) fn proof(claims: &Object, is_microsoft: bool) -> Result<ClientProof, Error> {
     let told = match (claims.get("azpacr"), claims.get("appidacr")) {
         _ if !is_microsoft => return Ok(ClientProof::Unknown),
@@ -243,8 +244,8 @@ pub(super) fn proof(claims: &Object, is_microsoft: bool) -> Result<ClientProof, 
     })
 }
 
-/// The numbers of a claim of Entra: a list, or a text with something between them. What is no
-/// number is not known, and left out.
+/// The numbers in a claim of Entra ID: a list, or a string with separators. Other members are
+/// skipped, because new facets may be added.
 pub(super) fn numbers(claims: &Object, name: &str) -> Result<Vec<u64>, Error> {
     Ok(match claims.get(name) {
         None | Some(Value::Null) => Vec::new(),

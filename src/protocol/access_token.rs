@@ -1,12 +1,12 @@
-//! Access tokens for this application as an API (RFC 9068, RFC 7662; Microsoft's access token
-//! claims), on top of what every token is held to ([`jwt`](super::jwt)).
+//! Verification of access tokens for this application as an API (RFC 9068, RFC 7662, Microsoft's
+//! access token claims), in addition to the rules for every token ([`jwt`](super::jwt)).
 //!
-//! - `aud` is looked at first; there is no way to switch that off.
-//! - A claim that decides and is there is understood or refused, also where it is `null`.
-//! - No other kind of token stands in for an access token: ID tokens, logout tokens, DPoP proofs,
-//!   and what is bound to a key (`cnf`), which a plain bearer cannot prove to have.
-//! - At Microsoft's authorities a token names its client and has a scope or an app role; elsewhere
-//!   something in it says that it is an access token.
+//! - `aud` is checked first, and no setting disables that.
+//! - A claim that affects a decision must be understood if it is present; `null` is refused too.
+//! - Other kinds of token are refused: ID tokens, logout tokens, DPoP proofs, and tokens bound to a
+//!   key (`cnf`), because a bearer token proves no possession of that key.
+//! - A token of Microsoft must name its client and have a scope or an app role. A token of another
+//!   provider must have a sign that it is an access token.
 
 use serde_json::Value;
 
@@ -22,13 +22,13 @@ use crate::{
     error::{Error, ErrorKind, shown},
 };
 
-/// An access token that passed every check: only the verifier makes one.
+/// A verified access token. Only the verifier creates values of this type.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct VerifiedAccessToken {
-    /// The claims: the JSON object that was signed, or the provider's answer about the token.
+    /// The claims as JSON: the payload of the JWT, or the introspection response.
     pub(crate) claims: String,
     pub(crate) iss: String,
-    /// Until when it may be used.
+    /// The end of validity (`exp`).
     pub(crate) exp: UnixTime,
     pub(crate) facts: AccessFacts,
 }
@@ -42,15 +42,15 @@ impl std::fmt::Debug for VerifiedAccessToken {
     }
 }
 
-/// What of an access token decides.
+/// The claims of an access token that authorization decisions use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccessFacts {
     pub(crate) kind: CallerKind,
     pub(crate) sub: Option<String>,
-    /// Tenant and object id, at Microsoft's authorities.
+    /// Tenant and object ID (Microsoft only).
     pub(crate) tid: Option<String>,
     pub(crate) oid: Option<String>,
-    /// The application that calls.
+    /// The ID of the calling application.
     pub(crate) application: Option<String>,
     pub(crate) proof: ClientProof,
     pub(crate) scopes: Vec<String>,
@@ -58,7 +58,7 @@ pub(crate) struct AccessFacts {
     pub(crate) acr: Option<String>,
     pub(crate) acrs: Vec<String>,
     pub(crate) auth_time: Option<UnixTime>,
-    /// `xms_idrel`, where it tells one of the two.
+    /// From `xms_idrel`: `true` for a guest, `false` for a member, `None` for other values.
     pub(crate) is_guest: Option<bool>,
 }
 
@@ -79,7 +79,7 @@ pub(super) fn verify(
     Ok(VerifiedAccessToken { claims: verified.payload, iss: verified.iss, exp, facts })
 }
 
-/// Whether one of the API's names is in `aud`; others may be beside it.
+/// Checks that `aud` contains a name of this API. Further audiences are allowed.
 pub(super) fn check_audience(aud: Option<&Value>, own: &[String]) -> Result<(), Error> {
     let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
     let listed = || own.iter().map(|own| shown(own)).collect::<Vec<_>>().join(", ");
@@ -108,7 +108,8 @@ pub(super) fn check_audience(aud: Option<&Value>, own: &[String]) -> Result<(), 
     refused(format!("the access token's `aud` is {came}; this API is {}", listed()))
 }
 
-/// Claims that decide: one that is there is understood or refused, and `null` is not understood.
+/// The claims that affect a decision. A claim of this list must not be `null`: another
+/// implementation could read that as absent.
 const DECISIVE: [&str; 25] = [
     "iss",
     "aud",
@@ -137,11 +138,11 @@ const DECISIVE: [&str; 25] = [
     "xms_sub_fct",
 ];
 
-/// What the claims say, under a signature or in the provider's own answer.
+/// The facts in the claims of a verified token or of an introspection response.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenMalformed`]; [`ErrorKind::TokenKind`]: it is no access token for a bearer.
+/// [`ErrorKind::TokenMalformed`]; [`ErrorKind::TokenKind`]: not an access token for a bearer.
 pub(super) fn facts(
     claims: &Object,
     is_typed: bool,
@@ -196,7 +197,7 @@ pub(super) fn facts(
     })
 }
 
-/// When the person proved who they are.
+/// The time of the person's authentication.
 fn auth_time(claims: &Object) -> Result<Option<UnixTime>, Error> {
     let Some(value) = claims.get("auth_time") else { return Ok(None) };
     number(value)
@@ -204,7 +205,7 @@ fn auth_time(claims: &Object) -> Result<Option<UnixTime>, Error> {
         .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))
 }
 
-/// Whether the person is a guest of the tenant: 5 in `xms_idrel`, and 1 for a member.
+/// Whether the person is a guest of the tenant: `xms_idrel` contains 5 for a guest, 1 for a member.
 fn is_guest(claims: &Object) -> Result<Option<bool>, Error> {
     let relation = access_kind::numbers(claims, "xms_idrel")?;
     Ok(match (relation.contains(&5), relation.contains(&1)) {
@@ -214,7 +215,7 @@ fn is_guest(claims: &Object) -> Result<Option<bool>, Error> {
     })
 }
 
-/// The version has to be that of the issuer: rules of the other one are not checked here.
+/// Checks that `ver` is the version of the issuer. Only the rules of that version were applied.
 fn check_version(claims: &Object, iss: &str, authority: &Authority) -> Result<(), Error> {
     let is_first = !iss.trim_end_matches('/').ends_with("/v2.0");
     match (text(claims, "ver")?.as_deref(), is_first) {
@@ -227,7 +228,7 @@ fn check_version(claims: &Object, iss: &str, authority: &Authority) -> Result<()
     }
 }
 
-/// The scopes, without the `/` that Entra writes where there are none.
+/// The scopes. Entra ID writes a `/` in place of an empty list; it is left out.
 fn scopes(claims: &Object, is_microsoft: bool) -> Result<Vec<String>, Error> {
     let names: &[&str] = if is_microsoft { &["scp"] } else { &["scope", "scp"] };
     let mut scopes: Vec<String> = Vec::new();
@@ -241,7 +242,7 @@ fn scopes(claims: &Object, is_microsoft: bool) -> Result<Vec<String>, Error> {
     Ok(scopes)
 }
 
-/// The app roles, in either claim.
+/// The app roles, from the claims `roles` and `role`.
 fn roles(claims: &Object) -> Result<Vec<String>, Error> {
     let mut roles: Vec<String> = Vec::new();
     for role in words(claims, "roles")?.into_iter().chain(words(claims, "role")?) {
@@ -252,7 +253,7 @@ fn roles(claims: &Object) -> Result<Vec<String>, Error> {
     Ok(roles)
 }
 
-/// The client that calls: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.
+/// The client ID of the caller: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.
 fn application(claims: &Object, is_microsoft: bool) -> Result<Option<String>, Error> {
     let names: &[&str] =
         if is_microsoft { &["azp", "appid"] } else { &["client_id", "azp", "cid", "appid"] };
@@ -272,7 +273,7 @@ fn application(claims: &Object, is_microsoft: bool) -> Result<Option<String>, Er
     Ok(found)
 }
 
-/// A claim that is text where it is there.
+/// An optional string claim.
 pub(super) fn text(claims: &Object, name: &str) -> Result<Option<String>, Error> {
     match claims.get(name) {
         None => Ok(None),
@@ -281,11 +282,11 @@ pub(super) fn text(claims: &Object, name: &str) -> Result<Option<String>, Error>
     }
 }
 
-/// A claim that is a list of texts, or one text with spaces between its words.
+/// An optional claim that is a list of strings, or one string of words separated by spaces.
 pub(super) fn words(claims: &Object, name: &str) -> Result<Vec<String>, Error> {
     match claims.get(name) {
         None => Ok(Vec::new()),
-        // A role may have spaces in it; a scope may not (RFC 6749 section 3.3).
+        // A role may contain spaces; a scope may not (RFC 6749 section 3.3).
         Some(Value::String(text)) if matches!(name, "roles" | "role") => Ok(vec![text.clone()]),
         Some(Value::String(text)) => Ok(text.split_ascii_whitespace().map(str::to_owned).collect()),
         Some(Value::Array(items)) => items
@@ -297,7 +298,7 @@ pub(super) fn words(claims: &Object, name: &str) -> Result<Vec<String>, Error> {
     }
 }
 
-/// A time that is not before 1970; version 1.0 of Entra writes some as text.
+/// A time at or after 1970. Tokens of version 1.0 contain some as strings.
 fn number(value: &Value) -> Option<UnixTime> {
     let time = match value {
         Value::String(text) => UnixTime::from_seconds(text.parse().ok()?),

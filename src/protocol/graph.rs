@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_read_and_leads_on() {
+    fn a_page_is_read_and_leads_to_the_next() {
         let request = request(&first_page(GRAPH).unwrap(), &"t0ken".into()).unwrap();
         assert_eq!(
             request.uri(),
@@ -195,7 +195,8 @@ mod tests {
         assert!(request.headers()["authorization"].is_sensitive());
         let next = "https://graph.microsoft.com/v1.0/me/transitiveMemberOf?$skiptoken=x";
         let page = json!({"@odata.nextLink": next, "value": [
-            {"@odata.type": "#microsoft.graph.group", "id": "g1"}, {"@odata.type": "#microsoft.graph.directoryRole", "id": "r1"}, {"id": "g2"},
+            {"@odata.type": "#microsoft.graph.group", "id": "g1"},
+            {"@odata.type": "#microsoft.graph.directoryRole", "id": "r1"}, {"id": "g2"},
         ]});
         assert_eq!(read(200, &page).unwrap(), (vec!["g1".into(), "g2".into()], Some(next.into())));
         assert_eq!(read(200, json!({"value": []})).unwrap(), (Vec::new(), None));
@@ -203,7 +204,7 @@ mod tests {
 
     // C-399: _claim_sources endpoint on a foreign host
     #[test]
-    fn the_token_follows_no_link_to_another_host() {
+    fn the_token_is_not_sent_to_another_host() {
         for link in [
             "https://evil.example/v1.0/me",
             "https://graph.microsoft.com.evil.example/",
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_holes_is_no_list() {
+    fn an_incomplete_list_is_refused() {
         for value in [
             json!(null),
             json!({}),
@@ -240,8 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_its_code_and_a_fault_is_passing() {
-        let denied = json!({"error": {"code": "Authorization_RequestDenied", "message": "ada@contoso.com may not"}});
+    fn a_refusal_has_its_code_and_an_outage_is_temporary() {
+        let message = "ada@contoso.com may not";
+        let denied = json!({"error": {"code": "Authorization_RequestDenied", "message": message}});
         let error = read(403, denied).unwrap_err();
         assert_eq!(
             (error.kind(), error.provider().unwrap().status),
@@ -281,7 +283,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_page_or_none(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_a_page_or_none(
+            status in 100_u16..600,
+            body in prop::collection::vec(any::<u8>(), 0..300)
+        ) {
             let mut answer = Response::new(Bytes::from(body));
             *answer.status_mut() = StatusCode::from_u16(status).unwrap();
             let _ = read_page(&answer, &first_page(GRAPH).unwrap(), &mut Vec::new());

@@ -1,5 +1,5 @@
-//! Asking the provider about a token that only it can read (RFC 7662), also where it signs its
-//! answer (RFC 9701).
+//! Token introspection (RFC 7662), for tokens that only the provider can read, including signed
+//! responses (RFC 9701).
 
 use bytes::Bytes;
 use http::{
@@ -23,15 +23,15 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// The media type of a signed answer (RFC 9701 section 5).
+/// The media type of a signed response (RFC 9701 section 5).
 const SIGNED: &str = "application/token-introspection+jwt";
 
-/// The question about one token.
+/// The introspection request for one token.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ProviderMisconfigured`]: the provider cannot be asked, or the API cannot prove who
-/// it is to it.
+/// [`ErrorKind::ProviderMisconfigured`]: the provider has no introspection endpoint, or supports no
+/// client authentication that the API has.
 pub(super) fn request(
     metadata: &Metadata,
     client: Client<'_>,
@@ -50,20 +50,20 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// An answer, as it came.
+/// An introspection response before its checks.
 #[derive(Debug)]
 pub(super) enum IntrospectionAnswer {
     Plain(Object),
-    /// A JWT that has to be verified first.
+    /// A JWT whose signature has to be verified first.
     Signed(String),
 }
 
-/// Reads an answer.
+/// Parses an introspection response.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::ClientRefused`]: the API's own credential was; [`ErrorKind::TokenResponseInvalid`],
-/// [`ErrorKind::ProviderUnreachable`].
+/// [`ErrorKind::ClientRefused`]: the API's own credential was refused;
+/// [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`].
 pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswer, Error> {
     match answer.status() {
         StatusCode::OK => {}
@@ -92,11 +92,11 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
         .map_err(|refused| invalid(refused.as_str()))
 }
 
-/// What a signed answer says about the token (RFC 9701 section 5).
+/// The introspection response inside a signed one (RFC 9701 section 5).
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenResponseInvalid`].
+/// [`ErrorKind::TokenResponseInvalid`]: the member is missing.
 pub(super) fn of_signed(mut claims: Object) -> Result<Object, Error> {
     match claims.remove("token_introspection") {
         Some(Value::Object(answer)) => Ok(answer),
@@ -104,19 +104,19 @@ pub(super) fn of_signed(mut claims: Object) -> Result<Object, Error> {
     }
 }
 
-/// The moment, and how far the provider's clock may be from it.
+/// The current time, with the accepted difference of the provider's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: UnixTime,
     pub(super) leeway: std::time::Duration,
 }
 
-/// Holds what the provider says to the same rules as a signed token.
+/// Checks an introspection response by the same rules as a signed token.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TokenInactive`]: the token does not hold; [`ErrorKind::TokenResponseInvalid`]: the
-/// answer does not say whether it does; otherwise the kind of the check that fails.
+/// [`ErrorKind::TokenInactive`]: the token is not active; [`ErrorKind::TokenResponseInvalid`]: the
+/// response does not say; otherwise the kind of the check that fails.
 pub(super) fn check(
     mut answer: Object,
     audiences: &[String],
@@ -151,7 +151,7 @@ pub(super) fn check(
             .map(Some)
             .ok_or_else(|| malformed(format!("`{name}` is not a number"))),
     };
-    // An answer without an end is remembered as shortly as any other.
+    // `exp` is optional (RFC 7662 section 2.2). Without it the usual cache time applies.
     let exp = time("exp")?.unwrap_or(moment.now + MEMORY);
     if exp + moment.leeway <= moment.now {
         return Err(Error::new(ErrorKind::TokenExpired, "`exp` has passed"));
@@ -165,7 +165,7 @@ pub(super) fn check(
     Ok(VerifiedAccessToken { claims, iss: metadata.issuer.clone(), exp, facts })
 }
 
-/// How long it is remembered at most that a token holds: a token that is revoked ends with it.
+/// The maximum time that an active token is cached: a revoked token is accepted that long.
 pub(crate) const MEMORY: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn invalid(problem: impl std::fmt::Display) -> Error {

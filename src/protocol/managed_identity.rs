@@ -22,6 +22,9 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
+/// The second request, with the proof that a challenge demands; `None` if the response is final.
+type NextRequest = Result<Option<Request<Bytes>>, &'static str>;
+
 /// The name of the endpoint in errors.
 const ENDPOINT: &str = "the managed identity endpoint";
 
@@ -38,7 +41,7 @@ pub(crate) async fn token(
     http: Arc<dyn HttpClient>,
     request: Request<Bytes>,
     clock: &dyn Clock,
-    proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> Result<Option<Request<Bytes>>, &'static str>,
+    proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> NextRequest,
 ) -> Result<TokenAnswer, Error> {
     let exchange = async {
         let channel = Channel::new(http);
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_texts_or_numbers_lives_or_moments() {
+    fn times_are_strings_or_numbers_durations_or_dates() {
         let moment = (NOW + Duration::from_secs(3599)).as_seconds();
         for (name, value) in [
             ("expires_in", json!("3599")),
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn a_malformed_response_is_refused() {
         for body in [
             json!({}),
             json!({"access_token": "", "expires_in": 1}),

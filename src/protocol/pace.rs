@@ -95,7 +95,7 @@ mod tests {
     // C-358: connection time-out
     // C-360: Retry-After on authorization_pending or 503
     #[test]
-    fn the_pace_is_what_the_answers_ask_for() {
+    fn the_pace_follows_the_responses() {
         let pending = ("authorization_pending", None);
         assert_eq!(waits(&[pending, pending]), [5, 5]);
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
 
     // C-356: expired_token, or local expires_in reached
     #[test]
-    fn some_answers_are_the_end() {
+    fn some_responses_end_the_polling() {
         for (error, kind) in [
             ("expired_token", ErrorKind::CodeExpired),
             ("code_expired", ErrorKind::CodeExpired),

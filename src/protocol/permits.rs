@@ -36,7 +36,7 @@ pub(super) struct Permits {
     device_codes: Mutex<TokenBucket>,
 }
 
-/// The right to have one request under way, until it is dropped.
+/// The permission for one request in flight, until it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
 /// The token bucket for device codes.
@@ -136,7 +136,7 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
     #[tokio::test]
-    async fn sessions_have_permits_of_their_own_and_nobody_waits_for_ever() {
+    async fn sessions_have_their_own_permits_and_waiting_is_limited() {
         let permits = Permits::new(NOW);
         let mut held = Vec::new();
         for _ in 0..SIGN_INS {
@@ -153,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn device_codes_have_a_budget_that_fills_up_again() {
+    fn device_codes_have_a_rate_limit() {
         let permits = Permits::new(NOW);
         let begun = |now| (0..1000).take_while(|_| permits.device_code(now).is_ok()).count();
         assert_eq!((begun(NOW), begun(NOW)), (120, 0));
         assert_eq!(begun(NOW + Duration::from_secs(3)), 6);
         assert_eq!(begun(NOW + Duration::from_secs(9999)), 120);
         assert_eq!(begun(NOW), 0, "a clock that was set back gives nothing");
-        assert_eq!(begun(NOW + Duration::from_secs(1)), 2, "and does not keep anybody out");
+        assert_eq!(begun(NOW + Duration::from_secs(1)), 2, "and the limit works on from there");
     }
 }

@@ -1,4 +1,4 @@
-//! The steps of [`Provider`] that an API takes: verifying an access token, and asking about one.
+//! The steps of [`Provider`] for an API: verification and introspection of access tokens.
 
 use tracing::{field::Empty, info_span};
 
@@ -30,7 +30,7 @@ impl Provider {
         let verification = async {
             let token = UnverifiedJwt::parse(raw)?;
             let metadata = self.metadata().await?;
-            // The document says nothing about access tokens; the key says what it is for.
+            // The metadata lists no algorithms for access tokens, so the type of the key decides.
             let algorithms = self.config().id_token_algorithms().as_deref();
             let algorithms = algorithms.unwrap_or(Algorithm::ALL);
             let api = ApiTokenRules {
@@ -41,12 +41,15 @@ impl Provider {
             let rules = self.rules(TokenKind::AccessToken(api), &metadata, algorithms);
             self.with_keys(&metadata, |keys| access_token::verify(&token, &rules, keys)).await
         };
-        let span = info_span!("identity.verify_access_token", authority = %self.authority().name(), outcome = Empty, reason = Empty);
+        let span = info_span!(
+            "identity.verify_access_token", authority = %self.authority().name(),
+            outcome = Empty, reason = Empty
+        );
         observed(span, verification).await
     }
 
-    /// Asks the provider about a token that only it can read. The caller has a
-    /// [permit](Self::session_permit), because anybody can send tokens that no provider knows.
+    /// Asks the provider about a token that only the provider can read (RFC 7662). The caller has a
+    /// [permit](Self::session_permit), because anyone can send random tokens.
     ///
     /// # Errors
     ///
@@ -77,7 +80,10 @@ impl Provider {
             let moment = Moment { now: self.now(), leeway: self.config().clock_leeway() };
             introspection::check(claims, &own.audiences, &metadata, self.authority(), moment)
         };
-        let span = info_span!("identity.introspect", authority = %self.authority().name(), outcome = Empty, reason = Empty);
+        let span = info_span!(
+            "identity.introspect", authority = %self.authority().name(),
+            outcome = Empty, reason = Empty
+        );
         observed(span, asking).await
     }
 }

@@ -74,7 +74,10 @@ impl Provider {
             }
             Err(graph::failed("the list of groups has more than 20 pages"))
         };
-        let span = info_span!("identity.groups", authority = %self.authority().name(), outcome = Empty, reason = Empty);
+        let span = info_span!(
+            "identity.groups", authority = %self.authority().name(),
+            outcome = Empty, reason = Empty
+        );
         // The limit covers the pages only. A refresh must never be cancelled: its refresh token may
         // already be replaced at the provider.
         let reading = tokio::time::timeout(TIMEOUT, reading);

@@ -1,4 +1,4 @@
-//! Groups from a Graph that answers from memory.
+//! Groups from a Microsoft Graph in memory.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,11 +23,11 @@ use crate::{
 
 const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
 
-/// Entra with a Graph whose pages are these; every request's address, in order.
+/// Entra ID with the given pages of Graph. It records the URLs of the requests in order.
 struct Entra {
     http: Arc<FakeHttp>,
     asked: Arc<Mutex<Vec<String>>>,
-    /// Whether it is to be tried again soon.
+    /// Whether the claims are to be renewed soon.
     soon: Mutex<bool>,
 }
 
@@ -44,14 +44,22 @@ impl Entra {
                 path if path.ends_with("/openid-configuration") => answer(
                     200,
                     json!({
-                        "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/authorize"),
-                        "token_endpoint": format!("{base}/token"), "jwks_uri": format!("{base}/keys"),
-                        "msgraph_host": if host.ends_with(".us") { "dod-graph.microsoft.us" } else { "evil.example" },
+                        "issuer": format!("{base}/v2.0"),
+                        "authorization_endpoint": format!("{base}/authorize"),
+                        "token_endpoint": format!("{base}/token"),
+                        "jwks_uri": format!("{base}/keys"),
+                        "msgraph_host": match host.ends_with(".us") {
+                            true => "dod-graph.microsoft.us",
+                            false => "evil.example",
+                        },
                     }),
                 ),
                 path if path.ends_with("/token") => answer(
                     200,
-                    json!({"access_token": "for-graph", "token_type": "Bearer", "expires_in": 60, "refresh_token": "next", "scope": "User.Read"}),
+                    json!({
+                        "access_token": "for-graph", "token_type": "Bearer", "expires_in": 60,
+                        "refresh_token": "next", "scope": "User.Read",
+                    }),
                 ),
                 _ => {
                     pages += 1;
@@ -72,7 +80,7 @@ impl Entra {
         self.http.provider(config).0
     }
 
-    /// What becomes of these claims.
+    /// The claims after the groups were added.
     async fn claims(&self, groups: GroupsFrom, claims: &Value, tokens: &mut TokenAnswer) -> Value {
         let provider = self.provider("login.microsoftonline.com", groups);
         let claims = RawValue::from_string(claims.to_string()).unwrap();
@@ -122,7 +130,7 @@ fn two_pages(request: &Request<Bytes>, page: usize) -> Response<Bytes> {
 
 // C-396: _claim_names.groups present, no groups claim
 // C-399: _claim_sources endpoint on a foreign host
-/// From Graph, page after page, with a token for Graph; never from the address in the token.
+/// From all pages of Graph, with a token for Graph; never from the URL in the token.
 #[tokio::test]
 async fn the_groups_are_read_with_a_token_for_graph() {
     let entra = Entra::new(two_pages);
@@ -154,7 +162,7 @@ async fn a_token_that_is_for_graph_already_is_used() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_where_it_is_not_wanted_or_not_needed() {
+async fn graph_is_not_requested_unless_configured_and_needed() {
     let entra = Entra::new(two_pages);
     assert_eq!(
         entra.claims(GroupsFrom::Token, &overage(), &mut tokens("User.Read")).await,
@@ -174,9 +182,9 @@ async fn nobody_is_asked_where_it_is_not_wanted_or_not_needed() {
     assert!(entra.asked().is_empty());
 }
 
-/// The claims go on saying that groups are missing: a guard lets nobody through by mistake.
+/// The claims still announce that groups are missing, so that a guard refuses.
 #[tokio::test]
-async fn groups_that_cannot_be_read_stay_too_many() {
+async fn unreadable_groups_stay_announced_as_missing() {
     type Graph = fn(&Request<Bytes>, usize) -> Response<Bytes>;
     let faults: [Graph; 5] = [
         |_, _| answer(503, ""),
@@ -187,14 +195,14 @@ async fn groups_that_cannot_be_read_stay_too_many() {
                 json!({"value": [{"id": "g1"}], "@odata.nextLink": "https://evil.example/"}),
             )
         },
-        // For ever.
+        // An endless list of pages.
         |request, _| {
             answer(
                 200,
                 json!({"value": [{"id": "g"}], "@odata.nextLink": request.uri().to_string()}),
             )
         },
-        // More than a session holds.
+        // More groups than a session stores.
         |_, _| answer(200, json!({"value": vec![json!({"id": "g"}); 1_001]})),
     ];
     for (at, fault) in faults.into_iter().enumerate() {
@@ -213,9 +221,9 @@ async fn groups_that_cannot_be_read_stay_too_many() {
     }
 }
 
-/// The cloud decides; the document may choose among its hosts.
+/// The cloud determines the hosts; the metadata document may select one of them.
 #[tokio::test]
-async fn graph_is_asked_in_the_cloud_of_the_authority() {
+async fn graph_is_requested_in_the_cloud_of_the_authority() {
     let entra = Entra::new(two_pages);
     let us = entra.provider("login.microsoftonline.us", GroupsFrom::Token);
     assert_eq!(us.groups_scope().await.unwrap(), "https://dod-graph.microsoft.us/User.Read");

@@ -1,4 +1,4 @@
-//! [`Attempt`]: what a sign-in under way has to remember until the provider's response comes.
+//! [`Attempt`]: the state of one sign-in between the authorization request and its response.
 
 use std::{fmt, time::Duration};
 
@@ -15,19 +15,19 @@ use crate::{
     tokens::Person,
 };
 
-/// Why a person is sent to the provider.
+/// The reason for which a person is sent to the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To sign in, as anybody.
+    /// To sign in, without an expected person.
     SignIn,
-    /// To give the person who is signed in more: scopes, claims, a stronger or more recent sign-in,
-    /// or new tokens in the place of lost ones.
+    /// To extend the sign-in of the current person: scopes, claims, a stronger or more recent
+    /// authentication, or new tokens in the place of lost ones.
     StepUp,
-    /// To edit the profile at B2C. Signs nobody in.
+    /// To edit the profile at B2C. The response starts no session.
     EditProfile,
-    /// To choose a new password at B2C. Signs nobody in.
+    /// To choose a new password at B2C. The response starts no session.
     ResetPassword,
-    /// To read the claims of the person who is signed in again, without showing a page.
+    /// To read the claims of the current person again, without showing a page.
     ReadClaims,
 }
 
@@ -35,13 +35,13 @@ impl Purpose {
     const ALL: [Self; 5] =
         [Self::SignIn, Self::StepUp, Self::EditProfile, Self::ResetPassword, Self::ReadClaims];
 
-    /// Whether a policy of a B2C tenant other than the sign-in policy is asked: it signs nobody in.
+    /// Whether the purpose uses a B2C policy other than the sign-in policy.
     pub(crate) fn is_policy(self) -> bool {
         matches!(self, Self::EditProfile | Self::ResetPassword)
     }
 }
 
-/// The id of a session record. Worth nothing without the key in the ticket.
+/// The ID of a session record. Useless without the key in the session ticket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RecordId(pub(crate) i128);
 
@@ -71,8 +71,8 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// A fingerprint of texts: recognises a step-up that is asked for again, or an authorization
-/// response that arrives again, without holding either.
+/// A hash of several texts. It recognises a repeated step-up, or a repeated authorization response,
+/// without storing the texts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 16]);
 
@@ -83,8 +83,8 @@ impl Fingerprint {
     }
 }
 
-/// The person that a response is expected to be about, as fingerprints of `iss` and `sub`, and of
-/// `tid` and `oid` (else `sub`) where people belong to tenants.
+/// The person that a response is expected to be about, as hashes of `iss` and `sub`, and of `tid`
+/// and `oid` (or else `sub`) at providers with tenants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PersonKey {
     subject: [u8; 16],
@@ -92,10 +92,10 @@ pub(crate) struct PersonKey {
 }
 
 impl PersonKey {
-    /// The fingerprints of a person.
+    /// The hashes for a person.
     pub(crate) fn of(person: &Person) -> Self {
-        // Where a tenant's policy leaves the object id out, `sub` is the only identifier of the
-        // person there.
+        // A B2C policy can leave `oid` out. Then `sub` is the only identifier of the person in that
+        // tenant.
         let id = person.oid.as_ref().or_else(|| person.tid.as_ref().map(|_| &person.sub));
         let object = id.map(|oid| {
             let tid = person.tid.as_deref().unwrap_or_default();
@@ -109,52 +109,54 @@ impl PersonKey {
         }
     }
 
-    /// Whether `person` is the same person of the same tenant, under any of its policies.
+    /// Whether `person` is the same directory object: one person under any policy of one tenant.
     pub(crate) fn is_object(&self, person: &Person) -> bool {
         self.object.is_some() && self.object == Self::of(person).object
     }
 
-    /// Whether `person` is the expected one: `iss` and `sub` agree, the directory's ids do not
-    /// contradict.
+    /// Whether `person` is the expected one: `iss` and `sub` are equal, and the directory's IDs
+    /// are equal if both have them.
     pub(crate) fn is(&self, person: &Person) -> bool {
         let other = Self::of(person);
+        // A refreshed ID token may lack `oid`; a missing value is no contradiction.
         self.subject == other.subject
             && (self.object.is_none() || other.object.is_none() || self.object == other.object)
     }
 }
 
-/// A sign-in under way. The browser keeps it, sealed; authority, client, redirect
-/// address and response mode are bound by the seal.
+/// The state of a sign-in in progress. It is stored in an encrypted cookie; authority, client ID,
+/// redirect URI and response mode are bound to the encryption key.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub(crate) purpose: Purpose,
-    /// Whether the provider was asked to show nothing.
+    /// Whether the provider was asked to show no page (`prompt=none`).
     pub(crate) silent: bool,
-    /// How often it was tried before: part of the address, so that blocked cookies cannot loop.
+    /// The number of earlier tries. It is also part of the URL, so that a browser which blocks
+    /// cookies cannot loop.
     pub(crate) retry: u8,
     pub(crate) created: UnixTime,
-    /// Where to go afterwards. Becomes home if it does not fit.
+    /// The page to return to. An unsuitable path is replaced by the home page.
     pub(crate) return_path: String,
-    /// The scopes asked for, separated by spaces; `None` for those of the configuration.
+    /// The requested scopes, separated by spaces; `None` means those of the configuration.
     pub(crate) scopes: Option<String>,
-    /// The B2C policy, if it is not that of the configuration.
+    /// The B2C policy, if it is not the configured sign-in policy.
     pub(crate) policy: Option<String>,
-    /// How recent the sign-in must be, in seconds.
+    /// The maximum age of the authentication (`max_age`), in seconds.
     pub(crate) max_age: Option<u32>,
-    /// The authentication context classes asked for, separated by spaces.
+    /// The requested authentication context classes (`acr_values`), separated by spaces.
     pub(crate) acr: Option<String>,
-    /// The authentication context that the answer has to meet.
+    /// The authentication context that the ID token must prove (`acrs`).
     pub(crate) auth_context: Option<String>,
-    /// The step-up that the application asked for, and earlier ones for the same page.
+    /// The requested step-up, and earlier ones for the same page, for the loop guard.
     pub(crate) causes: Vec<Fingerprint>,
-    /// The session from which it was started: deleted when another takes its place.
+    /// The session in which the attempt started; deleted when the new session replaces it.
     pub(crate) started_from: Option<RecordId>,
     pub(crate) expected: Option<PersonKey>,
-    /// How many sessions in a row were lost as soon as they began.
+    /// The number of consecutive sessions that were lost right after the sign-in.
     pub(crate) lost: u8,
-    /// How often this sign-in led to a new password.
+    /// How often this sign-in led to a password reset.
     pub(crate) resets: u8,
-    /// The codes, in a sign-in by device code.
+    /// The codes of a sign-in by device code.
     pub(crate) device: Option<Box<DeviceCode>>,
     pub(crate) seed: Zeroizing<[u8; 32]>,
 }
@@ -202,11 +204,11 @@ impl codec::Value for Fingerprint {
 }
 
 impl Attempt {
-    /// A new attempt with a seed of its own.
+    /// A new attempt with a random seed.
     ///
     /// # Errors
     ///
-    /// The operating system gives no random bytes.
+    /// `Internal`: the operating system gives no random bytes.
     pub(crate) fn new(
         purpose: Purpose,
         return_path: impl Into<String>,
@@ -233,12 +235,12 @@ impl Attempt {
         })
     }
 
-    /// Identifies this attempt.
+    /// The ID of this attempt, derived from its seed.
     pub(crate) fn id(&self) -> [u8; 16] {
         fingerprint("attempt id", [&self.seed[..]])
     }
 
-    /// The options that it was begun with.
+    /// The options with which the attempt started.
     pub(crate) fn options(&self) -> SignInOptions {
         let words = |text: &Option<String>| {
             text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
@@ -250,13 +252,15 @@ impl Attempt {
         options
     }
 
-    /// A value of 43 base64url characters (256 bits) that only this attempt has; another for every
-    /// label.
+    /// A secret of 43 base64url characters (256 bits), derived from the seed and a label: another
+    /// value for each attempt and label.
     ///
     /// # Errors
     ///
-    /// The derivation fails, which it does not.
+    /// `Internal`: the derivation fails, which does not happen for 32 bytes.
     pub(crate) fn derive(&self, label: &str) -> Result<String, Error> {
+        // The seed is already uniformly random, so HKDF's extract step is not needed (RFC 5869
+        // section 3.3).
         let key = Prk::new_less_safe(HKDF_SHA256, &self.seed[..]);
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(
             expand(&key, &[b"attempt ", label.as_bytes()])
@@ -267,7 +271,7 @@ impl Attempt {
 }
 
 impl fmt::Debug for Attempt {
-    /// Leaves the seed and the return path out.
+    /// Omits the seed and the return path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("purpose", &self.purpose)
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expected_person_is_known_by_issuer_and_subject_and_no_contradiction() {
+    fn the_expected_person_is_identified_by_issuer_and_subject() {
         let ada = person("i", "ada", Some("t"), Some("o"));
         let expected = PersonKey::of(&ada);
         assert!(expected.is(&ada));

@@ -1,4 +1,4 @@
-//! The other policies of a B2C tenant, each with documents of its own.
+//! The B2C policies other than the sign-in policy. Each has its own metadata document.
 
 use super::{
     attempt::{Attempt, Purpose},
@@ -9,7 +9,7 @@ use crate::{
     protocol::Provider,
 };
 
-/// The policies beside the sign-in policy, as providers.
+/// The providers of the policies other than the sign-in policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
     edit_profile: Option<Provider>,
@@ -17,7 +17,7 @@ pub(crate) struct Policies {
 }
 
 impl Policies {
-    /// Those of the authority. Their documents are fetched when a person is sent there.
+    /// The policies of the authority. Their documents are fetched at the first use.
     pub(crate) fn new(provider: &Provider) -> Self {
         let policies = provider.authority().b2c_policies().map(|(policies, _)| policies);
         let at = |policy: Option<&String>| policy.and_then(|policy| provider.for_policy(policy));
@@ -28,13 +28,17 @@ impl Policies {
     }
 }
 
-/// The name of the policy that a provider stands for.
+/// The B2C policy of a provider.
 pub(crate) fn policy_of(provider: &Provider) -> Option<&str> {
     provider.authority().b2c_policies().map(|(_, policy)| policy)
 }
 
 impl RelyingParty {
-    /// The provider that is asked for a purpose.
+    /// The provider for a purpose.
+    ///
+    /// # Errors
+    ///
+    /// `NotConfigured`: the authority has no policy for the purpose.
     pub(crate) fn provider_for(&self, purpose: Purpose) -> Result<&Provider, Error> {
         let provider = match purpose {
             Purpose::EditProfile => self.policies().edit_profile.as_ref(),
@@ -46,8 +50,11 @@ impl RelyingParty {
         })
     }
 
-    /// The provider that answers an attempt. The attempt names its policy, which a change of the
-    /// configuration may have removed.
+    /// The provider that an attempt was sent to.
+    ///
+    /// # Errors
+    ///
+    /// `AttemptMissing`: the policy in the attempt is not the configured one any more.
     pub(crate) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
         let policy = |provider| policy_of(provider).filter(|_| attempt.purpose.is_policy());
         self.provider_for(attempt.purpose)

@@ -1,4 +1,4 @@
-//! The first half of a sign-in, without cookies: the authorization request.
+//! The first half of a sign-in: the authorization request. It does not know cookies.
 
 use std::sync::Arc;
 
@@ -18,29 +18,31 @@ use crate::{
     },
 };
 
+/// Labels of the values that are derived from an attempt's seed, see [`Attempt::derive`].
 pub(crate) const NONCE: &str = "nonce";
 pub(crate) const VERIFIER: &str = "code verifier";
 
-/// What a request leaves out because the provider has refused the one before it.
+/// The parameters that a request omits because the provider refused the previous request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fallback {
-    /// Nothing: it is the first request, or the same again.
+    /// Omits nothing: the first request, or an equal one.
     None,
-    /// `prompt=none`, whatever the configuration says: a silent sign-in was declined.
+    /// Omits `prompt=none`, even if it is configured: a silent sign-in was refused.
     WithPages,
-    /// The scopes that neither the configuration nor a page names: the provider has refused the
-    /// request with the default ones.
+    /// Omits the default scopes, which neither the configuration nor the page names: the provider
+    /// refused the request that contained them.
     WithNamedScopes,
 }
 
-/// What to ask the provider for: `own` over the configured options.
+/// The options of a request: `own` merged over the configured ones.
 fn options_for(
     purpose: Purpose,
     fallback: Fallback,
     own: &SignInOptions,
     config: &SignInOptions,
 ) -> SignInOptions {
-    // Of the options of a sign-in, only those about its pages mean something to other policies.
+    // The password and profile policies start no session, so `max_age`, `acr` and the like have
+    // no meaning for them; only the options about pages do.
     if purpose.is_policy() {
         return SignInOptions {
             ui_locales: config.ui_locales.clone(),
@@ -53,14 +55,14 @@ fn options_for(
         Fallback::None if purpose == Purpose::ReadClaims => options.prompt = vec![Prompt::None],
         Fallback::None => {}
         Fallback::WithPages => options.prompt.clear(),
-        // With pages: a request that was refused silently would otherwise be followed by one with
-        // pages and all scopes, and that by this one again, in a circle.
+        // Without `prompt=none`: otherwise its refusal would lead to a request with pages and all
+        // scopes, the refusal of that one to this request again, and so on.
         Fallback::WithNamedScopes => options.prompt.retain(|prompt| *prompt != Prompt::None),
     }
     options
 }
 
-/// The authorization request of one sign-in, before it has an attempt.
+/// An authorization request before its attempt exists.
 pub(crate) struct Request<'a> {
     config: &'a ValidConfig,
     provider: &'a Provider,
@@ -73,8 +75,14 @@ pub(crate) struct Request<'a> {
 }
 
 impl RelyingParty {
-    /// The request for a purpose with these options of its own. `account` is that of the person who
-    /// is asked for more than to sign in.
+    /// The authorization request for a purpose. `own` are the options of this sign-in, `account`
+    /// is the account of the person in a step-up.
+    ///
+    /// # Errors
+    ///
+    /// `NotConfigured`: an option is not valid, or the purpose has no B2C policy;
+    /// `SignInNotOffered`: the device code grant cannot transport an option;
+    /// `ProviderUnreachable`, `ProviderMisconfigured`.
     pub(crate) async fn request(
         &self,
         purpose: Purpose,
@@ -98,7 +106,7 @@ impl RelyingParty {
                 );
                 return Err(Error::new(ErrorKind::SignInNotOffered, detail));
             }
-            // The provider always shows a page there, with the choice of an account.
+            // With a device code the provider always shows a page with a choice of accounts.
             options.prompt.clear();
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
@@ -127,7 +135,7 @@ impl Request<'_> {
     }
 
     fn scopes(&self) -> Vec<&str> {
-        // Nothing of another policy's answer is kept.
+        // The tokens of these policies are not used, so `openid` is enough.
         if self.purpose.is_policy() {
             return vec!["openid"];
         }
@@ -138,7 +146,7 @@ impl Request<'_> {
         scopes
     }
 
-    /// The attempt that remembers what was asked for.
+    /// The attempt that stores the parameters of this request.
     pub(crate) fn attempt(
         &self,
         purpose: Purpose,
@@ -147,7 +155,8 @@ impl Request<'_> {
     ) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(purpose, return_path, now)?;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
-        // Another policy is asked for nothing itself: the options are for the sign-in after it.
+        // A password or profile policy gets none of these options: they are stored for the sign-in
+        // that follows it.
         let own = &self.own;
         let (kept, scopes) = if self.purpose.is_policy() {
             attempt.policy = policy_of(self.provider).map(str::to_owned);
@@ -162,8 +171,7 @@ impl Request<'_> {
         Ok(attempt)
     }
 
-    /// Asks for a code that the person types at the provider; the second value is the claims that
-    /// were asked for.
+    /// Requests a device code (RFC 8628 section 3.1). The second value is the requested claims.
     pub(crate) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
         if self.metadata.device_authorization_endpoint.is_none() {
             let missing = self.metadata.missing("device_authorization_endpoint");
@@ -172,8 +180,8 @@ impl Request<'_> {
                 format!("{missing}, so sign-in by device code is not possible"),
             ));
         }
-        // Microsoft's tokens are for one resource: that of the scopes that a page asks for,
-        // otherwise that of the sign-in.
+        // Microsoft issues a token for one resource: the resource of the page's scopes, otherwise
+        // that of the sign-in.
         let scopes = match self.config.authority().is_microsoft() {
             true if self.own.scopes.is_empty() => first_resource_scopes(&self.scopes()),
             true => first_resource_scopes(&self.config.scopes(&self.own)),
@@ -188,7 +196,7 @@ impl Request<'_> {
         Ok((codes, self.claims.clone()))
     }
 
-    /// The URL at the provider for an attempt that has begun under `state`.
+    /// The URL of the authorization request for an attempt that is stored under `state`.
     pub(crate) fn url(&self, attempt: &Attempt, state: &str) -> Result<String, Error> {
         let nonce = attempt.derive(NONCE)?;
         let verifier = attempt.derive(VERIFIER)?;
@@ -216,12 +224,12 @@ fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) ->
         .collect()
 }
 
-/// What ties the answer to its request: sent along, and held against what comes back.
+/// The values that bind an authorization response to its request.
 pub(crate) struct RequestBinding<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) state: &'a str,
     pub(crate) nonce: &'a str,
-    /// Of PKCE (RFC 7636): its hash is sent.
+    /// The PKCE code verifier. The request carries its hash (RFC 7636 section 4.2).
     pub(crate) verifier: &'a str,
 }
 
@@ -254,7 +262,7 @@ impl RequestBinding<'_> {
     }
 }
 
-/// The account that a step-up at Entra is for.
+/// The account in a step-up at Entra ID.
 #[derive(Debug)]
 pub(crate) struct AccountHint {
     pub(crate) login: Option<String>,
@@ -262,7 +270,8 @@ pub(crate) struct AccountHint {
 }
 
 impl AccountHint {
-    /// Names the account and its kind of tenant, so that Entra does not ask for the account again.
+    /// Adds `login_hint` and `domain_hint`, so that Entra ID does not ask for the account again.
+    /// A request that lets the person choose an account, or has a hint of its own, stays as it is.
     fn add_to(&self, options: &mut SignInOptions) {
         let chooses = options.prompt.contains(&Prompt::SelectAccount)
             || options.prompt.contains(&Prompt::Create);

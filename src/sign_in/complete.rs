@@ -1,4 +1,4 @@
-//! The second half of a sign-in, without cookies: from a code to the records of a session.
+//! The second half of a sign-in: from a code to the records of a session. It does not know cookies.
 
 use std::{fmt, time::Duration};
 
@@ -22,22 +22,23 @@ use crate::{
     tokens::{GrantRecord, Issued, Person, Scopes, VerifiedClaims},
 };
 
-/// A token answer whose ID token was verified.
+/// A token response with its verified ID token.
 #[derive(Debug)]
 pub(crate) struct VerifiedAnswer {
     pub(crate) answer: TokenAnswer,
     pub(crate) token: VerifiedIdToken,
-    /// The account, from Microsoft.
+    /// The home account (Microsoft only).
     pub(crate) client_info: Option<ClientInfo>,
 }
 
 impl VerifiedAnswer {
-    /// Verifies the ID token of an answer (OpenID Connect Core section 3.1.3.7), together with what
-    /// came beside it: the access token (`at_hash`), and Microsoft's account.
+    /// Verifies the ID token of a response (OpenID Connect Core section 3.1.3.7), together with the
+    /// access token (`at_hash`) and Microsoft's `client_info`.
     ///
     /// # Errors
     ///
-    /// `TokenResponseInvalid`: there is none, although `openid` was asked for; those of the checks.
+    /// `TokenResponseInvalid`: the response has no ID token although `openid` was requested; the
+    /// errors of ID token verification.
     pub(crate) async fn verify(
         provider: &Provider,
         answer: TokenAnswer,
@@ -46,7 +47,7 @@ impl VerifiedAnswer {
         let id_token = answer.id_token.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
         })?;
-        // `client_info` is Microsoft's; another provider's would mean nothing.
+        // Only Microsoft defines `client_info`.
         let is_microsoft = provider.authority().is_microsoft();
         let client_info =
             answer.client_info.as_deref().filter(|_| is_microsoft).and_then(ClientInfo::parse);
@@ -59,7 +60,7 @@ impl VerifiedAnswer {
         Ok(Self { answer, token, client_info })
     }
 
-    /// The claims of the person, with those of UserInfo where it is asked.
+    /// The claims of the person, including those of UserInfo where it is configured.
     pub(crate) async fn claims(&self, provider: &Provider) -> Result<Box<RawValue>, Error> {
         let Self { answer, token, .. } = self;
         provider.claims(token, answer.access_token.as_ref(), answer.scope.as_deref()).await
@@ -82,14 +83,14 @@ impl From<&VerifiedIdToken> for Person {
 }
 
 impl VerifiedClaims {
-    /// The claims of a verified ID token, with those that were read beside it.
+    /// The verified claims of an ID token; `claims` may include those of UserInfo.
     pub(crate) fn of(token: &VerifiedIdToken, claims: Box<RawValue>, expires_at: UnixTime) -> Self {
         Self { id_token: token.raw().into(), claims, person: Person::from(token), expires_at }
     }
 }
 
 impl From<TokenAnswer> for Issued {
-    /// What came with a token answer, apart from the ID token.
+    /// The tokens of a response except the ID token.
     fn from(answer: TokenAnswer) -> Self {
         Self {
             access_token: answer.access_token,
@@ -101,7 +102,7 @@ impl From<TokenAnswer> for Issued {
     }
 }
 
-/// A session to be stored, of a person who has just signed in.
+/// The session record of a completed sign-in, before it is stored.
 pub(crate) struct NewSession {
     pub(crate) person: Person,
     /// The claims as JSON.
@@ -109,20 +110,20 @@ pub(crate) struct NewSession {
     /// The account in its home tenant, from Microsoft's `client_info`.
     pub(crate) home_account_id: Option<String>,
     pub(crate) renew_at: Option<UnixTime>,
-    /// An end before the absolute one.
+    /// An end before the absolute lifetime of the session.
     pub(crate) ends: Option<UnixTime>,
-    /// The authentication context that the sign-in was held to.
+    /// The authentication context that the sign-in was checked for.
     pub(crate) auth_context: Option<String>,
     /// The step-ups that the sign-in was started for.
     pub(crate) causes: Vec<Fingerprint>,
-    /// The response that created it, and the page that it returned to.
+    /// The response that created the session, and the page that it returned to.
     pub(crate) returned_to: Option<ReturnedTo>,
-    /// How many sessions in a row were lost as soon as they began, before this sign-in.
+    /// The number of consecutive sessions that were lost right after the sign-in, before this one.
     pub(crate) lost: u8,
 }
 
 impl fmt::Debug for NewSession {
-    /// Leaves everything about the person out.
+    /// Omits the personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession")
             .field("renew_at", &self.renew_at)
@@ -136,7 +137,7 @@ impl fmt::Debug for NewSession {
 pub(crate) struct SignInRecords {
     pub(crate) session: NewSession,
     pub(crate) grant: GrantRecord,
-    /// Where the person goes now.
+    /// The page that the browser is sent to.
     pub(crate) return_path: ReturnPath,
 }
 
@@ -156,7 +157,7 @@ impl RelyingParty {
         let provider = self.provider_of(attempt)?;
         let redirect_uri = self.config().redirect_uri();
         let answer = match attempt.policy {
-            // Another policy was asked for no more than the identity of the person.
+            // The password and profile policies are used for the person's identity alone.
             Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
             None => provider.redeem_code(code, &verifier, redirect_uri).await?,
         };
@@ -172,7 +173,7 @@ impl RelyingParty {
         answer: TokenAnswer,
         nonce: Nonce<'_>,
     ) -> Result<VerifiedAnswer, Error> {
-        // How strong or recent a sign-in is means nothing at a policy that signs nobody in.
+        // These policies start no session: `max_age`, `acr` and `acrs` do not apply.
         if attempt.purpose.is_policy() {
             let expectation = IdTokenExpectation { nonce, ..IdTokenExpectation::default() };
             return VerifiedAnswer::verify(provider, answer, expectation).await;
@@ -187,7 +188,11 @@ impl RelyingParty {
         VerifiedAnswer::verify(provider, answer, expectation).await
     }
 
-    /// Reads the claims, and makes the records of the session. `state` names the response.
+    /// Reads the claims and creates the records of the session. `state` identifies the response.
+    ///
+    /// # Errors
+    ///
+    /// `PersonChanged`: a silent sign-in returned another person; those of UserInfo and B2C.
     pub(crate) async fn record(
         &self,
         attempt: &Attempt,
@@ -200,10 +205,10 @@ impl RelyingParty {
         let claims = provider.with_groups(claims, &mut answer, None).await;
         let renew_at = claims.renew_at(token.exp(), self.clock().now());
         let claims = claims.claims;
-        // Another person than the attempt was for gets a session of their own and nothing of the
-        // expected person's, the page included.
+        // Another person may have signed in at the provider. That person gets a new session and
+        // nothing of the expected person's, not even the return path.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
-        // Without a page the person cannot have chosen another account.
+        // In a silent sign-in the person cannot have chosen the other account.
         if someone_else && (attempt.purpose == Purpose::ReadClaims || attempt.silent) {
             return Err(Error::new(
                 ErrorKind::PersonChanged,
@@ -246,13 +251,13 @@ impl RelyingParty {
     ) -> Result<GrantRecord, Error> {
         let config = self.config();
         let scopes = match &attempt.scopes {
-            // Microsoft redeems a code for the scopes of the sign-in; tokens for others that were
-            // consented to come by refresh.
+            // Microsoft redeems a code for the scopes of the sign-in; tokens for other consented
+            // scopes are acquired by refresh.
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,
             _ => Scopes::asked(config.scopes(config.sign_in()))?,
         };
-        // By a device code Microsoft's access token is for the scopes that a page asked for, and
-        // not for those of the sign-in.
+        // The device code grant at Microsoft returned an access token for the page's scopes, not
+        // for those of the sign-in that the record names. It is dropped; a refresh gets another.
         if attempt.device.is_some() && attempt.scopes.is_some() && config.authority().is_microsoft()
         {
             answer.access_token = None;

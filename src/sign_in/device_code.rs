@@ -1,5 +1,5 @@
-//! Sign-ins by device code that are under way (RFC 8628 section 3.4): when the provider is polled
-//! for each of them.
+//! Sign-ins in progress by device code (RFC 8628), and the rate at which the provider is polled for
+//! them (section 3.4).
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,21 +16,21 @@ use crate::{
     single_flight::{Order, SingleFlight, Tokio},
 };
 
-/// The codes that the provider gave, and what may be done with them.
+/// The codes of a device authorization response, with the state of polling.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct DeviceCode {
-    /// Sent to the provider alone: it is enough to get the person's tokens.
+    /// Sent to the provider alone: the code is sufficient to get the person's tokens.
     pub(crate) device_code: Secret,
     /// The code that the person types.
     pub(crate) user_code: String,
     pub(crate) verification_uri: String,
     pub(crate) verification_uri_complete: Option<String>,
-    /// What the tokens are asked for beside scopes, as JSON.
+    /// The requested claims, as JSON.
     pub(crate) claims: Option<String>,
     pub(crate) expires_at: UnixTime,
-    /// Between two questions to the provider.
+    /// The time between two polls.
     pub(crate) interval: Duration,
-    /// When the next question may be asked.
+    /// The earliest time of the next poll.
     pub(crate) next: UnixTime,
 }
 
@@ -46,7 +46,7 @@ codec::record!(DeviceCode {
 });
 
 impl fmt::Debug for DeviceCode {
-    /// Shows no code.
+    /// Omits all codes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode")
             .field("expires_at", &self.expires_at)
@@ -56,29 +56,29 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
-/// How many sign-ins are remembered, those that ended a while ago included. A sign-in that is
-/// forgotten costs one question that is sent too soon, at most.
+/// The number of sign-ins to remember, including recently finished ones. A forgotten sign-in can be
+/// polled once too early.
 const WAITING: usize = 4096;
 
-/// The sign-ins by device code that are under way, by their `state`.
+/// The sign-ins in progress by device code, by their `state`.
 pub(crate) struct DevicePolls<T> {
     known: Arc<Cache<String, PollState<T>>>,
-    /// One question at a time; callers that come meanwhile share it.
+    /// At most one poll per sign-in at a time; concurrent callers share its result.
     questions: Arc<SingleFlight<String, (), PollState<T>>>,
 }
 
-/// What is known of a sign-in by device code.
+/// The last result of polling for a sign-in.
 #[derive(Clone, Debug)]
 pub(crate) enum PollState<T> {
     NotYet { interval: Duration, next: UnixTime },
     Over(Result<T, Error>),
 }
 
-/// What a caller that asks about a sign-in does.
+/// The decision of [`turn`].
 enum Turn<T> {
-    /// Nothing: this is known.
+    /// The provider is not polled: this result is known.
     Known(PollState<T>),
-    /// Asks the provider, with this interval between two questions.
+    /// The provider is polled. The value is the current interval between polls.
     Ask(Duration),
 }
 
@@ -87,8 +87,8 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
         Self { known: Arc::new(Cache::new(WAITING)), questions: SingleFlight::new(Arc::new(Tokio)) }
     }
 
-    /// What is known of a sign-in at `now`, after asking the provider by `question` if it is time
-    /// and there is a permit. The question runs to its end, also if the caller goes away.
+    /// The state of a sign-in at `now`. It polls the provider with `question` if the interval has
+    /// passed and a permit is available. The poll finishes even if the caller's future is dropped.
     pub(crate) async fn poll<W>(
         &self,
         state: &str,
@@ -108,10 +108,10 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
             Turn::Known(known) => return known,
             Turn::Ask(interval) => interval,
         };
-        // Before there is a task: a caller that goes away without a permit has cost nothing.
+        // Before the task starts: a caller that gives up while it waits leaves nothing behind.
         let permit = match permit.await {
             Ok(permit) => permit,
-            // The provider was not asked: the next caller tries again.
+            // The provider was not polled: a later caller tries again.
             Err(error) if error.kind() == ErrorKind::Busy => {
                 return PollState::NotYet { interval, next: now + interval };
             }
@@ -121,7 +121,7 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
             let (all, state, code) = (Arc::clone(&self.known), state.clone(), code.clone());
             let asking = question(interval);
             async move {
-                // Another caller may have asked while this one waited for its permit.
+                // Another caller may have polled while this one waited for its permit.
                 if let Turn::Known(known) = turn(&all, &state, &code, now) {
                     return known;
                 }
@@ -136,8 +136,8 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
     }
 }
 
-/// What a caller that comes at `now` with this code does. The pace in the code may be newer than the
-/// one that is known here, if another process asked.
+/// Decides whether a caller at `now` polls. The cookie's interval can be newer than the one in this
+/// process, if another process polled: the longer one applies.
 fn turn<T: Clone>(
     known: &Cache<String, PollState<T>>,
     state: &str,
@@ -145,6 +145,7 @@ fn turn<T: Clone>(
     now: UnixTime,
 ) -> Turn<T> {
     let (interval, next) = match known.get(state) {
+        // A device code is redeemed once: another poll would fail.
         Some(PollState::Over(outcome)) => return Turn::Known(PollState::Over(outcome)),
         Some(PollState::NotYet { interval, next }) => {
             (code.interval.max(interval), code.next.max(next))
@@ -157,12 +158,12 @@ fn turn<T: Clone>(
 }
 
 impl RelyingParty {
-    /// Whether people sign in by device code.
+    /// Whether the configured sign-in method is the device code.
     pub(crate) fn by_code(&self) -> bool {
         self.config().sign_in_method() == SignInMethod::DeviceCode
     }
 
-    /// A code for a sign-in that begins.
+    /// Requests the codes of a new sign-in.
     pub(crate) async fn new_code(&self, request: &Request<'_>) -> Result<DeviceCode, Error> {
         let now = self.clock().now();
         let _permit = self.provider().permit_for_device_code().await?;
@@ -179,7 +180,7 @@ impl RelyingParty {
         })
     }
 
-    /// Asks the provider once whether the person is done.
+    /// Polls the token endpoint once (RFC 8628 section 3.4).
     pub(crate) async fn ask(
         &self,
         code: &DeviceCode,
@@ -202,7 +203,8 @@ impl RelyingParty {
     }
 }
 
-/// Attempts of another kind are bound to another key, so that none is found.
+/// The error for an attempt without a device code. The key of device attempts is bound to the
+/// sign-in method, so a cookie of another method cannot be decrypted and this does not occur.
 pub(crate) fn no_code() -> Error {
     Error::new(ErrorKind::Internal, "the attempt has no device code")
 }
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_asks_before_it_is_time_and_one_question_is_everybodys() {
+    async fn concurrent_callers_share_one_poll_and_none_polls_too_early() {
         let polls = DevicePolls::<()>::new();
         assert!(!is_asked(&polls, &code(5, 5), 0) && !is_asked(&polls, &code(5, 5), 4));
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_process_heard_counts_here() {
+    fn the_pace_of_another_process_applies() {
         let polls = DevicePolls::<()>::new();
         assert!(!is_asked(&polls, &code(10, 60), 30));
         let turn = turn(&polls.known, "state", &code(5, 5), after(60));
@@ -292,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_stays_over() {
+    fn a_finished_sign_in_stays_finished() {
         let polls = DevicePolls::<()>::new();
         polls.known.insert("state".into(), PollState::Over(Err(no_code())));
         assert!(!is_asked(&polls, &code(5, 5), 800));
     }
 
     #[tokio::test]
-    async fn a_caller_without_a_permit_is_told_to_come_back() {
+    async fn a_caller_without_a_permit_polls_later() {
         let busy = async { Err(Error::new(ErrorKind::Busy, "too many sign-ins")) };
         let (polls, code) = (DevicePolls::<()>::new(), code(5, 5));
         let state = polls.poll("state", &code, after(5), busy, |_| async {

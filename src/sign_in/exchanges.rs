@@ -1,4 +1,4 @@
-//! [`Exchanges`]: authorization responses are redeemed once, however often a browser delivers them.
+//! [`Exchanges`]: each authorization response is redeemed once, even if the browser sends it again.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::{
     single_flight::{Order, SingleFlight, Tokio},
 };
 
-/// How many outcomes are remembered for browsers that send a response twice.
+/// The number of outcomes to remember for repeated responses.
 const EXCHANGES: usize = 1024;
 
-/// Responses that are being redeemed, or were a while ago, by their [`fingerprint`].
+/// The responses in progress, and the outcomes of recent ones, by their [`fingerprint`].
 pub(crate) struct Exchanges<T> {
     running: Arc<SingleFlight<Fingerprint, (), Result<T, Error>>>,
     done: Arc<Cache<Fingerprint, Result<T, Error>>>,
 }
 
-/// The fingerprint of a response: of its `state` and its code.
+/// The fingerprint of a response, computed from its `state` and its code.
 ///
-/// Both together, because the `state` alone is known before the person has signed in: with another
-/// code it is another response, which gets nothing of this one's session.
+/// Both are needed: `state` is known before the person has signed in, so a response with another
+/// code must not receive the session of this one.
 pub(crate) fn fingerprint(state: &str, code: &AuthorizationCode) -> Fingerprint {
     Fingerprint::new(&["exchange", state, code.secret().expose()])
 }
@@ -34,12 +34,12 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
         Self { running: SingleFlight::new(Arc::new(Tokio)), done: Arc::new(Cache::new(EXCHANGES)) }
     }
 
-    /// Redeems a response once, in a task of its own: a browser that goes away leaves no half
-    /// session, one that asks twice gets the same session.
+    /// Redeems a response once. The work runs in a task of its own: a closed connection leaves no
+    /// half-finished session, and a repeated response gets the same session.
     ///
     /// # Errors
     ///
-    /// Those of the work; `Busy`: there was no permit for it.
+    /// Those of `work`; `Busy`: no permit was available.
     pub(crate) async fn once(
         &self,
         answer: Fingerprint,
@@ -52,12 +52,12 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
         if let Some(flight) = self.running.under_way(&answer).pop() {
             return flight.finished().await?;
         }
-        // Before there is a task: a caller that goes away without a permit has cost nothing.
+        // Before the task starts: a caller that gives up while it waits leaves nothing behind.
         let permit = permit.await?;
         let start = || {
             let all = Arc::clone(&self.done);
             let once = async move {
-                // Another caller may have been given a permit first, and be done.
+                // Another caller may have finished while this one waited for its permit.
                 if let Some(outcome) = all.get(&answer) {
                     return outcome;
                 }
@@ -85,7 +85,7 @@ mod tests {
         permits.acquire_owned().await.map_err(|_| Error::new(ErrorKind::Busy, "closed"))
     }
 
-    /// Exchanges, the permits for them, and what they wait for.
+    /// Exchanges with their permits. `gate` blocks the work; `worked` counts it.
     #[derive(Clone)]
     struct World {
         exchanges: Arc<Exchanges<usize>>,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_before_its_permit_costs_nothing() {
+    async fn a_caller_cancelled_before_its_permit_leaves_nothing() {
         let world = World::new(0, 1);
         let gone = world.ask();
         tokio::task::yield_now().await;

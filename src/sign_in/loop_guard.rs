@@ -1,4 +1,4 @@
-//! Redirect loops (D8): an application that asks for the same step-up again is refused.
+//! The guard against redirect loops (D8): a step-up that was just completed is not started again.
 
 use std::{fmt, time::Duration};
 
@@ -23,10 +23,10 @@ pub(crate) struct ReturnedTo {
     pub(crate) path: Box<str>,
 }
 
-/// How long a step-up is remembered, at most.
+/// The maximum time that a completed step-up is remembered.
 const CAUSES_KEPT: Duration = Duration::from_secs(600);
 
-/// The step-ups that a session was started for, and the page that its sign-in returned to.
+/// The step-ups that created a session, and the page that its sign-in returned to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionOrigin<'a> {
     pub(crate) created: UnixTime,
@@ -35,19 +35,19 @@ pub(crate) struct SessionOrigin<'a> {
 }
 
 impl<'a> SessionOrigin<'a> {
-    /// Whether the session was started for this step-up less than `within` ago, and less than ten
-    /// minutes: asking again would loop.
+    /// Whether this step-up created the session less than `within` ago, and less than ten minutes:
+    /// another one would loop.
     pub(crate) fn started_for(&self, cause: &Fingerprint, within: Duration, now: UnixTime) -> bool {
         now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
     }
 
-    /// The step-ups that the session was started for less than ten minutes ago, for this page.
+    /// The step-ups for this page that created the session less than ten minutes ago.
     pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
         let for_the_page = self.returned_to.is_some_and(|returned_to| &*returned_to.path == page);
         if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
     }
 
-    /// The page that the sign-in by this response returned to.
+    /// The page that this response returned to, if it created the session.
     pub(crate) fn returned_to(&self, answer: &Fingerprint) -> Option<&'a str> {
         self.returned_to
             .filter(|returned_to| returned_to.answer == *answer)
@@ -64,12 +64,12 @@ impl fmt::Debug for ReturnedTo {
 }
 
 impl RelyingParty {
-    /// The fingerprint of a sign-in with these options, and those of earlier ones for the same page.
+    /// The fingerprint of this step-up, followed by those of earlier step-ups for the same page.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Forbidden`]: the same sign-in was completed just now, so that it would loop;
-    /// [`ErrorKind::ScopeNotGranted`] if only scopes were asked for.
+    /// [`ErrorKind::Forbidden`]: an equal step-up was just completed, so another one would loop;
+    /// [`ErrorKind::ScopeNotGranted`] if it only requested scopes.
     pub(crate) fn causes(
         &self,
         session: Option<SessionOrigin<'_>>,
@@ -79,8 +79,7 @@ impl RelyingParty {
         let now = self.clock().now();
         let cause = cause_of(options);
         let mut causes = vec![cause];
-        // Without a session, or with one that goes on only after a sign-in, there is nothing to
-        // compare with.
+        // Without a session there is no earlier step-up to compare with.
         let Some(session) = session else { return Ok(causes) };
         causes.extend(
             session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause),
@@ -93,9 +92,10 @@ impl RelyingParty {
         Ok(causes)
     }
 
-    /// How a sign-in that failed with this error is begun again, where the next request may not fail
-    /// in the same way: once, so that the second such error is shown.
+    /// How to repeat a sign-in that failed with this error, if another request can succeed. There
+    /// is one repetition per sign-in: a second error is shown.
     pub(crate) fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
+        // One repetition only, and only of a sign-in or step-up.
         if attempt.retry > 0
             || attempt.purpose.is_policy()
             || attempt.purpose == Purpose::ReadClaims
@@ -138,12 +138,13 @@ fn done_just_now(options: &SignInOptions) -> Error {
     )
 }
 
-/// How many different sign-ins one page may ask for within ten minutes: two guards that undo each
-/// other's sign-in would never stop.
+/// The number of different step-ups that one page may request within ten minutes. Without a limit
+/// two guards that undo each other's sign-in would never stop.
 const MOST_CAUSES: usize = 8;
 
-/// Window in which an identical step-up counts as a redirect loop. It is short where a sign-in has
-/// to be recent, which ages while the person works, and where tokens without a refresh token expire.
+/// Window in which an identical step-up counts as a redirect loop. It is short for `max_age`, since
+/// an authentication gets older while the person works, and for silent sign-ins, which replace
+/// expired tokens of providers without refresh tokens.
 fn asked_again_within(options: &SignInOptions) -> Duration {
     if options.max_age.is_some() || options.prompt.contains(&Prompt::None) {
         Duration::from_secs(60)
@@ -152,11 +153,12 @@ fn asked_again_within(options: &SignInOptions) -> Duration {
     }
 }
 
-/// The fingerprint of a sign-in: of the options that change what the provider does. Claim values are
-/// not part of it, since they change.
+/// The fingerprint of the options that change what the provider does. The values of requested
+/// claims are left out: they can differ in each challenge.
 fn cause_of(options: &SignInOptions) -> Fingerprint {
     let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
     let mut scopes = options.scopes.clone();
+    // The order of scopes has no meaning (RFC 6749 section 3.3).
     scopes.sort_unstable();
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
     let context = options.auth_context.as_deref().unwrap_or_default();
@@ -172,8 +174,8 @@ fn cause_of(options: &SignInOptions) -> Fingerprint {
     ])
 }
 
-/// The names of the claims in a challenge of the provider or of an API. A value may be another one
-/// each time (the time of the challenge, for example), except that of an authentication context.
+/// The names of the claims in a challenge of the provider or of an API. The values can differ each
+/// time (a timestamp, for example), so only that of an authentication context is included.
 fn kind_of_claims(claims: &str) -> String {
     let challenge: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(claims).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A sign-in, for everything that signs people in: the layer, `WebAuth`, `Client` and the
-//! refresh of a session. It knows no cookies and no server.
+//! The sign-in, independent of cookies and of a server. The layer, `WebAuth`, `Client` and the
+//! refresh of a session share this code.
 
 mod attempt;
 mod b2c;

@@ -28,8 +28,8 @@ impl Refresher for Provider {
     }
 }
 
-/// Sends the refresh token once, for what the request asks for and these scopes as well, in the
-/// tenant that it names.
+/// Sends a refresh token once, for the scopes of the request and those in `also`, in the tenant of
+/// the request.
 pub(crate) async fn refresh_with(
     provider: &Provider,
     refresh_token: &Secret,
@@ -37,12 +37,12 @@ pub(crate) async fn refresh_with(
     also: &[String],
 ) -> Result<Refreshed, Error> {
     let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
-    // Without scopes a refresh is for what was granted. To name one that was not is an error (RFC
-    // 6749 section 6).
+    // Without `scope` a refresh is for the granted scopes; a scope that was not granted is an error
+    // (RFC 6749 section 6).
     let named = !request.is_as_granted() || provider.refresh_needs_scopes();
     let asked = request.asked(if named { scopes.as_str() } else { "" });
-    // At `common` and the like the grant is one of the tenant that the person was verified to sign
-    // in to, and is used there.
+    // At `common` and the like the person was verified in one tenant: the refresh token is redeemed
+    // there.
     let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();
     let answer = match request.tenant().filter(|_| is_in_a_tenant) {
         Some(tenant) => provider.in_tenant(tenant)?.refresh(refresh_token, &asked).await,
@@ -50,7 +50,7 @@ pub(crate) async fn refresh_with(
     };
     let mut answer = answer.map_err(ask_for_consent)?;
     let mut identity = match &answer.id_token {
-        // Another tenant's ID token is about the same person under other names.
+        // In another tenant the same person has other identifiers, so that ID token is not used.
         Some(id_token) if !request.is_elsewhere() => {
             Some(identity(provider, id_token, &answer, request.is_as_granted()).await)
         }
@@ -67,12 +67,12 @@ pub(crate) async fn refresh_with(
     Ok(Refreshed { issued: answer.into(), identity })
 }
 
-/// A scope that the person was never asked for is refused as `invalid_scope` (RFC 6749 section
-/// 5.2): a sign-in that asks for it helps.
+/// Turns `invalid_scope` (RFC 6749 section 5.2) into `InteractionRequired`: the person has not
+/// consented to the scope yet, and a sign-in that requests it can change that.
 fn ask_for_consent(error: Error) -> Error {
     match error.provider() {
         Some(said) if said.error == "invalid_scope" => {
-            // The advice of that code is about scopes that do not exist.
+            // The advice for `invalid_scope` is about scopes that do not exist.
             Error::from_provider(
                 ErrorKind::InteractionRequired,
                 ProviderError { advice: None, ..said.clone() },
@@ -82,11 +82,11 @@ fn ask_for_consent(error: Error) -> Error {
     }
 }
 
-/// Verifies the ID token of a refresh: completely, but for the nonce, which need not be in it
-/// (OpenID Connect Core section 12.2).
+/// Verifies the ID token of a refresh. Only the nonce is optional (OpenID Connect Core section
+/// 12.2).
 ///
-/// Its claims replace the earlier ones. `as_granted`: the access token has the scopes of the sign-in,
-/// so that UserInfo can be asked; another one could not.
+/// Its claims replace the earlier ones. `as_granted`: the access token has the scopes of the
+/// sign-in, so UserInfo accepts it.
 async fn identity(
     provider: &Provider,
     id_token: &Secret,

@@ -1,4 +1,4 @@
-//! [`RelyingParty`]: this application at its provider.
+//! [`RelyingParty`]: this application as a client of its provider.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     tokens::{GrantRef, Grants},
 };
 
-/// This application at its provider: what every step of a sign-in works with.
+/// This application as a client of its provider: the shared state of all steps of a sign-in.
 #[derive(Clone, Debug)]
 pub(crate) struct RelyingParty {
     provider: Provider,
@@ -46,9 +46,9 @@ impl RelyingParty {
         &self.policies
     }
 
-    /// Asks for what was granted before as well, so that one consent does not undo another.
-    /// Microsoft's providers remember it themselves, and redeem a code for one resource only.
-    /// `most`: how long all scopes may be to ask for the earlier ones again.
+    /// Adds the scopes that were granted before, so that a new consent does not replace the earlier
+    /// one. Microsoft remembers consents itself, and redeems a code for one resource only, so its
+    /// requests stay as they are. `most` is the maximum length of all scopes in bytes.
     pub(crate) async fn add_granted(
         &self,
         options: &mut SignInOptions,
@@ -56,6 +56,7 @@ impl RelyingParty {
         grant: &GrantRef,
         most: usize,
     ) {
+        // A sign-in without own scopes requests the configured ones; nothing is replaced then.
         if options.scopes.is_empty() || self.config().authority().is_microsoft() {
             return;
         }
@@ -67,13 +68,14 @@ impl RelyingParty {
                 !options.scopes.contains(scope) && !self.config().is_default_scope(scope)
             })
             .collect();
+        // All or none: URL and cookie have a length limit, and a part would be arbitrary.
         if asked + more.iter().map(String::len).sum::<usize>() <= most {
             options.scopes.extend(more);
         }
     }
 
-    /// The URL of the provider's end of session (OpenID Connect RP-Initiated Logout 1.0), if it is
-    /// configured and the provider has one.
+    /// The URL of the provider's end session endpoint (OpenID Connect RP-Initiated Logout 1.0), if
+    /// signing out there is configured and supported.
     pub(crate) async fn end_session_address(
         &self,
         id_token: Option<&Secret>,
@@ -97,8 +99,8 @@ impl RelyingParty {
     }
 }
 
-/// The application that keys belong to: the same secret opens nothing in another application, at another
-/// authority or under another base URL.
+/// The context that keys are bound to: with the same secret, another application, authority or base
+/// URL gets other keys.
 pub(crate) fn key_binding(config: &ValidConfig) -> [&[u8]; 3] {
     [
         config.client_id().as_bytes(),

@@ -1,5 +1,5 @@
-//! [`StepUp`]: another sign-in for more scopes, the provider's claims, the requirements of an API, or
-//! tokens that are gone.
+//! [`StepUp`]: a further sign-in for more scopes, for claims that the provider demands, for the
+//! requirements of an API, or to replace lost tokens.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use crate::{
     error::{Error, ErrorKind, TokenOwner},
 };
 
-/// What the next sign-in asks for.
+/// The requirements of the next sign-in.
 pub(crate) struct StepUp {
     pub(crate) made: UnixTime,
     scopes: Vec<String>,
     claims: Option<String>,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
-    /// Without a page, if the provider can do that.
+    /// Whether to try without a page first.
     silent: bool,
 }
 
 codec::record!(StepUp { 1 made, 2 scopes, 3 claims, 4 acr_values, 5 max_age, 6 silent });
 
-/// The sign-in that remedies a failure.
+/// The sign-in that can resolve an error.
 pub(crate) enum Remedy {
-    /// A sign-in that asks for more.
+    /// A sign-in with further requirements.
     StepUp(StepUp),
-    /// A sign-in.
+    /// A plain sign-in.
     SignIn,
-    /// No sign-in helps.
+    /// No sign-in can resolve the error.
     Nothing,
 }
 
 impl Remedy {
-    /// Whether a sign-in remedies the failure.
+    /// Whether a sign-in can resolve the error.
     pub(crate) fn is_sign_in(error: &Error) -> bool {
-        // What the sign-in would ask for does not matter here.
+        // The requirements of that sign-in do not matter here.
         let (configured, now) = (SignInOptions::default(), UnixTime::from_seconds(0));
         !matches!(Self::of(error, &configured, now), Self::Nothing)
     }
 
-    /// The remedy for the failure of a token, at an application whose sign-ins ask for `configured`.
+    /// The remedy for a token error. `configured` are the application's usual sign-in options.
     pub(crate) fn of(error: &Error, configured: &SignInOptions, now: UnixTime) -> Self {
         if error.token_owner() != TokenOwner::User {
             return Self::Nothing;
@@ -58,7 +58,8 @@ impl Remedy {
                 max_age: error.max_age(),
                 ..StepUp::new(now, error)
             }),
-            // The session lives, its tokens are gone: most providers give others without a page.
+            // The session is still valid, only its tokens are lost. Most providers issue others
+            // without showing a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
                 silent: !configured.requires_authentication(),
                 ..StepUp::new(now, error)
@@ -71,7 +72,7 @@ impl Remedy {
     }
 }
 
-/// Whether claims that a provider asks for can be read; others are not sent back to it.
+/// Whether the demanded claims are a JSON object. Anything else is not sent back to the provider.
 fn is_object(text: &str) -> bool {
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
@@ -82,7 +83,7 @@ impl StepUp {
         Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
     }
 
-    /// The same with pages, for callers that cannot start a second sign-in after a silent one failed.
+    /// Requires pages: for callers that cannot start a second sign-in after a failed silent one.
     pub(crate) fn with_pages(self) -> Self {
         Self { silent: false, ..self }
     }

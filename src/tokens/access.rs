@@ -32,15 +32,15 @@ pub struct AccessToken {
     missing: Option<Scopes>,
 }
 
-/// Where an [`AccessToken`] came from.
+/// The origin of an [`AccessToken`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// It came with the sign-in.
+    /// The token response of the sign-in.
     SignIn,
-    /// It was obtained earlier and kept.
+    /// The cache.
     Cache,
-    /// The provider issued it for this request.
+    /// The provider, for this request.
     Provider,
 }
 
@@ -113,19 +113,19 @@ impl AccessToken {
     /// the same request until it is due: the provider is not asked again each time. Names that
     /// differ in letter case, or in the resource in front of them, are the same scope. Where a
     /// provider has names of its own, scopes may be listed here although they were granted: then
-    /// only the response of the API tells. A guard with
+    /// only the response of the API shows it. A guard with
     /// [`with_scopes`](crate::RequireSignIn::with_scopes) asks the person once, and then refuses.
     pub fn missing_scopes(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().flat_map(Scopes::iter)
     }
 
-    /// When it expires, by the server's clock.
+    /// The time at which the token expires, by the server's clock.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.token.expires_at
     }
 
-    /// Where the token came from.
+    /// The origin of the token: sign-in, cache or provider.
     #[must_use]
     pub fn source(&self) -> TokenSource {
         self.source

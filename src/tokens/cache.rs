@@ -124,6 +124,7 @@ impl TokenCache {
         key: &TokenKey,
         lasts: impl Fn(&CachedToken) -> bool,
     ) -> Option<&Arc<CachedToken>> {
+        // The usual case, without a look at the scopes.
         if let Some(exact) = self.tokens.get(key)
             && exact.is_complete
             && lasts(&exact.token)
@@ -140,6 +141,7 @@ impl TokenCache {
     ) -> Option<&Arc<CachedToken>> {
         let carriers = |right| (right, self.by_right.get(right).map_or(&[][..], Vec::as_slice));
         let (rarest, carriers) =
+            // The right with the fewest tokens leaves the fewest to compare.
             key.scopes().rights().map(carriers).min_by_key(|(_, tokens)| tokens.len())?;
         let mut tokens = carriers.iter().map(|entry| &entry.token);
         tokens.find(|token| {
@@ -185,6 +187,7 @@ impl TokenCache {
             .map(|entry| entry.token)
             .filter(|other| other.expires_at > now && other.key != token.key)
             .collect();
+        // The new token first, then those that expire last: the limits cut off the end of the list.
         others.sort_by_key(|other| Reverse(other.expires_at));
         let mut left = limits;
         let mut kept = Vec::with_capacity(others.len() + 1);
@@ -209,6 +212,8 @@ impl FromIterator<Arc<CachedToken>> for TokenCache {
         let mut cache = Self::default();
         for token in tokens {
             let entry = CacheEntry { is_complete: token.is_complete(), token };
+            // Under each name of each right, since the request and the provider may use different
+            // names.
             for right in entry.token.rights() {
                 cache.by_right.entry(right.into()).or_default().push(entry.clone());
             }

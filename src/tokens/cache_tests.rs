@@ -107,7 +107,7 @@ fn scopes() -> impl Strategy<Value = Vec<&'static str>> {
     vec(select(vec!["a", "b", "ab", "b.a", "A", "openid", "profile", "offline_access"]), 0..4)
 }
 
-/// A request, from few parts, so that many are nearly the same.
+/// A request made from few values, so that many requests are nearly equal.
 fn requests() -> impl Strategy<Value = TokenRequest> {
     (scopes(), text(), text(), text()).prop_map(|(scopes, tenant, resource, claims)| {
         let mut request = TokenRequest::new(scopes).unwrap();
@@ -122,7 +122,7 @@ fn requests() -> impl Strategy<Value = TokenRequest> {
     })
 }
 
-/// Everything that the provider is told, with each part apart, and the scopes as a set.
+/// All parameters of the token request, separately, with the scopes as a set.
 fn told(request: &TokenRequest) -> impl PartialEq + std::fmt::Debug + use<> {
     let key = &request.key;
     let scopes: std::collections::BTreeSet<String> =
@@ -134,7 +134,7 @@ fn told(request: &TokenRequest) -> impl PartialEq + std::fmt::Debug + use<> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-    /// CVE-2021-32701, CVE-2025-26620: keys that lack something which changes the answer.
+    /// CVE-2021-32701, CVE-2025-26620: cache keys without a parameter that changes the answer.
     #[test]
     fn two_different_requests_never_share_an_entry(first in requests(), second in requests()) {
         let same = told(&first) == told(&second);
@@ -152,7 +152,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_token_answers_only_what_it_was_issued_for(
+    fn a_token_answers_only_requests_that_it_was_issued_for(
         asked in vec((requests(), scopes()), 0..8),
         request in requests(),
     ) {
@@ -177,7 +177,7 @@ proptest! {
             let likewise = key.tenant() == request.key.tenant()
                 && key.resource() == request.key.resource()
                 && key.claims() == request.key.claims();
-            // `A` is what `a` was granted as, unless both were asked for.
+            // `a` was granted under the name `A`, unless the request has both.
             let renamed = |right: &str| {
                 let other = if right == "A" { "a" } else { right };
                 key.scopes().contains(right)
@@ -197,7 +197,7 @@ proptest! {
             let asks_for_rights = request.key.scopes().rights().count() > 0;
             *key == request.key || (likewise && covered && asks_for_rights)
         };
-        // What was put in last for a key is what counts.
+        // The last token that was inserted for a key is the valid one.
         let token = |(index, (entry, granted)): (usize, &(TokenRequest, Vec<_>))| {
             token(&entry.key, &granted.join(" "), &index.to_string(), 3600)
         };

@@ -67,6 +67,7 @@ impl GrantRecord {
             let token = record.sign_in_token();
             return (record, token);
         }
+        // The refresh token belongs to the record of the sign-in, not to the token of the resource.
         let of_token = Issued { refresh_token: None, ..issued.clone() };
         let record =
             Self::at_sign_in(identity, scopes, Issued { access_token: None, ..issued }, now);

@@ -1,11 +1,11 @@
-//! Callers at the same time, and callers that go away.
+//! Concurrent callers, and callers that are cancelled.
 
 use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use super::test_support::*;
 use crate::{error::ErrorKind, secret::Secret};
 
-/// More requests than may be under way for one grant.
+/// More requests than may be in flight for one grant.
 const MANY: usize = 32;
 
 /// Waits until the provider works on this many requests.
@@ -27,7 +27,7 @@ async fn a_thousand_callers_with_one_expired_token_make_one_request() {
         .map(|number| {
             let world = world.clone();
             tokio::spawn(async move {
-                // Some need the access token, some the claims; both come with one answer.
+                // Some callers need the access token, others the claims; one answer has both.
                 if number % 2 == 0 {
                     Some(world.token("openid api.read").await.unwrap().expose().to_owned())
                 } else {
@@ -118,7 +118,7 @@ async fn different_scopes_of_one_grant_wait_and_see_the_successor() {
 
 // C-443: client drops the callback request mid-way
 #[tokio::test]
-async fn a_caller_that_goes_away_loses_nothing() {
+async fn a_cancelled_caller_loses_no_token() {
     let world = Arc::new(World::gated());
     let caller = tokio::spawn({
         let world = world.clone();
@@ -135,7 +135,7 @@ async fn a_caller_that_goes_away_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_those_who_wait_and_nobody_else() {
+async fn a_panic_fails_only_the_waiting_callers() {
     let world = World::new();
     world.provider.next(|_| panic!("a bug"));
     let (first, second) = tokio::join!(world.token("mail.read"), world.token("mail.read"));
@@ -147,7 +147,7 @@ async fn a_panic_fails_those_who_wait_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn nobody_fails_because_others_ask_for_other_things() {
+async fn requests_for_other_scopes_make_no_caller_fail() {
     let world = Arc::new(World::new());
     let callers: Vec<_> = (0..MANY * 4)
         .map(|number| {
@@ -162,16 +162,16 @@ async fn nobody_fails_because_others_ask_for_other_things() {
     assert!(!world.grants.is_busy());
 }
 
-/// Where nothing is used up by asking, other scopes need not wait, and what each brings is kept.
+/// If a request uses nothing up, other scopes need not wait, and all tokens are cached.
 #[tokio::test]
-async fn requests_that_need_no_turn_go_at_the_same_time() {
+async fn requests_without_an_order_are_concurrent() {
     let world = Arc::new(World::gated());
     world.provider.at_once.store(true, SeqCst);
     world.provider.rotates.store(false, SeqCst);
     let callers: Vec<_> = (0..MANY * 2)
         .map(|number| {
             let world = world.clone();
-            // Each twice: the same request is one flight as ever.
+            // Each request twice: equal requests still share a flight.
             tokio::spawn(async move { world.token(&format!("scope{}", number / 2)).await.unwrap() })
         })
         .collect();

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn another_right_is_none_of_those_that_were_asked_for() {
+    fn another_right_is_not_a_requested_one() {
         for (asked, answer) in [
             ("a", ""),
             ("a", "b ab a.b"),
@@ -144,13 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_was_asked_for_stands_for_itself_alone() {
+    fn a_requested_scope_does_not_stand_for_another() {
         assert_eq!(granted("a A", "a"), ["a"]);
         assert_eq!(granted("x/a a", "a"), ["a"]);
     }
 
     #[test]
-    fn scopes_about_the_person_are_no_rights() {
+    fn scopes_about_the_person_are_not_rights() {
         assert!(granted("openid profile email address phone offline_access", "").is_empty());
         assert_eq!(
             granted("email drive", "https://www.googleapis.com/auth/userinfo.email drive"),

@@ -45,7 +45,7 @@ impl Renewal {
     }
 }
 
-/// The present claims of a live session.
+/// The current claims of a live session.
 #[derive(Clone, Debug)]
 pub(crate) struct Renewed {
     record: Arc<GrantRecord>,

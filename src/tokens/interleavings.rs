@@ -33,14 +33,14 @@ use crate::{
 /// More steps than any of the scenarios needs: a schedule that takes more never ends.
 const MOST_STEPS: usize = 1_000;
 
-/// Which of the ready tasks goes next: the first decisions are given, after them it is always the
-/// first task.
+/// The choice of the next ready task: the first decisions are given, later ones choose the first
+/// task.
 #[derive(Debug, Default)]
 struct Schedule {
-    /// Per decision: what was chosen, of how many.
+    /// For each decision: the chosen index, and the number of choices.
     decisions: Vec<(usize, usize)>,
     made: usize,
-    /// How often a task that could go on may be put off.
+    /// The number of times that a ready task may be interrupted.
     interruptions: usize,
     left: usize,
     last: Option<usize>,
@@ -189,7 +189,7 @@ struct Scene {
     lock: Arc<FakeLock>,
     processes: Vec<Grants>,
     grant: GrantRef,
-    /// Callers that have their answer.
+    /// The number of callers that were answered.
     answered: Arc<AtomicUsize>,
 }
 
@@ -226,7 +226,7 @@ impl Scene {
         scene
     }
 
-    /// Somebody who asks for a token, and sees only what is stored.
+    /// A caller that requests a token; every token that it gets must be stored already.
     fn ask(&self, process: usize, scopes: &str) {
         let (grants, grant, store, answered) = (
             self.processes[process].clone(),
@@ -249,7 +249,7 @@ impl Scene {
         });
     }
 
-    /// Somebody whose claims are due, and who must not be signed out.
+    /// A caller whose claims are due, and whose session must not end.
     fn renew(&self, process: usize) {
         let (grants, grant, store, answered) = (
             self.processes[process].clone(),
@@ -266,7 +266,7 @@ impl Scene {
         });
     }
 
-    /// Somebody who asks and goes away after so many steps.
+    /// A caller that requests a token and is cancelled after this many steps.
     fn ask_and_leave(&self, scopes: &str, steps: usize) {
         let (grants, grant, request) =
             (self.processes[0].clone(), self.grant.clone(), request(scopes));
@@ -291,7 +291,7 @@ impl Scene {
         self.model.add(async move { store.sign_out(&grant).await });
     }
 
-    /// What holds whatever happened.
+    /// The invariants that hold after every run.
     fn check(&self, callers: usize) {
         assert_eq!(self.answered.load(SeqCst), callers, "everybody has an answer");
         assert!(!self.provider.reused.load(SeqCst), "a refresh token was sent twice");
@@ -314,7 +314,7 @@ impl Scene {
     }
 }
 
-/// Plays the scene in every order, or in those with few interruptions, and says how many there are.
+/// Runs the scene in every order, or in those with few interruptions, and returns their number.
 fn every_order(interruptions: usize, scene: impl Fn() -> Scene, check: impl Fn(&Scene)) -> usize {
     let (mut schedule, mut orders) = (Some(Schedule::within(interruptions)), 0);
     while let Some(mut this) = schedule {
@@ -361,7 +361,7 @@ fn different_requests_are_two_refreshes_one_after_the_other() {
 }
 
 #[test]
-fn requests_that_need_no_turn_lose_nothing_of_each_other() {
+fn concurrent_requests_lose_no_tokens_of_each_other() {
     let scene = || {
         let scene = Scene::new(1);
         scene.provider.at_once.store(true, SeqCst);
@@ -443,7 +443,7 @@ fn signed_out_stays_signed_out() {
 }
 
 #[test]
-fn a_caller_that_goes_away_changes_nothing() {
+fn a_cancelled_caller_changes_nothing() {
     for steps in 1..=3 {
         let scene = || {
             let scene = Scene::new(1);
@@ -456,7 +456,7 @@ fn a_caller_that_goes_away_changes_nothing() {
 }
 
 #[test]
-fn a_store_that_fails_loses_no_refresh_token() {
+fn a_failing_store_loses_no_refresh_token() {
     for failures in [1, 4] {
         let scene = |leaves_a_record: bool| {
             let scene = Scene::new(1);

@@ -66,6 +66,7 @@ impl Scopes {
         } else {
             Self::sorted(text.split(' ').filter(|word| !word.is_empty()).collect())
         };
+        // A longer URL is refused by providers and proxies; the limit also bounds the cache key.
         if canonical.0.len() > MAX_SCOPE_BYTES {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
@@ -292,6 +293,7 @@ impl TokenRequest {
     /// for the application itself, that of the authority.
     #[must_use]
     pub fn with_tenant(mut self, tenant: &str) -> Self {
+        // GUIDs and domain names are case-insensitive; the cache key must not be.
         self.key.tenant = Some(tenant.to_ascii_lowercase().into());
         self
     }
@@ -344,6 +346,7 @@ impl TokenRequest {
         if request.key.scopes.is_empty() {
             request.key.scopes = sign_in.clone();
         }
+        // The home tenant and no tenant give the same token: one cache entry.
         if names_home {
             request.key.tenant = None;
         }
@@ -387,6 +390,7 @@ impl RefreshKind {
     /// The same purpose as the provider sees it: a forced request is sent like any other.
     pub(super) fn as_sent(&self) -> Self {
         match self {
+            // The parameters on the wire are the same, so both share the throttle.
             Self::Token(request) if request.past_cache == PastCache::Forced => {
                 Self::Token(TokenRequest { past_cache: PastCache::No, ..request.clone() })
             }
@@ -427,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scope_is_refused() {
+    fn a_malformed_scope_is_refused() {
         for refused in ["a\"b", "a\\b", "ä", "a\tb", "a\nb", "a\u{7f}"] {
             assert_eq!(
                 Scopes::asked([refused]).unwrap_err().kind(),

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_lock_is_held_while_the_provider_is_asked_and_freed_after() {
+    async fn the_lock_is_held_during_the_request_and_then_freed() {
         let lock = Arc::new(FakeLock::default());
         let world = world(&lock);
         let held = lock.clone();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_grant_that_is_lost_while_waiting_for_the_lock_is_told_from_a_session_that_is_over() {
+    async fn a_grant_lost_while_waiting_for_the_lock_differs_from_an_ended_session() {
         for (signed_out, kind) in
             [(false, ErrorKind::NoRefreshToken), (true, ErrorKind::SessionEnded)]
         {
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_that_never_comes_free_is_waited_for_somewhat_longer_than_its_lease() {
+    async fn waiting_for_the_lock_ends_shortly_after_its_lease() {
         let lock = Arc::new(FakeLock::taken_by_another());
         let world = world(&lock);
         assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_the_lock_cannot_be_asked_nothing_is_refreshed_and_what_is_valid_is_served() {
+    async fn without_the_lock_nothing_is_refreshed_and_valid_tokens_are_served() {
         let lock = Arc::new(FakeLock::default());
         lock.failing.store(true, SeqCst);
         let world = world(&lock);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_that_was_taken_without_anybody_knowing_is_freed() {
+    async fn a_lock_that_was_taken_without_an_answer_is_freed() {
         let lock = Arc::new(FakeLock::default());
         let world = world(&lock);
         lock.loses_answer.store(true, SeqCst);
@@ -379,10 +379,10 @@ mod tests {
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 
-    /// What another process wrote while this one believed to be alone is replaced whole, and
-    /// nothing is mixed.
+    /// The record of another process, written while this one assumed to have the lock, is replaced
+    /// as a whole; records are not merged.
     #[tokio::test]
-    async fn a_lock_that_is_lost_on_the_way_mixes_no_records() {
+    async fn a_lock_lost_during_a_refresh_mixes_no_records() {
         let lock = Arc::new(FakeLock::default());
         let world = Arc::new(World::with(
             |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),

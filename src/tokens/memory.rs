@@ -80,6 +80,7 @@ impl Throttle {
         let mut pauses = self.pauses();
         let key = (grant, kind.as_sent());
         if pauses.len() >= MOST_FAILURES && !pauses.contains_key(&key) {
+            // Expired pauses only count failures in a row: they leave first.
             pauses.retain(|_, pause| pause.holds(now));
             if pauses.len() >= MOST_FAILURES
                 && let Some(nearest) =
@@ -125,6 +126,7 @@ struct SuccessorList {
 
 impl Successors {
     pub(super) fn remember(&self, old: &Secret, new: &Secret, now: UnixTime) {
+        // Without rotation a token would be its own successor.
         if old == new {
             return;
         }

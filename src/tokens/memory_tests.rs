@@ -67,7 +67,7 @@ fn successors_of_successors_are_known_for_thirty_seconds() {
 }
 
 #[test]
-fn a_token_that_comes_back_is_no_circle() {
+fn a_reissued_refresh_token_causes_no_endless_loop() {
     let successors = Successors::default();
     successors.remember(&"a".into(), &"a".into(), START);
     assert!(successors.0.lock().unwrap().by_old.is_empty());

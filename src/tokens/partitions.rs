@@ -287,12 +287,15 @@ impl Partitions {
     /// another owner changes nothing: the result is `false`.
     pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let Some(read) = Exported::read(exported) else { return false };
+        // Tokens of another client ID or authority would be sent to a provider that did not issue
+        // them.
         if read.version != VERSION || read.owner != *owner {
             return false;
         }
         let now = self.clock.now();
         let mut next = PartitionTable { changes: self.changes() + 1, ..PartitionTable::default() };
         for partition in read.partitions.into_iter().filter(|partition| now < partition.ends) {
+            // The limits apply to imported caches too: the text may have been altered.
             if next.count(kind(&partition.name)) >= self.most {
                 continue;
             }
@@ -318,6 +321,7 @@ impl Partitions {
         let (mut state, now) = (self.state(), self.clock.now());
         for (id, entry) in read.entries {
             let own = state.by_name.get(&entry.name).and_then(|own| state.entries.get(own));
+            // The generation counts writes, so the higher one has the newer refresh token.
             if own.is_none_or(|own| own.record.generation() < entry.record.generation()) {
                 state.insert(id, entry, self.most, now);
             }
@@ -350,11 +354,12 @@ impl PartitionTable {
         Some(reference(id, entry.ends))
     }
 
-    /// Inserts a partition in place of the one of the same name, and makes room for it.
+    /// Inserts a partition in place of the one of the same name. If the limit is reached, others of
+    /// its kind are evicted.
     fn insert(&mut self, id: GrantId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
-        self.make_room(kind(&entry.name), most, now);
+        self.evict(kind(&entry.name), most, now);
         self.add(id, entry);
         reference(id, ends)
     }
@@ -385,14 +390,17 @@ impl PartitionTable {
         self.kinds.get(kind).copied().unwrap_or_default()
     }
 
-    fn make_room(&mut self, of: &str, most: usize, now: UnixTime) {
+    fn evict(&mut self, of: &str, most: usize, now: UnixTime) {
         if self.count(of) < most {
             return;
         }
         let mut by_use: Vec<&Partition> =
             self.entries.values().filter(|entry| kind(&entry.name) == of).collect();
+        // The least recently used partitions leave first.
         by_use.sort_unstable_by_key(|entry| entry.used);
         let is_over = |entry: &&Partition| entry.ends <= now;
+        // Expired partitions only, if there are any; otherwise an eighth at once, so that the sort
+        // is not repeated at each insertion.
         let leaving = match by_use.iter().any(is_over) {
             true => by_use
                 .into_iter()

@@ -26,7 +26,7 @@ fn about(text: &str) -> Box<RawValue> {
 }
 
 #[tokio::test]
-async fn a_partition_that_was_removed_or_replaced_is_written_to_no_more() {
+async fn a_removed_or_replaced_partition_is_not_written() {
     let (partitions, _) = partitions(10);
     let first = partitions.find_or_insert("u:ada", None, || record("1")).unwrap();
     partitions.put("u:ada", about("ada"), record("2")).unwrap();
@@ -41,10 +41,10 @@ async fn a_partition_that_was_removed_or_replaced_is_written_to_no_more() {
 }
 
 #[test]
-fn who_comes_first_at_the_same_time_is_not_replaced() {
+fn the_first_of_concurrent_inserts_is_not_replaced() {
     let (partitions, _) = partitions(10);
     let mut first = None;
-    // The record is made after the name was not found and before it is inserted.
+    // The record is created between the failed look-up and the insertion.
     let second = partitions.find_or_insert("a:", None, || {
         first = partitions.find_or_insert("a:", None, || record("1")).ok();
         record("2")
@@ -92,7 +92,7 @@ fn those_used_longest_ago_leave_and_those_that_are_over_before_them() {
 // MSAL-051: Cache file with unknown fields from a newer version; it is loaded and saved
 // MSAL-150: L2 entry corrupted or L2 down; read
 #[test]
-fn what_is_exported_is_imported_and_nothing_else_changes_anything() {
+fn an_exported_cache_is_imported_and_other_bytes_change_nothing() {
     let (partitions, clock) = partitions(10);
     partitions.put("u:ada", about("ada"), record("r3fr35h")).unwrap();
     partitions.find_or_insert("o:1", Some(START + seconds(60)), || record("a553rt10n")).unwrap();
@@ -136,7 +136,7 @@ fn a_flood_of_one_kind_throws_out_none_of_another() {
     let assertions =
         || (0..1000).filter(|number| partitions.find(&format!("o:{number}")).is_some()).count();
     assert!((14..=16).contains(&assertions()), "{}", assertions());
-    // Importing keeps the same bounds.
+    // An import keeps the same limits.
     let own = owner("app", "https://id.example");
     let exported = partitions.export(own.clone());
     let (smaller, _) = self::partitions(8);

@@ -42,6 +42,7 @@ pub(super) enum TokenStep {
 }
 
 pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> TokenStep {
+    // A cached token must not answer, not even after a failure.
     if request.past_cache != PastCache::No {
         return TokenStep::Refresh { fallback: None };
     }
@@ -53,6 +54,8 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
         }
         Some(token) => TokenStep::Serve(token.clone()),
         None => match record.tokens().obtained_for(&request.key, |token| now < token.expires_at) {
+            // A token with renamed scopes may lack a right. Without a refresh token it is the only
+            // one.
             Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
             _ => TokenStep::Refresh {
                 fallback: record
@@ -97,6 +100,7 @@ pub(super) fn renewal_step(
     let failed_for_long =
         record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE);
     match record.refresh_token() {
+        // `renew_at` is the time of the next attempt while renewals fail.
         _ if now < renew_at && failed_for_long => RenewalStep::Pause,
         _ if now < renew_at => RenewalStep::Live,
         None if session_end == SessionEnd::IdTokenExpiry => RenewalStep::End,
@@ -158,6 +162,7 @@ pub(super) fn pause(error: &Error, before: u32) -> Option<Duration> {
         _ => first.saturating_mul(2_u32.saturating_pow(before)).min(longest),
     };
     let pause = match error.provider().and_then(|provider| provider.retry_after) {
+        // A provider may ask for a shorter pause than the default (RFC 9110 section 10.2.3).
         Some(asked) if before == 0 => asked,
         Some(asked) => asked.max(own),
         None => own,

@@ -10,7 +10,7 @@ async fn failure(world: &World) -> ErrorKind {
     world.grants.renew(&world.grant).await.unwrap_err().kind()
 }
 
-/// Why the session ended.
+/// The kind of the error that ended the session.
 async fn end(world: &World) -> ErrorKind {
     match world.grants.renew(&world.grant).await.unwrap() {
         Renewal::SessionMustEnd(error) => error.kind(),
@@ -128,7 +128,7 @@ async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
 }
 
 #[tokio::test]
-async fn a_renewal_about_somebody_else_ends_the_session() {
+async fn a_renewal_about_another_person_ends_the_session() {
     let world = World::new();
     world.clock.advance(seconds(3600));
     world.provider.next(|mut answer| {
@@ -218,7 +218,7 @@ async fn passing_faults_back_off_for_an_hour_and_then_the_session_pauses() {
 }
 
 #[tokio::test]
-async fn the_session_goes_on_when_the_provider_is_back() {
+async fn the_session_continues_when_the_provider_is_back() {
     let world = World::new();
     world.clock.advance(seconds(4000));
     world.provider.next_fails(ErrorKind::ClientRefused, provider_error("invalid_client"));
@@ -267,7 +267,7 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
 }
 
 #[tokio::test]
-async fn a_live_session_whose_grant_is_lost_is_told_so() {
+async fn a_live_session_with_a_lost_grant_has_its_own_error() {
     let world = World::new();
     world.store.evict(&world.grant);
     assert_eq!(failure(&world).await, ErrorKind::NoRefreshToken);

@@ -71,7 +71,7 @@ impl fmt::Debug for Person {
 /// is stored.
 #[derive(Clone)]
 pub(crate) struct GrantRecord {
-    /// Number of writes, which tells the older of two copies.
+    /// Number of writes. Of two copies the one with the lower number is older.
     generation: u64,
     person: Person,
     /// The scopes of the sign-in, which every renewal asks for again.
@@ -131,9 +131,9 @@ impl GrantRecord {
         record
     }
 
-    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of the
-    /// sign-in's refresh token: an imported one, an assertion, or the name of the grant where the
-    /// client's own credential is enough.
+    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of
+    /// the sign-in's refresh token: an imported one, an assertion, or the name of the grant where
+    /// the client's own credential is enough.
     pub(crate) fn without_sign_in(person: Person, credential: Secret) -> Self {
         Self {
             generation: 1,
@@ -152,6 +152,7 @@ impl GrantRecord {
     /// A token that lacks a requested scope is dropped: the person may have agreed to the scope
     /// now.
     pub(crate) fn after(mut self, earlier: &Self, now: UnixTime) -> Self {
+        // One home account can be two persons in two tenants: their tokens are not mixed.
         if !self.person.is_same(&earlier.person) {
             return self;
         }
@@ -234,6 +235,7 @@ pub(super) fn token_of(
         granted: issued
             .scope
             .as_deref()
+            // Without `scope` the requested scopes were granted (RFC 6749 section 5.1).
             .map_or_else(|| key.scopes().clone(), |scope| granted::of_answer(scope, key.scopes())),
         key,
         secret: issued.access_token?,
@@ -279,6 +281,7 @@ impl GrantRecord {
         let life = issued.expires_in.unwrap_or(UNSTATED_LIFE);
         if let Some(identity) = renewed_by {
             let renew_at = identity.map_or(now + life, |identity| identity.expires_at);
+            // A short-lived ID token must not lead to a renewal at each request.
             next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
             next.failing = None;
             if let Some(identity) = identity {
@@ -313,6 +316,7 @@ impl GrantRecord {
     }
 
     fn keep_id_token(&mut self, id_token: &Secret) {
+        // A longer one is no usable `id_token_hint`: it would exceed the limits of a URL.
         if id_token.expose().len() <= MAX_ID_TOKEN_BYTES {
             self.id_token = Some(id_token.clone());
         }
@@ -329,6 +333,7 @@ impl GrantRecord {
             .refresh_token
             .clone()
             .or(self.refresh_token.take())
+            // Some providers send an empty string in place of an absent member.
             .filter(|token| !token.is_empty());
         let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
         self.tokens.insert(&token, CacheLimits::default(), now);
@@ -391,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_token_over_four_kilobytes_is_not_kept() {
+    fn an_id_token_over_four_kilobytes_is_not_stored() {
         let record = record(|_| {});
         let by = VerifiedClaims {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
@@ -404,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_sign_in_takes_beside_its_tokens_is_little() {
+    fn a_record_is_little_larger_than_its_tokens() {
         let record = record(|_| {});
         let tokens = "access-0refresh-0-1id-0".len();
         let bytes = codec::encode(&record).len() - tokens;

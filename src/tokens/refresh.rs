@@ -249,14 +249,14 @@ impl RefreshContext {
         kind: &RefreshKind,
         now: UnixTime,
     ) -> Option<RefreshResult> {
-        let landed = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
+        let finished = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
         match kind {
             RefreshKind::Token(request) => match policy::token_step(record, request, now) {
-                TokenStep::Serve(token) => landed(Some(AccessToken::kept(token, &request.key))),
+                TokenStep::Serve(token) => finished(Some(AccessToken::kept(token, &request.key))),
                 TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
             },
             RefreshKind::Renewal => match policy::renewal_step(record, self.session_end, now) {
-                RenewalStep::Live | RenewalStep::LiveForGood => landed(None),
+                RenewalStep::Live | RenewalStep::LiveForGood => finished(None),
                 RenewalStep::Pause => Some(Err(renewal_failed().into())),
                 RenewalStep::LiveAndRenew | RenewalStep::Renew | RenewalStep::End => None,
             },
@@ -359,8 +359,8 @@ impl RefreshContext {
         Err(error.into())
     }
 
-    /// Logs why a session ends without a sign-out. A refresh token that two processes sent cannot
-    /// be told from a revoked one, so the missing lock is named where that is possible.
+    /// Logs why a session ends without a sign-out. A refresh token that two processes sent looks
+    /// like a revoked one, so the log names the missing lock if there may be several processes.
     fn log_end(&self, error: &Error) {
         if self.lock.is_none() && self.store.is_shared() && error.kind() == ErrorKind::InvalidGrant
         {

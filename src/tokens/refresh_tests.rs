@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::super::{refresher::Issued, test_support::*};
 use super::*;
 
-/// Starts a request, lets it come to the provider, does `meanwhile`, and opens the gate.
+/// Starts a request, waits until the provider has it, runs `meanwhile`, and opens the gate.
 async fn during_a_flight(
     world: &Arc<World>,
     meanwhile: impl AsyncFnOnce(&World),
@@ -48,7 +48,7 @@ async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
     assert!(world.store.record(&world.grant).is_none());
 }
 
-/// What another process writes: a grant that was refreshed, for the sign-in's scopes or for others.
+/// The record that another process writes after a refresh, for the sign-in's scopes or for others.
 fn changed_by_another_process(world: &World, scopes: &str) {
     let record = world.record();
     let theirs = Issued {
@@ -64,7 +64,7 @@ fn changed_by_another_process(world: &World, scopes: &str) {
     world.provider.accept("their-refresh");
 }
 
-/// The provider's next answer is this failure, and before it another process changes the record.
+/// Makes the provider's next answer a failure; another process changes the record before it.
 fn fails_after_a_change(world: &Arc<World>, scopes: &'static str, kind: ErrorKind) {
     let meanwhile = world.clone();
     world.provider.next(move |_| {
@@ -74,7 +74,7 @@ fn fails_after_a_change(world: &Arc<World>, scopes: &'static str, kind: ErrorKin
 }
 
 #[tokio::test]
-async fn what_another_process_has_got_counts_more_than_any_failure() {
+async fn a_token_from_another_process_outweighs_a_failure() {
     for kind in
         [ErrorKind::ProviderUnreachable, ErrorKind::InvalidGrant, ErrorKind::InteractionRequired]
     {
@@ -87,7 +87,7 @@ async fn what_another_process_has_got_counts_more_than_any_failure() {
 }
 
 #[tokio::test]
-async fn a_refused_old_refresh_token_is_no_answer_but_a_provider_that_is_down_is() {
+async fn a_refusal_of_an_old_refresh_token_is_retried_but_an_outage_is_not() {
     for (kind, calls) in [(ErrorKind::InvalidGrant, 2), (ErrorKind::ProviderUnreachable, 1)] {
         let world = Arc::new(World::new());
         fails_after_a_change(&world, "mail.send", kind);
@@ -112,7 +112,7 @@ async fn a_grant_that_others_keep_changing_is_left_alone_after_three_tries() {
 }
 
 #[tokio::test]
-async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
+async fn a_failure_also_applies_to_queued_requests() {
     let world = Arc::new(World::gated());
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     let forced = tokio::spawn({
@@ -121,8 +121,8 @@ async fn a_failure_is_remembered_for_those_who_already_wait_for_their_turn() {
             while world.provider.calls() == 0 {
                 tokio::task::yield_now().await;
             }
-            // To the provider it is the same request, but it does not share the flight of one that
-            // the cache may answer.
+            // The provider gets an equal request, but this one must not join a flight that the
+            // cache may answer.
             world.grants.access_token(&world.grant, &request("mail.read").forced()).await
         }
     });
@@ -177,7 +177,7 @@ async fn a_rotated_refresh_token_survives_a_store_that_is_down() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_store_is_dropped_after_a_sign_out() {
+async fn an_unsaved_record_is_dropped_after_a_sign_out() {
     let world = World::new();
     world.store.failing_saves.store(6, SeqCst);
     assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
@@ -187,7 +187,7 @@ async fn what_waits_for_the_store_is_dropped_after_a_sign_out() {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_store_gives_way_to_a_newer_record() {
+async fn an_unsaved_record_yields_to_a_newer_one() {
     let world = World::new();
     world.store.failing_saves.store(4, SeqCst);
     assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
@@ -198,7 +198,7 @@ async fn what_waits_for_the_store_gives_way_to_a_newer_record() {
 }
 
 #[tokio::test]
-async fn a_renewal_whose_failure_cannot_be_stored_does_not_hammer_the_provider() {
+async fn a_failed_renewal_that_cannot_be_stored_is_not_repeated_at_once() {
     let world = World::new();
     world.clock.advance(seconds(4000));
     world.store.failing_saves.store(usize::MAX, SeqCst);
@@ -210,7 +210,7 @@ async fn a_renewal_whose_failure_cannot_be_stored_does_not_hammer_the_provider()
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_be_read_fails_and_nothing_is_asked() {
+async fn an_unreadable_store_fails_without_a_request() {
     let world = World::new();
     world.store.failing_loads.store(2, SeqCst);
     assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
@@ -223,7 +223,7 @@ async fn a_store_that_cannot_be_read_fails_and_nothing_is_asked() {
 
 // C-143: access_token missing or not a string
 #[tokio::test]
-async fn an_answer_without_an_access_token_still_brings_its_refresh_token() {
+async fn the_refresh_token_of_an_answer_without_an_access_token_is_stored() {
     let world = World::new();
     world.provider.next(|mut answer| {
         answer.issued.access_token = None;

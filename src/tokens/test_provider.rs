@@ -25,24 +25,24 @@ use crate::{
     single_flight::Order,
 };
 
-/// Changes an answer, or refuses.
+/// Changes an answer, or turns it into an error.
 type Answer = Box<dyn FnOnce(Refreshed) -> Result<Refreshed, Error> + Send>;
 
 /// A provider that rotates refresh tokens and revokes the grant when an old one is used again.
 pub(super) struct FakeProvider {
     clock: ManualClock,
-    /// Opened: calls are answered at once. Closed: each waits for a permit.
+    /// `None`: calls are answered at once. Otherwise each call waits for a permit.
     pub(super) gate: Option<Semaphore>,
     valid: Mutex<HashSet<String>>,
     pub(super) reused: AtomicBool,
     pub(super) calls: AtomicUsize,
     inside: AtomicUsize,
-    /// The most requests that were answered at the same time.
+    /// The greatest number of concurrent requests.
     pub(super) most_inside: AtomicUsize,
     pub(super) requests: Mutex<Vec<RefreshRequest>>,
     answers: Mutex<VecDeque<Answer>>,
     pub(super) rotates: AtomicBool,
-    /// Whether requests need not wait for each other.
+    /// Whether requests may run at the same time.
     pub(super) at_once: AtomicBool,
 }
 
@@ -82,7 +82,7 @@ impl FakeProvider {
         self.valid.lock().unwrap().contains(refresh_token.expose())
     }
 
-    /// The next answer that has none yet is changed by this.
+    /// Changes the next answer that no earlier call of this method changes.
     pub(super) fn next(
         &self,
         answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static,
@@ -99,7 +99,7 @@ impl FakeProvider {
     }
 }
 
-/// The provider's work on one request, over also when it panics.
+/// Counts one running request, and its end even after a panic.
 struct Inside<'a>(&'a AtomicUsize);
 
 impl Drop for Inside<'_> {

@@ -28,7 +28,7 @@ use crate::{
     single_flight::{Task, Tasks, Tokio},
 };
 
-/// Lets every other task go first, once.
+/// Lets every other task run once before this one.
 #[derive(Default)]
 pub(super) struct Step(bool);
 
@@ -44,14 +44,14 @@ impl Future for Step {
     }
 }
 
-/// A store in which every call is a step of its own.
+/// A store in which every call yields to other tasks.
 #[derive(Default)]
 pub(super) struct FakeStore {
     records: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     sessions: Mutex<HashSet<i128>>,
-    /// What was ever stored, to see that nobody saw it before.
+    /// All records that were ever stored, to check that no caller got a token before that.
     history: Mutex<Vec<Arc<GrantRecord>>>,
-    /// Loads answer with what was there before the last save, so often.
+    /// The number of loads that still return the record before the last save.
     pub(super) stale_loads: AtomicUsize,
     before: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
     pub(super) failing_loads: AtomicUsize,
@@ -66,7 +66,7 @@ impl fmt::Debug for FakeStore {
     }
 }
 
-/// Takes one from the counter, if there is one.
+/// Decrements the counter; `false` if it is zero.
 fn take(counter: &AtomicUsize) -> bool {
     counter.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
 }
@@ -100,12 +100,12 @@ impl FakeStore {
         self.history.lock().unwrap().iter().any(stored)
     }
 
-    /// Loses the grant's record, as a store that evicts does.
+    /// Removes the grant's record, like a store that evicts.
     pub(super) fn evict(&self, grant: &GrantRef) {
         self.records.lock().unwrap().remove(&grant.id());
     }
 
-    /// What a sign-out does.
+    /// Removes the records as a sign-out does.
     pub(super) async fn sign_out(&self, grant: &GrantRef) {
         self.sessions.lock().unwrap().remove(&grant.session());
         Step::default().await;
@@ -164,12 +164,12 @@ impl GrantStore for FakeStore {
     }
 }
 
-/// A lock for two processes, with what goes wrong with locks.
+/// A lock for two processes, with the failures of real locks.
 #[derive(Debug, Default)]
 pub(super) struct FakeLock {
     owner: Mutex<Option<String>>,
     pub(super) failing: AtomicBool,
-    /// The next time the lock is taken, its answer is lost.
+    /// Whether the answer is lost when the lock is taken the next time.
     pub(super) loses_answer: AtomicBool,
     pub(super) log: Mutex<Vec<&'static str>>,
 }
@@ -230,7 +230,7 @@ impl RefreshLock for FakeLock {
     }
 }
 
-/// Tokio, with pauses that only let the others go first; their lengths are kept.
+/// Tokio, with pauses that only yield to other tasks; their lengths are recorded.
 #[derive(Debug, Default)]
 pub(super) struct Hasty(pub(super) Mutex<Vec<Duration>>);
 
@@ -273,7 +273,7 @@ pub(super) fn request(scopes: &str) -> TokenRequest {
     TokenRequest::new([scopes]).unwrap()
 }
 
-/// One session, signed in at [`START`] with `openid api.read`, whose tokens live an hour.
+/// One session, signed in at [`START`] with `openid api.read`. Its tokens are valid for an hour.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) clock: ManualClock,
@@ -289,7 +289,7 @@ impl World {
         Self::with(|_| {}, None, SessionEnd::OwnLimits)
     }
 
-    /// A provider that answers only when its gate has a permit.
+    /// A world whose provider answers only when its gate has a permit.
     pub(super) fn gated() -> Self {
         Self::with(|provider| provider.gate = Some(Semaphore::new(0)), None, SessionEnd::OwnLimits)
     }
@@ -317,12 +317,12 @@ impl World {
         world
     }
 
-    /// Signs in with what `change` makes of the usual answer.
+    /// Signs in with the usual answer, changed by `change`.
     pub(super) fn sign_in(&self, grant: &GrantRef, change: impl FnOnce(&mut Issued)) {
         sign_in(&self.store, &self.provider, grant, self.clock.now(), change);
     }
 
-    /// Lets all background tasks come to their end.
+    /// Waits until all background tasks have finished.
     pub(super) async fn settled(&self) {
         while self.grants.is_busy() {
             tokio::task::yield_now().await;

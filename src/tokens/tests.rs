@@ -1,5 +1,4 @@
-//! Access tokens through [`Grants`]: what the cache answers, what the provider is asked, and who
-//! waits for whom.
+//! Access tokens through [`Grants`]: the cache, the requests to the provider, and waiting callers.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -12,12 +11,12 @@ use crate::{
     secret::Secret,
 };
 
-/// The kind of the failure to get a token.
+/// The kind of the error of a token request.
 async fn failure(world: &World, scopes: &str) -> ErrorKind {
     world.token(scopes).await.unwrap_err().kind()
 }
 
-/// The usual answer with other lives.
+/// The usual answer with other lifetimes.
 fn lives(
     expires_in: u64,
     refresh_in: Option<u64>,
@@ -29,11 +28,11 @@ fn lives(
     }
 }
 
-// What the cache answers.
+// Answers from the cache.
 
 // MSAL-072: Authorization-code response holds a refresh token; it is handled
 #[tokio::test]
-async fn what_the_sign_in_brought_is_kept_and_served_without_a_call() {
+async fn the_token_of_the_sign_in_is_served_without_a_request() {
     let world = World::new();
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
     for scopes in ["openid api.read", "api.read openid", "api.read", ""] {
@@ -60,7 +59,7 @@ async fn scopes_in_another_order_are_the_same_request() {
 #[tokio::test]
 async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
     let world = World::new();
-    // The same person is somebody else there.
+    // The same person has other identifiers there.
     world.provider.next(|mut answer| {
         answer.identity = Some(Ok(identity(
             Person { tid: Some("other".into()), sub: "guest".into(), ..ada() },
@@ -96,7 +95,7 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
 // MSAL-050: Requested scope `invalid_scope`, response scope `valid_scope1 valid_scope2`; the same
 //   request is made again
 #[tokio::test]
-async fn a_token_with_less_than_was_asked_for_answers_the_same_request_and_names_what_is_missing() {
+async fn a_token_with_fewer_scopes_answers_the_same_request_and_lists_the_missing_ones() {
     let world = World::new();
     world.provider.next(granting("valid1 valid2"));
     for _ in 0..3 {
@@ -111,14 +110,14 @@ async fn a_token_with_less_than_was_asked_for_answers_the_same_request_and_names
         (token.source(), token.missing_scopes().count(), world.provider.calls()),
         (TokenSource::Cache, 0, 1)
     );
-    // Another request for the same right is another request.
+    // A different request for the same right has its own cache entry.
     world.provider.next(granting("valid1"));
     let token = world.token("invalid valid1").await.unwrap();
     assert_eq!(
         (token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()),
         (vec!["invalid"], 2)
     );
-    // When it is due the provider is asked again, and what it grants then counts.
+    // A refresh that is due sends the request again, and the newly granted scopes apply.
     world.clock.advance(seconds(3600 - 300));
     let token = world.token("invalid").await.unwrap();
     assert_eq!(
@@ -137,10 +136,10 @@ fn granting(
     }
 }
 
-/// Of the sign-in and of a refresh: whatever a provider calls what it granted, the same request is
-/// answered until it is due.
+/// After the sign-in and after a refresh: whatever the names of the granted scopes, the token
+/// answers the same request until a refresh is due.
 #[tokio::test]
-async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
+async fn renamed_scopes_do_not_cause_a_refresh_at_every_request() {
     for granted in ["", "API.READ", "urn:something-else", "api.read,openid", "openid other"] {
         let world = World::new();
         world.sign_in(&world.grant, |issued| issued.scope = Some(granted.into()));
@@ -161,8 +160,7 @@ async fn a_provider_with_names_of_its_own_is_not_asked_at_every_request() {
     }
 }
 
-/// What the sign-in asked for is served by its token also for a part of it, where nothing else
-/// could be had.
+/// Without a refresh token, the token of the sign-in also answers requests for some of its scopes.
 #[tokio::test]
 async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
     for (granted, served) in
@@ -192,8 +190,8 @@ async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
     }
 }
 
-/// At Microsoft a code for several resources is redeemed for the first: its token is no token of
-/// the others.
+/// Microsoft redeems a code with several resources for the first one: its token does not answer
+/// requests for the others.
 #[tokio::test]
 async fn a_token_of_one_resource_never_answers_for_another() {
     let world = World::new();
@@ -233,7 +231,7 @@ async fn an_empty_scope_grants_nothing() {
     );
 }
 
-// When the provider is asked.
+// Requests to the provider.
 
 // MSAL-060: Token with `expires_in=60`; silent call
 // MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
@@ -355,7 +353,7 @@ async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_on
 
 // C-239: no refresh token in the session
 #[tokio::test]
-async fn without_a_refresh_token_the_provider_is_not_asked() {
+async fn without_a_refresh_token_no_request_is_sent() {
     for none in [None, Some(Secret::from(""))] {
         let world = World::new();
         world.sign_in(&world.grant, |issued| {
@@ -380,7 +378,7 @@ async fn without_a_refresh_token_the_provider_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_lost_grant_is_told_from_a_session_that_is_over() {
+async fn a_lost_grant_differs_from_an_ended_session() {
     let world = World::new();
     world.store.evict(&world.grant);
     assert_eq!(failure(&world, "api.read").await, ErrorKind::NoRefreshToken);
@@ -394,7 +392,7 @@ async fn a_lost_grant_is_told_from_a_session_that_is_over() {
 // MSAL-129: 400 (invalid_grant / interaction_required), no Retry-After; identical request within 60
 //   s
 #[tokio::test]
-async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute() {
+async fn a_refused_scope_keeps_the_session_and_is_not_requested_for_a_minute() {
     for kind in [ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
         let world = World::new();
         world.provider.next_fails(kind, provider_error(kind.reason()));
@@ -404,7 +402,7 @@ async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute()
         assert_eq!(world.provider.calls(), 1);
         assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
         assert!(world.store.is_signed_in(&world.grant));
-        // Other scopes or other claims are another request; force is not.
+        // Other scopes or claims make another request; `forced` does not.
         let forced = request("mail.read").forced();
         assert_eq!(
             world.grants.access_token(&world.grant, &forced).await.unwrap_err().kind(),
@@ -427,7 +425,7 @@ async fn a_refused_scope_keeps_the_session_and_is_not_asked_again_for_a_minute()
 // MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
 // MSAL-130: Retry-After absent on 429/5xx, or huge
 #[tokio::test]
-async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_hour() {
+async fn the_pause_is_retry_after_or_five_seconds_and_at_most_an_hour() {
     for (asked, pause) in [(None, 5), (Some(1), 1), (Some(100_000), 3600)] {
         let world = World::new();
         let refusal = ProviderError {
@@ -447,7 +445,7 @@ async fn the_pause_is_what_the_provider_asks_for_or_five_seconds_and_at_most_an_
 
 // MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
 // MSAL-130: Retry-After absent on 429/5xx, or huge
-/// A provider that keeps failing is asked less and less often, until it answers again.
+/// The pause grows with each failure in a row, until the provider answers again.
 #[tokio::test]
 async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
     for (asked, pauses) in
@@ -478,7 +476,7 @@ async fn the_pause_grows_with_every_failure_in_a_row_up_to_a_minute() {
 
 // MSAL-129: 400 (invalid_grant / interaction_required), no Retry-After; identical request within 60
 //   s
-/// A refusal is one for a minute, however often it is repeated.
+/// A refusal is cached for a minute, however often it is repeated.
 #[tokio::test]
 async fn the_pause_after_a_refusal_does_not_grow() {
     let world = World::new();
@@ -494,7 +492,7 @@ async fn the_pause_after_a_refusal_does_not_grow() {
 
 // C-444: clock jumps back 10 min
 #[tokio::test]
-async fn a_clock_that_jumps_back_prolongs_no_pause() {
+async fn a_clock_that_was_set_back_prolongs_no_pause() {
     let world = World::new();
     world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     assert_eq!(failure(&world, "mail.read").await, ErrorKind::ProviderUnreachable);
@@ -505,7 +503,7 @@ async fn a_clock_that_jumps_back_prolongs_no_pause() {
 }
 
 #[tokio::test]
-async fn a_session_whose_grant_is_over_is_over_also_if_the_store_did_not_delete_it() {
+async fn a_session_with_a_revoked_grant_ends_even_if_the_store_cannot_delete_it() {
     for late in [3601, 4000] {
         let world = World::new();
         world.clock.advance(seconds(late));
@@ -532,7 +530,7 @@ async fn a_new_refresh_token_takes_the_place_of_the_old_one_which_is_never_sent_
     let world = World::new();
     world.token("a").await.unwrap();
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
-    // Another reads what a lagging store had before.
+    // A second process reads an older record from a store that lags.
     world.store.stale_loads.store(2, SeqCst);
     world.token("b").await.unwrap();
     assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-2"));
@@ -556,7 +554,7 @@ async fn an_answer_without_a_refresh_token_leaves_the_present_one() {
 }
 
 #[tokio::test]
-async fn an_answer_about_somebody_else_ends_the_session_and_gives_nothing_away() {
+async fn an_answer_about_another_person_ends_the_session_and_discloses_nothing() {
     let changes: [fn(&mut Person); 4] = [
         |person| person.iss.push('x'),
         |person| person.sub.make_ascii_uppercase(),
@@ -580,7 +578,7 @@ async fn an_answer_about_somebody_else_ends_the_session_and_gives_nothing_away()
 }
 
 #[tokio::test]
-async fn identifiers_that_are_missing_are_no_contradiction() {
+async fn missing_identifiers_do_not_contradict() {
     let world = World::new();
     world.provider.next(|mut answer| {
         answer.identity = Some(Ok(identity(
