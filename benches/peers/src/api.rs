@@ -15,10 +15,15 @@ use crate::{
 
 /// Callers with so many tokens, each of which was verified before.
 pub async fn remembered(provider: &Provider) -> Fallible<Runner> {
-    let runner = runner(provider, ApiLayer::new(config(provider)?))?;
+    let runner = unknown(provider)?;
     // Each is verified once.
     runner.batch(provider.tokens().len() as u64).await;
     Ok(runner)
+}
+
+/// Callers with so many tokens, none of which was verified yet.
+pub fn unknown(provider: &Provider) -> Fallible<Runner> {
+    runner(provider, ApiLayer::new(config(provider)?))
 }
 
 /// A caller whose token is verified with every request, because none is remembered.

@@ -2,6 +2,7 @@
 //! used otherwise. `benches/run` is the way in.
 
 pub mod api;
+pub mod api_peers;
 pub mod app;
 pub mod browser;
 pub mod controls;

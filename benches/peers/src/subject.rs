@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use tokio::sync::OnceCell;
 
 use crate::{
-    api,
+    api, api_peers,
     app::{Fallible, Runner},
     controls, ours, peers,
     provider::Provider,
@@ -64,6 +64,8 @@ enum Kind {
     Api(usize),
     /// An API that verifies the token with each request.
     ApiNew,
+    OauthResourceServer,
+    TowerOauth2ResourceServer,
     TowerSessions,
     AxumLogin,
     AxumOidc,
@@ -233,6 +235,22 @@ pub const SUBJECTS: &[Subject] = &[
         requests: (20, 120),
         ..subject("api-new", "an API: a new RS256 token", Kind::ApiNew)
     },
+    Subject {
+        requests: (20, 120),
+        ..subject(
+            "oauth-resource-server",
+            "an API: oauth-resource-server 0.4",
+            Kind::OauthResourceServer,
+        )
+    },
+    Subject {
+        requests: (20, 120),
+        ..subject(
+            "tower-oauth2-resource-server",
+            "an API: tower-oauth2-resource-server 0.12",
+            Kind::TowerOauth2ResourceServer,
+        )
+    },
     subject(PEER, "tower-sessions 0.14, one get of the user", Kind::TowerSessions),
     subject("axum-login", "axum-login 0.18", Kind::AxumLogin),
     Subject {
@@ -270,6 +288,12 @@ impl Subject {
             }
             Kind::Api(tokens) => api::remembered(&*stage.with_tokens(tokens)?).await,
             Kind::ApiNew => api::new(&*stage.with_tokens(1)?).await,
+            Kind::OauthResourceServer => {
+                api_peers::oauth_resource_server(&*stage.with_tokens(1)?).await
+            }
+            Kind::TowerOauth2ResourceServer => {
+                api_peers::tower_oauth2_resource_server(&*stage.with_tokens(1)?).await
+            }
             Kind::TowerSessions => peers::tower_sessions().await,
             Kind::AxumLogin => peers::axum_login().await,
             Kind::AxumOidc => peers::axum_oidc(stage.issuer().await?).await,

@@ -20,6 +20,7 @@ use axum::{
     routing::get,
 };
 use peers::{
+    api,
     app::{self, Fallible, PATH},
     browser, ours,
     provider::{self, Provider},
@@ -34,6 +35,8 @@ use tower_identity::{
 const REMEMBERED: usize = 10_000;
 const USERS: usize = 2_000;
 const TOKENS: usize = 100;
+/// Access tokens that an API has verified.
+const VERIFIED: usize = 3_000;
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
@@ -61,7 +64,8 @@ fn live() -> i64 {
 
 fn main() -> Fallible<()> {
     if env::args().nth(1).as_deref() == Some("provider") {
-        return provider::serve(0);
+        let tokens = env::args().nth(2).map_or(Ok(0), |count| count.parse())?;
+        return provider::serve(tokens);
     }
     app::runtime()?.block_on(measure())
 }
@@ -89,6 +93,13 @@ async fn measure() -> Fallible<()> {
     fetch(&layer, &cookie, 1..TOKENS + 1).await?;
     let token = (live() - before) / TOKENS as i64;
 
+    let callers = Provider::with_tokens(2 * VERIFIED)?;
+    let api = api::unknown(&callers)?;
+    api.batch(VERIFIED as u64).await;
+    let before = live();
+    api.batch(VERIFIED as u64).await;
+    let verified = (live() - before) / VERIFIED as i64;
+
     let row = |about: &str, bytes: i64| vec![about.to_owned(), number(bytes)];
     println!("\nBytes with the default store\n");
     table::print(
@@ -103,6 +114,7 @@ async fn measure() -> Fallible<()> {
                 "a further access token, sealed and decoded, beside its own text",
                 token - 2 * http.access_token.load(Relaxed) as i64,
             ),
+            row("an API: an access token that was verified", verified),
         ],
     );
     Ok(())
