@@ -346,7 +346,7 @@ impl DevProviderBuilder {
             rotation: self.rotation,
             access_token_format: self.access_token_format,
             stand_in: None,
-            automatic: Shelf::default(),
+            automatic: BoundedMap::default(),
             refused_consents: 0,
             switches: Switches::default(),
             spoils: Spoils::default(),

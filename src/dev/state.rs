@@ -248,7 +248,7 @@ pub(super) struct State {
     /// The ID of the user who answers pages automatically.
     pub(super) stand_in: Option<String>,
     /// The browsers whose pages are answered automatically, each with the id of its user.
-    pub(super) automatic: Shelf<String>,
+    pub(super) automatic: BoundedMap<String>,
     /// How many of the next consents are declined instead of given automatically.
     pub(super) refused_consents: usize,
     pub(super) switches: Switches,

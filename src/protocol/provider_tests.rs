@@ -9,6 +9,7 @@ use crate::{
     authority::B2cPolicies,
     clock::ManualClock,
     config::{Algorithm, ClientCredential},
+    error::ProviderError,
     protocol::{
         callback::CallbackParameters,
         http::HttpError,
