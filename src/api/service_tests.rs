@@ -398,6 +398,42 @@ async fn at_entra_a_token_has_a_scope_or_an_app_role() {
     }
 }
 
+/// As Keycloak 26 writes them: `sub` is a user in either, and only a service account's session has
+/// notes about its client.
+#[tokio::test]
+async fn a_service_account_of_keycloak_is_an_application_and_a_person_with_its_name_is_none() {
+    let api = Api::plain();
+    let account = json!({
+        "typ": "Bearer", "azp": "app", "sub": "4d0d4b7e-1f6c-4a6e-9d0a-0c1ce1f3b1a1", "jti": "1",
+        "preferred_username": "service-account-app", "client_id": "app",
+        "clientHost": "10.0.0.7", "clientAddress": "10.0.0.7",
+    });
+    let kind = async |more: Value, without: &[&str]| {
+        let token = token(|claims| {
+            claims.as_object_mut().unwrap().remove("client_id");
+            merge(claims, &account);
+            merge(claims, &more);
+            for name in without {
+                claims.as_object_mut().unwrap().remove(*name);
+            }
+        });
+        api.takes(&token).await.split(' ').next().unwrap().to_owned()
+    };
+    assert_eq!(kind(json!({}), &[]).await, "application");
+    assert_eq!(kind(json!({"clientId": "app"}), &["client_id"]).await, "application", "before 24");
+    for (more, without) in [
+        (json!({}), &["clientHost", "client_id"][..]),
+        (json!({}), &["clientHost"]),
+        (json!({"preferred_username": "ada"}), &[]),
+        (json!({"preferred_username": "service-account-other"}), &[]),
+        (json!({"preferred_username": null}), &[]),
+        (json!({"client_id": "other"}), &[]),
+        (json!({}), &["azp"]),
+    ] {
+        assert_eq!(kind(more.clone(), without).await, "person", "{more} {without:?}");
+    }
+}
+
 /// The whole token finds what is remembered, and never a part of it.
 #[tokio::test]
 async fn a_token_with_anything_changed_is_another_token() {

@@ -200,10 +200,28 @@ pub(super) fn elsewhere(
         (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
         (Some(_), None) => false,
     };
+    let is_itself = is_itself || is_service_account(claims, application);
     Ok(if is_itself || text(claims, "gty")?.as_deref() == Some("client-credentials") {
         CallerKind::Application
     } else {
         CallerKind::Person
+    })
+}
+
+/// Whether the token is of a service account of Keycloak, whose `sub` is a user of its own.
+///
+/// The name of that user alone does not decide, because a person could choose it. The session of a
+/// service account has notes about the client besides, which a person's session never has.
+fn is_service_account(claims: &Object, application: Option<&str>) -> bool {
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str);
+    let noted = claim("clientId").or_else(|| claim("client_id"));
+    let own_name =
+        claim("preferred_username").and_then(|name| name.strip_prefix("service-account-"));
+    application.zip(own_name).is_some_and(|(id, own_name)| {
+        own_name.eq_ignore_ascii_case(id)
+            && claim("azp") == Some(id)
+            && noted == Some(id)
+            && claim("clientHost").is_some()
     })
 }
 
