@@ -1,6 +1,7 @@
 //! The body of a message: that of the inner service or of the client, or our own bytes.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -17,26 +18,34 @@ pin_project! {
     #[derive(Debug)]
     pub struct IdentityBody<B> {
         #[pin]
-        inner: Option<B>,
-        own: Option<Bytes>,
+        content: Content<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = ContentProjection]
+    enum Content<B> {
+        Inner { #[pin] body: B },
+        /// What is left of it.
+        Own { body: Bytes },
     }
 }
 
 impl<B> IdentityBody<B> {
     pub(crate) fn inner(body: B) -> Self {
-        Self { inner: Some(body), own: None }
+        Self { content: Content::Inner { body } }
     }
 
     pub(crate) fn own(body: impl Into<Bytes>) -> Self {
-        let body = body.into();
-        Self { inner: None, own: (!body.is_empty()).then_some(body) }
+        Self { content: Content::Own { body: body.into() } }
     }
 }
 
 /// The empty body: layers that answer by themselves, such as a time limit, ask for it.
 impl<B> Default for IdentityBody<B> {
     fn default() -> Self {
-        Self { inner: None, own: None }
+        Self::own(Bytes::new())
     }
 }
 
@@ -51,24 +60,24 @@ where
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        match this.inner.as_pin_mut() {
-            Some(inner) => inner.poll_frame(context),
-            None => Poll::Ready(this.own.take().map(|bytes| Ok(Frame::data(bytes)))),
+        match self.project().content.project() {
+            ContentProjection::Inner { body } => body.poll_frame(context),
+            ContentProjection::Own { body } if body.is_empty() => Poll::Ready(None),
+            ContentProjection::Own { body } => Poll::Ready(Some(Ok(Frame::data(mem::take(body))))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Some(inner) => inner.is_end_stream(),
-            None => self.own.is_none(),
+        match &self.content {
+            Content::Inner { body } => body.is_end_stream(),
+            Content::Own { body } => body.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
-            Some(inner) => inner.size_hint(),
-            None => SizeHint::with_exact(self.own.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        match &self.content {
+            Content::Inner { body } => body.size_hint(),
+            Content::Own { body } => SizeHint::with_exact(body.len() as u64),
         }
     }
 }

@@ -155,26 +155,29 @@ pub(crate) enum PageInView {
 
 impl RequestSummary {
     /// Copies nothing but references.
-    pub(crate) fn of(
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        cross_site: &CrossSiteRules,
-    ) -> Self {
-        Self::of_page(method, uri.path_and_query(), headers, cross_site)
+    pub(crate) fn of<B>(request: &Request<B>, rules: &CrossSiteRules) -> Self {
+        Self::new(request.method(), request.uri(), request.extensions(), request.headers(), rules)
     }
 
-    /// The same, where only path and query are known of the address.
-    pub(crate) fn of_page(
+    /// The same, of the head of a request.
+    pub(crate) fn of_parts(parts: &Parts, rules: &CrossSiteRules) -> Self {
+        Self::new(&parts.method, &parts.uri, &parts.extensions, &parts.headers, rules)
+    }
+
+    fn new(
         method: &Method,
-        page: Option<&PathAndQuery>,
+        uri: &Uri,
+        extensions: &Extensions,
         headers: &HeaderMap,
         cross_site: &CrossSiteRules,
     ) -> Self {
         let shape = ShapeHeaders::of(headers);
         let client = shape.client_kind(method, headers);
         let page = match client {
-            ClientKind::Navigation => page.cloned().map(PageInView::Opened),
+            ClientKind::Navigation => {
+                let page = original_uri(uri, extensions).path_and_query();
+                page.cloned().map(PageInView::Opened)
+            }
             _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
         };
         let is_checked = has_effects(method, shape.upgrade) && cross_site.is_refused();
@@ -304,7 +307,9 @@ mod tests {
     fn the_telling_headers_tell_all() {
         let rules = CrossSiteRules::trusting(&["https://app.example"]);
         let ours = |method: &Method, headers: &HeaderMap| {
-            format!("{:?}", RequestSummary::of(method, &Uri::from_static("/a?b"), headers, &rules))
+            let mut request = Request::builder().method(method).uri("/a?b").body(()).unwrap();
+            request.headers_mut().clone_from(headers);
+            format!("{:?}", RequestSummary::of(&request, &rules))
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],

@@ -10,6 +10,7 @@ use super::{
     routes::{Route, route},
 };
 use crate::{
+    clock::UnixTime,
     error::Error,
     http_message::RequestSummary,
     session::{Peek, RequestCookies, Roll, Session},
@@ -69,7 +70,7 @@ impl Flow {
     /// not known whether a user is signed in.
     pub(super) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
         let now = self.clock.now();
-        let Some(session) = self.present(cookies).await? else { return Ok(Admission::Out) };
+        let Some(session) = self.present(cookies, now).await? else { return Ok(Admission::Out) };
         let roll = self.sessions.roll(&session, now);
         Ok(Admission::In(session, roll))
     }
@@ -79,7 +80,7 @@ impl Flow {
         self.sessions.confirm(roll, self.clock.now()).await
     }
 
-    /// The session of a request, with the claims of now.
+    /// The session of a request, with the claims of `now`.
     ///
     /// # Errors
     ///
@@ -87,8 +88,8 @@ impl Flow {
     pub(super) async fn present(
         &self,
         cookies: &RequestCookies<'_>,
+        now: UnixTime,
     ) -> Result<Option<Arc<Session>>, Error> {
-        let now = self.clock.now();
         match self.sessions.load(cookies, now).await? {
             // Boxed so that a session with fresh claims does not pay for the size of a renewal.
             Some(due) if due.renewal_due(now) => Box::pin(self.renew(cookies, due)).await,

@@ -29,7 +29,8 @@ impl Flow {
             );
             return Reply::failed(Error::new(ErrorKind::CrossSite, detail), None);
         }
-        let session = match self.present(&head.cookies).await {
+        let now = self.clock.now();
+        let session = match self.present(&head.cookies, now).await {
             Ok(session) => session,
             Err(error) => return Reply::failed(error, None),
         };
@@ -41,7 +42,7 @@ impl Flow {
                 let user: Map<_, _> = settings.claims().filter_map(claim).collect();
                 json!({
                     "user": user,
-                    "expires_in": session.ends().since(self.clock.now()).as_secs(),
+                    "expires_in": session.ends().since(now).as_secs(),
                     "sign_in": sign_in,
                     "sign_out": self.config.external_path(&self.config.paths().logout),
                 })

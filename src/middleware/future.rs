@@ -18,7 +18,7 @@ use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
     error::Error,
-    http_message::{BoxedResponse, Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
+    http_message::{Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
     session::{Roll, Session},
 };
 
@@ -37,9 +37,17 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
-        Deciding { future: BoxedResponse<IdentityBody<R>, E> },
+        Deciding { future: Pin<Box<dyn Future<Output = Result<Decided<F, R>, E>> + Send>> },
         Api { #[pin] future: ApiFuture<F, R, E> },
     }
+}
+
+/// The outcome of a decision that had to wait for something.
+pub(super) enum Decided<F, R> {
+    /// The response is ready.
+    Answered(Response<IdentityBody<R>>),
+    /// The inner service was called.
+    Called { inner: F, shared: Arc<Shared>, pending: Pending },
 }
 
 /// What is known of a request while the inner service answers it.
@@ -80,7 +88,7 @@ impl<F, R, E> ResponseFuture<F, R, E> {
     }
 
     pub(super) fn deciding(
-        future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
+        future: impl Future<Output = Result<Decided<F, R>, E>> + Send + 'static,
     ) -> Self {
         Self { state: State::Deciding { future: Box::pin(future) } }
     }
@@ -97,7 +105,14 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project().state.project() {
-                StateProjection::Deciding { future } => return future.as_mut().poll(context),
+                StateProjection::Deciding { future } => {
+                    match ready!(future.as_mut().poll(context))? {
+                        Decided::Answered(response) => return Poll::Ready(Ok(response)),
+                        Decided::Called { inner, shared, pending } => {
+                            State::Calling { inner, shared, pending }
+                        }
+                    }
+                }
                 StateProjection::Api { future } => return future.poll(context),
                 StateProjection::Calling { inner, shared, pending } => {
                     let mut response = ready!(inner.poll(context))?;
@@ -105,10 +120,13 @@ where
                         return Poll::Ready(Ok(response.map(IdentityBody::inner)));
                     };
                     let shared = Arc::clone(shared);
-                    Box::pin(async move { Ok(shared.finish(response, follow_up).await) })
+                    let finished = async move {
+                        Ok(Decided::Answered(shared.finish(response, follow_up).await))
+                    };
+                    State::Deciding { future: Box::pin(finished) }
                 }
             };
-            self.set(Self { state: State::Deciding { future: next } });
+            self.set(Self { state: next });
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
-    http_message::{BoxedResponse, Challenge, original_uri, take_ready},
+    http_message::{BoxedResponse, Challenge, take_ready},
     strings::StringList,
     user::{Groups, User},
 };
@@ -273,8 +273,7 @@ async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<Use
         .iter()
         .map(|value| (http::header::COOKIE, value.clone()))
         .collect();
-    let uri = original_uri(request.uri(), request.extensions());
-    let summary = lazy.summary(request.method(), uri.path_and_query(), request.headers());
+    let summary = lazy.summary(request);
     let found = lazy.look(summary, &cookies).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Method, Request, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, Request, request::Parts, uri::PathAndQuery};
 
 use super::{admit::Admission, flow::Flow};
 use crate::{
     client::AppTokens,
     error::Error,
-    http_message::{RequestSummary, original_uri},
+    http_message::RequestSummary,
     session::{Roll, Session},
     user::User,
 };
@@ -29,7 +29,7 @@ use crate::{
 ///     let Some(lazy) = request.extensions().get::<LazyUser>().cloned() else {
 ///         return Ok("Hello".into());
 ///     };
-///     let user = lazy.user(request.headers()).await?;
+///     let user = lazy.user(request).await?;
 ///     Ok(user.map_or("Hello".into(), |user| format!("Hello {}", user.display_name())))
 /// }
 /// ```
@@ -40,7 +40,7 @@ pub struct LazyUser(Arc<Lazy>);
 
 struct Lazy {
     flow: Arc<Flow>,
-    method: Method,
+    /// The page, where every page is public by default: it may be one that does not exist.
     page: Option<PathAndQuery>,
     /// The whole head, where the application hears of ends of sessions.
     head: Option<Arc<Parts>>,
@@ -58,30 +58,34 @@ pub(super) struct Seen {
 }
 
 impl LazyUser {
-    /// Most requests to public paths end without a question, so it keeps what a question needs and
-    /// nothing else.
-    pub(super) fn new<B>(flow: Arc<Flow>, request: &Request<B>, head: Option<Arc<Parts>>) -> Self {
-        let page = original_uri(request.uri(), request.extensions()).path_and_query().cloned();
+    /// Most requests to public paths end without a look-up, so nothing of the request is kept
+    /// unless `page` or `head` is needed.
+    pub(super) fn new<B>(
+        flow: Arc<Flow>,
+        request: &Request<B>,
+        page: Option<PathAndQuery>,
+        head: Option<Arc<Parts>>,
+    ) -> Self {
         let is_cross_site = flow.config.cross_site().accepts_at(request.uri().path());
-        let (method, seen) = (request.method().clone(), OnceLock::new());
-        Self(Arc::new(Lazy { flow, method, page, head, is_cross_site, seen }))
+        Self(Arc::new(Lazy { flow, page, head, is_cross_site, seen: OnceLock::new() }))
     }
 
-    /// What the layer keeps of the request that this handle came with.
-    pub(super) fn summary(
-        &self,
-        method: &Method,
-        page: Option<&PathAndQuery>,
-        headers: &HeaderMap,
-    ) -> RequestSummary {
-        RequestSummary::of_page(method, page, headers, self.0.flow.config.cross_site())
+    /// The summary of the request that this handle came with.
+    pub(super) fn summary<B>(&self, request: &Request<B>) -> RequestSummary {
+        RequestSummary::of(request, self.0.flow.config.cross_site())
     }
 
-    /// The signed-in user, by the session cookie of the request that this handle came with. Looks
-    /// only once.
+    /// The same, of the head of the request.
+    #[cfg(feature = "axum")]
+    pub(super) fn summary_of(&self, parts: &Parts) -> RequestSummary {
+        RequestSummary::of_parts(parts, self.0.flow.config.cross_site())
+    }
+
+    /// The signed-in user, by the session cookie of `request`, which is the one that this handle
+    /// came with. Only the first call looks it up.
     ///
-    /// `headers` are all of that request: beside the cookie they say what its sender understands,
-    /// should an [`Error`] of this person's tokens become the answer.
+    /// The other headers of the request, its method and its path decide the answer to the client if
+    /// a handler passes on an [`Error`] of this user's tokens.
     ///
     /// # Errors
     ///
@@ -91,13 +95,14 @@ impl LazyUser {
     ///   [`with_cross_site_requests`](crate::IdentityConfig::with_cross_site_requests).
     ///
     /// On a public page both are best treated as signed out.
-    pub async fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Error> {
-        let summary = self.summary(&self.0.method, self.0.page.as_ref(), headers);
-        self.look(summary, headers).await
+    pub fn user<B>(
+        &self,
+        request: &Request<B>,
+    ) -> impl Future<Output = Result<Option<User>, Error>> + Send {
+        self.look(self.summary(request), request.headers())
     }
 
-    /// The same for a guard that has a copy of the cookies alone: `summary` is that of the whole
-    /// request, since the answer to an error of this person's tokens depends on it.
+    /// The same by the cookies alone: `summary` is that of the whole request.
     pub(super) async fn look(
         &self,
         summary: RequestSummary,

@@ -84,10 +84,15 @@ impl Flow {
         }
     }
 
+    /// Whether every page is public that is not declared protected.
+    pub(super) fn is_public_by_default(&self) -> bool {
+        self.config.default_access() == Access::Public
+    }
+
     /// The application has no such page. Where everything is public by default, that is the answer
     /// to a callback at another path than was configured.
     pub(super) fn not_found(&self, page: Option<&PathAndQuery>) {
-        if self.config.default_access() == Access::Public
+        if self.is_public_by_default()
             && !self.logged.astray.load(Ordering::Relaxed)
             && let Some(page) = page
             && let Some(error) = astray(&self.config, &Uri::from(page.clone()))

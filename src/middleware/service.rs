@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::{
     admit::{Admission, Decision},
     flow::Flow,
-    future::{Admitted, FollowUp, Pending, ResponseFuture},
+    future::{Admitted, Decided, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
     placement::nest,
     reply::Reply,
@@ -35,6 +35,7 @@ use crate::{
         BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
         take_ready,
     },
+    session::RequestCookies,
 };
 
 /// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
@@ -68,6 +69,25 @@ impl<S> IdentityService<S> {
     pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
         Self { inner, shared }
     }
+
+    /// Decides on a request that needs more than a look at its head.
+    fn decide<B, R>(
+        &mut self,
+        route: Route,
+        request: Request<B>,
+    ) -> ResponseFuture<S::Future, R, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+        R: Send + 'static,
+    {
+        let (inner, shared) = (take_ready(&mut self.inner), Arc::clone(&self.shared));
+        ResponseFuture::deciding(decide(inner, shared, route, request))
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for IdentityService<S>
@@ -93,40 +113,24 @@ where
         if let Some(api) = self.shared.api.as_ref().filter(|api| api.is_called(&request)) {
             return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
         }
-        let flow = match &self.shared.flow {
-            Ok(flow) => flow,
-            Err(error) => {
-                let summary = RequestSummary::of(
-                    request.method(),
-                    request.uri(),
-                    request.headers(),
-                    &CrossSiteRules::default(),
-                );
-                return refused(Arc::clone(&self.shared), summary, error.clone());
-            }
-        };
+        let Ok(flow) = &self.shared.flow else { return self.decide(Route::Protected, request) };
         let decision = flow.decide(request.method(), request.uri().path(), request.headers());
         if flow.is_place_unknown() {
             place(flow, &decision, request.uri(), request.extensions());
         }
         match decision {
             Decision::Public => {
+                let page = flow.is_public_by_default().then(|| {
+                    original_uri(request.uri(), request.extensions()).path_and_query().cloned()
+                });
                 let head = flow.tells_ends().then(|| head_of(&request));
-                let identity = LazyUser::new(Arc::clone(flow), &request, head);
-                insert(request.extensions_mut(), identity.clone());
-                ResponseFuture::calling(
-                    self.inner.call(request),
-                    Arc::clone(&self.shared),
-                    Pending::Public(identity),
-                )
+                let lazy = LazyUser::new(Arc::clone(flow), &request, page.flatten(), head);
+                insert(request.extensions_mut(), lazy.clone());
+                let inner = self.inner.call(request);
+                ResponseFuture::calling(inner, Arc::clone(&self.shared), Pending::Public(lazy))
             }
             Decision::Admitted(session, roll) => {
-                let summary = RequestSummary::of(
-                    request.method(),
-                    original_uri(request.uri(), request.extensions()),
-                    request.headers(),
-                    flow.config.cross_site(),
-                );
+                let summary = RequestSummary::of(&request, flow.config.cross_site());
                 if let Some(error) = flow.cross_site_refusal(&summary, request.uri().path()) {
                     return refused(Arc::clone(&self.shared), summary, error);
                 }
@@ -134,13 +138,7 @@ where
                 let pending = Pending::Protected(Admitted { session, roll, summary });
                 ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
             }
-            Decision::Ask(route) => ResponseFuture::deciding(decide(
-                take_ready(&mut self.inner),
-                Arc::clone(&self.shared),
-                Arc::clone(flow),
-                route,
-                request,
-            )),
+            Decision::Ask(route) => self.decide(route, request),
         }
     }
 }
@@ -152,10 +150,7 @@ fn refused<F, R: Send + 'static, E: Send + 'static>(
     summary: RequestSummary,
     error: Error,
 ) -> ResponseFuture<F, R, E> {
-    ResponseFuture::deciding(async move {
-        let caller = Caller::of_summary(&summary, None);
-        Ok(shared.renderer.response(&caller, Reply::failed(error, None)))
-    })
+    ResponseFuture::deciding(async move { Ok(shared.refused(&summary, error)) })
 }
 
 /// Puts a value into the extensions of a request.
@@ -201,70 +196,98 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
-/// The longer parts are boxed: this future is moved as a whole for every request whose session is in
-/// a store.
-async fn decide<S, B, R>(
+/// The longer parts are boxed, the inner service's future is handed out, and the request is captured
+/// rather than passed, which would make room for it twice: this future is allocated and moved for
+/// every request whose session is in a store.
+fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
-    flow: Arc<Flow>,
     route: Route,
     request: Request<B>,
-) -> Result<Response<IdentityBody<R>>, S::Error>
+) -> impl Future<Output = Result<Decided<S::Future, R>, S::Error>>
 where
     S: Service<Request<B>, Response = Response<R>>,
     B: Body,
     B::Error: Into<BoxError>,
 {
     let (mut parts, body) = request.into_parts();
-    let uri = original_uri(&parts.uri, &parts.extensions).clone();
-    if route == Route::Protected {
+    async move {
+        let flow = match &shared.flow {
+            Ok(flow) if route == Route::Protected => flow,
+            Ok(flow) => {
+                let answer = Box::pin(own_path(&shared, flow, route, parts, body)).await;
+                return Ok(Decided::Answered(answer));
+            }
+            Err(error) => {
+                let summary = RequestSummary::of_parts(&parts, &CrossSiteRules::default());
+                return Ok(shared.refused(&summary, error.clone()));
+            }
+        };
+        let summary = RequestSummary::of_parts(&parts, flow.config.cross_site());
         let cookies = flow.cookies(&parts.headers);
-        let rules = flow.config.cross_site();
-        let summary = RequestSummary::of(&parts.method, &uri, &parts.headers, rules);
         if cookies.has_session()
             && let Some(error) = flow.cross_site_refusal(&summary, parts.uri.path())
         {
-            let caller = Caller::of_summary(&summary, None);
-            return Ok(shared.renderer.response(&caller, Reply::failed(error, None)));
+            return Ok(shared.refused(&summary, error));
         }
         match flow.admit(&cookies).await {
             Ok(Admission::In(session, roll)) => {
                 parts.extensions.insert(session.user.clone());
-                let mut response = inner.call(Request::from_parts(parts, body)).await?;
                 let pending = Pending::Protected(Admitted { session, roll, summary });
-                return Ok(match pending.follow_up(&mut response) {
-                    Some(follow_up) => Box::pin(shared.finish(response, follow_up)).await,
-                    None => response.map(IdentityBody::inner),
-                });
+                let inner = inner.call(Request::from_parts(parts, body));
+                Ok(Decided::Called { inner, shared, pending })
             }
             Ok(Admission::Out) => {
-                if flow.tells_ends() && cookies.has_session() {
-                    let mut request = parts.clone();
-                    request.uri = uri.clone();
-                    Box::pin(flow.tell_ends(&cookies, &Arc::new(request))).await;
-                }
-                let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies);
-                let reply = Box::pin(flow.reply(Route::Protected, &head, Ok(Bytes::new()))).await;
-                return Ok(shared.renderer.response(&Caller::of(&head, None), reply));
+                Ok(Decided::Answered(Box::pin(signed_out(&shared, flow, &parts, cookies)).await))
             }
-            Err(error) => {
-                let caller = Caller::of_summary(&summary, None);
-                return Ok(shared.renderer.response(&caller, Reply::failed(error, None)));
-            }
+            Err(error) => Ok(shared.refused(&summary, error)),
         }
     }
+}
+
+/// Answers a request for a protected page without a session.
+async fn signed_out<R>(
+    shared: &Shared,
+    flow: &Arc<Flow>,
+    parts: &Parts,
+    cookies: RequestCookies<'_>,
+) -> Response<IdentityBody<R>> {
+    let uri = original_uri(&parts.uri, &parts.extensions);
+    if flow.tells_ends() && cookies.has_session() {
+        let mut request = parts.clone();
+        request.uri.clone_from(uri);
+        flow.tell_ends(&cookies, &Arc::new(request)).await;
+    }
+    let head = RequestHead::new(&parts.method, uri, &parts.headers, cookies);
+    let reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
+    shared.renderer.response(&Caller::of(&head, None), reply)
+}
+
+/// Answers a request for one of the layer's own paths.
+async fn own_path<B, R>(
+    shared: &Shared,
+    flow: &Arc<Flow>,
+    route: Route,
+    parts: Parts,
+    body: B,
+) -> Response<IdentityBody<R>>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
     let form = if route == Route::Callback && parts.method == Method::POST {
         form(&parts.headers, body).await
     } else {
         Ok(Bytes::new())
     };
+    let uri = original_uri(&parts.uri, &parts.extensions);
     let cookies = flow.cookies(&parts.headers);
-    let head = RequestHead::new(&parts.method, &uri, &parts.headers, cookies)
+    let head = RequestHead::new(&parts.method, uri, &parts.headers, cookies)
         .with_extensions(&parts.extensions);
-    let reply = Box::pin(flow.reply(route, &head, form)).await;
+    let reply = flow.reply(route, &head, form).await;
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);
-    Ok(shared.renderer.response(&Caller::of(&head, user), reply))
+    shared.renderer.response(&Caller::of(&head, user), reply)
 }
 
 /// The body of a `form_post` answer.
@@ -297,6 +320,12 @@ impl Shared {
         api: Option<Arc<api::Shared>>,
     ) -> Self {
         Self { flow, renderer, api }
+    }
+
+    /// The failure of a request for which the inner service is not called.
+    fn refused<F, R>(&self, summary: &RequestSummary, error: Error) -> Decided<F, R> {
+        let caller = Caller::of_summary(summary, None);
+        Decided::Answered(self.renderer.response(&caller, Reply::failed(error, None)))
     }
 
     /// The response of a service after which the layer has async work to finish.

@@ -44,7 +44,7 @@ impl Flow {
         return_path: Option<&ReturnPath>,
     ) -> Reply {
         let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(head));
-        let session = match self.present(&head.cookies).await {
+        let session = match self.present(&head.cookies, self.clock.now()).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
             Ok(session) => session,
@@ -72,7 +72,7 @@ impl Flow {
     /// The step-up that a request to the sign-in path carries, if it is one of this session.
     pub(super) async fn asked_step_up(&self, head: &RequestHead<'_>) -> Option<SignInOptions> {
         let sealed = head.parameter(PARAMETER)?;
-        let session = self.present(&head.cookies).await.ok().flatten()?;
+        let session = self.present(&head.cookies, self.clock.now()).await.ok().flatten()?;
         let step_up = self.sessions.open_step_up(&session, &sealed)?;
         let now = self.clock.now();
         let is_fresh = now.since(step_up.made) < LIFETIME && step_up.made.since(now) < LIFETIME;

@@ -10,7 +10,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use http::{HeaderMap, header::COOKIE};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, ValueIter},
+};
 
 use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
 
@@ -22,8 +25,13 @@ const MOST_PAIRS: usize = 200;
 /// Number of bytes that are scanned, in all `Cookie` headers together. Servers accept 8 to 32 KiB.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// A ticket and its session, or `None` if the ticket has no session.
-type TicketLookup<'a> = (&'a CookieValue, Option<Arc<Session>>);
+/// The result of the look-up of a ticket in the store.
+#[derive(Debug, Default)]
+enum Loaded {
+    #[default]
+    NotAsked,
+    Asked(Option<Arc<Session>>),
+}
 
 /// This application's cookies in one request, as they were sent: none has been opened yet.
 #[derive(Debug, Default)]
@@ -33,8 +41,8 @@ pub(crate) struct RequestCookies<'a> {
     has_session: bool,
     sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
-    /// The tickets that were looked up in the store during this request.
-    loaded: Mutex<Vec<TicketLookup<'a>>>,
+    /// The result for each ticket, in the order of `tickets`.
+    loaded: Mutex<[Loaded; TRIED]>,
     /// The session that the provider did not renew in this request.
     refused: OnceLock<Arc<Session>>,
 }
@@ -43,34 +51,17 @@ impl<'a> RequestCookies<'a> {
     /// Finds the cookies that have a name of `ours`.
     pub(super) fn find(ours: &Cookies, headers: &'a HeaderMap) -> Self {
         let mut found = Self::default();
-        let name = ours.session_name().as_bytes();
-        let (mut pairs, mut bytes) = (MOST_PAIRS, MOST_BYTES);
-        for line in headers.get_all(COOKIE) {
-            let line = line.as_bytes();
-            let mut rest = line.get(..bytes).unwrap_or(line);
-            bytes -= rest.len();
-            loop {
-                rest = without_separators(rest);
-                if rest.is_empty() {
-                    break;
-                }
-                if pairs == 0 {
-                    return found;
-                }
-                pairs -= 1;
-                // The names of attempts begin with the name of the session cookie, so that one
-                // comparison finds both.
-                let after_name = rest.strip_prefix(name);
-                let from = after_name.unwrap_or(rest);
-                let end = memchr::memchr(b';', from).unwrap_or(from.len());
-                let (pair, after) = from.split_at_checked(end).unwrap_or((from, &[]));
-                rest = after;
-                if after_name.is_some() {
-                    found.keep(pair);
-                }
-            }
-        }
+        OwnPairs::of(ours, headers).for_each(|pair| found.keep(pair));
         found
+    }
+
+    /// The first of the [`tickets`](Self::tickets), without a look at what comes after it: nearly
+    /// every request has one and no more.
+    pub(super) fn first_ticket(ours: &Cookies, headers: &'a HeaderMap) -> Option<&'a CookieValue> {
+        OwnPairs::of(ours, headers).find_map(|pair| match pair {
+            [b'=', value @ ..] => bare(value).try_into().ok(),
+            _ => None,
+        })
     }
 
     /// Keeps a cookie whose name begins with that of the session cookie. `after_name` is the rest
@@ -127,8 +118,10 @@ impl<'a> RequestCookies<'a> {
     /// The session of a ticket, as it was loaded earlier in this request. The outer `None` means
     /// that the ticket has not been looked up, the inner one that it has no session.
     pub(super) fn loaded(&self, ticket: &CookieValue) -> Option<Option<Arc<Session>>> {
-        let all = self.all_loaded();
-        all.iter().find(|(of, _)| *of == ticket).map(|(_, session)| session.clone())
+        match self.all_loaded().get(self.place_of(ticket)?)? {
+            Loaded::NotAsked => None,
+            Loaded::Asked(session) => Some(session.clone()),
+        }
     }
 
     /// The session that the provider did not renew, whose records may be gone.
@@ -142,7 +135,10 @@ impl<'a> RequestCookies<'a> {
 
     /// The session that was loaded for this request, if there is one.
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
-        self.all_loaded().iter().find_map(|(_, session)| session.clone())
+        self.all_loaded().iter().find_map(|loaded| match loaded {
+            Loaded::NotAsked => None,
+            Loaded::Asked(session) => session.clone(),
+        })
     }
 
     /// Remembers a session that was loaded from another copy of the same headers.
@@ -153,14 +149,70 @@ impl<'a> RequestCookies<'a> {
     /// Remembers the session of a ticket for the rest of this request. A ticket that the request
     /// did not bring is ignored.
     pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
-        let Some(ticket) = self.tickets().find(|own| *own == ticket) else { return };
-        let mut all = self.all_loaded();
-        all.retain(|(of, _)| *of != ticket);
-        all.push((ticket, session));
+        let Some(place) = self.place_of(ticket) else { return };
+        if let Some(loaded) = self.all_loaded().get_mut(place) {
+            *loaded = Loaded::Asked(session);
+        }
     }
 
-    fn all_loaded(&self) -> MutexGuard<'_, Vec<TicketLookup<'a>>> {
+    fn place_of(&self, ticket: &CookieValue) -> Option<usize> {
+        self.tickets().position(|own| own == ticket)
+    }
+
+    fn all_loaded(&self) -> MutexGuard<'_, [Loaded; TRIED]> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The cookies whose names begin with the name of the session cookie, each from the end of that
+/// name.
+struct OwnPairs<'a, 'n> {
+    name: &'n [u8],
+    lines: ValueIter<'a, HeaderValue>,
+    /// The rest of the present line.
+    rest: &'a [u8],
+    /// Number of pairs that may still be looked at.
+    pairs: usize,
+    /// Number of bytes that may still be looked at, in the lines to come.
+    bytes: usize,
+}
+
+impl<'a, 'n> OwnPairs<'a, 'n> {
+    fn of(ours: &'n Cookies, headers: &'a HeaderMap) -> Self {
+        Self {
+            name: ours.session_name().as_bytes(),
+            lines: headers.get_all(COOKIE).into_iter(),
+            rest: &[],
+            pairs: MOST_PAIRS,
+            bytes: MOST_BYTES,
+        }
+    }
+}
+
+impl<'a> Iterator for OwnPairs<'a, '_> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            self.rest = without_separators(self.rest);
+            if self.rest.is_empty() {
+                let line = self.lines.next()?.as_bytes();
+                self.rest = line.get(..self.bytes).unwrap_or(line);
+                self.bytes -= self.rest.len();
+                continue;
+            }
+            self.pairs = self.pairs.checked_sub(1)?;
+            // The names of attempts begin with the name of the session cookie, so that one
+            // comparison finds both.
+            let after_name = self.rest.strip_prefix(self.name);
+            let from = after_name.unwrap_or(self.rest);
+            let end = memchr::memchr(b';', from).unwrap_or(from.len());
+            let (pair, after) = from.split_at_checked(end).unwrap_or((from, &[]));
+            self.rest = after;
+            if after_name.is_some() {
+                return Some(pair);
+            }
+        }
     }
 }
 

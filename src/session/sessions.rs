@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     cookies::Cookies,
-    local::Owner,
+    local::{LocalStore, Owner},
     record::SessionRecord,
     records::{RecordId, Records},
     request_cookies::RequestCookies,
@@ -127,31 +127,41 @@ impl Sessions {
     /// unless the claims are due for renewal.
     pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek {
         let Store::Local(local) = &self.records.store else { return Peek::Ask };
-        for cookie in self.cookies.read(headers).tickets() {
-            let opened = match self.cache.get(cookie) {
-                Some(opened) if opened.is_held_by(local, now) => {
-                    Some(opened).filter(|opened| now < opened.ends)
-                }
-                // An expired one stays until others take its place: `ended` names its user.
-                Some(opened) => {
-                    if now < opened.expires {
-                        self.cache.forget(cookie);
-                    }
-                    None
-                }
-                None => Ticket::open(&self.records.keys, cookie).and_then(|(ticket, age)| {
-                    local
-                        .load(ticket.id, now)
-                        .and_then(|row| self.open(cookie, ticket, age, SealedRow::Local(row), now))
-                }),
-            };
-            match opened {
-                Some(opened) if opened.renewal_due(now) => return Peek::Ask,
-                Some(opened) => return Peek::Live(opened),
-                None => {}
-            }
+        let Some(first) = RequestCookies::first_ticket(&self.cookies, headers) else {
+            return Peek::None;
+        };
+        let opened = self.opened(first, local, now).or_else(|| {
+            // Other tickets were planted, or left behind.
+            let cookies = self.cookies.read(headers);
+            cookies.tickets().skip(1).find_map(|ticket| self.opened(ticket, local, now))
+        });
+        match opened {
+            Some(opened) if opened.renewal_due(now) => Peek::Ask,
+            Some(opened) => Peek::Live(opened),
+            None => Peek::None,
         }
-        Peek::None
+    }
+
+    /// The session of a ticket in the local store.
+    fn opened(
+        &self,
+        cookie: &CookieValue,
+        local: &LocalStore,
+        now: UnixTime,
+    ) -> Option<Arc<Session>> {
+        let Some(opened) = self.cache.get(cookie) else {
+            let (ticket, age) = Ticket::open(&self.records.keys, cookie)?;
+            let row = local.load(ticket.id, now)?;
+            return self.open(cookie, ticket, age, SealedRow::Local(row), now);
+        };
+        if !opened.is_held_by(local, now) {
+            // An expired one stays until others take its place: `ended` names its user.
+            if now < opened.expires {
+                self.cache.forget(cookie);
+            }
+            return None;
+        }
+        Some(opened).filter(|opened| now < opened.ends)
     }
 
     /// Loads the session of a request. The store is read once per request: in every request, so

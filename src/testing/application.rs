@@ -170,14 +170,13 @@ impl Service<Request<Full<Bytes>>> for Probe {
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-        let (parts, _) = request.into_parts();
         Box::pin(async move {
             let mut answer = Response::new(Full::default());
-            let user = match parts.extensions.get::<User>() {
+            let user = match request.extensions().get::<User>() {
                 Some(user) => Some(user.clone()),
                 // On a public page the layer has not looked yet.
-                None => match parts.extensions.get::<LazyUser>().cloned() {
-                    Some(lazy) => lazy.user(&parts.headers).await.ok().flatten(),
+                None => match request.extensions().get::<LazyUser>().cloned() {
+                    Some(lazy) => lazy.user(&request).await.ok().flatten(),
                     None => None,
                 },
             };
