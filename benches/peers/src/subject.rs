@@ -152,7 +152,7 @@ pub const SUBJECTS: &[Subject] = &[
         "ours: tower-sessions' MemoryStore, Router::layer",
         Kind::MemoryStore,
         9_000,
-        None,
+        Some(10_000),
     ),
     flood("flood-separators", "beside 16 KiB of `;` in the cookie header", ";"),
     flood("flood-pairs", "beside 16 KiB of other pairs in the cookie header", "a=b; "),
@@ -164,13 +164,13 @@ pub const SUBJECTS: &[Subject] = &[
         25_000,
         Some(35_000),
     ),
-    ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, None),
+    ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, Some(3_300)),
     ours(
         "public-wrapped",
         "ours: public path, once around the router",
         Kind::PublicWrapped,
-        1_300,
-        None,
+        1_000,
+        Some(1_300),
     ),
     token(
         "token-1",
@@ -225,7 +225,7 @@ pub const SUBJECTS: &[Subject] = &[
         Wanted::Fetched,
         1_000,
     ),
-    ours("api", "an API: a token that was verified before", Kind::Api(1), 6_000, None),
+    ours("api", "an API: a token that was verified before", Kind::Api(1), 6_000, Some(7_000)),
     Subject {
         // The tokens take their time to be made.
         pairs: 1,
