@@ -80,7 +80,8 @@ impl DevProvider {
     /// application that is called directly (`tower::ServiceExt::oneshot`).
     ///
     /// `layer` is the one that is around the application, or a clone of it: clones share their
-    /// sessions. Each call begins a new session. Nothing has to listen at the base URL.
+    /// sessions. Each call begins a new session, and calls the handlers of the layer's events.
+    /// Nothing has to listen at the base URL.
     ///
     /// ```
     /// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};

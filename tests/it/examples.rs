@@ -7,7 +7,12 @@ use std::{
     sync::Once,
 };
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    Router,
+    http::{HeaderMap, Method, StatusCode, header},
+    routing::get,
+};
+use tokio::net::TcpListener;
 use tower_identity::dev::DevProvider;
 
 use crate::browser::{
@@ -263,20 +268,27 @@ async fn the_quickstart_calls_graph_at_entra() {
 async fn the_quickstart_calls_the_api_of_the_environment_unless_it_is_a_managed_identity() {
     let provider = DevProvider::start().await.unwrap();
     let secret = provider.client_secret();
-    let endpoint = format!("{}/userinfo?x=1", provider.issuer());
+    let orders = async |headers: HeaderMap| match headers.get(header::AUTHORIZATION) {
+        Some(token) if token.as_bytes().starts_with(b"Bearer ") => "two orders",
+        _ => "no token",
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/orders?x=1", listener.local_addr().unwrap());
+    let api = Router::new().route("/orders", get(orders));
+    tokio::spawn(axum::serve(listener, api).into_future());
     let variables = [
         ("IDENTITY_OIDC_AUTHORITY", provider.issuer()),
         ("IDENTITY_CLIENT_ID", provider.client_id()),
         ("IDENTITY_CLIENT_SECRET", secret.expose()),
         ("IDENTITY_ENDPOINT", &endpoint),
-        ("IDENTITY_SCOPE", "email"),
+        ("IDENTITY_SCOPE", "orders.read"),
     ];
     let example = Example::start_as("quickstart", &variables);
     let mut tab = Browser::new().tab();
     tab.open(format!("{}/call-an-api", example.url)).await;
     answer(&mut tab, "ada").await;
     let page = tab.page();
-    assert!(page.body.contains("200 OK") && page.body.contains("ada@example.com"), "{}", page.body);
+    assert!(page.body.contains("200 OK") && page.body.contains("two orders"), "{}", page.body);
 
     let of_azure = [&variables[..], &[("IDENTITY_HEADER", "x")]].concat();
     let example = Example::start_as("quickstart", &of_azure);
