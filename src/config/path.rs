@@ -541,8 +541,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Rule 9: whoever reads a public path, and however, is still below the rule that made it
-        /// public.
+        /// Security rule 9: a path that is public by a rule is below that rule's path in every way of
+        /// decoding it.
         #[test]
         fn rule_9_a_public_path_is_public_in_every_reading(path in nasty()) {
             if paths().is_public(&path) {
