@@ -360,10 +360,10 @@ pub(crate) fn shown(text: &str) -> String {
 ///
 /// The layer logs a warning if a handler answers 500 after such a failure.
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorParts>);
 
 #[derive(Clone, Debug)]
-struct Inner {
+struct ErrorParts {
     kind: ErrorKind,
     detail: Cow<'static, str>,
     provider: Option<ProviderError>,
@@ -393,7 +393,7 @@ impl Error {
 
     fn of(kind: ErrorKind, detail: Cow<'static, str>, provider: Option<ProviderError>) -> Self {
         let (scopes, acr_values) = (Vec::new(), Vec::new());
-        Self(Arc::new(Inner {
+        Self(Arc::new(ErrorParts {
             kind,
             detail,
             provider,
@@ -409,7 +409,7 @@ impl Error {
     pub(crate) fn from_api(refusal: ApiRefusal) -> Self {
         let error = Self::new(ErrorKind::ApiRefused, refusal.to_string());
         let api_refusal = Some(Box::new(refusal));
-        Self(Arc::new(Inner { api_refusal, ..Arc::unwrap_or_clone(error.0) }))
+        Self(Arc::new(ErrorParts { api_refusal, ..Arc::unwrap_or_clone(error.0) }))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
@@ -422,7 +422,7 @@ impl Error {
         token_owner: TokenOwner,
         scopes: impl Iterator<Item = &'a str>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ErrorParts {
             scopes: scopes.map(str::to_owned).collect(),
             token_owner,
             ..Arc::unwrap_or_clone(self.0)
@@ -431,12 +431,12 @@ impl Error {
 
     /// The failure with another kind.
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { kind, ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(ErrorParts { kind, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The same failure with another [`detail`](Self::detail).
     pub(crate) fn with_detail(self, detail: String) -> Self {
-        Self(Arc::new(Inner { detail: detail.into(), ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(ErrorParts { detail: detail.into(), ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The failure, resolved by a sign-in with one of these classes and this maximum age.
@@ -445,7 +445,7 @@ impl Error {
         acr_values: Vec<String>,
         max_age: Option<Duration>,
     ) -> Self {
-        Self(Arc::new(Inner { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
+        Self(Arc::new(ErrorParts { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The error of this crate in another error: that error itself, or the first of its

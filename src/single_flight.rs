@@ -106,7 +106,7 @@ pub(crate) enum Order {
 }
 
 /// The result of a caller's registration for a key.
-enum Place<G: Eq + Hash, K, T> {
+enum FlightPlace<G: Eq + Hash, K, T> {
     /// There was no flight with this key: the caller has to start the work.
     Free(PendingFlight<G, K, T>),
     /// A flight with the same key is under way.
@@ -161,9 +161,9 @@ where
         W: Future<Output = T> + Send + 'static,
     {
         match self.place(group, key, order) {
-            Place::Free(pending) => self.start(pending, work()).map(Some),
-            Place::Shared(flight) => Ok(Some(flight)),
-            Place::Full(_) => Ok(None),
+            FlightPlace::Free(pending) => self.start(pending, work()).map(Some),
+            FlightPlace::Shared(flight) => Ok(Some(flight)),
+            FlightPlace::Full(_) => Ok(None),
         }
     }
 
@@ -186,31 +186,31 @@ where
     {
         loop {
             match self.place(group, key.clone(), order) {
-                Place::Free(pending) => return self.start(pending, work())?.finished().await,
-                Place::Shared(flight) => {
+                FlightPlace::Free(pending) => return self.start(pending, work())?.finished().await,
+                FlightPlace::Shared(flight) => {
                     // The closure may own a permit, which must not be held while the work of
                     // another caller runs.
                     drop(work);
                     return flight.finished().await;
                 }
                 // With any result, its place is free now.
-                Place::Full(other) => drop(other.finished().await),
+                FlightPlace::Full(other) => drop(other.finished().await),
             }
         }
     }
 
     /// Finds the flight with this key, or registers a new one.
-    fn place(self: &Arc<Self>, group: &G, key: K, order: Order) -> Place<G, K, T> {
+    fn place(self: &Arc<Self>, group: &G, key: K, order: Order) -> FlightPlace<G, K, T> {
         let mut groups = self.groups();
         let same = |group: &Group<K, T>| {
             let same = group.flights.iter().find(|(other, _)| *other == key);
             same.map(|(_, flight)| flight.clone())
         };
         if let Some(flight) = groups.get(group).and_then(same) {
-            return Place::Shared(flight);
+            return FlightPlace::Shared(flight);
         }
         if let Some(other) = blocking_flight(&groups, group) {
-            return Place::Full(other);
+            return FlightPlace::Full(other);
         }
         let (result, flight) = watch::channel(None);
         let own = groups
@@ -218,7 +218,12 @@ where
             .or_insert_with(|| Group { turn: Arc::default(), flights: Vec::new() });
         own.flights.push((key, Flight(flight)));
         let turn = (order == Order::InTurn).then(|| Arc::clone(&own.turn));
-        Place::Free(PendingFlight { flights: Arc::clone(self), group: group.clone(), result, turn })
+        FlightPlace::Free(PendingFlight {
+            flights: Arc::clone(self),
+            group: group.clone(),
+            result,
+            turn,
+        })
     }
 
     /// Runs the work of a registered flight in a task of its own.

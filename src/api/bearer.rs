@@ -10,7 +10,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// The content of the `Authorization` header.
 #[derive(Debug)]
-pub(crate) enum Presented<'a> {
+pub(crate) enum Authorization<'a> {
     /// No header, or a scheme other than `Bearer`.
     Nothing,
     /// The bytes after the scheme, within the length limit. Their syntax is left to [`token`]: a test
@@ -21,27 +21,27 @@ pub(crate) enum Presented<'a> {
 }
 
 /// Reads the `Authorization` header.
-pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
+pub(crate) fn presented(headers: &HeaderMap) -> Authorization<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Presented::Nothing };
+    let Some(value) = values.next() else { return Authorization::Nothing };
     if values.next().is_some() {
-        return Presented::Malformed("there are several `Authorization` headers");
+        return Authorization::Malformed("there are several `Authorization` headers");
     }
     let bytes = value.as_bytes();
     if !is_bearer(bytes) {
         return match bytes.trim_ascii().is_empty() {
-            true => Presented::Malformed("the `Authorization` header is empty"),
-            false => Presented::Nothing,
+            true => Authorization::Malformed("the `Authorization` header is empty"),
+            false => Authorization::Nothing,
         };
     }
     let token = bytes.get(SCHEME.len()..).unwrap_or_default().trim_ascii();
     if token.is_empty() {
-        return Presented::Malformed("there is no token after `Bearer`");
+        return Authorization::Malformed("there is no token after `Bearer`");
     }
     if token.len() > LONGEST {
-        return Presented::Malformed("the token is longer than 16 KiB");
+        return Authorization::Malformed("the token is longer than 16 KiB");
     }
-    Presented::Token(token)
+    Authorization::Token(token)
 }
 
 /// The token that a request presents, in the syntax of RFC 6750 section 2.1.
@@ -51,9 +51,9 @@ pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
 /// `TokenMissing`; `AuthorizationInvalid`: the header holds something else than one token.
 pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Error> {
     match presented(headers) {
-        Presented::Nothing => Err(missing()),
-        Presented::Malformed(detail) => Err(malformed(detail)),
-        Presented::Token(token) => std::str::from_utf8(token)
+        Authorization::Nothing => Err(missing()),
+        Authorization::Malformed(detail) => Err(malformed(detail)),
+        Authorization::Token(token) => std::str::from_utf8(token)
             .ok()
             .filter(|token| is_token(token))
             .ok_or_else(|| malformed("the value after `Bearer` is not one token")),

@@ -20,13 +20,13 @@ pin_project! {
     /// For a token that was verified before it contains the inner service's future without a box.
     pub struct ApiFuture<F, R, E> {
         #[pin]
-        state: State<F, R, E>,
+        state: ApiState<F, R, E>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, R, E> {
+    enum ApiState<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, shape: Shape },
         Answering { response: Option<Response<IdentityBody<R>>> },
         Verifying { future: BoxedResponse<IdentityBody<R>, E> },
@@ -51,17 +51,17 @@ impl Shape {
 
 impl<F, R, E> ApiFuture<F, R, E> {
     pub(super) fn calling(inner: F, shared: Arc<Shared>, shape: Shape) -> Self {
-        Self { state: State::Calling { inner, shared, shape } }
+        Self { state: ApiState::Calling { inner, shared, shape } }
     }
 
     pub(super) fn answering(response: Response<IdentityBody<R>>) -> Self {
-        Self { state: State::Answering { response: Some(response) } }
+        Self { state: ApiState::Answering { response: Some(response) } }
     }
 
     pub(super) fn verifying(
         future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
     ) -> Self {
-        Self { state: State::Verifying { future: Box::pin(future) } }
+        Self { state: ApiState::Verifying { future: Box::pin(future) } }
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    bearer::{self, Presented},
+    bearer::{self, Authorization},
     metadata::Documents,
     tool_guard::called_tools,
 };
@@ -34,7 +34,7 @@ fn authorization_header(bytes: &[u8]) {
     }
     let (presented, token) = (bearer::presented(&headers), bearer::token(&headers));
     let Ok(token) = token else { return };
-    let Presented::Token(found) = presented else { panic!("two readings of one header") };
+    let Authorization::Token(found) = presented else { panic!("two readings of one header") };
     assert_eq!(found, token.as_bytes());
     assert!(headers.len() == 1 && bearer::is_presented(&headers));
     assert_eq!(headers.get(AUTHORIZATION).and_then(bearer::token_of), Some(token));

@@ -63,11 +63,11 @@ pub fn require_caller() -> RequireAccess {
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireAccess {
-    terms: Arc<Terms>,
+    terms: Arc<AccessTerms>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Terms {
+struct AccessTerms {
     /// Lists of scopes, each of which is enough; the first is what is asked for.
     scopes: Vec<Vec<String>>,
     /// App roles, each of which is enough.
@@ -124,7 +124,7 @@ impl RequireAccess {
         self.with(|terms| terms.max_age = Some(max_age))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Terms)) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut AccessTerms)) -> Self {
         change(Arc::make_mut(&mut self.terms));
         self
     }
@@ -152,7 +152,7 @@ impl RequireAccess {
     }
 }
 
-impl Terms {
+impl AccessTerms {
     fn check_caller(&self, caller: &ApiCaller) -> Result<(), Error> {
         let listed = |list: &Option<Vec<String>>, own: Option<&str>| {
             list.as_ref()
@@ -253,8 +253,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match self.guard.admit(&request) {
-            Ok(()) => State::Calling { inner: self.inner.call(request) },
-            Err(error) => State::Refused { response: Some(error.into_response_with(R::default())) },
+            Ok(()) => AccessState::Calling { inner: self.inner.call(request) },
+            Err(error) => {
+                AccessState::Refused { response: Some(error.into_response_with(R::default())) }
+            }
         };
         RequireAccessFuture { state }
     }
@@ -264,13 +266,13 @@ pin_project! {
     /// The future of [`RequireAccessService`].
     pub struct RequireAccessFuture<F, R> {
         #[pin]
-        state: State<F, R>,
+        state: AccessState<F, R>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, R> {
+    enum AccessState<F, R> {
         Calling { #[pin] inner: F },
         Refused { response: Option<Response<R>> },
     }

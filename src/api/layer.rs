@@ -46,16 +46,16 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct ApiLayer(Arc<Inner>);
+pub struct ApiLayer(Arc<ApiLayerParts>);
 
 #[derive(Debug)]
-struct Inner {
-    setup: Setup,
+struct ApiLayerParts {
+    setup: ApiSetup,
     shared: OnceLock<Arc<Shared>>,
 }
 
 #[derive(Clone, Debug)]
-struct Setup {
+struct ApiSetup {
     config: ValidApiConfig,
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ impl ApiLayer {
     /// A layer with the default collaborators: the system's clock, its own connections to the
     /// provider.
     pub fn new(config: impl IntoValidApiConfig) -> Self {
-        Self::of(Setup {
+        Self::of(ApiSetup {
             config: config.into_valid_api_config(),
             http: Arc::new(ReqwestClient::new()),
             clock: Arc::new(SystemClock),
@@ -74,8 +74,8 @@ impl ApiLayer {
         })
     }
 
-    fn of(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
+    fn of(setup: ApiSetup) -> Self {
+        Self(Arc::new(ApiLayerParts { setup, shared: OnceLock::new() }))
     }
 
     /// Sets the HTTP client for calls to the provider. The default is [`ReqwestClient`].
@@ -106,7 +106,7 @@ impl ApiLayer {
         self.shared().client().cloned()
     }
 
-    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+    fn with(self, change: impl FnOnce(&mut ApiSetup)) -> Self {
         let mut setup = self.0.setup.clone();
         change(&mut setup);
         Self::of(setup)
@@ -114,7 +114,7 @@ impl ApiLayer {
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.0.shared.get_or_init(|| {
-            let Setup { config, http, clock, remembered_bytes } = self.0.setup.clone();
+            let ApiSetup { config, http, clock, remembered_bytes } = self.0.setup.clone();
             Arc::new(Shared::new(config, http, clock, remembered_bytes))
         }))
     }

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::{
     answer,
-    bearer::{self, Presented},
+    bearer::{self, Authorization},
     caller::ApiCaller,
     future::{ApiFuture, Shape},
     introspect::Introspections,
@@ -75,7 +75,7 @@ where
 }
 
 /// The decision on a request, made from its head and the memory of verified tokens.
-enum Decision {
+enum ApiDecision {
     Public,
     Document(Bytes),
     Known(ApiCaller),
@@ -97,16 +97,16 @@ where
 {
     let shape = Shape::of(request.headers());
     match shared.decide(&request) {
-        Decision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
-        Decision::Known(caller) => {
+        ApiDecision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
+        ApiDecision::Known(caller) => {
             request.extensions_mut().insert(caller);
             ApiFuture::calling(inner.call(request), Arc::clone(shared), shape)
         }
-        Decision::Document(document) => {
+        ApiDecision::Document(document) => {
             ApiFuture::answering(metadata::answer(&document, request.method()))
         }
-        Decision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
-        Decision::Unknown => {
+        ApiDecision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
+        ApiDecision::Unknown => {
             let mut ready = take_ready(inner);
             let shared = Arc::clone(shared);
             let (mut head, body) = request.into_parts();
@@ -167,24 +167,26 @@ impl Shared {
         self.clock.now()
     }
 
-    fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> Decision {
+    fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> ApiDecision {
         let path = request.uri().path();
         if let Some(document) = self.documents.at(path) {
-            return Decision::Document(document.clone());
+            return ApiDecision::Document(document.clone());
         }
         if self.config.public_paths().is_public(path) {
-            return Decision::Public;
+            return ApiDecision::Public;
         }
         let token = match bearer::presented(request.headers()) {
-            Presented::Token(token) => token,
-            Presented::Nothing => return Decision::Refused(bearer::missing()),
-            Presented::Malformed(detail) => return Decision::Refused(bearer::malformed(detail)),
+            Authorization::Token(token) => token,
+            Authorization::Nothing => return ApiDecision::Refused(bearer::missing()),
+            Authorization::Malformed(detail) => {
+                return ApiDecision::Refused(bearer::malformed(detail));
+            }
         };
         match self.memory() {
-            Err(error) => Decision::Refused(error),
+            Err(error) => ApiDecision::Refused(error),
             Ok(memory) => match memory.get(token, self.now()) {
-                Some(known) => Decision::Known(self.caller(known, request.headers())),
-                None => Decision::Unknown,
+                Some(known) => ApiDecision::Known(self.caller(known, request.headers())),
+                None => ApiDecision::Unknown,
             },
         }
     }

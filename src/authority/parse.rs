@@ -94,20 +94,20 @@ impl Authority {
         let address = AuthorityUrl::parse_any(url)?;
         // `http` beyond loopback is for generic providers only: the rules of Microsoft's
         // authorities rest on the host, which only TLS proves.
-        if Cloud::of(address.host()).is_some() || !matches!(shape(&address), Shape::Other) {
+        if Cloud::of(address.host()).is_some() || !matches!(shape(&address), UrlShape::Other) {
             AuthorityUrl::parse(url)?;
         }
         let (cloud, kind) = match Cloud::of(address.host()) {
             Some((cloud, kind)) => (Some(cloud), kind),
             None => {
                 return match shape(&address) {
-                    Shape::B2c => Self::parse_b2c(
+                    UrlShape::B2c => Self::parse_b2c(
                         &address,
                         if is_loopback(&address.url) { None } else { Cloud::public() },
                     ),
-                    Shape::Adfs => Self::adfs(&address.url.origin().ascii_serialization()),
-                    Shape::Entra => Self::entra_at(&address, None),
-                    Shape::Other => Self::oidc(url),
+                    UrlShape::Adfs => Self::adfs(&address.url.origin().ascii_serialization()),
+                    UrlShape::Entra => Self::entra_at(&address, None),
+                    UrlShape::Other => Self::oidc(url),
                 };
             }
         };
@@ -238,33 +238,35 @@ impl Authority {
 }
 
 /// The form of a URL on a host that is not Microsoft's.
-enum Shape {
+enum UrlShape {
     Entra,
     B2c,
     Adfs,
     Other,
 }
 
-fn shape(address: &AuthorityUrl) -> Shape {
+fn shape(address: &AuthorityUrl) -> UrlShape {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => {
-            Shape::B2c
+            UrlShape::B2c
         }
-        [_, policy, ..] if is_b2c_policy(policy) => Shape::B2c,
-        [adfs, rest @ ..] if adfs.eq_ignore_ascii_case("adfs") && is_document(rest) => Shape::Adfs,
+        [_, policy, ..] if is_b2c_policy(policy) => UrlShape::B2c,
+        [adfs, rest @ ..] if adfs.eq_ignore_ascii_case("adfs") && is_document(rest) => {
+            UrlShape::Adfs
+        }
         // Loopback hosts only: elsewhere such a path is that of a generic provider, since only
         // Microsoft's hosts may have an issuer with a tenant placeholder.
         [tenant, rest @ ..] if is_loopback(&address.url) && is_document(rest) => {
             match Tenant::parse(tenant) {
                 // `http://localhost:8080/realms` is a generic provider; a domain name counts as a
                 // tenant only together with the version.
-                Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => Shape::Other,
-                Some(_) => Shape::Entra,
-                None => Shape::Other,
+                Some(Tenant::Domain(_)) if rest.first() != Some(&"v2.0") => UrlShape::Other,
+                Some(_) => UrlShape::Entra,
+                None => UrlShape::Other,
             }
         }
-        _ => Shape::Other,
+        _ => UrlShape::Other,
     }
 }
 

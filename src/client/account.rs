@@ -33,7 +33,7 @@ pub struct Account {
 
 /// The claims that can be the user name, in the order of preference that MSAL uses.
 #[derive(Deserialize)]
-struct Names {
+struct NamingClaims {
     preferred_username: Option<String>,
     upn: Option<String>,
     email: Option<String>,
@@ -46,7 +46,7 @@ impl Account {
         // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
-        let names: Option<Names> = serde_json::from_str(token.claims()).ok();
+        let names: Option<NamingClaims> = serde_json::from_str(token.claims()).ok();
         let username = names
             .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
             // AD FS and B2C may send an empty claim.

@@ -192,7 +192,7 @@ pub(super) fn with_query(
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManagedIdentity {
-    source: Source,
+    source: EndpointRefresher,
     partitions: Arc<Partitions>,
     grants: Grants,
 }
@@ -216,7 +216,7 @@ impl ManagedIdentity {
     /// A source of tokens with this endpoint.
     #[must_use]
     pub fn new(endpoint: Arc<dyn ManagedIdentityEndpoint>, identity: ManagedIdentityId) -> Self {
-        let source = Source {
+        let source = EndpointRefresher {
             endpoint,
             identity,
             http: Arc::new(ReqwestClient::new()),
@@ -225,7 +225,7 @@ impl ManagedIdentity {
         Self::of(source)
     }
 
-    fn of(source: Source) -> Self {
+    fn of(source: EndpointRefresher) -> Self {
         let clock = Arc::clone(&source.clock);
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let refresher = Arc::new(source.clone());
@@ -242,13 +242,13 @@ impl ManagedIdentity {
     /// proxy for link-local addresses.
     #[must_use]
     pub fn with_http_client(self, http: impl HttpClient) -> Self {
-        Self::of(Source { http: Arc::new(http), ..self.source })
+        Self::of(EndpointRefresher { http: Arc::new(http), ..self.source })
     }
 
     /// Uses another clock, for tests. The default is [`SystemClock`].
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
-        Self::of(Source { clock: Arc::new(clock), ..self.source })
+        Self::of(EndpointRefresher { clock: Arc::new(clock), ..self.source })
     }
 
     /// A token for that resource (`https://vault.azure.net`), from the cache or the endpoint. The
@@ -299,7 +299,7 @@ fn endpoint(
 
 /// An endpoint with one identity, as the source of new tokens for the cache.
 #[derive(Clone, Debug)]
-struct Source {
+struct EndpointRefresher {
     endpoint: Arc<dyn ManagedIdentityEndpoint>,
     identity: ManagedIdentityId,
     http: Arc<dyn HttpClient>,
@@ -307,7 +307,7 @@ struct Source {
 }
 
 #[async_trait]
-impl Refresher for Source {
+impl Refresher for EndpointRefresher {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
         // Sent anyway, the request would return the token of another identity.
         if !self.endpoint.takes(&self.identity) {
@@ -411,7 +411,7 @@ mod tests {
             ))
         });
         let clock = ManualClock::at(NOW);
-        let source = Source {
+        let source = EndpointRefresher {
             endpoint: Arc::new(VirtualMachine::new().unwrap()),
             identity: ManagedIdentityId::ClientId("c".into()),
             http: Arc::clone(&http) as _,

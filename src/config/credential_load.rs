@@ -14,7 +14,7 @@ use crate::secret::Secret;
 const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// The SHA-256 hash of a file, by which a changed content is recognised.
-pub(crate) type Fingerprint = [u8; 32];
+pub(crate) type FileHash = [u8; 32];
 
 impl ClientCredential {
     /// Loads the key from its source.
@@ -35,8 +35,8 @@ impl ClientCredential {
     pub(crate) fn load_key_unless(
         &self,
         source: &KeySource,
-        known: Option<&Fingerprint>,
-    ) -> Result<Option<(SigningKey, Fingerprint)>, String> {
+        known: Option<&FileHash>,
+    ) -> Result<Option<(SigningKey, FileHash)>, String> {
         let KeySource::File(path) = source else {
             // A key in the configuration does not change.
             return match known {
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(bytes)
 }
 
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
+fn fingerprint(bytes: &[u8]) -> FileHash {
     let mut fingerprint = [0; 32];
     fingerprint
         .iter_mut()

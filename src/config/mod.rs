@@ -65,7 +65,7 @@ pub use choice::{
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};
 pub use credential::{ClientAuthMethod, ClientCredential};
-pub(crate) use credential_load::{Fingerprint, load_assertion};
+pub(crate) use credential_load::{FileHash, load_assertion};
 pub use cross_site::CrossSiteRequests;
 pub(crate) use cross_site::CrossSiteRules;
 #[cfg(any(test, fuzzing))]

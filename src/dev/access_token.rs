@@ -14,7 +14,7 @@ use super::{
     realm::{self, Realm},
     server::Server,
     spoil_access_token::{self, SpoilAccessToken},
-    state::{AccessTokenEntry, Grant, State, unguessable},
+    state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
     tenant::{DevTenant, guid_of},
 };
 use crate::{
@@ -300,10 +300,10 @@ impl DevProvider {
 /// The grant that the token belongs to, and its client. An agent uses the client of its blueprint.
 fn grant_of(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     wanted: &DevAccessToken,
     first_client: &str,
-) -> Result<(Grant, String), ConfigError> {
+) -> Result<(IssuedGrant, String), ConfigError> {
     let wrong = |problem: String| ConfigError::new("issue_access_token", problem);
     let person = match wanted.person.as_str() {
         "" => None,
@@ -341,9 +341,9 @@ fn grant_of(
 /// Issues the token of this grant.
 fn issued(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     wanted: &DevAccessToken,
-    grant: &Grant,
+    grant: &IssuedGrant,
     client: &str,
 ) -> Result<String, Error> {
     let (now, audience) = (server.now(), &wanted.audience);

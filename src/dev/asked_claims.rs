@@ -10,7 +10,7 @@ use super::{
     provider::DevProvider,
     request::Incoming,
     server::Server,
-    state::{Grant, State},
+    state::{IssuedGrant, ProviderState},
 };
 
 /// The content of a `claims` parameter.
@@ -84,9 +84,9 @@ fn named(names: &[String], person: &DevPerson) -> Map<String, Value> {
 /// for a scope, the claims in the request, or an ordered challenge.
 pub(super) fn demanded(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
-    grant: &Grant,
+    grant: &IssuedGrant,
     scopes: &[String],
 ) -> Option<Fault> {
     let wanted = |scope: &String| {

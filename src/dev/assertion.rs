@@ -7,7 +7,9 @@ use aws_lc_rs::{
 };
 use serde_json::{Map, Value};
 
-use super::{client::DevClient, realm::Realm, request::Incoming, server::Server, state::State};
+use super::{
+    client::DevClient, realm::Realm, request::Incoming, server::Server, state::ProviderState,
+};
 use crate::secret::from_base64url;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -43,7 +45,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal>
 /// it expires.
 pub(super) fn check(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
     client: &DevClient,
     assertion: &str,

@@ -17,14 +17,14 @@ use super::{
     request::{Incoming, Parameters},
     resource,
     server::Server,
-    state::{Interaction, SignedIn, State, unguessable},
+    state::{BrowserSession, Interaction, ProviderState, unguessable},
     tenant,
 };
 use crate::{clock::UnixTime, error::Error, secret::from_base64url};
 
 /// The response mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ResponseMode {
+pub(super) enum RequestedResponseMode {
     Query,
     /// In the URL fragment, for browser-based applications.
     Fragment,
@@ -33,10 +33,10 @@ pub(super) enum ResponseMode {
 
 /// An authorization request with a valid client and redirect URI.
 #[derive(Clone, Debug)]
-pub(super) struct AuthorizationRequest {
+pub(super) struct IncomingAuthorization {
     pub(super) client: String,
     pub(super) redirect_uri: String,
-    pub(super) response_mode: ResponseMode,
+    pub(super) response_mode: RequestedResponseMode,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) scopes: Vec<String>,
@@ -58,12 +58,12 @@ pub(super) struct AuthorizationRequest {
 #[derive(Clone, Debug)]
 pub(super) struct ReturnTo {
     pub(super) redirect_uri: String,
-    pub(super) response_mode: ResponseMode,
+    pub(super) response_mode: RequestedResponseMode,
     pub(super) state: Option<String>,
     pub(super) realm: Realm,
 }
 
-impl AuthorizationRequest {
+impl IncomingAuthorization {
     pub(super) fn return_to(&self) -> ReturnTo {
         ReturnTo {
             redirect_uri: self.redirect_uri.clone(),
@@ -80,7 +80,11 @@ impl AuthorizationRequest {
 
 /// Checks the client and the redirect URI. If one is wrong, the error is shown on a page: a
 /// redirect to an unregistered URL must not happen (RFC 6749 section 4.1.2.1).
-fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<ReturnTo, Fault> {
+fn return_to(
+    state: &ProviderState,
+    realm: &Realm,
+    parameters: &Parameters,
+) -> Result<ReturnTo, Fault> {
     let wrong = |description: &str| Fault::new("invalid_request", description);
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
     if !once("client_id") || !once("redirect_uri") {
@@ -99,9 +103,9 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
     let response_mode = match parameters.first("response_mode") {
-        Some("form_post") => ResponseMode::FormPost,
-        Some("fragment") => ResponseMode::Fragment,
-        _ => ResponseMode::Query,
+        Some("form_post") => RequestedResponseMode::FormPost,
+        Some("fragment") => RequestedResponseMode::Fragment,
+        _ => RequestedResponseMode::Query,
     };
     Ok(ReturnTo {
         redirect_uri: redirect_uri.to_owned(),
@@ -112,7 +116,7 @@ fn return_to(state: &State, realm: &Realm, parameters: &Parameters) -> Result<Re
 }
 
 /// The user of an `id_token_hint` that this provider signed.
-pub(super) fn hinted(server: &Server, state: &State, hint: &str) -> Option<String> {
+pub(super) fn hinted(server: &Server, state: &ProviderState, hint: &str) -> Option<String> {
     let claims = jwt::own_claims(state, hint)?;
     let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
     let (subject, audience) = (text("sub")?, text("aud").unwrap_or_default());
@@ -200,10 +204,10 @@ fn prompt(parameters: &Parameters) -> Result<Vec<String>, Fault> {
 /// Reads the other parameters. Their errors are sent to the redirect URI.
 fn read(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     parameters: &Parameters,
     to: ReturnTo,
-) -> Result<AuthorizationRequest, Fault> {
+) -> Result<IncomingAuthorization, Fault> {
     let text = |name: &str| parameters.first(name).map(ToOwned::to_owned);
     check_supported(parameters)?;
     let challenge =
@@ -250,7 +254,7 @@ fn read(
             .filter(|class| !parameters.list("acr_values").contains(class))
             .cloned(),
     );
-    Ok(AuthorizationRequest {
+    Ok(IncomingAuthorization {
         client: text("client_id").unwrap_or_default(),
         redirect_uri: to.redirect_uri,
         response_mode: to.response_mode,
@@ -327,7 +331,7 @@ pub(super) enum Step {
 /// Determines the next step: sign-in first, then consent.
 pub(super) fn next_step(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     pending: &Interaction,
     now: UnixTime,
 ) -> Step {
@@ -370,9 +374,9 @@ pub(super) fn next_step(
 /// Whether the current session is sufficient, without a page.
 fn suffices(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     pending: &Interaction,
-    session: &SignedIn,
+    session: &BrowserSession,
     now: UnixTime,
 ) -> bool {
     let Interaction { request, browser, .. } = pending;

@@ -14,12 +14,14 @@ use url::Url;
 use super::{
     certificate,
     client::DevClient,
-    keys::{EntraKeys, Keys},
+    keys::{EntraKeys, ProviderKeys},
     person::DevPerson,
     provider::DevProvider,
     quirk::{Quirk, Quirks},
     server::{Server, Site, answer},
-    state::{AccessTokenFormat, BoundedMap, Lives, RefreshRotation, Spoils, State, unguessable},
+    state::{
+        AccessTokenFormat, BoundedMap, Lives, ProviderState, RefreshRotation, Spoils, unguessable,
+    },
     switches::Switches,
     tenant::{DevTenant, World},
     wire::{CutSignal, DevListener},
@@ -336,8 +338,8 @@ impl DevProviderBuilder {
             |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
         let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
         let address = listener.local_addr().map_err(not_bound)?;
-        let state = State {
-            keys: Keys::new(self.algorithm).map_err(failed)?,
+        let state = ProviderState {
+            keys: ProviderKeys::new(self.algorithm).map_err(failed)?,
             entra_keys,
             people,
             clients: self.clients,

@@ -5,7 +5,7 @@ use axum::response::Response;
 use url::{Url, form_urlencoded};
 
 use super::{
-    authorize::{ResponseMode, ReturnTo},
+    authorize::{RequestedResponseMode, ReturnTo},
     client::Proof,
     entra_issue,
     fault::{self, Fault},
@@ -14,8 +14,8 @@ use super::{
     realm::Realm,
     reply,
     server::Server,
-    spoil_callback::{self, Parameters},
-    state::{Code, Grant, Interaction, State, unguessable},
+    spoil_callback::{self, ResponseParameters},
+    state::{Code, Interaction, IssuedGrant, ProviderState, unguessable},
     tenant::guid_of,
 };
 use crate::error::{Error, ErrorKind};
@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind};
 /// Sends the authorization response with a code.
 pub(super) fn success(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     pending: &Interaction,
 ) -> Result<Response, Error> {
     let request = &pending.request;
@@ -50,7 +50,7 @@ pub(super) fn success(
     }
     state.grants.put(
         grant.clone(),
-        Grant {
+        IssuedGrant {
             client: request.client.clone(),
             person: signed_in.person.clone(),
             scopes: request.scopes.clone(),
@@ -82,12 +82,22 @@ pub(super) fn success(
 }
 
 /// Sends an authorization response with an error.
-pub(super) fn error(server: &Server, state: &mut State, to: &ReturnTo, fault: &Fault) -> Response {
+pub(super) fn error(
+    server: &Server,
+    state: &mut ProviderState,
+    to: &ReturnTo,
+    fault: &Fault,
+) -> Response {
     send(server, state, to, fault::parameters(server, &to.realm, fault))
 }
 
 /// Redirects the browser to the client with `parameters`, `state` and, except in Entra ID, `iss`.
-fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Parameters) -> Response {
+fn send(
+    server: &Server,
+    state: &mut ProviderState,
+    to: &ReturnTo,
+    mut parameters: ResponseParameters,
+) -> Response {
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
     }
@@ -104,8 +114,8 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
         spoil_callback::carry_out(order, &mut parameters, &mut mode);
     }
     match mode {
-        ResponseMode::FormPost => pages::form_post(&to.redirect_uri, &parameters),
-        ResponseMode::Query | ResponseMode::Fragment => {
+        RequestedResponseMode::FormPost => pages::form_post(&to.redirect_uri, &parameters),
+        RequestedResponseMode::Query | RequestedResponseMode::Fragment => {
             // The URI was compared as a string; it is parsed only here.
             let Ok(mut url) = Url::parse(&to.redirect_uri) else {
                 return pages::problem(
@@ -113,7 +123,7 @@ fn send(server: &Server, state: &mut State, to: &ReturnTo, mut parameters: Param
                     "The registered redirect_uri is not a URL.",
                 );
             };
-            if mode == ResponseMode::Fragment {
+            if mode == RequestedResponseMode::Fragment {
                 let encoded = form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(&parameters)
                     .finish();

@@ -13,7 +13,7 @@ use super::{
     realm::Realm,
     request::Incoming,
     server::Server,
-    state::State,
+    state::ProviderState,
 };
 use crate::{
     config::ClientAuthMethod,
@@ -23,7 +23,7 @@ use crate::{
 /// The authenticated client of a request, or the error response.
 pub(super) fn authenticate(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
 ) -> Result<DevClient, Box<Response>> {
     let header = incoming.header(header::AUTHORIZATION);

@@ -19,7 +19,7 @@ use super::{
     request::Incoming,
     resource,
     server::Server,
-    state::{Grant, SignedIn, State, unguessable},
+    state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
     token::Answer,
 };
 use crate::{clock::UnixTime, error::Error, secret::random};
@@ -34,7 +34,7 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 pub(super) enum Outcome {
     Pending,
     Declined,
-    Agreed(SignedIn),
+    Agreed(BrowserSession),
 }
 
 /// A device authorization request.
@@ -119,7 +119,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
 /// Handles a token request with a device code (RFC 8628 sections 3.4 and 3.5).
 pub(super) fn redeem(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
 ) -> Answer {
@@ -172,7 +172,7 @@ pub(super) fn redeem(
     let tenant = state
         .person(&signed_in.person)
         .and_then(|person| device.realm.tenant_of(server.world.as_ref(), person));
-    let grant = Grant {
+    let grant = IssuedGrant {
         client: client.id.clone(),
         person: signed_in.person.clone(),
         scopes: device.scopes,
@@ -231,7 +231,7 @@ fn letters_of(user_code: &str) -> String {
 /// Stores the user's decision: the consenting user, or `None` for a refusal.
 pub(super) fn decide(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     user_code: &str,
     person: Option<&str>,
 ) -> Result<Result<bool, &'static str>, Error> {
@@ -242,7 +242,7 @@ pub(super) fn decide(
             && matches!(device.outcome, Outcome::Pending)
     };
     let known: Option<DevPerson> = person.and_then(|person| state.person(person)).cloned();
-    let signed_in = SignedIn {
+    let signed_in = BrowserSession {
         person: person.unwrap_or_default().to_owned(),
         auth_time: now,
         acr: None,

@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use serde_json::{Map, Value, json};
 
-use super::{jwt, keys::SigningKey};
+use super::{jwt, keys::ProviderKey};
 use crate::{error::Error, secret::base64url};
 
 /// A JWT before it is signed.
@@ -14,12 +14,12 @@ pub(super) struct Draft {
     pub(super) twice: Option<(&'static str, Value)>,
     /// A header member that is duplicated with another value.
     pub(super) header_twice: Option<(&'static str, Value)>,
-    pub(super) key: SigningKey,
+    pub(super) key: ProviderKey,
 }
 
 impl Draft {
     /// A token with this `typ`, to be signed with `key`.
-    pub(super) fn new(key: SigningKey, typ: &str, claims: Map<String, Value>) -> Self {
+    pub(super) fn new(key: ProviderKey, typ: &str, claims: Map<String, Value>) -> Self {
         let header = jwt::header(&key, typ);
         Self { header, claims, twice: None, header_twice: None, key }
     }
@@ -71,6 +71,6 @@ fn object(members: &Map<String, Value>, twice: Option<&(&'static str, Value)>) -
 }
 
 /// The signed form: `message`, a dot, the signature.
-pub(super) fn signed(key: &SigningKey, message: &str) -> Result<String, Error> {
+pub(super) fn signed(key: &ProviderKey, message: &str) -> Result<String, Error> {
     Ok(format!("{message}.{}", base64url(&key.sign(message.as_bytes())?)))
 }

@@ -12,7 +12,7 @@ use super::{
     reply,
     request::{Incoming, Parameters},
     server::Server,
-    state::State,
+    state::ProviderState,
 };
 use crate::error::Error;
 
@@ -24,7 +24,11 @@ struct SignOut {
     to: Option<String>,
 }
 
-fn read(server: &Server, state: &State, parameters: &Parameters) -> Result<SignOut, &'static str> {
+fn read(
+    server: &Server,
+    state: &ProviderState,
+    parameters: &Parameters,
+) -> Result<SignOut, &'static str> {
     if parameters.repeated().is_some() {
         return Err("A parameter is there twice.");
     }

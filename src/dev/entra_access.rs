@@ -8,7 +8,7 @@ use super::{
     metadata::members,
     realm::token_issuer,
     server::Server,
-    state::{Grant, State},
+    state::{IssuedGrant, ProviderState},
     tenant::{DevTenant, guid_of, object_id, subject},
 };
 use crate::error::Error;
@@ -22,8 +22,8 @@ const SERVICE_PRINCIPAL: &str = "7 26";
 /// The claims of a token for the API `audience`, in the version that the API is registered for.
 pub(super) fn claims(
     server: &Server,
-    state: &State,
-    grant: &Grant,
+    state: &ProviderState,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     audience: &str,
     scopes: &[&str],
@@ -39,8 +39,8 @@ pub(super) fn claims(
 /// The claims of version 2.0, in which `aud` is the client ID of the API.
 fn of_version_2(
     server: &Server,
-    state: &State,
-    grant: &Grant,
+    state: &ProviderState,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     (audience, api): (&str, Option<&DevClient>),
     scopes: &[&str],

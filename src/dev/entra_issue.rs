@@ -11,7 +11,7 @@ use super::{
     realm::{Realm, token_issuer},
     server::Server,
     spoil_access_token,
-    state::{AccessTokenEntry, Grant, State, unguessable},
+    state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
     tenant::{DevTenant, TenantKind, World, guid_of, object_id, subject},
 };
 use crate::{error::Error, secret::base64url};
@@ -100,7 +100,7 @@ pub(super) fn one_resource(
 /// The parameters of a token response.
 pub(super) struct Wanted<'a> {
     pub(super) grant_id: &'a str,
-    pub(super) grant: &'a Grant,
+    pub(super) grant: &'a IssuedGrant,
     /// The tenant that issues the tokens.
     pub(super) tenant: &'a DevTenant,
     pub(super) scopes: &'a [String],
@@ -113,7 +113,7 @@ pub(super) struct Wanted<'a> {
 /// The members of a token response (RFC 6749 section 5.1), in the form of Entra ID and B2C.
 pub(super) fn answer(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     wanted: Wanted<'_>,
 ) -> Result<Map<String, Value>, Error> {
     let (grant, b2c) = (wanted.grant, matches!(wanted.grant.realm, Realm::B2c { .. }));
@@ -153,7 +153,7 @@ pub(super) fn answer(
 
 /// The scopes of the response: all consented scopes of the one resource. The scopes of OpenID
 /// Connect belong to Graph, with UserInfo; `offline_access` is not listed.
-fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
+fn granted(server: &Server, state: &ProviderState, wanted: &Wanted<'_>) -> Vec<String> {
     let mut granted: Vec<String> = wanted
         .scopes
         .iter()
@@ -183,7 +183,7 @@ fn granted(server: &Server, state: &State, wanted: &Wanted<'_>) -> Vec<String> {
 /// An access token: opaque for Graph, a JWT for an API.
 fn access_token(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     wanted: &Wanted<'_>,
     granted: &[String],
 ) -> Result<String, Error> {
@@ -231,8 +231,8 @@ pub(super) fn list(claims: &mut Map<String, Value>, name: &str, values: &[String
 /// The claims of an ID token of version 2.0, or of a B2C policy.
 fn id_token_claims(
     server: &Server,
-    state: &State,
-    grant: &Grant,
+    state: &ProviderState,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     nonce: Option<&str>,
 ) -> Map<String, Value> {

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    keys::{Keys, SigningKey},
+    keys::{ProviderKey, ProviderKeys},
     metadata::members,
     realm::{Audience, Realm, token_issuer},
     reply,
     request::Incoming,
     server::Server,
-    state::State,
+    state::ProviderState,
     tenant::{DevTenant, TenantKind},
 };
 use crate::error::Error;
@@ -120,7 +120,7 @@ pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response
 }
 
 /// The JWK of a key, with the issuer that it signs for.
-fn jwk(key: &SigningKey, issuer: Option<&str>, cloud: &str) -> Value {
+fn jwk(key: &ProviderKey, issuer: Option<&str>, cloud: &str) -> Value {
     let mut jwk = key.jwk();
     if let (Some(members), Some(issuer)) = (jwk.as_object_mut(), issuer) {
         members.insert("issuer".into(), issuer.into());
@@ -132,10 +132,10 @@ fn jwk(key: &SigningKey, issuer: Option<&str>, cloud: &str) -> Value {
 }
 
 /// The key set of an authority: each key with the issuer that it signs for.
-pub(super) fn jwk_set(server: &Server, state: &State, realm: &Realm) -> Map<String, Value> {
+pub(super) fn jwk_set(server: &Server, state: &ProviderState, realm: &Realm) -> Map<String, Value> {
     let template = server.url("/{tenantid}/v2.0");
     let cloud = cloud(server);
-    let published = |keys: &Keys, issuer: Option<&str>| -> Vec<Value> {
+    let published = |keys: &ProviderKeys, issuer: Option<&str>| -> Vec<Value> {
         keys.published().iter().map(|key| jwk(key, issuer, &cloud)).collect()
     };
     let mut keys = match realm {

@@ -4,13 +4,13 @@ use axum::response::Response;
 use maud::html;
 
 use super::{
-    authorize::AuthorizationRequest,
+    authorize::IncomingAuthorization,
     pages::{asking, decision, decline, message, people_form},
     person::DevPerson,
     realm::Policy,
     request::Incoming,
     server::{Server, path},
-    state::State,
+    state::ProviderState,
     tenant::{DevTenant, TenantKind},
 };
 use crate::error::Error;
@@ -42,9 +42,9 @@ pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> 
 /// forgotten password if the policy has them.
 pub(super) fn b2c(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     id: &str,
-    request: &AuthorizationRequest,
+    request: &IncomingAuthorization,
 ) -> Response {
     let offered =
         state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
@@ -79,7 +79,7 @@ pub(super) fn b2c(
 }
 
 /// The profile page of the B2C policy for editing.
-pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Response {
+pub(super) fn edit(id: &str, request: &IncomingAuthorization, name: &str) -> Response {
     let content = html! {
         form method="post" action=(path::INTERACTION) {
             input type="hidden" name="id" value=(id);
@@ -95,7 +95,7 @@ pub(super) fn edit(id: &str, request: &AuthorizationRequest, name: &str) -> Resp
 /// The page for a scope to which only an administrator can consent.
 pub(super) fn no_administrator(
     id: &str,
-    request: &AuthorizationRequest,
+    request: &IncomingAuthorization,
     scopes: &[String],
 ) -> Response {
     let content = html! {

@@ -12,7 +12,7 @@ use super::{
     realm::{Audience, Realm},
     request::Incoming,
     server::Server,
-    state::{Code, Grant, RefreshRotation, RefreshTokenEntry, State},
+    state::{Code, IssuedGrant, ProviderState, RefreshRotation, RefreshTokenEntry},
     tenant::DevTenant,
     token::Answer,
 };
@@ -22,9 +22,9 @@ use crate::error::Error;
 /// person has an account.
 fn tenant(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     incoming: &Incoming,
-    grant: &Grant,
+    grant: &IssuedGrant,
 ) -> Result<DevTenant, Fault> {
     if !incoming.realm.takes_from(&grant.realm) {
         return Err(
@@ -45,7 +45,7 @@ fn tenant(
     }
 }
 
-fn asks_client_info(incoming: &Incoming, grant: &Grant) -> bool {
+fn asks_client_info(incoming: &Incoming, grant: &IssuedGrant) -> bool {
     grant.client_info || incoming.form.first("client_info") == Some("1")
 }
 
@@ -53,10 +53,10 @@ fn asks_client_info(incoming: &Incoming, grant: &Grant) -> bool {
 /// others are acquired by refresh.
 pub(super) fn redeem(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
     code: &Code,
-    grant: &Grant,
+    grant: &IssuedGrant,
 ) -> Answer {
     let tenant = match tenant(server, state, incoming, grant) {
         Ok(tenant) if Some(&tenant) == grant.tenant.as_ref() => tenant,
@@ -76,16 +76,16 @@ pub(super) fn redeem(
         Ok(resource) => resource,
         Err(fault) => return Ok(Err(fault)),
     };
-    let grant = Grant { client_info: asks_client_info(incoming, grant), ..grant.clone() };
+    let grant = IssuedGrant { client_info: asks_client_info(incoming, grant), ..grant.clone() };
     first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref()).map(Ok)
 }
 
 /// The first token response of a grant without a code.
 pub(super) fn first_answer(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
@@ -96,9 +96,9 @@ pub(super) fn first_answer(
 
 fn first(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     resource: Resource,
     nonce: Option<&str>,
@@ -118,10 +118,10 @@ fn first(
 /// person has an account. The old refresh token stays valid.
 pub(super) fn refresh(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
     entry: &RefreshTokenEntry,
-    grant: &Grant,
+    grant: &IssuedGrant,
 ) -> Answer {
     let tenant = match tenant(server, state, incoming, grant) {
         Ok(tenant) => tenant,
@@ -168,9 +168,9 @@ pub(super) fn refresh(
 /// their requirements.
 pub(super) fn consented(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     incoming: &Incoming,
-    grant: &Grant,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     scopes: &[String],
 ) -> Result<(), Fault> {

@@ -13,7 +13,7 @@ use super::{
     request::Incoming,
     resource,
     server::Server,
-    state::{Grant, SignedIn, State, unguessable},
+    state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
     tenant::DevTenant,
     token::Answer,
 };
@@ -27,14 +27,14 @@ pub(super) fn grant(
     realm: &Realm,
     tenant: Option<DevTenant>,
     scopes: Vec<String>,
-) -> Result<Grant, Error> {
-    Ok(Grant {
+) -> Result<IssuedGrant, Error> {
+    Ok(IssuedGrant {
         client: client.id.clone(),
         person: person.to_owned(),
         scopes,
         resources: Vec::new(),
         claims: AskedClaims::default(),
-        signed_in: SignedIn {
+        signed_in: BrowserSession {
             person: person.to_owned(),
             auth_time: server.now(),
             acr: None,
@@ -55,7 +55,7 @@ pub(super) fn grant(
 /// token nor an ID token.
 pub(super) fn client_credentials(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
 ) -> Answer {
@@ -120,7 +120,7 @@ pub(super) fn client_credentials(
 /// Handles the password grant (RFC 6749 section 4.3), for users that were given a password.
 pub(super) fn password(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
 ) -> Answer {
@@ -153,13 +153,13 @@ pub(super) fn password(
     }
     let scopes = incoming.form.list("scope");
     let id = unguessable()?;
-    let grant = Grant {
+    let grant = IssuedGrant {
         client_info: incoming.form.first("client_info") == Some("1"),
         ..grant(server, client, &known.id, &incoming.realm, tenant, scopes)?
     };
     let Some(tenant) = tenant else {
         let grant = match resource::named(&incoming.form) {
-            Ok(resources) => Grant { resources, ..grant },
+            Ok(resources) => IssuedGrant { resources, ..grant },
             Err(fault) => return refused(fault),
         };
         state.grants.put(id.clone(), grant.clone());
@@ -169,7 +169,7 @@ pub(super) fn password(
         return refused(fault);
     }
     // This grant has no consent page, so the consent must already be stored.
-    let bare = Grant { scopes: Vec::new(), ..grant.clone() };
+    let bare = IssuedGrant { scopes: Vec::new(), ..grant.clone() };
     let asked: Vec<String> = grant
         .scopes
         .iter()
@@ -185,9 +185,9 @@ pub(super) fn password(
 
 fn answer(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     tenant: &DevTenant,
     resource: Resource,
 ) -> Answer {

@@ -12,7 +12,7 @@ use super::{
     reply,
     request::Incoming,
     server::Server,
-    state::State,
+    state::ProviderState,
     tenant::{DevTenant, object_id},
 };
 use crate::error::Error;
@@ -37,7 +37,7 @@ struct Caller {
     scopes: Vec<String>,
 }
 
-fn caller(server: &Server, state: &State, incoming: &Incoming) -> Option<Caller> {
+fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option<Caller> {
     let token = incoming.bearer()?;
     let entry = state
         .access_tokens

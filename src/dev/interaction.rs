@@ -14,7 +14,7 @@ use super::{
     realm::{Audience, Realm},
     request::{Incoming, Parameters},
     server::Server,
-    state::{Interaction, SignedIn, State, unguessable},
+    state::{BrowserSession, Interaction, ProviderState, unguessable},
 };
 use crate::{error::Error, secret::base64url};
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// Performs the next step: shows a page, or sends the authorization response.
 pub(super) fn proceed(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     id: &str,
     mut pending: Interaction,
 ) -> Result<Response, Error> {
@@ -125,7 +125,7 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
 }
 
 /// The user who is signed in in the browser of this request.
-fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerson> {
+fn person_of<'a>(state: &'a ProviderState, pending: &Interaction) -> Option<&'a DevPerson> {
     let who = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser))?;
     state.person(&who.person)
 }
@@ -133,7 +133,7 @@ fn person_of<'a>(state: &'a State, pending: &Interaction) -> Option<&'a DevPerso
 /// Whether a scope needs the consent of an administrator and the user is not one.
 fn needs_administrator(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     pending: &Interaction,
     scopes: &[String],
 ) -> bool {
@@ -155,7 +155,7 @@ fn no_administrator() -> Fault {
 /// requested tenant gets an error page.
 fn sign_in(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     pending: &mut Interaction,
     person: &str,
 ) -> Result<Option<Fault>, Error> {
@@ -186,7 +186,7 @@ fn sign_in(
             .cloned()
             .collect::<Vec<_>>(),
     );
-    let signed_in = SignedIn {
+    let signed_in = BrowserSession {
         person: person.to_owned(),
         auth_time: server.now(),
         acr: pending.request.acr_values.first().cloned(),
@@ -205,7 +205,7 @@ fn sign_in(
 /// Stores the consent of the user, or of an administrator for the whole tenant.
 fn consent(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     pending: &mut Interaction,
     scopes: &[String],
     for_all: bool,
@@ -316,7 +316,7 @@ pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response,
 /// The error response if the user declines on a page or has forgotten the password.
 fn declined(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     pending: &Interaction,
     step: &Step,
     decision: &str,

@@ -10,7 +10,8 @@ use super::{
     server::Server,
     spoil_access_token, spoil_entra, spoil_id_token,
     state::{
-        AccessTokenEntry, AccessTokenFormat, Grant, RefreshTokenEntry, SignedIn, State, unguessable,
+        AccessTokenEntry, AccessTokenFormat, BrowserSession, IssuedGrant, ProviderState,
+        RefreshTokenEntry, unguessable,
     },
     tenant::DevTenant,
 };
@@ -39,9 +40,9 @@ pub(super) struct Part<'a> {
 /// Issues an access token for a part of the grant.
 fn access_token(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     part: Part<'_>,
 ) -> Result<String, Error> {
     let now = server.now();
@@ -71,8 +72,8 @@ fn access_token(
 /// The claims of an access token (RFC 9068 section 2.2).
 pub(super) fn access_claims(
     server: &Server,
-    state: &State,
-    grant: &Grant,
+    state: &ProviderState,
+    grant: &IssuedGrant,
     part: Part<'_>,
 ) -> Result<Map<String, Value>, Error> {
     let now = server.now();
@@ -100,7 +101,7 @@ pub(super) fn access_claims(
 }
 
 /// The claims about the authentication: `acr`, `acrs` and the like.
-fn strength(signed_in: &SignedIn) -> Map<String, Value> {
+fn strength(signed_in: &BrowserSession) -> Map<String, Value> {
     let mut claims = Map::new();
     if let Some(acr) = &signed_in.acr {
         claims.insert("acr".into(), acr.clone().into());
@@ -112,7 +113,7 @@ fn strength(signed_in: &SignedIn) -> Map<String, Value> {
 }
 
 /// Whether the rule of the client issues a refresh token for the grant.
-pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
+pub(super) fn refreshable(state: &ProviderState, grant: &IssuedGrant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
         // Quirks come before the rule of the client.
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
@@ -128,7 +129,7 @@ pub(super) fn refreshable(state: &State, grant: &Grant) -> bool {
 /// Issues a refresh token for the grant.
 pub(super) fn refresh_token(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
 ) -> Result<String, Error> {
     let now = server.now();
@@ -146,8 +147,8 @@ pub(super) fn refresh_token(
 /// The claims of an ID token (OpenID Connect Core section 2).
 fn id_token_claims(
     server: &Server,
-    state: &State,
-    grant: &Grant,
+    state: &ProviderState,
+    grant: &IssuedGrant,
     nonce: Option<&str>,
     access_token: Option<&str>,
 ) -> Map<String, Value> {
@@ -179,7 +180,7 @@ fn id_token_claims(
 /// Signs an ID token with the key of the tenant, and applies the ordered fault.
 pub(super) fn signed_id_token(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     mut claims: Map<String, Value>,
     tenant: Option<&DevTenant>,
 ) -> Result<String, Error> {
@@ -198,9 +199,9 @@ pub(super) fn signed_id_token(
 /// The members of the first token response of a grant.
 pub(super) fn token_answer(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = if refreshable(state, grant) {
@@ -216,9 +217,9 @@ pub(super) fn token_answer(
 /// Core section 3.1.3.3).
 pub(super) fn members_for(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     grant_id: &str,
-    grant: &Grant,
+    grant: &IssuedGrant,
     part: Part<'_>,
     nonce: Option<&str>,
     refresh_token: Option<String>,

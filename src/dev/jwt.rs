@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-use super::{keys::SigningKey, state::State};
+use super::{keys::ProviderKey, state::ProviderState};
 use crate::{
     config::Algorithm,
     error::Error,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The header of a JWT signed with `key`.
-pub(super) fn header(key: &SigningKey, typ: &str) -> Map<String, Value> {
+pub(super) fn header(key: &ProviderKey, typ: &str) -> Map<String, Value> {
     let mut header = Map::new();
     header.insert("alg".into(), key.algorithm.as_str().into());
     header.insert("kid".into(), key.kid.clone().into());
@@ -26,7 +26,7 @@ pub(super) fn message(header: &str, payload: &str) -> String {
 
 /// A JWT with these claims, signed with `key`.
 pub(super) fn sign(
-    key: &SigningKey,
+    key: &ProviderKey,
     typ: &str,
     claims: &Map<String, Value>,
 ) -> Result<String, Error> {
@@ -52,7 +52,7 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
 
 /// The claims of a JWT that this provider signed, even if it has expired: an `id_token_hint` may be
 /// expired (OpenID Connect RP-Initiated Logout section 2).
-pub(super) fn own_claims(state: &State, jwt: &str) -> Option<Map<String, Value>> {
+pub(super) fn own_claims(state: &ProviderState, jwt: &str) -> Option<Map<String, Value>> {
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;

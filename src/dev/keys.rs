@@ -28,7 +28,7 @@ enum Private {
 
 /// A signing key with its identifier.
 #[derive(Clone, Debug)]
-pub(super) struct SigningKey {
+pub(super) struct ProviderKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
     private: Arc<Private>,
@@ -51,7 +51,7 @@ fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
     row.get(index).cloned().ok_or_else(|| fault("no RSA key could be made"))
 }
 
-impl SigningKey {
+impl ProviderKey {
     /// A new key for `algorithm`; `index` numbers the RSA keys of one provider.
     pub(super) fn generate(algorithm: Algorithm, index: usize) -> Result<Self, Error> {
         use Algorithm as A;
@@ -175,44 +175,45 @@ pub enum OldKeys {
 #[derive(Debug)]
 pub(super) struct EntraKeys {
     /// The keys for personal accounts.
-    pub(super) personal: Keys,
+    pub(super) personal: ProviderKeys,
     /// A key of another cloud. Real key sets contain such keys too.
-    pub(super) other_cloud: SigningKey,
+    pub(super) other_cloud: ProviderKey,
 }
 
 impl EntraKeys {
     pub(super) fn new(algorithm: Algorithm) -> Result<Self, Error> {
-        let personal = Keys { all: vec![SigningKey::generate(algorithm, 2)?], published_from: 0 };
-        Ok(Self { personal, other_cloud: SigningKey::generate(algorithm, 3)? })
+        let personal =
+            ProviderKeys { all: vec![ProviderKey::generate(algorithm, 2)?], published_from: 0 };
+        Ok(Self { personal, other_cloud: ProviderKey::generate(algorithm, 3)? })
     }
 }
 
 /// The keys of one provider: one signs, some are published, all are stored for `id_token_hint`.
 #[derive(Debug)]
-pub(super) struct Keys {
-    all: Vec<SigningKey>,
+pub(super) struct ProviderKeys {
+    all: Vec<ProviderKey>,
     published_from: usize,
 }
 
-impl Keys {
+impl ProviderKeys {
     pub(super) fn new(algorithm: Algorithm) -> Result<Self, Error> {
-        Ok(Self { all: vec![SigningKey::generate(algorithm, 0)?], published_from: 0 })
+        Ok(Self { all: vec![ProviderKey::generate(algorithm, 0)?], published_from: 0 })
     }
 
     /// The current signing key.
-    pub(super) fn current(&self) -> Result<&SigningKey, Error> {
+    pub(super) fn current(&self) -> Result<&ProviderKey, Error> {
         self.all.last().ok_or_else(|| fault("no signing key"))
     }
 
     /// A key that was never published, with the identifier of the current one.
-    pub(super) fn impostor(&self) -> Result<SigningKey, Error> {
+    pub(super) fn impostor(&self) -> Result<ProviderKey, Error> {
         let current = self.current()?;
-        let other = SigningKey::generate(current.algorithm, self.all.len())?;
-        Ok(SigningKey { kid: current.kid.clone(), ..other })
+        let other = ProviderKey::generate(current.algorithm, self.all.len())?;
+        Ok(ProviderKey { kid: current.kid.clone(), ..other })
     }
 
     pub(super) fn rotate(&mut self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
-        let mut next = SigningKey::generate(algorithm, self.all.len())?;
+        let mut next = ProviderKey::generate(algorithm, self.all.len())?;
         if old == OldKeys::Replaced {
             next.kid.clone_from(&self.current()?.kid);
         }
@@ -223,12 +224,12 @@ impl Keys {
         Ok(())
     }
 
-    pub(super) fn published(&self) -> &[SigningKey] {
+    pub(super) fn published(&self) -> &[ProviderKey] {
         self.all.get(self.published_from..).unwrap_or_default()
     }
 
     /// All keys that this provider has ever signed with.
-    pub(super) fn known(&self) -> &[SigningKey] {
+    pub(super) fn known(&self) -> &[ProviderKey] {
         &self.all
     }
 
@@ -236,7 +237,7 @@ impl Keys {
     pub(super) fn jwk_set(&self) -> Map<String, Value> {
         Map::from_iter([(
             "keys".to_owned(),
-            self.published().iter().map(SigningKey::jwk).collect(),
+            self.published().iter().map(ProviderKey::jwk).collect(),
         )])
     }
 }

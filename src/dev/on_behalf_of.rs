@@ -12,14 +12,14 @@ use super::{
     request::Incoming,
     resource,
     server::Server,
-    state::{AccessTokenEntry, Grant, State, unguessable},
+    state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
     token::Answer,
 };
 
 /// Handles the on-behalf-of request of an API.
 pub(super) fn on_behalf_of(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
 ) -> Answer {
@@ -38,7 +38,7 @@ pub(super) fn on_behalf_of(
         Ok(found) => found,
         Err(fault) => return refused(fault),
     };
-    let grant = Grant {
+    let grant = IssuedGrant {
         signed_in: caller.signed_in.clone(),
         client_info: incoming.form.first("client_info") == Some("1"),
         ..grants::grant(server, client, &caller.person, &incoming.realm, entry.tenant, Vec::new())?
@@ -52,10 +52,10 @@ pub(super) fn on_behalf_of(
 /// The access token that the API received, and its grant.
 fn called_with(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Result<(AccessTokenEntry, Grant), Fault> {
+) -> Result<(AccessTokenEntry, IssuedGrant), Fault> {
     let assertion = incoming
         .form
         .first("assertion")
@@ -88,7 +88,12 @@ fn called_with(
     Ok((entry, caller))
 }
 
-fn in_entra(server: &Server, state: &mut State, incoming: &Incoming, grant: Grant) -> Answer {
+fn in_entra(
+    server: &Server,
+    state: &mut ProviderState,
+    incoming: &Incoming,
+    grant: IssuedGrant,
+) -> Answer {
     let Some(tenant) = grant.tenant else {
         return Ok(Err(Fault::new("invalid_grant", "the assertion is of no tenant")));
     };
@@ -104,17 +109,17 @@ fn in_entra(server: &Server, state: &mut State, incoming: &Incoming, grant: Gran
     if let Err(fault) = entra_token::consented(server, state, incoming, &grant, &tenant, &asked) {
         return Ok(Err(fault));
     }
-    let (id, grant) = (unguessable()?, Grant { scopes, ..grant });
+    let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
     entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
 fn elsewhere(
     server: &Server,
-    state: &mut State,
+    state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-    grant: Grant,
+    grant: IssuedGrant,
 ) -> Answer {
     let scopes = incoming.form.list("scope");
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
@@ -132,7 +137,7 @@ fn elsewhere(
         Ok(resources) => resources,
         Err(fault) => return Ok(Err(fault)),
     };
-    let (id, grant) = (unguessable()?, Grant { scopes, ..grant });
+    let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
     let refresh_token = if issue::refreshable(state, &grant) {
         Some(issue::refresh_token(server, state, &id)?)

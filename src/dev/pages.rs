@@ -10,13 +10,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use url::Url;
 
 use super::{
-    authorize::AuthorizationRequest,
+    authorize::IncomingAuthorization,
     entra_pages,
     person::DevPerson,
     reply,
     request::{Incoming, Parameters},
     server::{Server, path},
-    state::State,
+    state::ProviderState,
 };
 use crate::error::Error;
 
@@ -149,9 +149,9 @@ fn initials(name: &str) -> String {
 /// The account picker. The user of `login_hint` is the first one.
 pub(super) fn picker(
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     id: &str,
-    request: &AuthorizationRequest,
+    request: &IncomingAuthorization,
 ) -> Response {
     let hinted = |person: &&DevPerson| {
         request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
@@ -221,7 +221,7 @@ pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
 }
 
 /// A page with a form whose result may redirect the browser to the application.
-pub(super) fn asking(title: &str, request: &AuthorizationRequest, content: &Markup) -> Response {
+pub(super) fn asking(title: &str, request: &IncomingAuthorization, content: &Markup) -> Response {
     page(StatusCode::OK, title, &actions(&request.redirect_uri), NO_FRAMES, content)
 }
 
@@ -234,7 +234,7 @@ fn actions(redirect_uri: &str) -> String {
 /// tenant.
 pub(super) fn consent(
     id: &str,
-    request: &AuthorizationRequest,
+    request: &IncomingAuthorization,
     name: &str,
     scopes: &[String],
     for_all: bool,
@@ -299,7 +299,7 @@ pub(super) fn message(title: &str, text: &str) -> Response {
 }
 
 /// The page on which the user enters the code of a device.
-pub(super) fn device(state: &State, typed: &str) -> Response {
+pub(super) fn device(state: &ProviderState, typed: &str) -> Response {
     let asking = state.devices.values().find(|device| device.user_code == typed);
     let content = html! {
         p { "Type the code only if it is your own device that shows it." }

@@ -15,7 +15,7 @@ use super::{
     spoil_callback::SpoilCallback,
     spoil_documents::{SpoilDiscovery, SpoilKeys},
     spoil_entra::SpoilEntra,
-    state::{Grant, SignedIn, Spoils, unguessable},
+    state::{BrowserSession, IssuedGrant, Spoils, unguessable},
 };
 use crate::{
     error::{ConfigError, Error},
@@ -176,13 +176,13 @@ impl DevProvider {
         }
         let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
         let (id, sid) = (unguessable().map_err(failed)?, unguessable().map_err(failed)?);
-        let grant = Grant {
+        let grant = IssuedGrant {
             client: client.to_owned(),
             person: person.to_owned(),
             scopes: scopes.split_whitespace().map(ToOwned::to_owned).collect(),
             resources: Vec::new(),
             claims: AskedClaims::default(),
-            signed_in: SignedIn {
+            signed_in: BrowserSession {
                 person: person.to_owned(),
                 auth_time: self.server.now(),
                 acr: None,

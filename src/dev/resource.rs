@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{client::DevClient, fault::Fault, request::Parameters, state::Grant};
+use super::{client::DevClient, fault::Fault, request::Parameters, state::IssuedGrant};
 
 /// The resources in a request: absolute URIs without a fragment (section 2).
 pub(super) fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
@@ -21,7 +21,7 @@ pub(super) fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
 
 /// The resources of one token: those in the request, or else all of the grant. If the sign-in named
 /// some, others are refused (section 2.2).
-pub(super) fn of_token(parameters: &Parameters, grant: &Grant) -> Result<Vec<String>, Fault> {
+pub(super) fn of_token(parameters: &Parameters, grant: &IssuedGrant) -> Result<Vec<String>, Fault> {
     let named = named(parameters)?;
     if named.is_empty() {
         return Ok(grant.resources.clone());

@@ -20,7 +20,7 @@ use super::{
     realm::{self, Place},
     reply,
     request::Incoming,
-    state::State,
+    state::ProviderState,
     switches::{Endpoint, Failure},
     tenant::World,
     token, token_status, user_info,
@@ -45,7 +45,7 @@ pub(super) struct Server {
     pub(super) world: Option<World>,
     pub(super) address: SocketAddr,
     pub(super) clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<ProviderState>,
 }
 
 /// The listening address and the base URL.
@@ -61,7 +61,7 @@ impl Server {
         site: Site,
         clock: Arc<dyn Clock>,
         world: Option<World>,
-        state: State,
+        state: ProviderState,
     ) -> Self {
         let Site { address, scheme, base_url } = site;
         let origin = base_url.map_or_else(
@@ -77,7 +77,7 @@ impl Server {
         Self { origin, scheme, issuer, world, address, clock, state: Mutex::new(state) }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ProviderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

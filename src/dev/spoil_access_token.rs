@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     draft::Draft,
-    keys::SigningKey,
+    keys::ProviderKey,
     spoil::{Spoil, spoils},
     spoil_id_token,
-    state::State,
+    state::ProviderState,
 };
 use crate::{
     clock::UnixTime,
@@ -232,8 +232,8 @@ impl SpoilAccessToken {
 
 /// Writes the access token with this fault, or with the one that is ordered for the next token.
 pub(super) fn write(
-    state: &mut State,
-    key: SigningKey,
+    state: &mut ProviderState,
+    key: ProviderKey,
     typ: &str,
     claims: Map<String, Value>,
     spoil: Option<SpoilAccessToken>,
@@ -328,7 +328,11 @@ fn spoil_kind(draft: &mut Draft, spoil: SpoilAccessToken, now: UnixTime) {
     }
 }
 
-fn spoil_header(state: &State, draft: &mut Draft, spoil: SpoilAccessToken) -> Result<(), Error> {
+fn spoil_header(
+    state: &ProviderState,
+    draft: &mut Draft,
+    spoil: SpoilAccessToken,
+) -> Result<(), Error> {
     use SpoilAccessToken as S;
     let mut set = |name: &str, value: Value| drop(draft.header.insert(name.to_owned(), value));
     match spoil {

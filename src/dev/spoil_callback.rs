@@ -1,12 +1,12 @@
 //! The faults of an authorization response.
 
 use super::{
-    authorize::ResponseMode,
+    authorize::RequestedResponseMode,
     spoil::{Order, spoils},
 };
 
 /// The parameters of an authorization response.
-pub(super) type Parameters = Vec<(String, String)>;
+pub(super) type ResponseParameters = Vec<(String, String)>;
 
 spoils! {
     /// A fault or oddity of the next authorization response, for
@@ -69,21 +69,21 @@ spoils! {
     }
 }
 
-fn set(parameters: &mut Parameters, name: &str, value: &str) {
+fn set(parameters: &mut ResponseParameters, name: &str, value: &str) {
     remove(parameters, name);
     parameters.push((name.to_owned(), value.to_owned()));
 }
 
-fn remove(parameters: &mut Parameters, name: &str) {
+fn remove(parameters: &mut ResponseParameters, name: &str) {
     parameters.retain(|(known, _)| known != name);
 }
 
-fn twice(parameters: &mut Parameters, name: &str) {
+fn twice(parameters: &mut ResponseParameters, name: &str) {
     let found = parameters.iter().find(|(known, _)| known == name).cloned();
     parameters.extend(found);
 }
 
-fn error(parameters: &mut Parameters, error: &str) {
+fn error(parameters: &mut ResponseParameters, error: &str) {
     remove(parameters, "code");
     remove(parameters, "error_description");
     set(parameters, "error", error);
@@ -91,9 +91,9 @@ fn error(parameters: &mut Parameters, error: &str) {
 
 /// Applies an order.
 pub(super) fn carry_out(
-    order: Order<SpoilCallback, Parameters>,
-    parameters: &mut Parameters,
-    mode: &mut ResponseMode,
+    order: Order<SpoilCallback, ResponseParameters>,
+    parameters: &mut ResponseParameters,
+    mode: &mut RequestedResponseMode,
 ) {
     use SpoilCallback as S;
     let spoil = match order {
@@ -146,10 +146,10 @@ pub(super) fn carry_out(
             set(parameters, "id_token", "a.b.c");
         }
         S::OtherResponseMode => {
-            *mode = if *mode == ResponseMode::FormPost {
-                ResponseMode::Query
+            *mode = if *mode == RequestedResponseMode::FormPost {
+                RequestedResponseMode::Query
             } else {
-                ResponseMode::FormPost
+                RequestedResponseMode::FormPost
             };
         }
         S::UnknownParameters => {

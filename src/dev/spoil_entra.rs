@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::{
-    keys::SigningKey,
+    keys::ProviderKey,
     realm::token_issuer,
     server::Server,
     spoil::spoils,
-    state::State,
+    state::ProviderState,
     tenant::{DevTenant, object_id},
 };
 use crate::error::Error;
@@ -50,10 +50,10 @@ const FOREIGN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 pub(super) fn carry_out(
     spoil: SpoilEntra,
     server: &Server,
-    state: &State,
+    state: &ProviderState,
     tenant: &DevTenant,
     claims: &mut Map<String, Value>,
-) -> Result<Option<SigningKey>, Error> {
+) -> Result<Option<ProviderKey>, Error> {
     let mut set = |name: &str, value: String| drop(claims.insert(name.to_owned(), value.into()));
     let other =
         if *tenant == DevTenant::FABRIKAM { DevTenant::CONTOSO } else { DevTenant::FABRIKAM };

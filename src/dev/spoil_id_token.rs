@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{
     draft::{Draft, signed},
     jwt,
-    keys::SigningKey,
+    keys::ProviderKey,
     spoil::{Order, Spoil},
-    state::State,
+    state::ProviderState,
 };
 use crate::{clock::UnixTime, config::Algorithm, error::Error, secret::base64url};
 
@@ -20,8 +20,8 @@ const OTHER_CLIENT: &str = "another-client";
 
 /// Writes the ID token with these claims and the ordered fault.
 pub(super) fn write(
-    state: &State,
-    key: SigningKey,
+    state: &ProviderState,
+    key: ProviderKey,
     claims: Map<String, Value>,
     order: Option<Order<Spoil, Map<String, Value>>>,
     now: UnixTime,
@@ -40,7 +40,7 @@ pub(super) fn write(
 
 /// Writes the token with a named fault.
 pub(super) fn carry_out(
-    state: &State,
+    state: &ProviderState,
     mut draft: Draft,
     spoil: Spoil,
     now: UnixTime,
@@ -135,7 +135,7 @@ fn swap_case(text: &str) -> String {
     text.chars().map(swap).collect()
 }
 
-fn spoil_header(state: &State, draft: &mut Draft, spoil: Spoil) -> Result<(), Error> {
+fn spoil_header(state: &ProviderState, draft: &mut Draft, spoil: Spoil) -> Result<(), Error> {
     use Spoil as S;
     let mut set = |name: &str, value: Value| drop(draft.header.insert(name.to_owned(), value));
     match spoil {
@@ -174,7 +174,7 @@ fn spoil_header(state: &State, draft: &mut Draft, spoil: Spoil) -> Result<(), Er
 }
 
 /// Signs the token, or applies a fault of the signature.
-fn spoil_shape(state: &State, mut draft: Draft, spoil: Spoil) -> Result<String, Error> {
+fn spoil_shape(state: &ProviderState, mut draft: Draft, spoil: Spoil) -> Result<String, Error> {
     use Spoil as S;
     let header = draft.header_text();
     Ok(match spoil {

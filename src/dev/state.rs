@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use super::{
     asked_claims::AskedClaims,
-    authorize::AuthorizationRequest,
+    authorize::IncomingAuthorization,
     client::{DevClient, Proof},
     device::Device,
     entra_issue::Resource,
-    keys::{EntraKeys, Keys},
+    keys::{EntraKeys, ProviderKeys},
     person::DevPerson,
     quirk::Quirks,
     realm::Realm,
@@ -96,7 +96,7 @@ impl<V> BoundedMap<V> {
 
 /// The session of one browser at the provider.
 #[derive(Clone, Debug)]
-pub(super) struct SignedIn {
+pub(super) struct BrowserSession {
     pub(super) person: String,
     pub(super) auth_time: UnixTime,
     pub(super) acr: Option<String>,
@@ -110,12 +110,12 @@ pub(super) struct SignedIn {
 /// An authorization request that waits for a submitted form.
 #[derive(Clone, Debug)]
 pub(super) struct Interaction {
-    pub(super) request: AuthorizationRequest,
+    pub(super) request: IncomingAuthorization,
     /// The browser in which the page was shown. Only that browser may submit the form.
     pub(super) browser: String,
     pub(super) started: UnixTime,
     /// The user who was chosen for this request.
-    pub(super) picked: Option<SignedIn>,
+    pub(super) picked: Option<BrowserSession>,
     pub(super) consented: bool,
     /// Whether the profile form was submitted (B2C policy for editing).
     pub(super) edited: bool,
@@ -135,14 +135,14 @@ pub(super) struct Code {
 
 /// A grant of one sign-in to one client. Its tokens form a family and are revoked together.
 #[derive(Clone, Debug)]
-pub(super) struct Grant {
+pub(super) struct IssuedGrant {
     pub(super) client: String,
     pub(super) person: String,
     pub(super) scopes: Vec<String>,
     /// The resources that the authorization request named (RFC 8707).
     pub(super) resources: Vec<String>,
     pub(super) claims: AskedClaims,
-    pub(super) signed_in: SignedIn,
+    pub(super) signed_in: BrowserSession,
     pub(super) revoked: bool,
     /// The authority and the tenant of the sign-in.
     pub(super) realm: Realm,
@@ -226,7 +226,7 @@ pub(super) struct Spoils {
     pub(super) id_tokens: Orders<Spoil, Map<String, Value>>,
     pub(super) entra_tokens: VecDeque<SpoilEntra>,
     pub(super) access_tokens: VecDeque<SpoilAccessToken>,
-    pub(super) callbacks: Orders<SpoilCallback, spoil_callback::Parameters>,
+    pub(super) callbacks: Orders<SpoilCallback, spoil_callback::ResponseParameters>,
     pub(super) token_answers: Orders<SpoilTokenAnswer, Map<String, Value>>,
     pub(super) user_infos: Orders<SpoilUserInfo, Map<String, Value>>,
     pub(super) discoveries: Orders<SpoilDiscovery, Map<String, Value>>,
@@ -235,10 +235,10 @@ pub(super) struct Spoils {
 
 /// The mutable state of a running provider.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ProviderState {
     pub(super) people: Vec<DevPerson>,
     pub(super) clients: Vec<DevClient>,
-    pub(super) keys: Keys,
+    pub(super) keys: ProviderKeys,
     /// The keys of the imitated Entra.
     pub(super) entra_keys: Option<EntraKeys>,
     pub(super) algorithm: Algorithm,
@@ -254,10 +254,10 @@ pub(super) struct State {
     pub(super) switches: Switches,
     pub(super) spoils: Spoils,
     pub(super) quirks: Quirks,
-    pub(super) browsers: BoundedMap<SignedIn>,
+    pub(super) browsers: BoundedMap<BrowserSession>,
     pub(super) interactions: BoundedMap<Interaction>,
     pub(super) codes: BoundedMap<Code>,
-    pub(super) grants: BoundedMap<Grant>,
+    pub(super) grants: BoundedMap<IssuedGrant>,
     pub(super) access_tokens: BoundedMap<AccessTokenEntry>,
     pub(super) refresh_tokens: BoundedMap<RefreshTokenEntry>,
     /// Consents: user (or tenant, for all of its users), client, scope.
@@ -271,7 +271,7 @@ pub(super) struct State {
     pub(super) challenges: VecDeque<String>,
 }
 
-impl State {
+impl ProviderState {
     pub(super) fn person(&self, id: &str) -> Option<&DevPerson> {
         self.people.iter().find(|person| person.id == id)
     }
@@ -287,7 +287,7 @@ impl State {
     }
 
     /// The keys that sign for a tenant. Personal accounts have keys of their own.
-    pub(super) fn keys_of(&self, tenant: Option<&DevTenant>) -> &Keys {
+    pub(super) fn keys_of(&self, tenant: Option<&DevTenant>) -> &ProviderKeys {
         match (&self.entra_keys, tenant) {
             (Some(keys), Some(tenant)) if tenant.kind == TenantKind::Personal => &keys.personal,
             _ => &self.keys,

@@ -19,7 +19,7 @@ use super::{
     resource,
     server::Server,
     spoil_answers,
-    state::{Grant, RefreshRotation, State},
+    state::{IssuedGrant, ProviderState, RefreshRotation},
 };
 use crate::{
     error::Error,
@@ -91,7 +91,12 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
 /// The members of a token response. The outer error is an internal one of the provider.
 pub(super) type Answer = Result<Result<Map<String, Value>, Fault>, Error>;
 
-fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+fn redeem(
+    server: &Server,
+    state: &mut ProviderState,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |fault| Ok(Err(fault));
     let Some(given) = incoming.form.first("code") else {
         return refused(Fault::new("invalid_request", "code is missing"));
@@ -128,13 +133,13 @@ fn redeem(server: &Server, state: &mut State, client: &DevClient, incoming: &Inc
     let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else {
         return refused(revoked());
     };
-    let grant = Grant { proof: client.proof, ..grant };
+    let grant = IssuedGrant { proof: client.proof, ..grant };
     if server.world.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
     }
     match resource::of_token(&incoming.form, &grant) {
         Ok(resources) => {
-            let grant = Grant { resources, ..grant };
+            let grant = IssuedGrant { resources, ..grant };
             issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref()).map(Ok)
         }
         Err(fault) => refused(fault),
@@ -162,7 +167,12 @@ fn verify(challenge: &str, verifier: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &Incoming) -> Answer {
+fn refresh(
+    server: &Server,
+    state: &mut ProviderState,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
     let refused = |description| Ok(Err(refused(description)));
     let Some(given) = incoming.form.first("refresh_token") else {
         return Ok(Err(Fault::new("invalid_request", "refresh_token is missing")));
@@ -177,7 +187,7 @@ fn refresh(server: &Server, state: &mut State, client: &DevClient, incoming: &In
     if grant.client != client.id {
         return refused("the refresh token was issued to another client");
     }
-    let grant = Grant { proof: client.proof, ..grant };
+    let grant = IssuedGrant { proof: client.proof, ..grant };
     if server.world.is_some() {
         return entra_token::refresh(server, state, incoming, &entry, &grant);
     }

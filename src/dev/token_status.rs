@@ -12,7 +12,7 @@ use super::{
     request::Incoming,
     resource,
     server::Server,
-    state::{Grant, State},
+    state::{IssuedGrant, ProviderState},
 };
 use crate::error::Error;
 
@@ -82,7 +82,12 @@ const SIGNED_ANSWER: &str = "application/token-introspection+jwt";
 
 /// The members about an active token that the client may know (RFC 7662 section 2.2); `None` if the
 /// token is not active, or the client must not know.
-fn status(server: &Server, state: &State, client: &DevClient, token: &str) -> Option<Value> {
+fn status(
+    server: &Server,
+    state: &ProviderState,
+    client: &DevClient,
+    token: &str,
+) -> Option<Value> {
     let now = server.now();
     let access = state.access_tokens.find(token).filter(|entry| !entry.revoked);
     let refresh = state.refresh_tokens.find(token).filter(|entry| !entry.used);
@@ -97,7 +102,7 @@ fn status(server: &Server, state: &State, client: &DevClient, token: &str) -> Op
     let audiences = access.map(|entry| entry.audiences.clone()).unwrap_or_default();
     // The API that a token is for may ask too.
     let may_know =
-        |grant: &Grant| grant.client == client.id || resource::is_meant(client, &audiences);
+        |grant: &IssuedGrant| grant.client == client.id || resource::is_meant(client, &audiences);
     let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant))?;
     let scopes = if scopes.is_empty() { &grant.scopes } else { &scopes };
     let mut status = json!({

@@ -34,19 +34,19 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a challenge does nothing until it is returned or put into a response"]
-pub struct Challenge(Box<Inner>);
+pub struct Challenge(Box<ChallengeParts>);
 
 #[derive(Clone, Debug)]
-struct Inner {
+struct ChallengeParts {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    wanted: Wanted,
+    wanted: ChallengeKind,
 }
 
 /// The answer that a challenge asks for.
 #[derive(Clone, Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum ChallengeKind {
     SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),
 }
@@ -56,17 +56,22 @@ impl Challenge {
     /// request.
     pub fn sign_in<B>(request: &Request<B>) -> Self {
         let uri = original_uri(request.uri(), request.extensions());
-        let wanted = Wanted::SignIn { options: Box::default(), return_path: None };
+        let wanted = ChallengeKind::SignIn { options: Box::default(), return_path: None };
         Self::new(request.method(), uri, request.headers(), wanted)
     }
 
     /// Refuses with an error, in the shape that the caller understands.
     pub(crate) fn refusal<B>(request: &Request<B>, error: Error) -> Self {
         let uri = original_uri(request.uri(), request.extensions());
-        Self::new(request.method(), uri, request.headers(), Wanted::Refusal(error))
+        Self::new(request.method(), uri, request.headers(), ChallengeKind::Refusal(error))
     }
 
-    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, wanted: Wanted) -> Self {
+    pub(crate) fn new(
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        wanted: ChallengeKind,
+    ) -> Self {
         // The headers that choose the shape of the answer, and the cookies of attempts.
         let mut remembered = HeaderMap::new();
         for name in [COOKIE].into_iter().chain(SHAPE_HEADERS) {
@@ -74,7 +79,7 @@ impl Challenge {
                 remembered.append(name.clone(), value.clone());
             }
         }
-        Self(Box::new(Inner {
+        Self(Box::new(ChallengeParts {
             method: method.clone(),
             uri: uri.clone(),
             headers: remembered,
@@ -84,7 +89,7 @@ impl Challenge {
 
     /// Signs in with these options, over the configured ones.
     pub fn with_options(mut self, wanted: SignInOptions) -> Self {
-        if let Wanted::SignIn { options, .. } = &mut self.0.wanted {
+        if let ChallengeKind::SignIn { options, .. } = &mut self.0.wanted {
             **options = wanted;
         }
         self
@@ -92,7 +97,7 @@ impl Challenge {
 
     /// Comes back to this page. The default is the page that was asked for.
     pub fn with_return_path(mut self, wanted: ReturnPath) -> Self {
-        if let Wanted::SignIn { return_path, .. } = &mut self.0.wanted {
+        if let ChallengeKind::SignIn { return_path, .. } = &mut self.0.wanted {
             *return_path = Some(wanted);
         }
         self
@@ -120,8 +125,8 @@ impl Challenge {
     /// The failure for a caller with an access token, which a sign-in here does not help.
     pub(crate) fn into_refusal(self) -> Error {
         match self.0.wanted {
-            Wanted::Refusal(error) => error,
-            Wanted::SignIn { .. } => Error::for_sessions_alone(),
+            ChallengeKind::Refusal(error) => error,
+            ChallengeKind::SignIn { .. } => Error::for_sessions_alone(),
         }
     }
 
@@ -130,7 +135,7 @@ impl Challenge {
         &self.0.headers
     }
 
-    pub(crate) fn wanted(&self) -> &Wanted {
+    pub(crate) fn wanted(&self) -> &ChallengeKind {
         &self.0.wanted
     }
 }

@@ -13,7 +13,7 @@ use http::Response;
 
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
-    challenge::{Raised, Wanted},
+    challenge::{ChallengeKind, Raised},
     failure::{NOT_STORED, caller_challenge, grpc, is_grpc, problem, status, wait_before_next},
     initiator::{follows_own_link, is_from_own_page, page_of_another_origin},
     request_head::{

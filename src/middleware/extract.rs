@@ -12,7 +12,7 @@ use super::{lazy_user::LazyUser, placement::without_layer};
 use crate::{
     api::ApiCaller,
     error::{Error, ErrorKind},
-    http_message::{Challenge, Wanted, original_uri},
+    http_message::{Challenge, ChallengeKind, original_uri},
     user::{Tokens, User},
 };
 
@@ -62,8 +62,8 @@ impl<S: Sync> FromRequestParts<S> for User {
         let wanted = match look(parts).await {
             None => return Err(UserRejection::NoLayer),
             Some(Ok(Some(user))) => return Ok(user),
-            Some(Ok(None)) => Wanted::SignIn { options: Box::default(), return_path: None },
-            Some(Err(error)) => Wanted::Refusal(error),
+            Some(Ok(None)) => ChallengeKind::SignIn { options: Box::default(), return_path: None },
+            Some(Err(error)) => ChallengeKind::Refusal(error),
         };
         let uri = original_uri(&parts.uri, &parts.extensions);
         Err(UserRejection::Challenge(Challenge::new(&parts.method, uri, &parts.headers, wanted)))

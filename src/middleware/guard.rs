@@ -70,7 +70,7 @@ struct Terms {
 
 /// What a guard does with a request.
 #[derive(Debug)]
-enum Verdict {
+enum GuardVerdict {
     Pass,
     /// Another sign-in may help.
     StepUp(Box<SignInOptions>),
@@ -132,13 +132,13 @@ impl RequireSignIn {
 
 impl Terms {
     /// Whether this person may pass, as far as their claims tell: pure.
-    fn verify(&self, user: &User) -> Verdict {
+    fn verify(&self, user: &User) -> GuardVerdict {
         let forbidden =
-            |detail: &'static str| Verdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
+            |detail: &'static str| GuardVerdict::Refuse(Error::new(ErrorKind::Forbidden, detail));
         if let Some(tenants) = &self.tenants
             && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
         {
-            return Verdict::Refuse(Error::new(
+            return GuardVerdict::Refuse(Error::new(
                 ErrorKind::TenantNotAllowed,
                 "the person's tenant is none of those that the guard lets in",
             ));
@@ -163,36 +163,40 @@ impl Terms {
         }
         let met = self.auth_context.as_deref().is_none_or(|context| user.has_auth_context(context));
         let recent = self.max_age.is_none_or(|max_age| user.is_recent(max_age));
-        if met && recent { Verdict::Pass } else { Verdict::StepUp(Box::new(self.options(None))) }
+        if met && recent {
+            GuardVerdict::Pass
+        } else {
+            GuardVerdict::StepUp(Box::new(self.options(None)))
+        }
     }
 
-    async fn check(&self, user: &User) -> Verdict {
+    async fn check(&self, user: &User) -> GuardVerdict {
         match self.verify(user) {
-            Verdict::Pass => self.verify_scopes(user).await,
+            GuardVerdict::Pass => self.verify_scopes(user).await,
             other => other,
         }
     }
 
     /// Whether a token with the scopes can be had.
-    async fn verify_scopes(&self, user: &User) -> Verdict {
+    async fn verify_scopes(&self, user: &User) -> GuardVerdict {
         if self.scopes.is_empty() {
-            return Verdict::Pass;
+            return GuardVerdict::Pass;
         }
         match user.tokens().for_user(&self.scopes).await {
-            Ok(token) if token.missing_scopes().next().is_none() => Verdict::Pass,
+            Ok(token) if token.missing_scopes().next().is_none() => GuardVerdict::Pass,
             // The person may not have been asked for it yet. Where they were, and it was not
             // granted, the sign-in is refused as a redirect loop.
-            Ok(_) => Verdict::StepUp(Box::new(self.options(None))),
+            Ok(_) => GuardVerdict::StepUp(Box::new(self.options(None))),
             Err(error) => match error.kind() {
                 ErrorKind::InteractionRequired
                 | ErrorKind::NoRefreshToken
-                | ErrorKind::InvalidGrant => Verdict::StepUp(Box::new(
+                | ErrorKind::InvalidGrant => GuardVerdict::StepUp(Box::new(
                     self.options(error.provider().and_then(|said| said.claims.clone())),
                 )),
                 ErrorKind::SessionEnded | ErrorKind::PersonChanged => {
-                    Verdict::StepUp(Box::default())
+                    GuardVerdict::StepUp(Box::default())
                 }
-                _ => Verdict::Refuse(error),
+                _ => GuardVerdict::Refuse(error),
             },
         }
     }
@@ -244,9 +248,11 @@ where
             let challenge = match signed_in_user(&mut request).await {
                 None => return Ok(no_layer()),
                 Some(Ok(Some(user))) => match guard.terms.check(&user).await {
-                    Verdict::Pass => return inner.call(request).await,
-                    Verdict::StepUp(options) => Challenge::sign_in(&request).with_options(*options),
-                    Verdict::Refuse(error) => Challenge::refusal(&request, error),
+                    GuardVerdict::Pass => return inner.call(request).await,
+                    GuardVerdict::StepUp(options) => {
+                        Challenge::sign_in(&request).with_options(*options)
+                    }
+                    GuardVerdict::Refuse(error) => Challenge::refusal(&request, error),
                 },
                 Some(Ok(None)) => Challenge::sign_in(&request),
                 Some(Err(error)) => Challenge::refusal(&request, error),

@@ -67,12 +67,12 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct IdentityLayer(Arc<Inner>);
+pub struct IdentityLayer(Arc<LayerParts>);
 
 /// Behind one pointer: where axum has not resolved its routes it clones the layer with each
 /// request.
 #[derive(Debug)]
-struct Inner {
+struct LayerParts {
     setup: Setup,
     /// Made when the first service is: axum asks for one service per route, and all of them share
     /// it.
@@ -107,7 +107,7 @@ impl IdentityLayer {
     }
 
     fn of(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, shared: OnceLock::new() }))
+        Self(Arc::new(LayerParts { setup, shared: OnceLock::new() }))
     }
 
     /// Keeps the sessions in a store of the `tower-sessions` family (Redis, SQL, moka, …), made for

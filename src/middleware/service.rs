@@ -32,8 +32,8 @@ use crate::{
     config::CrossSiteRules,
     error::{Error, ErrorKind},
     http_message::{
-        BoxError, Challenge, IdentityBody, RequestHead, RequestSummary, Wanted, original_uri,
-        take_ready,
+        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary,
+        original_uri, take_ready,
     },
     session::RequestCookies,
 };
@@ -370,9 +370,9 @@ impl Shared {
 /// The answer to the challenge of a handler or guard.
 async fn challenged(flow: &Flow, challenge: &Challenge, head: &RequestHead<'_>) -> Reply {
     match challenge.wanted() {
-        Wanted::SignIn { options, return_path } => {
+        ChallengeKind::SignIn { options, return_path } => {
             flow.step_up(head, options, return_path.as_ref()).await
         }
-        Wanted::Refusal(error) => Reply::failed(error.clone(), None),
+        ChallengeKind::Refusal(error) => Reply::failed(error.clone(), None),
     }
 }

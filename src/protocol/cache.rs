@@ -47,12 +47,12 @@ pub(super) struct Cached<T> {
 }
 
 struct DocumentState<T> {
-    entry: Option<Document<T>>,
+    entry: Option<CachedDocument<T>>,
     failure: Option<(UnixTime, Error)>,
     demanded: Option<UnixTime>,
 }
 
-struct Document<T> {
+struct CachedDocument<T> {
     value: Arc<T>,
     fetched: UnixTime,
     fresh_until: UnixTime,
@@ -61,7 +61,7 @@ struct Document<T> {
 type DocumentResult<T> = Result<Arc<T>, Error>;
 
 /// How a caller who needs the document is served.
-enum Decision<T> {
+enum CacheDecision<T> {
     Serve(Arc<T>),
     ServeAndRenew(Arc<T>),
     /// After a fetch; if it fails, by the old document.
@@ -70,24 +70,24 @@ enum Decision<T> {
 }
 
 impl<T> DocumentState<T> {
-    fn decide(&self, now: UnixTime) -> Decision<T> {
+    fn decide(&self, now: UnixTime) -> CacheDecision<T> {
         let failed_within =
             |pause| self.failure.as_ref().is_some_and(|(at, _)| within(*at, now, pause));
         match (&self.entry, &self.failure) {
             (Some(entry), _) => {
                 let value = Arc::clone(&entry.value);
                 if entry.fetched <= now && now < entry.fresh_until || failed_within(PAUSE_WITH) {
-                    Decision::Serve(value)
+                    CacheDecision::Serve(value)
                 } else if now < entry.fresh_until + LONGEST_LIFE {
-                    Decision::ServeAndRenew(value)
+                    CacheDecision::ServeAndRenew(value)
                 } else {
-                    Decision::Wait(Some(value))
+                    CacheDecision::Wait(Some(value))
                 }
             }
             (None, Some((_, error))) if failed_within(PAUSE_WITHOUT) => {
-                Decision::Fail(error.clone())
+                CacheDecision::Fail(error.clone())
             }
-            (None, _) => Decision::Wait(None),
+            (None, _) => CacheDecision::Wait(None),
         }
     }
 }
@@ -118,13 +118,13 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let (old, flight) = {
             let mut state = self.lock();
             match state.decide(self.clock.now()) {
-                Decision::Serve(value) => return Ok(value),
-                Decision::Fail(error) => return Err(error),
-                Decision::ServeAndRenew(value) => {
+                CacheDecision::Serve(value) => return Ok(value),
+                CacheDecision::Fail(error) => return Err(error),
+                CacheDecision::ServeAndRenew(value) => {
                     let _ = self.join(&mut state, fetch);
                     return Ok(value);
                 }
-                Decision::Wait(old) => (old, self.join(&mut state, fetch)),
+                CacheDecision::Wait(old) => (old, self.join(&mut state, fetch)),
             }
         };
         let outcome = landed(flight).await;
@@ -193,7 +193,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
             Ok(Fetched { value, max_age }) => {
                 let value = Arc::new(value);
                 let life = max_age.unwrap_or(LONGEST_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
-                state.entry = Some(Document {
+                state.entry = Some(CachedDocument {
                     value: Arc::clone(&value),
                     fetched: now,
                     fresh_until: now + life,

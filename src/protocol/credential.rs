@@ -29,8 +29,8 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     config::{
-        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, Fingerprint,
-        SigningKey, load_assertion,
+        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, FileHash, SigningKey,
+        load_assertion,
     },
     error::{Error, ErrorKind},
     secret::Secret,
@@ -83,7 +83,7 @@ struct Member {
 #[derive(Clone, Debug)]
 struct LoadedKey {
     key: Arc<SigningKey>,
-    from: Fingerprint,
+    from: FileHash,
 }
 
 /// An assertion from the application's function.
@@ -301,7 +301,7 @@ impl Member {
     /// so that requests do not wait for each other.
     fn load(
         &self,
-        load: impl FnOnce(Option<&Fingerprint>) -> Result<Option<(SigningKey, Fingerprint)>, String>,
+        load: impl FnOnce(Option<&FileHash>) -> Result<Option<(SigningKey, FileHash)>, String>,
     ) -> Result<Arc<SigningKey>, Error> {
         let known = self.known().clone();
         match (load(known.as_ref().map(|known| &known.from)), known) {

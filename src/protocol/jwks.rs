@@ -59,12 +59,12 @@ impl JwkSet {
     pub(crate) fn parse(document: &[u8]) -> Result<Self, Error> {
         // The entries stay raw here, so that a broken one does not refuse the whole set.
         #[derive(Deserialize)]
-        struct Document<'a> {
+        struct RawKeySet<'a> {
             #[serde(borrow)]
             keys: Vec<&'a RawValue>,
         }
 
-        let document: Document<'_> =
+        let document: RawKeySet<'_> =
             serde_json::from_slice(json::without_byte_order_mark(document)).map_err(|_| {
                 Error::new(
                     ErrorKind::ProviderMisconfigured,

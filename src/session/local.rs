@@ -49,7 +49,7 @@ impl Owner {
 /// under one lock.
 #[derive(Default)]
 struct Shard {
-    rows: HashMap<RecordId, Row, BuildHasherDefault<IdHasher>>,
+    rows: HashMap<RecordId, StoredRow, BuildHasherDefault<IdHasher>>,
     by_expiry: BTreeSet<(UnixTime, RecordId)>,
     bytes: usize,
     /// The sessions of each person, the oldest first.
@@ -58,14 +58,14 @@ struct Shard {
     crowds: BTreeSet<(usize, Owner)>,
 }
 
-struct Row {
+struct StoredRow {
     sealed: Arc<[u8]>,
     expires: UnixTime,
     /// The person; `None` for a grant.
     owner: Option<Owner>,
 }
 
-impl Row {
+impl StoredRow {
     fn size(&self) -> usize {
         self.sealed.len() + ROW
     }
@@ -127,7 +127,7 @@ impl LocalStore {
                 _ => break,
             }
         }
-        let row = Row { sealed, expires, owner };
+        let row = StoredRow { sealed, expires, owner };
         while shard.rows.len() >= self.rows_per_shard
             || shard.bytes + row.size() > self.bytes_per_shard
         {
@@ -157,7 +157,7 @@ impl LocalStore {
 }
 
 impl Shard {
-    fn insert(&mut self, id: RecordId, row: Row) {
+    fn insert(&mut self, id: RecordId, row: StoredRow) {
         self.bytes += row.size();
         self.by_expiry.insert((row.expires, id));
         if let Some(owner) = row.owner {
@@ -251,7 +251,7 @@ mod tests {
             .map(|shard| shard.lock().unwrap())
             .map(|shard| {
                 assert_eq!(shard.rows.len(), shard.by_expiry.len());
-                assert_eq!(shard.bytes, shard.rows.values().map(Row::size).sum::<usize>());
+                assert_eq!(shard.bytes, shard.rows.values().map(StoredRow::size).sum::<usize>());
                 let owned: usize = shard.owners.values().map(Vec::len).sum();
                 assert_eq!(owned, shard.rows.values().filter(|row| row.owner.is_some()).count());
                 shard.rows.len()

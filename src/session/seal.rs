@@ -88,12 +88,12 @@ pub(super) enum KeyAge {
 
 /// The keys of one application. The first cookie secret seals, all secrets open.
 pub(crate) struct KeyRing {
-    current: Keys,
-    older: Vec<Keys>,
+    current: SecretKeys,
+    older: Vec<SecretKeys>,
 }
 
 /// The keys derived from one cookie secret.
-struct Keys {
+struct SecretKeys {
     /// Stored in each sealed value, to find the secret that it was sealed under.
     id: [u8; KEY_ID],
     /// The key from which the keys of rows are derived.
@@ -113,7 +113,7 @@ impl KeyRing {
     ///
     /// [`ErrorKind::NotConfigured`]: `secrets` is empty.
     pub(crate) fn new(secrets: &[Secret], binding: &[&[u8]]) -> Result<Self, Error> {
-        let mut keys = secrets.iter().map(|secret| Keys::derive(secret, binding));
+        let mut keys = secrets.iter().map(|secret| SecretKeys::derive(secret, binding));
         let current = keys.next().unwrap_or_else(|| {
             Err(Error::new(ErrorKind::NotConfigured, "there is no cookie secret"))
         })?;
@@ -211,7 +211,7 @@ impl KeyRing {
     }
 }
 
-impl Keys {
+impl SecretKeys {
     fn derive(secret: &Secret, binding: &[&[u8]]) -> Result<Self, Error> {
         let mut info = b"application".to_vec();
         for part in binding {

@@ -24,7 +24,7 @@ use crate::{
 const MOST_SCOPE_BYTES: usize = 2000;
 
 /// The parameters of a new sign-in.
-struct Start {
+struct SignInStart {
     options: SignInOptions,
     next: ReturnPath,
     causes: Vec<Fingerprint>,
@@ -33,7 +33,7 @@ struct Start {
     retry: u8,
 }
 
-impl Start {
+impl SignInStart {
     fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Fingerprint>) -> Self {
         Self { options, next, causes, fallback: Fallback::None, retry: 0 }
     }
@@ -75,7 +75,7 @@ impl WebAuth {
             }
             None => Vec::new(),
         };
-        let start = Start::first(options.clone(), next, causes);
+        let start = SignInStart::first(options.clone(), next, causes);
         self.begin(session, contents, known, start).await
     }
 
@@ -111,7 +111,7 @@ impl WebAuth {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
             }
         };
-        let start = Start::first(options, next, causes);
+        let start = SignInStart::first(options, next, causes);
         self.begin(session, contents, known, start).await.map(Some)
     }
 
@@ -122,9 +122,9 @@ impl WebAuth {
         session: &mut WebSession,
         mut contents: SessionValue,
         known: Option<CurrentLogin>,
-        start: Start,
+        start: SignInStart,
     ) -> Result<SignIn, Error> {
-        let Start { mut options, next, causes, fallback, retry } = start;
+        let SignInStart { mut options, next, causes, fallback, retry } = start;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
@@ -255,7 +255,7 @@ impl WebAuth {
             self.keep(session, &mut contents)?;
             return Err(error);
         };
-        let start = Start {
+        let start = SignInStart {
             options: attempt.options(),
             next: self.config().return_path(&attempt.return_path),
             causes: attempt.causes.clone(),
