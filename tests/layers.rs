@@ -36,7 +36,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "openid",
         ],
     ),
-    (&["pages"], &["nonce", "kid", "key_ring"]),
+    (&["pages"], &["kid", "key_ring"]),
     (&["web_auth"], &["http_body", "tower_service", "cookies"]),
     (&["http_message"], &["kid", "web_auth"]),
     (&["api"], &["kid", "web_auth"]),

@@ -524,6 +524,8 @@ mod tests {
         ("with_store_timeout", &["IDENTITY_STORE_TIMEOUT"]),
         ("with_cookie_lifetime", &["IDENTITY_COOKIE_LIFETIME"]),
         ("with_session_end", &["IDENTITY_SESSION_END"]),
+        ("with_sign_in_page", &["IDENTITY_SIGN_IN_PAGE"]),
+        ("with_languages", &["IDENTITY_LANGUAGES"]),
         ("with_provider_session", &["IDENTITY_PROVIDER_SESSION"]),
         ("add_sign_out_parameter", &["IDENTITY_SIGN_OUT_PARAMETERS"]),
         ("with_sign_out_return_parameter", &["IDENTITY_SIGN_OUT_RETURN_PARAMETER"]),

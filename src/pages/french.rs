@@ -173,6 +173,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Un autre service dont cette page a besoin est injoignable pour le moment. Veuillez réessayer un peu plus tard.",
     ),
     (
+        "api_refused",
+        "Un autre service dont cette page a besoin n’a pas fait ce qui lui était demandé.",
+    ),
+    (
+        "api_answer_invalid",
+        "Un autre service dont cette page a besoin a répondu de façon inattendue.",
+    ),
+    (
         "insufficient_user_authentication",
         "Cette page exige une connexion plus sûre ou plus récente.",
     ),

@@ -174,6 +174,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Ein anderer Dienst, den diese Seite benötigt, ist im Moment nicht erreichbar. Bitte versuchen Sie es in Kürze erneut.",
     ),
     (
+        "api_refused",
+        "Ein anderer Dienst, den diese Seite benötigt, hat nicht getan, worum er gebeten wurde.",
+    ),
+    (
+        "api_answer_invalid",
+        "Ein anderer Dienst, den diese Seite benötigt, hat unerwartet geantwortet.",
+    ),
+    (
         "insufficient_user_authentication",
         "Diese Seite verlangt eine stärker abgesicherte oder neuere Anmeldung.",
     ),

@@ -178,6 +178,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "api_unreachable",
         "En este momento no se puede acceder a otro servicio que esta página necesita. Inténtelo de nuevo dentro de poco.",
     ),
+    ("api_refused", "Otro servicio que esta página necesita no hizo lo que se le pidió."),
+    ("api_answer_invalid", "Otro servicio que esta página necesita respondió de forma inesperada."),
     (
         "insufficient_user_authentication",
         "Esta página requiere un inicio de sesión más seguro o más reciente.",
