@@ -34,8 +34,7 @@ fn authorization_header(bytes: &[u8]) {
     }
     let (presented, token) = (bearer::presented(&headers), bearer::token(&headers));
     let Ok(token) = token else { return };
-    let Authorization::Token(found) = presented else { panic!("two readings of one header") };
-    assert_eq!(found, token.as_bytes());
+    assert!(matches!(presented, Authorization::Token(found) if found == token.as_bytes()));
     assert!(headers.len() == 1 && bearer::is_presented(&headers));
     assert_eq!(headers.get(AUTHORIZATION).and_then(bearer::token_of), Some(token));
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)));

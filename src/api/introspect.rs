@@ -58,8 +58,9 @@ impl Shared {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
-        // Before the flight: a caller who goes away while waiting leaves nothing behind.
-        let permit = self.provider().session_permit().await?;
+        // Before the flight: a caller who goes away while waiting leaves nothing behind. The permits
+        // of callers with a verified token are others, so that unknown tokens cannot use them up.
+        let permit = self.provider().permit().await?;
         let ask = || {
             let (shared, token) = (Arc::clone(self), Secret::from(token));
             async move { shared.ask(digest, token, permit).await }

@@ -42,9 +42,9 @@ fn says(api: &Api, answered: Value) {
     });
 }
 
-fn good(more: Value) -> Value {
+fn good(more: &Value) -> Value {
     let good = json!({"active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read", "exp": NOW.as_seconds() + 600, "token_type": "Bearer"});
-    changed(good, |answer| merge(answer, &more))
+    changed(good, |answer| merge(answer, more))
 }
 
 fn questions(api: &Api) -> usize {
@@ -57,14 +57,14 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
     let api = api();
     for (number, (answered, status, reason)) in [
         (json!({"active": false}), 401, "token_inactive"),
-        (good(json!({"aud": "other"})), 401, "token_audience"),
-        (good(json!({"exp": 1})), 401, "token_expired"),
-        (good(json!({"token_type": "DPoP"})), 401, "token_kind"),
-        (good(json!({"cnf": {"jkt": "x"}})), 401, "token_kind"),
-        (good(json!({"token_use": "refresh_token"})), 401, "token_kind"),
-        (good(json!({"iss": "https://evil.example"})), 401, "token_issuer"),
+        (good(&json!({"aud": "other"})), 401, "token_audience"),
+        (good(&json!({"exp": 1})), 401, "token_expired"),
+        (good(&json!({"token_type": "DPoP"})), 401, "token_kind"),
+        (good(&json!({"cnf": {"jkt": "x"}})), 401, "token_kind"),
+        (good(&json!({"token_use": "refresh_token"})), 401, "token_kind"),
+        (good(&json!({"iss": "https://evil.example"})), 401, "token_issuer"),
         (json!({}), 502, "token_response_invalid"),
-        (good(json!({"active": "true"})), 502, "token_response_invalid"),
+        (good(&json!({"active": "true"})), 502, "token_response_invalid"),
     ]
     .into_iter()
     .enumerate()
@@ -80,7 +80,7 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
         assert_eq!(questions(&api) - before, expected, "{answered}");
     }
     // It was issued a moment ago, and the provider knows it by now.
-    says(&api, good(json!({})));
+    says(&api, good(&json!({})));
     api.refuses("opaque-0", "token_inactive").await;
     api.clock.advance(TEN_SECONDS);
     assert_eq!(api.takes("opaque-0").await, "person Notes.Read");
@@ -90,7 +90,7 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
 #[tokio::test]
 async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
     let api = api();
-    says(&api, good(json!({})));
+    says(&api, good(&json!({})));
     for _ in 0..5 {
         assert_eq!(api.takes("opaque").await, "person Notes.Read");
     }
@@ -98,7 +98,7 @@ async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
     let asked = api.http.find("/introspect");
     assert_eq!(asked.body().as_ref(), b"token=opaque&token_type_hint=access_token");
     // Ory Hydra names the kind of the token.
-    says(&api, good(json!({"token_use": "access_token"})));
+    says(&api, good(&json!({"token_use": "access_token"})));
     assert_eq!(api.takes("opaque-of-hydra").await, "person Notes.Read");
     api.clock.advance(Duration::from_secs(61));
     says(&api, json!({"active": false}));
@@ -109,7 +109,7 @@ async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
 #[tokio::test]
 async fn callers_with_one_token_share_one_question_and_those_with_another_do_not() {
     for (answered, status) in
-        [(good(json!({})), StatusCode::OK), (json!({"active": false}), StatusCode::UNAUTHORIZED)]
+        [(good(&json!({})), StatusCode::OK), (json!({"active": false}), StatusCode::UNAUTHORIZED)]
     {
         let api = Arc::new(api());
         says(&api, answered);

@@ -7,10 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -111,6 +111,10 @@ impl Rules {
     {
         // Before the body: memory is for callers with a token.
         let caller = head.extensions.get::<ApiCaller>().ok_or_else(bearer::missing)?;
+        // A decompressor inside would hand other bytes on than the ones that are read here.
+        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(invalid("it has a Content-Encoding; send it without"));
+        }
         let body = match Limited::new(body, self.body_limit).collect().await {
             Ok(body) => body.to_bytes(),
             Err(_) => {
@@ -160,15 +164,33 @@ fn called_tool(message: &Value) -> Result<Option<String>, Error> {
     let Value::Object(members) = message else {
         return Err(invalid("it is no JSON object"));
     };
+    refuse_lookalikes(members, &["method", "params"])?;
     match members.get("method") {
         Some(Value::String(method)) if method == CALL => {}
         // Another request, or the client's answer to one.
         Some(Value::String(_)) | None => return Ok(None),
         Some(_) => return Err(invalid("`method` is not text")),
     }
-    match members.get("params").and_then(|params| params.get("name")).and_then(Value::as_str) {
-        Some(name) => Ok(Some(name.to_owned())),
-        None => Err(invalid("`tools/call` has no `name` of a tool in its `params`")),
+    let Some(Value::Object(params)) = members.get("params") else {
+        return Err(invalid("`tools/call` has no object `params`"));
+    };
+    refuse_lookalikes(params, &["name"])?;
+    match params.get("name") {
+        Some(Value::String(name)) => Ok(Some(name.clone())),
+        _ => Err(invalid("`tools/call` has no `name` of a tool in its `params`")),
+    }
+}
+
+/// Refuses a member whose name differs from one of these in letter case only: parsers that ignore
+/// letter case (those of Go and .NET by default) take it for that one.
+fn refuse_lookalikes(members: &Map<String, Value>, names: &[&str]) -> Result<(), Error> {
+    let is_lookalike = |key: &&String| {
+        let upper = key.to_uppercase();
+        names.iter().any(|name| key != name && upper == name.to_uppercase())
+    };
+    match members.keys().find(is_lookalike) {
+        Some(key) => Err(invalid(format!("the member {} is one in other letter case", shown(key)))),
+        None => Ok(()),
     }
 }
 

@@ -169,6 +169,11 @@ async fn no_spelling_of_a_body_calls_a_tool_past_its_guard() {
         added[..added.len() - 1].to_owned(),
         // `serde_json` reads it as the JSON in the text, if a crate has enabled `raw_value`.
         json!({"$serde_json::private::RawValue": added}).to_string(),
+        // A parser that ignores letter case reads the other member.
+        twice(r#""Method": "ping""#),
+        listed.replacen('{', r#"{"METHOD": "tools/call","#, 1),
+        listed.replace("\"name\"", "\"Name\": \"add_note\", \"name\""),
+        listed.replacen('{', r#"{"param\u017f": {"name": "add_note"},"#, 1),
         "add_note".to_owned(),
         "null".to_owned(),
         format!("{}{}", "[".repeat(200), "]".repeat(200)),

@@ -100,8 +100,7 @@ impl Client {
         let person = self.person(name, request.tenant());
         let record = GrantRecord::without_sign_in(person, refresh_token);
         let (record, token) = record.issued(request, issued, shared.clock.now());
-        shared.partitions.remove_of(name, |_| true);
-        shared.partitions.find_or_insert(name, None, || record)?;
+        shared.partitions.put(name, None, record)?;
         token.ok_or_else(|| {
             Error::new(ErrorKind::TokenResponseInvalid, "the answer has no access token")
         })

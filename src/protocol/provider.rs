@@ -121,15 +121,6 @@ impl Provider {
         &self.credentials
     }
 
-    /// A permit for a request that is made for a caller who is there.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Busy`]
-    pub(crate) async fn session_permit(&self) -> Result<Permit, Error> {
-        self.permits.session().await
-    }
-
     pub(super) fn channel(&self) -> &Channel {
         &self.channel
     }

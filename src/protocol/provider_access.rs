@@ -49,7 +49,7 @@ impl Provider {
     }
 
     /// Asks the provider about a token that only the provider can read (RFC 7662). The caller has a
-    /// [permit](Self::session_permit), because anyone can send random tokens.
+    /// [permit](Self::permit), because anyone can send random tokens.
     ///
     /// # Errors
     ///

@@ -210,13 +210,13 @@ impl Partitions {
     pub(crate) fn put(
         &self,
         name: &str,
-        about: Box<RawValue>,
+        about: impl Into<Option<Box<RawValue>>>,
         record: GrantRecord,
     ) -> Result<(), Error> {
         let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
         self.state().insert(
             id,
-            Partition::new(name, Some(about), None, Arc::new(record)),
+            Partition::new(name, about.into(), None, Arc::new(record)),
             self.most,
             now,
         );
