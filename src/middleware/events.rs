@@ -104,7 +104,7 @@ pub struct SessionEndEvent {
 }
 
 impl SessionEndEvent {
-    /// The person whose session it was. No tokens can be had any more.
+    /// The person whose session it was. Their tokens may be gone already.
     #[must_use]
     pub fn user(&self) -> &User {
         &self.user

@@ -4,6 +4,7 @@ use std::{convert::Infallible, fmt, pin::Pin, sync::Arc};
 
 use http::request::Parts;
 use quick_cache::sync::Cache;
+use tracing::Instrument as _;
 
 use super::{
     callback::BrowserState,
@@ -16,6 +17,7 @@ use crate::{
     http_message::RequestHead,
     session::{EndedSession, RequestCookies, SessionEndCause},
     sign_in::{Attempt, Purpose, RecordId},
+    single_flight::{self, Tokio},
     user::User,
 };
 
@@ -206,9 +208,7 @@ impl Flow {
         }
         let Some(handler) = &self.handlers.signed_out else { return };
         let event = SignOutEvent { user, request: Arc::new(head.parts_without_query()) };
-        if let Err(error) = handler(event).await {
-            failed("on_signed_out", &error);
-        }
+        run("on_signed_out", handler(event)).await;
     }
 
     /// Tells of the sessions of a request that nobody is signed in for.
@@ -225,9 +225,19 @@ impl Flow {
             return;
         }
         let event = SessionEndEvent { user, cause, request: Arc::clone(request) };
-        if let Err(error) = handler(event).await {
-            failed("on_session_ended", &error);
-        }
+        run("on_session_ended", handler(event)).await;
+    }
+}
+
+/// Runs a handler to its end, also if the client goes away: an event is told once.
+async fn run(
+    name: &'static str,
+    handler: Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>,
+) {
+    match single_flight::to_the_end(&Tokio, handler.in_current_span()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => failed(name, &error),
+        Err(error) => failed(name, &error.into()),
     }
 }
 

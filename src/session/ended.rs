@@ -81,7 +81,8 @@ impl Sessions {
         } else if record.check(&self.config).is_err() {
             SessionEndCause::NotAccepted
         } else {
-            SessionEndCause::RenewalRefused
+            // It is another session of this browser, which has not ended.
+            return None;
         };
         let id = ticket.id;
         let user = record.user(id.grant(ticket.key, expires), Arc::clone(&self.application));
