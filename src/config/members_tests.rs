@@ -141,7 +141,7 @@ fn built_in_code() -> IdentityConfig {
         .danger_allow_http()
 }
 
-fn refused(members: Json, words: &[&str]) {
+fn refused(members: &Json, words: &[&str]) {
     let error = serde_json::from_value::<IdentityConfig>(members.clone()).unwrap_err().to_string();
     assert!(words.iter().all(|word| error.contains(word)), "{members}: {error}");
     assert!(!error.contains("hush") && !error.contains("IDENTITY_"), "{error}");
@@ -214,17 +214,20 @@ fn a_mistake_is_told_by_the_name_of_the_member() {
         members[name] = value;
         members
     };
-    refused(json!({}), &["client_id: missing"]);
-    refused(json!({"client_id": "a"}), &["authority: missing"]);
-    refused(with("max_age", json!("soon")), &["max_age: ", "seconds"]);
-    refused(with("max_age", json!([1, 2])), &["max_age: ", "one value"]);
-    refused(with("scope", json!(["a b"])), &["scope: ", "white space"]);
-    refused(with("scope", json!([["a"]])), &["scope: ", "a list or a table"]);
-    refused(with("base_url", json!({"a": 1})), &["base_url: ", "table"]);
-    refused(with("base_url", json!("app")), &["base_url: "]);
-    refused(with("user_info", json!("maybe")), &["user_info: ", "`if_missing`"]);
-    refused(with("client_secret_file", json!("/no/such/file")), &["client_secret_file: "]);
-    refused(with("client_auth_method", json!("none")), &["client_auth_method: ", "client_secret,"]);
+    refused(&json!({}), &["client_id: missing"]);
+    refused(&json!({"client_id": "a"}), &["authority: missing"]);
+    refused(&with("max_age", json!("soon")), &["max_age: ", "seconds"]);
+    refused(&with("max_age", json!([1, 2])), &["max_age: ", "one value"]);
+    refused(&with("scope", json!(["a b"])), &["scope: ", "white space"]);
+    refused(&with("scope", json!([["a"]])), &["scope: ", "a list or a table"]);
+    refused(&with("base_url", json!({"a": 1})), &["base_url: ", "table"]);
+    refused(&with("base_url", json!("app")), &["base_url: "]);
+    refused(&with("user_info", json!("maybe")), &["user_info: ", "`if_missing`"]);
+    refused(&with("client_secret_file", json!("/no/such/file")), &["client_secret_file: "]);
+    refused(
+        &with("client_auth_method", json!("none")),
+        &["client_auth_method: ", "client_secret,"],
+    );
     let twice = r#"{"authority": "https://op.example.com", "client_id": "a", "client_id": "b"}"#;
     let error = serde_json::from_str::<IdentityConfig>(twice).unwrap_err().to_string();
     assert!(error.contains("`client_id` occurs twice"), "{error}");
@@ -248,7 +251,7 @@ fn an_azure_ad_section_stands_alone_or_in_a_member() {
     }
     let mut mixed = section;
     mixed["base_url"] = json!("https://app.example.com");
-    refused(mixed, &["base_url: ", "`azure_ad`"]);
+    refused(&mixed, &["base_url: ", "`azure_ad`"]);
 }
 
 /// A file is for the machine that it is written for: nothing about it is guessed.

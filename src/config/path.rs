@@ -137,7 +137,7 @@ impl PublicPaths {
     /// [`is_public`](Self::is_public) where there are protected rules.
     fn is_public_beside(&self, protected: &ProtectedPaths, path: &str) -> bool {
         // Which rule a path with two readings is under is not known, so it is protected.
-        if !path.strip_prefix('/').is_some_and(is_unambiguous) {
+        if !path.strip_prefix('/').is_some_and(|rest| is_unambiguous(rest) && is_one_file(rest)) {
             return false;
         }
         let exact = self.exact.iter().any(|exact| **exact == *path).then_some(Rank::Exact);
@@ -227,6 +227,14 @@ fn is_one_segment(raw: &str) -> bool {
     // Some servers also remove `...` and longer segments of dots.
     let is_dots = !text.is_empty() && text.bytes().all(|byte| byte == b'.');
     !is_dots && !text.contains(|read: char| read.is_control() || "/\\%;?#".contains(read))
+}
+
+/// Whether no segment is another name of a file to Windows: a dot or space at its end is dropped, a
+/// colon begins the name of a stream, a tilde that of a short name.
+fn is_one_file(rest: &str) -> bool {
+    rest.split('/').all(|raw| {
+        decoded(raw).is_some_and(|text| !text.ends_with(['.', ' ']) && !text.contains([':', '~']))
+    })
 }
 
 /// The text of a percent-encoded segment; `None` if an escape is malformed or the bytes are not

@@ -98,7 +98,8 @@ fn plain(path: &str) -> Cow<'_, str> {
     if path.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'%') {
         return path.into();
     }
-    percent_decode_str(path).decode_utf8_lossy().to_lowercase().into()
+    // Twice, because some letters have two small forms, such as the long s.
+    percent_decode_str(path).decode_utf8_lossy().to_uppercase().to_lowercase().into()
 }
 
 #[cfg(test)]
@@ -164,6 +165,11 @@ mod tests {
             "/account/shared/mine",
             "/account/shared/mine/",
             "/account/shared/MINE",
+            "/account./orders",
+            "/account%20/orders",
+            "/account::$INDEX_ALLOCATION/orders",
+            "/ACCOUN~1/orders",
+            "/checkout.",
         ] {
             assert!(!shop().is_public(protected), "{protected}");
         }
