@@ -110,7 +110,7 @@ async fn connected(
         let acquired = caches
             .with(&name, |client| async move { client.complete(&flow, &query).await })
             .await?;
-        if !acquired.account().is_some_and(|account| account.subject() == user.subject()) {
+        if acquired.account().is_none_or(|account| account.subject() != user.subject()) {
             caches.remove(&name).await?;
         }
     }

@@ -61,7 +61,8 @@ impl AcquireToken for AppTokens {
 /// An API: its base URL, and the request for the access token that it accepts.
 ///
 /// A bearer token is valid for anyone who has it, so it is sent to this scheme, host and port only
-/// (RFC 6750 section 5.2), and a path never leads out of the base URL.
+/// (RFC 6750 section 5.2), and a path never leads out of the base URL. An absolute URL, such as the
+/// link to the next page of a list, may have any path at that origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
     /// Its path ends with a slash.

@@ -347,11 +347,9 @@ fn from_body(body: &Object, secrets: &SentSecrets) -> ProviderError {
     {
         *place = code_of(name).filter(|text| !text.is_empty()).or_else(|| place.take());
     }
-    provider.claims = json::text(body, "claims")
-        .filter(|claims| {
-            claims.len() <= MAX_CLAIMS_BYTES && json::object(claims.as_bytes()).is_ok()
-        })
-        .map(str::to_owned);
+    provider.claims = text("claims").filter(|claims| {
+        claims.len() <= MAX_CLAIMS_BYTES && json::object(claims.as_bytes()).is_ok()
+    });
     provider
 }
 

@@ -245,7 +245,7 @@ fn the_hash_is_the_algorithms() {
         let set = json!({"keys": [signer.jwk("k")]});
         assert!(check_by(algorithm, &set, &raw, &expectation).is_ok(), "{algorithm}");
         assert_eq!(
-            crate::secret::from_base64url(&half_hash(digest, token)).unwrap().len(),
+            crate::secret::from_base64url(half_hash(digest, token)).unwrap().len(),
             bytes,
             "{algorithm}"
         );

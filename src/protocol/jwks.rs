@@ -334,7 +334,7 @@ fn shown(kid: &str) -> String {
 fn bytes(entry: &Object, name: &str) -> Option<Vec<u8>> {
     let text = json::text(entry, name)?.trim_end_matches('=');
     match text.contains(['+', '/']) {
-        true => from_base64url(&text.replace('+', "-").replace('/', "_")),
+        true => from_base64url(text.replace('+', "-").replace('/', "_")),
         false => from_base64url(text),
     }
 }

@@ -22,15 +22,22 @@ pub struct App {
     server: JoinHandle<()>,
 }
 
+/// A change of one part of an [`App`].
+type Change<'a, T> = Box<dyn FnOnce(T) -> T + 'a>;
+/// The settings to start from, by provider and base URL.
+type FirstConfig<'a> = Box<dyn FnOnce(&DevProvider, &str) -> IdentityConfig + 'a>;
+/// The position of the layer.
+type Arrange<'a> = Box<dyn FnOnce(Router, IdentityLayer) -> Router + 'a>;
+
 /// A builder of an [`App`]. Parts that are not set are those of [`App::start`]. Several changes of
 /// one part apply in the order of the calls.
 pub struct AppBuilder<'a> {
-    authority: Box<dyn FnOnce(&DevProvider, &str) -> IdentityConfig + 'a>,
-    provider: Box<dyn FnOnce(DevProviderBuilder) -> DevProviderBuilder + 'a>,
-    config: Box<dyn FnOnce(IdentityConfig) -> IdentityConfig + 'a>,
-    layer: Box<dyn FnOnce(IdentityLayer) -> IdentityLayer + 'a>,
-    router: Box<dyn FnOnce(Router) -> Router + 'a>,
-    arrange: Box<dyn FnOnce(Router, IdentityLayer) -> Router + 'a>,
+    authority: FirstConfig<'a>,
+    provider: Change<'a, DevProviderBuilder>,
+    config: Change<'a, IdentityConfig>,
+    layer: Change<'a, IdentityLayer>,
+    router: Change<'a, Router>,
+    arrange: Arrange<'a>,
 }
 
 impl<'a> AppBuilder<'a> {

@@ -141,7 +141,7 @@ async fn the_mcp_server_leads_the_typescript_client_from_a_401_to_its_tools() {
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut tab = Browser::new().tab();
     let (mut asked, mut told) = (Vec::new(), Vec::new());
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         match line.strip_prefix("open ") {
             Some(address) => {
                 asked.push(address.to_owned());
