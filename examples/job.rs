@@ -90,7 +90,7 @@ async fn connect(State(calendar): State<Calendar>, user: User) -> Result<Redirec
         .with_scopes(SCOPES)
         .with_login_hint(user.username().unwrap_or_default());
     let flow = calendar.client.initiate(&calendar.connected, &options).await?;
-    let address = flow.address().to_owned();
+    let address = flow.url().to_owned();
     let mut flows = calendar.flows.lock().unwrap_or_else(PoisonError::into_inner);
     flows.insert(user.key().to_string(), flow);
     Ok(Redirect::to(&address))

@@ -72,20 +72,18 @@ async fn page(
         .is_some_and(|origin| auth.config().redirect_uri() == format!("{origin}/auth/callback"));
     Ok(match (request.method(), request.uri().path()) {
         (&Method::GET, "/login") => {
-            Page::SeeOther(auth.sign_in(session, "/", &SignInOptions::new()).await?.address)
+            Page::SeeOther(auth.sign_in(session, "/", &SignInOptions::new()).await?.url)
         }
         (&Method::GET, "/auth/callback") => {
-            Page::SeeOther(auth.complete_sign_in(session, query).await?.address().to_owned())
+            Page::SeeOther(auth.complete_sign_in(session, query).await?.url().to_owned())
         }
-        (&Method::POST, "/logout") if is_ours => {
-            Page::SeeOther(auth.sign_out(session).address().await)
-        }
+        (&Method::POST, "/logout") if is_ours => Page::SeeOther(auth.sign_out(session).url().await),
         (&Method::GET, "/mail") => match auth.for_user(session, ["mail.read"]).await {
             Ok(token) => {
                 Page::Text(format!("A token for {:?}.", token.scopes().collect::<Vec<_>>()))
             }
             Err(error) => match auth.sign_in_for(session, "/mail", &error).await? {
-                Some(sign_in) => Page::SeeOther(sign_in.address),
+                Some(sign_in) => Page::SeeOther(sign_in.url),
                 None => return Err(error),
             },
         },

@@ -290,7 +290,7 @@ pub struct Advice {
     /// `client_secret_expired`, …
     pub reason: &'static str,
     /// One sentence for the user.
-    pub for_person: &'static str,
+    pub for_user: &'static str,
     /// One sentence for the developers and operators of the application.
     pub for_operator: &'static str,
     /// The URL of the documentation of the code.
@@ -535,7 +535,7 @@ impl Error {
     /// [`ErrorKind::user_message`].
     #[must_use]
     pub fn user_message(&self) -> &'static str {
-        self.advice().map_or_else(|| self.message_kind().user_message(), |advice| advice.for_person)
+        self.advice().map_or_else(|| self.message_kind().user_message(), |advice| advice.for_user)
     }
 
     /// The reason that [`user_message`](Self::user_message) is the sentence of.

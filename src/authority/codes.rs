@@ -97,7 +97,7 @@ macro_rules! reasons {
                 match self { $(Self::$reason => Effect::$effect,)* }
             }
 
-            pub(super) const fn for_person(self) -> &'static str {
+            pub(super) const fn for_user(self) -> &'static str {
                 match self { $(Self::$reason => $message,)* }
             }
         }
@@ -328,7 +328,7 @@ mod tests {
     fn every_code_is_listed_once_and_completely() {
         let mut seen = HashSet::new();
         for row in rows() {
-            let Advice { code, reason, for_person, for_operator, source } = row.advice;
+            let Advice { code, reason, for_user, for_operator, source } = row.advice;
             assert!(seen.insert(code), "{code} is there twice");
             assert!(
                 reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
@@ -336,7 +336,7 @@ mod tests {
             );
             assert!(code.ends_with(&row.number.to_string()) || row.number == 0, "{code}");
             assert!(source.starts_with("https://"), "{code}: {source}");
-            for text in [for_person, for_operator] {
+            for text in [for_user, for_operator] {
                 assert!(
                     text.len() > 10 && text.ends_with('.') && text.starts_with(char::is_uppercase),
                     "{code}: {text}"
@@ -344,8 +344,8 @@ mod tests {
                 assert!(text.len() < 330, "{code}: a sentence, not a page: {text}");
             }
             assert!(
-                !for_person.contains("AADSTS") && !for_person.contains("token"),
-                "{code}: words of specialists: {for_person}"
+                !for_user.contains("AADSTS") && !for_user.contains("token"),
+                "{code}: words of specialists: {for_user}"
             );
         }
     }

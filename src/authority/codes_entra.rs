@@ -38,7 +38,7 @@ macro_rules! rows {
             advice: Advice {
                 code: concat!("AADSTS", $number),
                 reason: Reason::$reason.code(),
-                for_person: Reason::$reason.for_person(),
+                for_user: Reason::$reason.for_user(),
                 for_operator: $operator,
                 source: $source,
             },

@@ -21,7 +21,7 @@ macro_rules! rows {
             advice: Advice {
                 code: $error,
                 reason: Reason::$reason.code(),
-                for_person: Reason::$reason.for_person(),
+                for_user: Reason::$reason.for_user(),
                 for_operator: $operator,
                 source: $source,
             },

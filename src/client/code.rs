@@ -35,7 +35,7 @@ use crate::{
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AuthorizationFlow {
     #[serde(rename = "u")]
-    address: String,
+    url: String,
     #[serde(rename = "s")]
     state: String,
     #[serde(rename = "n", serialize_with = "secret::exposed")]
@@ -64,8 +64,8 @@ const FLOW_LIFE: Duration = Duration::from_secs(600);
 impl AuthorizationFlow {
     /// The URL of the authorization request. Redirect the browser there.
     #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The end of the flow, ten minutes after its start by the client's clock. Later answers are
@@ -198,7 +198,7 @@ impl Client {
         let [state, nonce, verifier] =
             [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
         let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
-        let address = self
+        let url = self
             .authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options)
             .await?;
         let shared = self.shared();
@@ -206,7 +206,7 @@ impl Client {
         let options = options.over(config.sign_in());
         let request = request_of(&options)?;
         Ok(AuthorizationFlow {
-            address,
+            url,
             state,
             nonce,
             verifier,

@@ -19,7 +19,7 @@ async fn flow(world: &World) -> AuthorizationFlow {
 async fn a_stored_flow_completes_with_an_account_and_a_token() {
     let world = World::new();
     let begun = flow(&world).await;
-    let address = begun.address().to_owned();
+    let address = begun.url().to_owned();
     for (name, value) in [
         ("client_id", CLIENT_ID),
         ("redirect_uri", CALLBACK),
@@ -128,8 +128,8 @@ async fn the_id_token_is_checked_against_the_request() {
             .initiate(CALLBACK, &SignInOptions::new().with_max_age(seconds(100)))
             .await
             .unwrap();
-        assert_eq!(parameter(begun.address(), "max_age"), "100");
-        let nonce = parameter(begun.address(), "nonce");
+        assert_eq!(parameter(begun.url(), "max_age"), "100");
+        let nonce = parameter(begun.url(), "nonce");
         world.next(move |_| {
             answer(
                 200,
@@ -182,17 +182,17 @@ async fn an_authentication_context_is_requested_and_required() {
             .initiate(CALLBACK, &SignInOptions::new().with_auth_context("c1"))
             .await
             .unwrap();
-        let claims: Value = serde_json::from_str(&parameter(begun.address(), "claims")).unwrap();
+        let claims: Value = serde_json::from_str(&parameter(begun.url(), "claims")).unwrap();
         let mut asked = json!({"access_token": {"xms_cc": {"values": ["cp1"]}}});
         if is_entra {
             asked["id_token"] = json!({"acrs": {"essential": true, "value": "c1"}});
         } else {
-            assert_eq!(parameter(begun.address(), "acr_values"), "c1");
+            assert_eq!(parameter(begun.url(), "acr_values"), "c1");
         }
         assert_eq!(claims, asked);
         let begun: AuthorizationFlow =
             serde_json::from_str(&serde_json::to_string(&begun).unwrap()).unwrap();
-        let nonce = parameter(begun.address(), "nonce");
+        let nonce = parameter(begun.url(), "nonce");
         world.next(move |_| {
             let tokens = person("ada", |claims| {
                 claims["nonce"] = json!(nonce);
@@ -271,7 +271,7 @@ async fn an_account_is_identified_by_its_home_or_by_its_subject() {
 
     let world = World::entra(TENANT, |config| config);
     let begun = world.client.initiate(CALLBACK, &SignInOptions::new()).await.unwrap();
-    let nonce = parameter(begun.address(), "nonce");
+    let nonce = parameter(begun.url(), "nonce");
     world.next(move |form| {
         assert_eq!(form["client_info"], "1");
         let mut answer = person("ada", |claims| {
@@ -349,9 +349,9 @@ async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
         .with_claims(claims)
         .add_parameter("resource", "https://api.example");
     let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
-    let (sent, nonce) = (parameter(begun.address(), "claims"), parameter(begun.address(), "nonce"));
+    let (sent, nonce) = (parameter(begun.url(), "claims"), parameter(begun.url(), "nonce"));
     assert_eq!(
-        (sent.as_str(), parameter(begun.address(), "resource").as_str()),
+        (sent.as_str(), parameter(begun.url(), "resource").as_str()),
         (claims, "https://api.example")
     );
     let begun: AuthorizationFlow =
@@ -419,11 +419,11 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
         let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
         let at = chosen.unwrap_or("organizations");
         assert!(
-            begun.address().starts_with(&format!("https://login.microsoftonline.com/{at}/")),
+            begun.url().starts_with(&format!("https://login.microsoftonline.com/{at}/")),
             "{}",
-            begun.address()
+            begun.url()
         );
-        let nonce = parameter(begun.address(), "nonce");
+        let nonce = parameter(begun.url(), "nonce");
         world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
         let ada = world
             .client
@@ -450,7 +450,7 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
         .initiate(CALLBACK, &SignInOptions::new().with_tenant(OTHER_TENANT))
         .await
         .unwrap();
-    let nonce = parameter(begun.address(), "nonce");
+    let nonce = parameter(begun.url(), "nonce");
     world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
     let elsewhere = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
     assert_eq!(

@@ -277,7 +277,7 @@ async fn a_cancelled_caller_loses_no_token() {
         );
         world.client.begin_device(&asks("x")).await.unwrap()
     };
-    let nonce = parameter(begun.address(), "nonce");
+    let nonce = parameter(begun.url(), "nonce");
     for number in 0..4 {
         let nonce = Some(nonce.clone()).filter(|_| number == 0);
         world.next(move |_| {
@@ -465,7 +465,7 @@ async fn a_guest_has_a_token_in_each_tenant() {
     let world = World::entra(TENANT, |config| config);
     let begun =
         world.client.initiate("https://app.example/cb", &SignInOptions::new()).await.unwrap();
-    let nonce = parameter(begun.address(), "nonce");
+    let nonce = parameter(begun.url(), "nonce");
     world.next(move |_| {
         let claims = |claims: &mut Value| {
             claims["nonce"] = json!(nonce);

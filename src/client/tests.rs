@@ -156,7 +156,7 @@ impl World {
             )
             .await
             .unwrap();
-        let (nonce, name) = (parameter(flow.address(), "nonce"), name.to_owned());
+        let (nonce, name) = (parameter(flow.url(), "nonce"), name.to_owned());
         self.next(move |_| answer(200, person(&name, |claims| claims["nonce"] = json!(nonce))));
         self.client.complete(&flow, &format!("code=c0de&state={}", flow.state())).await.unwrap()
     }

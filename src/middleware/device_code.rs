@@ -3,7 +3,7 @@
 //! - The sign-in path gets a code and leads to its page, which is at the callback path, under the
 //!   `state` of the attempt. The attempt is a cookie of this browser: no other one sees the page or
 //!   is signed in by it.
-//! - Codes, addresses, end and pace are in the sealed attempt, so that any process can go on with
+//! - Codes, URLs, end and pace are in the sealed attempt, so that any process can go on with
 //!   it. Memory holds the questions that are under way, the latest interval, and the outcome.
 //! - The provider is asked one question at a time, in a task of its own, and never sooner than it
 //!   allows, however often browsers ask; in between the answer is "not yet". A code is redeemed
@@ -38,8 +38,8 @@ pub(super) struct CodePage {
     pub(super) wait: Duration,
     /// The person asked to go on, and was not done.
     pub(super) not_yet: bool,
-    pub(super) poll_address: String,
-    pub(super) continue_address: String,
+    pub(super) poll_url: String,
+    pub(super) continue_url: String,
     /// Where a new code is to be had.
     pub(super) again: String,
 }
@@ -82,7 +82,7 @@ impl Flow {
             return Reply::sign_in_needed(again());
         }
         let Some(text) = head.parameter("state") else {
-            return refused(ErrorKind::CallbackInvalid, "the address has no `state`");
+            return refused(ErrorKind::CallbackInvalid, "the URL has no `state`");
         };
         let Some(state) = State::parse(&text) else {
             return refused(ErrorKind::StateMismatch, "the `state` was not made here");
@@ -162,7 +162,7 @@ impl Flow {
         (code.interval, code.next) = (interval, next);
         let wait = next.since(now).max(Duration::from_secs(1));
         let reply = if is_page {
-            let address = self.code_url(text);
+            let url = self.code_url(text);
             Reply::new(Outcome::Code(Box::new(CodePage {
                 user_code: code.user_code.clone(),
                 verification_uri: code.verification_uri.clone(),
@@ -170,8 +170,8 @@ impl Flow {
                 expires_in: code.expires_at.since(now),
                 wait,
                 not_yet,
-                continue_address: format!("{address}&continue"),
-                poll_address: address,
+                continue_url: format!("{url}&continue"),
+                poll_url: url,
                 again,
             })))
         } else {

@@ -296,7 +296,7 @@ fn policy(text: &str) -> HeaderValue {
 fn code_page(code: &CodePage, language: Language) -> Page {
     let (kind, title) = (PageKind::DeviceSignIn, texts::DEVICE);
     let mut page = Page::new(language, kind, title, texts::DEVICE_EXPLAINED)
-        .with_link(ActionKind::Continue, &code.continue_address)
+        .with_link(ActionKind::Continue, &code.continue_url)
         .with_link(ActionKind::StartAgain, &code.again);
     page.device = Some(DeviceSignIn {
         user_code: code.user_code.clone(),
@@ -305,8 +305,8 @@ fn code_page(code: &CodePage, language: Language) -> Page {
         expires_in: code.expires_in,
         wait: code.wait,
         not_yet: code.not_yet,
-        poll_address: code.poll_address.clone(),
-        continue_address: code.continue_address.clone(),
+        poll_url: code.poll_url.clone(),
+        continue_url: code.continue_url.clone(),
     });
     page
 }
@@ -363,7 +363,7 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
     response
 }
 
-/// A problem document with the address to sign in at.
+/// A problem document with the URL to sign in at.
 fn problem<R>(
     error: &Error,
     reference: Option<String>,

@@ -1,4 +1,4 @@
-//! The page of a sign-in by device code: a code, an address, a QR code, and a script that goes on
+//! The page of a sign-in by device code: a code, a URL, a QR code, and a script that goes on
 //! when the person is done.
 
 use std::{
@@ -25,15 +25,15 @@ const QUIET_ZONE: usize = 4;
 ///
 /// A page of your own shows [`user_code`](Self::user_code) and
 /// [`verification_uri`](Self::verification_uri), and a link to
-/// [`continue_address`](Self::continue_address) for people without script. With script it does what
-/// [`SCRIPT`](Self::SCRIPT) does: it asks [`poll_address`](Self::poll_address) with
+/// [`continue_url`](Self::continue_url) for people without script. With script it does what
+/// [`SCRIPT`](Self::SCRIPT) does: it asks [`poll_url`](Self::poll_url) with
 /// `Accept: application/json`, first after [`wait`](Self::wait), and gets
 ///
 /// - `{"status": "pending", "wait": 5}`: not yet; ask again after so many seconds (asking sooner
 ///   does no harm, since the provider is asked at its own pace),
 /// - `{"status": "done", "location": "/me"}`: the person is signed in; go there,
 /// - `{"status": "ended"}`: declined, or not to be trusted; open
-///   [`poll_address`](Self::poll_address) as a page to see why.
+///   [`poll_url`](Self::poll_url) as a page to see why.
 ///
 /// `Debug` leaves the code out.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const QUIET_ZONE: usize = 4;
 pub struct DeviceSignIn {
     /// The code that the person types: the provider's text.
     pub user_code: String,
-    /// Where they type it: an `https` address of the provider's.
+    /// The `https` URL of the provider at which the person types it.
     pub verification_uri: String,
     /// The same with the code in it, if the provider has that.
     pub verification_uri_complete: Option<String>,
@@ -51,10 +51,10 @@ pub struct DeviceSignIn {
     pub wait: Duration,
     /// Whether the person asked to continue and was not done yet.
     pub not_yet: bool,
-    /// What a script asks: an address of this application.
-    pub poll_address: String,
-    /// Where the link to continue leads: an address of this application.
-    pub continue_address: String,
+    /// The URL of this application that a script asks.
+    pub poll_url: String,
+    /// The URL of this application to which the link to continue leads.
+    pub continue_url: String,
 }
 
 impl DeviceSignIn {
@@ -64,22 +64,22 @@ impl DeviceSignIn {
     /// `#waiting` and `#over`, of which the last two are hidden.
     pub const SCRIPT: &str = SCRIPT;
 
-    /// The address of the QR code and of the link: with the code in it if the provider has that.
+    /// The URL of the QR code and of the link: with the code in it if the provider has that.
     #[must_use]
-    pub fn address(&self) -> &str {
+    pub fn url(&self) -> &str {
         self.verification_uri_complete.as_deref().unwrap_or(&self.verification_uri)
     }
 
-    /// A QR code of [`address`](Self::address) as an `svg` element with a text for screen readers;
-    /// `None` if the address is too long for one.
+    /// A QR code of [`url`](Self::url) as an `svg` element with a text for screen readers;
+    /// `None` if the URL is too long for one.
     #[must_use]
     pub fn qr_code(&self) -> Option<String> {
         self.svg(Language::ENGLISH).map(PreEscaped::<String>::into_string)
     }
 
     fn svg(&self, language: Language) -> Option<Markup> {
-        let draw = || drawn(self.address()).map(Arc::new);
-        let drawn = DRAWN.get_or_insert_with(self.address(), || draw().ok_or(())).ok()?;
+        let draw = || drawn(self.url()).map(Arc::new);
+        let drawn = DRAWN.get_or_insert_with(self.url(), || draw().ok_or(())).ok()?;
         let (size, path) = (drawn.size, drawn.path.as_str());
         Some(html! {
             // Dark on light in every colour scheme: many readers know it no other way.
@@ -95,8 +95,8 @@ impl DeviceSignIn {
 /// How many codes are remembered: a page is shown again each time its person comes back to it, and a
 /// code is costly to draw.
 const REMEMBERED: usize = 64;
-/// The longest address that is drawn, in bytes: a provider may make it long.
-const LONGEST_ADDRESS: usize = 1024;
+/// The longest URL that is drawn, in bytes: a provider may make it long.
+const LONGEST_URL: usize = 1024;
 
 /// The dark modules of a QR code as the path of an `svg`, which has this size with the quiet zone.
 struct Drawn {
@@ -104,14 +104,14 @@ struct Drawn {
     path: String,
 }
 
-/// The latest QR codes, by their addresses.
+/// The latest QR codes, by their URLs.
 static DRAWN: LazyLock<Cache<String, Arc<Drawn>>> = LazyLock::new(|| Cache::new(REMEMBERED));
 
-fn drawn(address: &str) -> Option<Drawn> {
-    if address.len() > LONGEST_ADDRESS {
+fn drawn(url: &str) -> Option<Drawn> {
+    if url.len() > LONGEST_URL {
         return None;
     }
-    let code = QrCode::with_error_correction_level(address, EcLevel::M).ok()?;
+    let code = QrCode::with_error_correction_level(url, EcLevel::M).ok()?;
     let (width, colors) = (code.width(), code.to_colors());
     let mut path = String::new();
     for (y, row) in colors.chunks(width).enumerate() {
@@ -142,7 +142,7 @@ pub(super) fn content(device: &DeviceSignIn, language: Language) -> Markup {
     let say = |text| language.say(text);
     let svg = device.svg(language);
     let open = if svg.is_some() { texts::OPEN_WITH_QR } else { texts::OPEN };
-    let (before_address, after_address) = language.around(open);
+    let (before_url, after_url) = language.around(open);
     let (before_code, after_code) = language.around(texts::ENTER);
     let (before_time, after_time) = language.around(texts::WORKS_FOR);
     html! {
@@ -152,16 +152,16 @@ pub(super) fn content(device: &DeviceSignIn, language: Language) -> Markup {
                 " " (language.fill(texts::FIRST_ENTER, &span(device.wait, language)))
             }
         }
-        div #device data-poll=(device.poll_address) data-wait=(device.wait.as_secs())
+        div #device data-poll=(device.poll_url) data-wait=(device.wait.as_secs())
             data-left=(device.expires_in.as_secs()) data-seconds=(say(texts::SECONDS))
             data-minutes=(say(texts::MINUTES)) {
             ol {
                 li {
-                    (before_address)
-                    a href=(device.address()) target="_blank" rel="noopener noreferrer" {
+                    (before_url)
+                    a href=(device.url()) target="_blank" rel="noopener noreferrer" {
                         (device.verification_uri)
                     }
-                    (after_address)
+                    (after_url)
                     @if let Some(svg) = svg { (svg) }
                 }
                 li { (before_code) strong.code { (device.user_code) } (after_code) }
@@ -202,8 +202,8 @@ mod tests {
             expires_in: Duration::from_secs(900),
             wait: Duration::from_secs(5),
             not_yet: false,
-            poll_address: "/auth/callback?state=r0.1.x".into(),
-            continue_address: "/auth/callback?state=r0.1.x&continue".into(),
+            poll_url: "/auth/callback?state=r0.1.x".into(),
+            continue_url: "/auth/callback?state=r0.1.x&continue".into(),
         }
     }
 

@@ -32,7 +32,7 @@ impl Text {
 /// - [`Language::names`] lists all names with the English texts. The name of a sentence about a
 ///   failure is its reason code ([`ErrorKind::reason`](crate::ErrorKind::reason),
 ///   [`Advice::reason`](crate::Advice::reason)).
-/// - `{}` in a text is a place that is filled: an address, a code, a duration.
+/// - `{}` in a text is a place that is filled: a URL, a code, a duration.
 /// - [`missing`](Self::missing) is for a test of your own: it names what a new version has added.
 ///
 /// ```
@@ -97,7 +97,7 @@ impl Language {
     pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
         let of_pages = english::TEXTS.iter().map(|text| (text.name, text.english));
         let of_kinds = ErrorKind::ALL.iter().map(|kind| (kind.reason(), kind.user_message()));
-        let of_codes = error_codes().map(|advice| (advice.reason, advice.for_person));
+        let of_codes = error_codes().map(|advice| (advice.reason, advice.for_user));
         let mut seen = HashSet::new();
         // Several codes have the same reason.
         of_pages.chain(of_kinds).chain(of_codes).filter(move |(name, _)| seen.insert(*name))
@@ -191,7 +191,7 @@ mod tests {
         let all = ErrorKind::ALL
             .iter()
             .map(|kind| (kind.reason(), kind.user_message()))
-            .chain(error_codes().map(|advice| (advice.reason, advice.for_person)))
+            .chain(error_codes().map(|advice| (advice.reason, advice.for_user)))
             .chain(english::TEXTS.iter().map(|text| (text.name, text.english)));
         for (name, text) in all {
             assert_eq!(Language::ENGLISH.text(name), Some(text), "{name}");

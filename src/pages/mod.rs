@@ -50,7 +50,7 @@ fn source_of(text: &str) -> String {
 pub enum PageKind {
     /// A step failed; [`Page::error`] says which kind of failure it is.
     Error,
-    /// The address needs a signed-in person, and this kind of request cannot be redirected.
+    /// The page needs a signed-in user, and this kind of request cannot be redirected.
     SignIn,
     /// Shows a code that the person types at the provider: [`Page::device`].
     DeviceSignIn,
@@ -107,8 +107,8 @@ pub struct Action {
     pub kind: ActionKind,
     /// What it says, in the language of the page.
     pub label: &'static str,
-    /// Where it goes: an address of this application.
-    pub address: String,
+    /// The URL to which it leads, in this application.
+    pub url: String,
     /// Whether it is a form that is posted, rather than a link.
     pub post: bool,
 }
@@ -191,17 +191,17 @@ impl Page {
         }
     }
 
-    pub(crate) fn with_link(self, kind: ActionKind, address: impl Into<String>) -> Self {
-        self.with_action(kind, address.into(), false)
+    pub(crate) fn with_link(self, kind: ActionKind, url: impl Into<String>) -> Self {
+        self.with_action(kind, url.into(), false)
     }
 
-    pub(crate) fn with_post(self, kind: ActionKind, address: impl Into<String>) -> Self {
-        self.with_action(kind, address.into(), true)
+    pub(crate) fn with_post(self, kind: ActionKind, url: impl Into<String>) -> Self {
+        self.with_action(kind, url.into(), true)
     }
 
-    fn with_action(mut self, kind: ActionKind, address: String, post: bool) -> Self {
+    fn with_action(mut self, kind: ActionKind, url: String, post: bool) -> Self {
         let label = self.language.say(kind.text());
-        self.actions.push(Action { kind, label, address, post });
+        self.actions.push(Action { kind, label, url, post });
         self
     }
 }
@@ -313,12 +313,12 @@ fn document(page: &Page) -> Markup {
 fn button(action: &Action, quiet: bool) -> Markup {
     html! {
         @if action.post {
-            form method="post" action=(action.address) {
+            form method="post" action=(action.url) {
                 button.act.quiet[quiet] type="submit" { (action.label) }
             }
         } @else {
             // Out of a frame: the sign-in page refuses to be framed.
-            a.act.quiet[quiet] href=(action.address) target="_top" { (action.label) }
+            a.act.quiet[quiet] href=(action.url) target="_top" { (action.label) }
         }
     }
 }

@@ -576,7 +576,7 @@ fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() 
     for part in ["Contoso", "ada@"] {
         assert!(!format!("{line} {error:?}").contains(part), "{line}");
     }
-    assert_eq!(error.user_message(), advice.for_person);
+    assert_eq!(error.user_message(), advice.for_user);
 }
 
 /// The providers that are not Microsoft: `error` alone.

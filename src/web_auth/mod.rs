@@ -36,7 +36,7 @@ use crate::{
 ///   returns, and poll [`complete_device_sign_in`](Self::complete_device_sign_in).
 /// - Any other page: [`user`](Self::user) returns the signed-in user;
 ///   [`for_user`](Self::for_user) and [`for_app`](Self::for_app) return tokens.
-/// - Sign-out: [`sign_out`](Self::sign_out) empties the value; [`SignOut::address`] is the
+/// - Sign-out: [`sign_out`](Self::sign_out) empties the value; [`SignOut::url`] is the
 ///   provider's sign-out URL.
 ///
 /// One `WebAuth` serves all browsers, and clones share their state. It needs a Tokio runtime.
@@ -58,12 +58,12 @@ use crate::{
 ///
 /// // The sign-in page. Store `session` with the browser's own session before you respond.
 /// let mut session = WebSession::new();
-/// let url = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.address;
+/// let url = auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await?.url;
 /// println!("Redirect to {url}");
 ///
 /// // The page at the redirect URI, with the query (or form) of the request.
 /// let outcome = auth.complete_sign_in(&mut session, "code=…&state=…").await?;
-/// println!("Redirect to {}", outcome.address());
+/// println!("Redirect to {}", outcome.url());
 ///
 /// // Any other page.
 /// if let Some(user) = auth.user(&mut session).await? {
@@ -195,7 +195,7 @@ impl WebAuth {
     }
 
     /// Signs the person out and empties the value. Store the value before you redirect to
-    /// [`SignOut::address`], the provider's sign-out URL.
+    /// [`SignOut::url`], the provider's sign-out URL.
     ///
     /// # Security
     ///

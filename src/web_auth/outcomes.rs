@@ -11,7 +11,7 @@ use crate::{clock::UnixTime, config::ReturnPath, secret::Secret, user::User};
 pub struct SignIn {
     /// The URL for the person, by a redirect (303) or a link. In a sign-in by device code it is the
     /// `verification_uri`, which the person opens in this browser or on another device.
-    pub address: String,
+    pub url: String,
     /// The code to type at that URL in a [sign-in by device
     /// code](crate::config::SignInMethod::DeviceCode), otherwise `None`.
     pub code: Option<UserCode>,
@@ -28,7 +28,7 @@ pub struct UserCode {
     pub text: String,
     /// The URL that contains the code (`verification_uri_complete`), for a QR code, if the provider
     /// sent one. Show the code as well, so that the person can compare it.
-    pub address_with_code: Option<String>,
+    pub url_with_code: Option<String>,
     /// When the code expires, by this server's clock.
     pub expires_at: UnixTime,
     /// The time to wait before each call of [`WebAuth::complete_device_sign_in`]. An earlier call
@@ -53,7 +53,7 @@ impl fmt::Debug for SignIn {
 }
 
 /// A completed sign-out of this application. The sign-out at the provider follows with a redirect
-/// to [`address`](Self::address).
+/// to [`url`](Self::url).
 #[must_use = "the person is still signed in at the provider"]
 pub struct SignOut {
     pub(super) auth: WebAuth,
@@ -69,7 +69,7 @@ impl SignOut {
     ///
     /// It is `signed_out_url` itself if nobody was signed in, if the provider has no sign-out URL
     /// or cannot be reached, or if the configuration excludes the provider from sign-out.
-    pub async fn address(&self) -> String {
+    pub async fn url(&self) -> String {
         let at_provider = match self.was_in {
             true => {
                 self.auth
@@ -113,10 +113,10 @@ pub enum SignInOutcome {
 impl SignInOutcome {
     /// The URL for a redirect (303): the page to return to, or the provider.
     #[must_use]
-    pub fn address(&self) -> &str {
+    pub fn url(&self) -> &str {
         match self {
             Self::SignedIn(signed_in) => signed_in.next.as_str(),
-            Self::Again(sign_in) => &sign_in.address,
+            Self::Again(sign_in) => &sign_in.url,
         }
     }
 

@@ -150,17 +150,17 @@ impl WebAuth {
             let code = self.relying_party().new_code(&request).await?;
             let shown = UserCode {
                 text: code.user_code.clone(),
-                address_with_code: code.verification_uri_complete.clone(),
+                url_with_code: code.verification_uri_complete.clone(),
                 expires_at: code.expires_at,
                 interval: code.interval,
             };
-            let address = code.verification_uri.clone();
+            let url = code.verification_uri.clone();
             attempt.device = Some(Box::new(code));
             contents.begin(attempt)?;
-            SignIn { address, code: Some(shown) }
+            SignIn { url, code: Some(shown) }
         } else {
             let state = contents.begin(attempt.clone())?;
-            SignIn { address: request.url(&attempt, &state)?, code: None }
+            SignIn { url: request.url(&attempt, &state)?, code: None }
         };
         self.keep(session, &mut contents)?;
         tracing::debug!("sign-in started");

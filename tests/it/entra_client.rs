@@ -49,7 +49,7 @@ async fn signed_in(
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();
-    let answer = http.get(flow.address()).send().await.unwrap();
+    let answer = http.get(flow.url()).send().await.unwrap();
     let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
     client.complete(&flow, back.query().unwrap()).await.unwrap().account().unwrap().clone()
 }

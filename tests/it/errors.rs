@@ -291,7 +291,7 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
     );
     assert_eq!(
         (page.message, page.error),
-        (advice.for_person, Some(tower_identity::ErrorKind::ClientRefused))
+        (advice.for_user, Some(tower_identity::ErrorKind::ClientRefused))
     );
     assert_eq!(
         (page.provider_correlation_id.as_deref(), page.provider_trace_id.as_deref()),

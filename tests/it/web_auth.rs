@@ -70,7 +70,7 @@ impl Site {
             .sign_in(&mut session, "/orders?open=1", &SignInOptions::new())
             .await
             .unwrap()
-            .address;
+            .url;
         let answer = self.answer(&address).await;
         let done =
             self.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
@@ -121,7 +121,7 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
             && !format!("{session:?}{}", session.as_str()).contains(token.expose())
     );
 
-    let address = site.auth.sign_out(&mut session).address().await;
+    let address = site.auth.sign_out(&mut session).url().await;
     assert!(
         address.starts_with(site.provider.issuer()) && address.contains("id_token_hint="),
         "{address}"
@@ -130,7 +130,7 @@ async fn a_person_signs_in_gets_a_token_and_signs_out() {
     let error = site.auth.for_user(&mut session, ["openid"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignInRequired);
     assert_eq!(
-        site.auth.sign_out(&mut session).address().await,
+        site.auth.sign_out(&mut session).url().await,
         "http://localhost:8080/auth/signed-out"
     );
 }
@@ -144,7 +144,7 @@ async fn a_session_outlives_the_process() {
     assert!(after.user(&mut session).await.unwrap().is_some());
     let (first, mut second) = (stored(&session), WebSession::new());
     let begun = site.auth.sign_in(&mut second, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&begun.address).await;
+    let answer = site.answer(&begun.url).await;
     assert!(
         after.complete_sign_in(&mut second, &answer).await.is_ok(),
         "begun here, completed there"
@@ -198,7 +198,7 @@ async fn an_answer_counts_only_in_the_browser_that_asked() {
     let site = Site::start().await;
     let (mut victim, mut attacker) = (WebSession::new(), WebSession::new());
     let asked = site.auth.sign_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     let before = site.provider.requests(Endpoint::Token);
     let error = site.auth.complete_sign_in(&mut victim, &answer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AttemptMissing);
@@ -228,7 +228,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
     let site = Site::start().await;
     let mut session = WebSession::new();
     let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     // Two requests of the browser at the same time, each with the value as it was, and one
     // afterwards.
     let copies = join_all((0..2).map(|_| {
@@ -246,10 +246,7 @@ async fn an_answer_that_comes_twice_signs_in_once() {
         assert!(site.who(&mut copy).await.is_some());
         session = copy;
     }
-    assert_eq!(
-        site.auth.complete_sign_in(&mut session, &answer).await.unwrap().address(),
-        "/orders"
-    );
+    assert_eq!(site.auth.complete_sign_in(&mut session, &answer).await.unwrap().url(), "/orders");
     assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
 
@@ -260,7 +257,7 @@ async fn another_code_under_the_state_of_a_finished_sign_in_signs_nobody_in() {
     let mut session = WebSession::new();
     let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let mut copy = stored(&session);
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     assert!(site.auth.complete_sign_in(&mut session, &answer).await.is_ok());
     let forged = answer.replace("code=", "code=x");
     let error = site.auth.complete_sign_in(&mut copy, &forged).await.unwrap_err();
@@ -275,7 +272,7 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     let mut session = site.signed_in().await;
     site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     assert_eq!(
         site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
         ErrorKind::AccessDenied
@@ -287,7 +284,7 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     );
 
     let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     site.turn(600);
     assert_eq!(
         site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
@@ -297,9 +294,9 @@ async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
     {
         let mut session = WebSession::new();
         let asked = site.auth.sign_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
-        let answer = site.answer(&asked.address).await;
+        let answer = site.answer(&asked.url).await;
         assert_eq!(
-            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().address(),
+            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().url(),
             "/",
             "{wrong}"
         );
@@ -374,7 +371,7 @@ async fn a_late_sign_in_page_brings_nothing_old_back() {
     );
 
     let asked = site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     let (mut copy, unchanged) = (late.clone(), late.clone());
     let _ = site.auth.complete_sign_in(&mut late, &answer).await.unwrap();
     let mut signed_out = late.clone();
@@ -407,7 +404,7 @@ async fn tokens_that_are_gone_come_back_by_a_sign_in_with_pages() {
     let error = site.auth.for_user(&mut session, [""; 0]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoRefreshToken);
     let begun = site.auth.sign_in_for(&mut session, "/orders", &error).await.unwrap().unwrap();
-    assert!(!begun.address.contains("prompt=none"), "{}", begun.address);
+    assert!(!begun.url.contains("prompt=none"), "{}", begun.url);
 }
 
 /// D6: in the first minutes after the end of the ID token.
@@ -432,7 +429,7 @@ async fn somebody_else_gets_a_session_of_their_own() {
     site.provider.sign_in_as("alan").unwrap();
     let more = SignInOptions::new().with_scopes(["mail.read"]);
     let asked = site.auth.sign_in(&mut session, "/orders", &more).await.unwrap();
-    let answer = site.answer(&asked.address).await;
+    let answer = site.answer(&asked.url).await;
     let done =
         site.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
     assert_eq!(
@@ -454,7 +451,7 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     );
     let begun =
         site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap().unwrap();
-    let answer = site.answer(&begun.address).await;
+    let answer = site.answer(&begun.url).await;
     let done =
         site.auth.complete_sign_in(&mut session, &answer).await.unwrap().signed_in().unwrap();
     assert_eq!(done.next.as_str(), "/mail?folder=1");
@@ -474,9 +471,9 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     let error = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap_err();
     let begun = site.auth.sign_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();
     assert!(
-        begun.address.contains("mail.read") && !format!("{begun:?}").contains("state"),
+        begun.url.contains("mail.read") && !format!("{begun:?}").contains("state"),
         "{}",
-        &begun.address
+        &begun.url
     );
 }
 
@@ -520,7 +517,7 @@ async fn a_person_signs_in_by_device_code() {
     );
     let begun = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
     let code = begun.code.clone().unwrap();
-    assert!(begun.address.starts_with(site.provider.issuer()), "{}", begun.address);
+    assert!(begun.url.starts_with(site.provider.issuer()), "{}", begun.url);
     assert!(!format!("{begun:?} {code:?}").contains(&code.text));
     let mut session = stored(&session);
     let before = site.provider.requests(Endpoint::Token);
@@ -623,23 +620,23 @@ async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_ba
         let next = "/orders?open=1";
         let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
         site.provider.refuse_next_sign_in(error, description);
-        let answer = site.answer(&asked.address).await;
+        let answer = site.answer(&asked.url).await;
         let mut session = stored(&session);
         let outcome = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
         let SignInOutcome::Again(again) = outcome else { panic!("{outcome:?}") };
-        let all = asked.address.contains("profile");
-        assert_eq!(again.address.contains("profile"), all && error == expired.0);
-        let answer = site.answer(&again.address).await;
+        let all = asked.url.contains("profile");
+        assert_eq!(again.url.contains("profile"), all && error == expired.0);
+        let answer = site.answer(&again.url).await;
         let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
-        assert_eq!(done.address(), next);
+        assert_eq!(done.url(), next);
         assert!(site.auth.user(&mut session).await.unwrap().is_some());
 
         let mut session = WebSession::new();
         let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
         (0..2).for_each(|_| site.provider.refuse_next_sign_in(error, description));
-        let answer = site.answer(&asked.address).await;
+        let answer = site.answer(&asked.url).await;
         let again = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
-        let answer = site.answer(again.address()).await;
+        let answer = site.answer(again.url()).await;
         let told = site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err();
         assert_eq!(told.provider().unwrap().error, error, "the second time it is told");
     }

@@ -90,7 +90,7 @@ async fn ours(provider: &DevProvider) -> Result<(), String> {
     .unwrap();
     let options = SignInOptions::new().with_scopes(SCOPES);
     let flow = client.initiate(REDIRECT, &options).await.unwrap();
-    let back = answer(flow.address()).await;
+    let back = answer(flow.url()).await;
     client.complete(&flow, back.query().unwrap()).await.map(drop).map_err(|error| error.to_string())
 }
 
