@@ -35,7 +35,7 @@ impl IdentityConfig {
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect URI |
     /// | `IDENTITY_RESPONSE_MODE` | `query` (the default) or `form_post` |
     /// | `IDENTITY_DEFAULT_ACCESS` | `signed_in` (the default) or `public`, for sites of which most pages are public: [`with_default_access`](Self::with_default_access) |
-    /// | `IDENTITY_STORE_TIMEOUT` | the time limit of an operation of the session store, in seconds; the default is 3 |
+    /// | `IDENTITY_STORE_TIMEOUT` | the time limit of an operation of the session store, in seconds such as `0.5`; the default is 3: [`with_store_timeout`](Self::with_store_timeout) |
     ///
     /// Settings that a provider or a deployment can require. Lists are separated by spaces, times
     /// are whole seconds:
@@ -67,7 +67,6 @@ impl IdentityConfig {
     /// | `IDENTITY_TRUSTED_ORIGINS` | [`add_trusted_origin`](Self::add_trusted_origin) for each |
     /// | `IDENTITY_CROSS_SITE_PATHS`, `IDENTITY_CROSS_SITE_PREFIXES` | [`add_cross_site_path`](Self::add_cross_site_path) for each, and [`add_cross_site_prefix`](Self::add_cross_site_prefix) |
     /// | `IDENTITY_IDLE_TIMEOUT`, `IDENTITY_ABSOLUTE_TIMEOUT` | [`with_idle_timeout`](Self::with_idle_timeout), [`with_absolute_timeout`](Self::with_absolute_timeout) |
-    /// | `IDENTITY_STORE_TIMEOUT` | [`with_store_timeout`](Self::with_store_timeout) |
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
     /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): the URL of the discovery document, if it is not below the issuer |
     /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): the origin at which the application itself reaches the provider |
@@ -451,8 +450,7 @@ mod tests {
         );
     }
 
-    /// Every method of the configuration that sets something, with the variables that say the same
-    /// or the reason why there are none.
+    /// Every method of the configuration that sets something, with the variables that do the same.
     const SETTERS: &[(&str, &[&str])] = &[
         (
             "with_credential",
@@ -476,14 +474,8 @@ mod tests {
         ("with_default_access", &["IDENTITY_DEFAULT_ACCESS"]),
         ("add_protected_path", &["IDENTITY_PROTECTED_PATHS"]),
         ("add_protected_prefix", &["IDENTITY_PROTECTED_PREFIXES"]),
-        (
-            "add_public_path",
-            &["no variable: which pages are public is part of the application's routes"],
-        ),
-        (
-            "add_public_prefix",
-            &["no variable: which pages are public is part of the application's routes"],
-        ),
+        ("add_public_path", &["IDENTITY_PUBLIC_PATHS"]),
+        ("add_public_prefix", &["IDENTITY_PUBLIC_PREFIXES"]),
         ("with_user_path", &["IDENTITY_USER_PATH"]),
         ("with_user_claims", &["IDENTITY_USER_CLAIMS"]),
         ("with_signed_out_user", &["IDENTITY_SIGNED_OUT_USER"]),
@@ -491,7 +483,7 @@ mod tests {
         ("add_trusted_origin", &["IDENTITY_TRUSTED_ORIGINS"]),
         ("add_cross_site_path", &["IDENTITY_CROSS_SITE_PATHS"]),
         ("add_cross_site_prefix", &["IDENTITY_CROSS_SITE_PREFIXES"]),
-        ("with_preflight", &["no variable: it depends on the layers of the application"]),
+        ("with_preflight", &["IDENTITY_PREFLIGHT"]),
         ("with_sign_in_method", &["IDENTITY_SIGN_IN_METHOD"]),
         ("with_response_mode", &["IDENTITY_RESPONSE_MODE"]),
         ("with_openid_scopes", &["IDENTITY_OPENID_SCOPES"]),
@@ -538,7 +530,7 @@ mod tests {
     /// A setting that a provider or a deployment makes necessary must not need another build of the
     /// application.
     #[test]
-    fn every_setting_has_a_variable_or_a_reason_and_stands_in_the_table() {
+    fn every_setting_has_a_variable_that_stands_in_the_table() {
         let sources = [
             include_str!("settings.rs"),
             include_str!("access.rs"),
@@ -560,7 +552,7 @@ mod tests {
             found += 1;
             assert!(
                 SETTERS.iter().any(|(setter, _)| *setter == name),
-                "{name} has neither a variable nor a reason here"
+                "{name} has no variable here"
             );
         }
         assert_eq!(found, SETTERS.len(), "a method in the table is gone");
@@ -569,11 +561,7 @@ mod tests {
             .filter(|line| line.trim_start().starts_with("/// |"))
             .collect();
         let tabled = |name: &str| documentation.contains(&format!("`{name}`"));
-        for variable in SETTERS
-            .iter()
-            .flat_map(|(_, variables)| *variables)
-            .filter(|text| !text.starts_with("no variable"))
-        {
+        for variable in SETTERS.iter().flat_map(|(_, variables)| *variables) {
             assert!(tabled(variable), "{variable} is not in the table of `from_env`");
             assert!(env_names::KNOWN.contains(variable), "{variable} would be told as unknown");
         }
@@ -674,6 +662,19 @@ mod tests {
             ("IDENTITY_DEFAULT_ACCESS", "public", |config| {
                 config.with_default_access(Access::Public)
             }),
+            ("IDENTITY_PUBLIC_PATHS", "/ /health", |config| {
+                config.add_public_path("/").add_public_path("/health")
+            }),
+            ("IDENTITY_PUBLIC_PREFIXES", "/assets/", |config| config.add_public_prefix("/assets/")),
+            ("IDENTITY_PROTECTED_PATHS", "/admin", |config| config.add_protected_path("/admin")),
+            ("IDENTITY_PROTECTED_PREFIXES", "/account/ /orders/", |config| {
+                config.add_protected_prefix("/account/").add_protected_prefix("/orders/")
+            }),
+            ("IDENTITY_PREFLIGHT", "pass", |config| {
+                config.with_preflight(crate::config::Preflight::Pass)
+            }),
+            ("IDENTITY_SIGN_IN_PAGE", "/welcome", |config| config.with_sign_in_page("/welcome")),
+            ("IDENTITY_LANGUAGES", "de en", |config| config.with_languages(["de", "en"])),
             ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
             ("IDENTITY_SIGN_IN_PATH", "/in", |config| config.with_sign_in_path("/in")),
             ("IDENTITY_SIGN_OUT_PATH", "/out", |config| config.with_sign_out_path("/out")),
