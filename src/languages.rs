@@ -67,11 +67,8 @@ pub(crate) fn is_tag(text: &str) -> bool {
 
 /// The ranges of a header with their weights in thousandths.
 fn weighted(header: &str) -> impl Iterator<Item = (u16, &str)> {
-    let header = header.get(..MOST_BYTES).unwrap_or(header);
-    let is_read = header.len() <= MOST_BYTES;
-    header
-        .split(',')
-        .filter(move |_| is_read)
+    let read = header.get(..header.len().min(MOST_BYTES)).unwrap_or_default();
+    read.split(',')
         .filter_map(|item| {
             let (range, weight) = match item.split_once(';') {
                 Some((range, weight)) => (range.trim(), thousandths(weight.trim())?),

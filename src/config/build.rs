@@ -65,8 +65,8 @@ impl IdentityConfig {
         self.check_base_url(&site)?;
         let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
-        let cross_site = self.cross_site.rules(&site.origin, self.request_prefix(&site))?;
         let request_prefix = self.request_prefix(&site).to_owned();
+        let cross_site = self.cross_site.rules(&site.origin, &request_prefix)?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
             &self.cookie_secrets,
