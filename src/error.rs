@@ -286,8 +286,7 @@ pub struct Advice {
     /// such as `invalid_scope`.
     pub code: &'static str,
     /// The stable reason code, more specific than that of the [`ErrorKind`]:
-    /// `redirect_uri_not_registered`,
-    /// `client_secret_expired`, …
+    /// `redirect_uri_not_registered`, `client_secret_expired`, …
     pub reason: &'static str,
     /// One sentence for the user.
     pub for_user: &'static str,

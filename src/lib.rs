@@ -49,6 +49,7 @@
 //! | use it without a web application | [`client`]; [`StoredCaches`] keeps its tokens in a session store |
 //! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`]; [`guide::deployments`] |
 //! | test my application | the module `dev` (feature `dev-provider`), [`ManualClock`]; [`guide::testing`] |
+//! | serve a front end in JavaScript | [`with_user_path`](IdentityConfig::with_user_path); [`guide::front_ends`] |
 //! | show pages of my own | [`pages`]; [`guide::own_pages`] |
 //! | come from another library | [`guide::migrating`] |
 //!
@@ -67,9 +68,12 @@
 //!
 //! - Everything under the layer needs a signed-in user unless it is declared public.
 //! - `Host`, `Forwarded` and `X-Forwarded-*` are never read: URLs come from the base URL.
-//! - Cookies are `HttpOnly`, `SameSite=Lax` and, over https, `Secure` with a `__Host-` name. The
-//!   session cookie holds a sealed ticket; the sealed records stay in this process's memory or in
-//!   the store that the layer is given, and neither the cookie nor the store is enough to open them.
+//! - Requests with effects that a page of another origin causes are refused: [`guide::cross_site`].
+//! - Cookies are `HttpOnly` and, over https, `Secure` with a `__Host-` name. They are `SameSite=Lax`,
+//!   except that of a sign-in attempt with [`ResponseMode::FormPost`](config::ResponseMode::FormPost),
+//!   which is `SameSite=None`. The session cookie holds a sealed ticket; the sealed records stay in
+//!   this process's memory or in the store that the layer is given, and neither the cookie nor the
+//!   store is enough to open them.
 //! - Secrets, tokens and codes are in no error, log line, span or page, and [`Secret`] redacts
 //!   itself.
 //! - The crate contains no `unsafe` code. What it defends against is listed in the README, how to
