@@ -7,8 +7,8 @@ const MOST_RANGES: usize = 16;
 /// The language ranges of an `Accept-Language` header that are accepted, the preferred one first
 /// (RFC 9110 section 12.5.4).
 ///
-/// Ranges of the same weight keep their order. `*` is no language and is left out, and so is a range
-/// with the weight zero.
+/// Ranges of the same weight keep their order. `*` is no language and is left out, and so is a
+/// range with the weight zero.
 pub(crate) fn preferred(header: &str) -> Vec<&str> {
     let mut ranges: Vec<(u16, &str)> = weighted(header).filter(|(weight, _)| *weight > 0).collect();
     // A stable sort: the order decides between ranges of the same weight.
@@ -34,7 +34,8 @@ pub(crate) fn best<'a, T>(
         .find(|found| !is_refused(tag(*found)))
 }
 
-/// Looks a range up: whole at first, then without its last subtag, and so on (RFC 4647 section 3.4).
+/// Looks a range up: whole at first, then without its last subtag, and so on (RFC 4647 section
+/// 3.4).
 pub(crate) fn lookup<'a, T>(
     range: &str,
     available: &'a [T],

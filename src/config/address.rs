@@ -42,8 +42,8 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigE
     Ok(url)
 }
 
-/// The resource identifier of an API (RFC 9728 section 1.2). That section discourages a query, which
-/// is refused here.
+/// The resource identifier of an API (RFC 9728 section 1.2). That section discourages a query,
+/// which is refused here.
 pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
     let url = endpoint("resource", text)?;
     if url.query().is_some() {

@@ -19,8 +19,8 @@ use crate::{
 /// deserialized from it directly. The defaults are those of Microsoft.Identity.Web, so that
 /// registered URLs stay valid: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
 /// `/signout-callback-oidc`. `SignInMethod` (`redirect` or `device_code`) and `DefaultAccess`
-/// (`signed_in` or `public`) are additions of this crate. Unknown members are ignored, and so is the
-/// letter case of names, as in .NET.
+/// (`signed_in` or `public`) are additions of this crate. Unknown members are ignored, and so is
+/// the letter case of names, as in .NET.
 ///
 /// The section has no base URL, and no list of tenants that may sign in for a `TenantId` of
 /// `common` or `organizations`: set both on the `IdentityConfig`.

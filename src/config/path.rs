@@ -1,5 +1,5 @@
-//! The paths that need no sign-in, and with the default access [`Access::Public`] all others than the
-//! protected ones.
+//! The paths that need no sign-in, and with the default access [`Access::Public`] all others than
+//! the protected ones.
 //!
 //! # Security
 //!
@@ -549,8 +549,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// Security rule 9: a path that is public by a rule is below that rule's path in every way of
-        /// decoding it.
+        /// Security rule 9: a path that is public by a rule is below that rule's path in every way
+        /// of decoding it.
         #[test]
         fn rule_9_a_public_path_is_public_in_every_reading(path in nasty()) {
             if paths().is_public(&path) {

@@ -260,16 +260,17 @@ impl IdentityConfig {
         self
     }
 
-    /// Sets a page of the application, relative to the base URL, to which people who have to sign in
-    /// are sent first, for example `/welcome`. The default is none: they are sent to the provider.
+    /// Sets a page of the application, relative to the base URL, to which people who have to sign
+    /// in are sent first, for example `/welcome`. The default is none: they are sent to the
+    /// provider.
     ///
     /// - The page is public by this setting. It gets the page to return to as the parameter
     ///   `return_to`, and links to the [sign-in path](Self::with_sign_in_path) with the same
     ///   parameter, which accepts only paths of this application. It may offer more than one link,
     ///   for example one with `account=other`.
     /// - Scripts get the URL of the page in their 401, HTMX in `HX-Redirect`.
-    /// - A step-up or consent of a signed-in user goes straight to the provider. A guard on the page
-    ///   itself does so, too, so that there is no loop.
+    /// - A step-up or consent of a signed-in user goes straight to the provider. A guard on the
+    ///   page itself does so, too, so that there is no loop.
     ///
     /// [The guide](crate::guide::own_pages) shows such a page.
     #[must_use]

@@ -3,9 +3,10 @@
 //!
 //! - [`getting_started`]: the words, the registration at Entra, a first application, roles, a first
 //!   call to an API.
-//! - [`apis`]: an API behind access tokens, its registration at Entra, guards, calls to further APIs.
-//! - [`calling_apis`]: an HTTP client for an API with the user's token, recipes for Microsoft Graph,
-//!   tokens after the request.
+//! - [`apis`]: an API behind access tokens, its registration at Entra, guards, calls to further
+//!   APIs.
+//! - [`calling_apis`]: an HTTP client for an API with the user's token, recipes for Microsoft
+//!   Graph, tokens after the request.
 //! - [`providers`]: what to register at each provider, and which settings it needs beyond the
 //!   defaults.
 //! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation

@@ -92,8 +92,8 @@ impl DeviceSignIn {
     }
 }
 
-/// How many codes are remembered: a page is shown again each time its person comes back to it, and a
-/// code is costly to draw.
+/// How many codes are remembered: a page is shown again each time its person comes back to it, and
+/// a code is costly to draw.
 const REMEMBERED: usize = 64;
 /// The longest URL that is drawn, in bytes: a provider may make it long.
 const LONGEST_URL: usize = 1024;

@@ -26,13 +26,16 @@ texts! {
     NEEDS_MORE = "message.needs_more", "This page needs something more from your sign-in.";
     NEEDS_SIGN_IN = "message.needs_sign_in", "This page is for people who are signed in.";
     ENDED_NOT_SAVED = "message.session_ended_not_saved",
-        "Your session has ended, and what you sent was not saved. Sign in, open the form and send it again.";
+        "Your session has ended, and what you sent was not saved. Sign in, open the form and send \
+         it again.";
     NOT_SAVED = "message.not_signed_in_not_saved",
-        "You are not signed in, and what you sent was not saved. Sign in, open the form and send it again.";
+        "You are not signed in, and what you sent was not saved. Sign in, open the form and send \
+         it again.";
     SIGN_IN_TO_USE = "message.signed_out", "To use this application again, sign in again.";
     WILL_SIGN_OUT = "message.confirm_sign_out", "You will be signed out of this application.";
     DEVICE_EXPLAINED = "message.device_sign_in",
-        "You sign in at the sign-in service of this application, on this device or on another one, such as your phone.";
+        "You sign in at the sign-in service of this application, on this device or on another one, \
+         such as your phone.";
 
     // Links and buttons.
     SIGN_IN = "action.sign_in", "Sign in";
@@ -65,7 +68,8 @@ texts! {
     QR_CODE = "device.qr_code", "QR code of the address";
     ENTER = "device.enter", "Enter this code there: {}";
     ONLY_YOURS = "device.only_yours",
-        "Enter the code only if you have opened this page yourself, and give it to nobody: a person who sends you a code may want to sign in with your account.";
+        "Enter the code only if you have opened this page yourself, and give it to nobody: a \
+         person who sends you a code may want to sign in with your account.";
     WORKS_FOR = "device.works_for", "The code works for {}.";
     WAITING = "device.waiting", "This page continues by itself when you are done.";
     OVER = "device.over",

@@ -3,8 +3,10 @@
 pub(super) const TAG: &str = "fr";
 
 const UNVERIFIED: &str = "La connexion n’a pas pu être vérifiée.";
-const TELL: &str = "Le service de connexion ne propose pas ce que cette application demande. Veuillez prévenir ses responsables.";
-const SET_UP: &str = "Cette application est mal enregistrée auprès du service de connexion. Veuillez prévenir ses responsables.";
+const TELL: &str = "Le service de connexion ne propose pas ce que cette application demande. \
+     Veuillez prévenir ses responsables.";
+const SET_UP: &str = "Cette application est mal enregistrée auprès du service de connexion. \
+     Veuillez prévenir ses responsables.";
 const NO_LONGER: &str = "Votre connexion n’est plus valable. Veuillez vous reconnecter.";
 
 pub(super) const TEXTS: &[(&str, &str)] = &[
@@ -19,17 +21,20 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("message.needs_sign_in", "Cette page est réservée aux personnes connectées."),
     (
         "message.session_ended_not_saved",
-        "Votre session est terminée et vos données n’ont pas été enregistrées. Connectez-vous, ouvrez le formulaire et envoyez-le de nouveau.",
+        "Votre session est terminée et vos données n’ont pas été enregistrées. Connectez-vous, \
+         ouvrez le formulaire et envoyez-le de nouveau.",
     ),
     (
         "message.not_signed_in_not_saved",
-        "Vous n’êtes pas connecté et vos données n’ont pas été enregistrées. Connectez-vous, ouvrez le formulaire et envoyez-le de nouveau.",
+        "Vous n’êtes pas connecté et vos données n’ont pas été enregistrées. Connectez-vous, \
+         ouvrez le formulaire et envoyez-le de nouveau.",
     ),
     ("message.signed_out", "Pour utiliser de nouveau cette application, reconnectez-vous."),
     ("message.confirm_sign_out", "Vous serez déconnecté de cette application."),
     (
         "message.device_sign_in",
-        "Vous vous connectez auprès du service de connexion de cette application, sur cet appareil ou sur un autre, par exemple votre téléphone.",
+        "Vous vous connectez auprès du service de connexion de cette application, sur cet appareil \
+         ou sur un autre, par exemple votre téléphone.",
     ),
     ("action.sign_in", "Se connecter"),
     ("action.home", "Page d’accueil"),
@@ -62,7 +67,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("device.enter", "Saisissez-y ce code : {}"),
     (
         "device.only_yours",
-        "Ne saisissez le code que si vous avez ouvert cette page vous-même, et ne le donnez à personne : une personne qui vous envoie un code veut peut-être se connecter avec votre compte.",
+        "Ne saisissez le code que si vous avez ouvert cette page vous-même, et ne le donnez à \
+         personne : une personne qui vous envoie un code veut peut-être se connecter avec votre \
+         compte.",
     ),
     ("device.works_for", "Le code est encore valable {}."),
     ("device.waiting", "Cette page continue d’elle-même lorsque vous avez terminé."),
@@ -76,28 +83,34 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // Requests to the provider.
     (
         "provider_unreachable",
-        "Le service de connexion est injoignable pour le moment. Veuillez réessayer un peu plus tard.",
+        "Le service de connexion est injoignable pour le moment. Veuillez réessayer un peu plus \
+         tard.",
     ),
     (
         "provider_unavailable",
-        "Le service de connexion signale un problème pour le moment. Veuillez réessayer un peu plus tard.",
+        "Le service de connexion signale un problème pour le moment. Veuillez réessayer un peu \
+         plus tard.",
     ),
     (
         "answer_too_large",
-        "La réponse du service de connexion est trop volumineuse. Veuillez prévenir les responsables de cette application.",
+        "La réponse du service de connexion est trop volumineuse. Veuillez prévenir les \
+         responsables de cette application.",
     ),
     (
         "provider_misconfigured",
-        "Le service de connexion de cette application est mal configuré. Veuillez prévenir ses responsables.",
+        "Le service de connexion de cette application est mal configuré. Veuillez prévenir ses \
+         responsables.",
     ),
     ("provider_error", "Le service de connexion a signalé un problème."),
     (
         "sign_in_not_offered",
-        "Cette application utilise un mode de connexion que son service de connexion ne prend pas en charge. Veuillez prévenir ses responsables.",
+        "Cette application utilise un mode de connexion que son service de connexion ne prend pas \
+         en charge. Veuillez prévenir ses responsables.",
     ),
     (
         "client_refused",
-        "Le service de connexion n’accepte pas cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion n’accepte pas cette application. Veuillez prévenir ses \
+         responsables.",
     ),
     ("access_denied", "La connexion a été annulée ou n’est pas autorisée."),
     (
@@ -110,7 +123,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "attempt_missing",
-        "Ce navigateur n’a pas conservé le cookie de la connexion. Veuillez autoriser les cookies pour ce site et vous reconnecter.",
+        "Ce navigateur n’a pas conservé le cookie de la connexion. Veuillez autoriser les cookies \
+         pour ce site et vous reconnecter.",
     ),
     ("attempt_expired", "La connexion a pris trop de temps. Veuillez vous reconnecter."),
     ("state_mismatch", "La réponse n’appartient pas à cette connexion. Veuillez vous reconnecter."),
@@ -141,14 +155,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "token_not_yet_valid",
-        "La connexion n’a pas pu être vérifiée, car sa date est dans le futur. L’horloge est-elle à l’heure ?",
+        "La connexion n’a pas pu être vérifiée, car sa date est dans le futur. L’horloge est-elle \
+         à l’heure ?",
     ),
     ("token_too_old", "La connexion n’a pas pu être vérifiée, car elle est trop ancienne."),
     ("token_nonce", UNVERIFIED),
     ("token_at_hash", UNVERIFIED),
     (
         "token_auth_time",
-        "Le service de connexion ne vous a pas demandé de vous connecter aussi récemment que nécessaire.",
+        "Le service de connexion ne vous a pas demandé de vous connecter aussi récemment que \
+         nécessaire.",
     ),
     ("token_acr", "La connexion n’était pas aussi sûre que nécessaire."),
     ("auth_context_missing", "La connexion n’était pas aussi sûre que cette page l’exige."),
@@ -170,7 +186,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("person_changed", "Un autre compte s’est connecté. Veuillez recommencer."),
     (
         "api_unreachable",
-        "Un autre service dont cette page a besoin est injoignable pour le moment. Veuillez réessayer un peu plus tard.",
+        "Un autre service dont cette page a besoin est injoignable pour le moment. Veuillez \
+         réessayer un peu plus tard.",
     ),
     (
         "api_refused",
@@ -195,81 +212,99 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("no_refresh_token", "Veuillez vous reconnecter."),
     (
         "renewal_failed",
-        "Votre session ne peut pas être prolongée pour le moment. Veuillez réessayer un peu plus tard.",
+        "Votre session ne peut pas être prolongée pour le moment. Veuillez réessayer un peu plus \
+         tard.",
     ),
     (
         "sign_in_refused",
-        "Cette application n’accepte pas votre connexion. Veuillez vous adresser à ses responsables.",
+        "Cette application n’accepte pas votre connexion. Veuillez vous adresser à ses \
+         responsables.",
     ),
     (
         "event_handler_failed",
-        "Cette application n’a pas pu terminer votre connexion. Veuillez réessayer un peu plus tard.",
+        "Cette application n’a pas pu terminer votre connexion. Veuillez réessayer un peu plus \
+         tard.",
     ),
     ("request_invalid", "Il n’est pas possible de répondre à cette requête."),
     (
         "credential_unavailable",
-        "Cette application ne peut pas s’identifier auprès du service de connexion. Veuillez prévenir ses responsables.",
+        "Cette application ne peut pas s’identifier auprès du service de connexion. Veuillez \
+         prévenir ses responsables.",
     ),
     ("not_configured", "Cette application est mal configurée. Veuillez prévenir ses responsables."),
     ("internal", "Une erreur s’est produite."),
     // The application and its registration.
     (
         "redirect_uri_not_registered",
-        "L’adresse de cette application n’est pas enregistrée auprès du service de connexion. Veuillez prévenir ses responsables.",
+        "L’adresse de cette application n’est pas enregistrée auprès du service de connexion. \
+         Veuillez prévenir ses responsables.",
     ),
     ("redirect_uri_wrong_platform", SET_UP),
     (
         "client_secret_wrong",
-        "Le service de connexion n’accepte pas le secret de cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion n’accepte pas le secret de cette application. Veuillez prévenir \
+         ses responsables.",
     ),
     (
         "client_secret_expired",
-        "Le secret de cette application auprès du service de connexion a expiré. Veuillez prévenir ses responsables.",
+        "Le secret de cette application auprès du service de connexion a expiré. Veuillez prévenir \
+         ses responsables.",
     ),
     (
         "client_credential_missing",
-        "Cette application ne s’est pas identifiée auprès du service de connexion. Veuillez prévenir ses responsables.",
+        "Cette application ne s’est pas identifiée auprès du service de connexion. Veuillez \
+         prévenir ses responsables.",
     ),
     ("client_credential_unexpected", SET_UP),
     (
         "client_credential_refused",
-        "Le service de connexion n’accepte pas cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion n’accepte pas cette application. Veuillez prévenir ses \
+         responsables.",
     ),
     (
         "client_assertion_rejected",
-        "Le service de connexion n’accepte pas le certificat de cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion n’accepte pas le certificat de cette application. Veuillez \
+         prévenir ses responsables.",
     ),
     (
         "client_assertion_clock_skew",
-        "L’horloge du serveur de cette application semble déréglée. Veuillez prévenir ses responsables.",
+        "L’horloge du serveur de cette application semble déréglée. Veuillez prévenir ses \
+         responsables.",
     ),
     (
         "client_not_authorized",
-        "Cette application n’est pas autorisée à connecter des personnes de cette façon. Veuillez prévenir ses responsables.",
+        "Cette application n’est pas autorisée à connecter des personnes de cette façon. Veuillez \
+         prévenir ses responsables.",
     ),
     (
         "application_not_found",
-        "Le service de connexion ne connaît pas cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion ne connaît pas cette application. Veuillez prévenir ses \
+         responsables.",
     ),
     (
         "application_disabled",
-        "Cette application est désactivée auprès du service de connexion. Veuillez vous adresser à votre administrateur.",
+        "Cette application est désactivée auprès du service de connexion. Veuillez vous adresser à \
+         votre administrateur.",
     ),
     (
         "application_not_multi_tenant",
-        "Cette application n’est pas prévue pour les comptes d’autres organisations. Veuillez prévenir ses responsables.",
+        "Cette application n’est pas prévue pour les comptes d’autres organisations. Veuillez \
+         prévenir ses responsables.",
     ),
     (
         "tenant_not_found",
-        "L’organisation que cette application indique n’existe pas auprès du service de connexion. Veuillez prévenir ses responsables.",
+        "L’organisation que cette application indique n’existe pas auprès du service de connexion. \
+         Veuillez prévenir ses responsables.",
     ),
     (
         "tenant_in_other_cloud",
-        "Votre organisation se trouve dans un autre cloud que celui que cette application attend. Veuillez prévenir ses responsables.",
+        "Votre organisation se trouve dans un autre cloud que celui que cette application attend. \
+         Veuillez prévenir ses responsables.",
     ),
     (
         "scope_invalid",
-        "Cette application demande une autorisation que le service de connexion ne connaît pas. Veuillez prévenir ses responsables.",
+        "Cette application demande une autorisation que le service de connexion ne connaît pas. \
+         Veuillez prévenir ses responsables.",
     ),
     (
         "scope_of_several_resources",
@@ -277,34 +312,41 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "permission_not_configured",
-        "Il manque une autorisation dans l’enregistrement de cette application. Veuillez prévenir ses responsables.",
+        "Il manque une autorisation dans l’enregistrement de cette application. Veuillez prévenir \
+         ses responsables.",
     ),
     (
         "resource_not_found",
-        "Un service dont cette application a besoin n’est pas disponible dans votre organisation. Veuillez vous adresser à votre administrateur.",
+        "Un service dont cette application a besoin n’est pas disponible dans votre organisation. \
+         Veuillez vous adresser à votre administrateur.",
     ),
     (
         "resource_mismatch",
-        "Cette application indique un service et l’autorisation d’un autre. Veuillez prévenir ses responsables.",
+        "Cette application indique un service et l’autorisation d’un autre. Veuillez prévenir ses \
+         responsables.",
     ),
     (
         "request_malformed",
-        "Le service de connexion n’a pas compris cette application. Veuillez prévenir ses responsables.",
+        "Le service de connexion n’a pas compris cette application. Veuillez prévenir ses \
+         responsables.",
     ),
     ("response_type_unsupported", TELL),
     ("grant_type_unsupported", TELL),
     // Consent and access.
     (
         "consent_required",
-        "Vous n’avez pas encore accepté ce que cette application peut faire. Reconnectez-vous et donnez votre accord.",
+        "Vous n’avez pas encore accepté ce que cette application peut faire. Reconnectez-vous et \
+         donnez votre accord.",
     ),
     (
         "admin_consent_required",
-        "Un administrateur de votre organisation doit d’abord approuver cette application. Veuillez vous adresser à lui.",
+        "Un administrateur de votre organisation doit d’abord approuver cette application. \
+         Veuillez vous adresser à lui.",
     ),
     (
         "consent_declined",
-        "Vous n’avez pas accepté ce que cette application peut faire ; elle ne peut donc pas vous connecter. Réessayez s’il s’agit d’une erreur.",
+        "Vous n’avez pas accepté ce que cette application peut faire ; elle ne peut donc pas vous \
+         connecter. Réessayez s’il s’agit d’une erreur.",
     ),
     (
         "age_consent_required",
@@ -312,51 +354,63 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "user_not_assigned",
-        "Votre compte n’a pas reçu l’accès à cette application. Veuillez vous adresser à votre administrateur.",
+        "Votre compte n’a pas reçu l’accès à cette application. Veuillez vous adresser à votre \
+         administrateur.",
     ),
     (
         "account_not_in_tenant",
-        "Votre compte n’appartient pas à l’organisation de cette application. Utilisez un autre compte, ou demandez à être invité.",
+        "Votre compte n’appartient pas à l’organisation de cette application. Utilisez un autre \
+         compte, ou demandez à être invité.",
     ),
     (
         "guest_invitation_pending",
-        "Vous n’avez pas encore accepté votre invitation. Ouvrez l’invitation dans votre messagerie, ou demandez-en une nouvelle.",
+        "Vous n’avez pas encore accepté votre invitation. Ouvrez l’invitation dans votre \
+         messagerie, ou demandez-en une nouvelle.",
     ),
     (
         "guest_not_allowed",
-        "Les comptes invités n’ont pas accès à cette application. Utilisez un compte de l’organisation elle-même.",
+        "Les comptes invités n’ont pas accès à cette application. Utilisez un compte de \
+         l’organisation elle-même.",
     ),
     (
         "personal_account_not_allowed",
-        "Les comptes personnels n’ont pas accès à cette application. Utilisez votre compte professionnel ou scolaire.",
+        "Les comptes personnels n’ont pas accès à cette application. Utilisez votre compte \
+         professionnel ou scolaire.",
     ),
     (
         "work_account_not_allowed",
-        "Les comptes professionnels et scolaires n’ont pas accès à cette application. Utilisez un compte personnel.",
+        "Les comptes professionnels et scolaires n’ont pas accès à cette application. Utilisez un \
+         compte personnel.",
     ),
     (
         "tenant_restricted",
-        "Votre organisation ou votre réseau n’autorise pas la connexion à l’organisation de cette application. Veuillez vous adresser à votre administrateur.",
+        "Votre organisation ou votre réseau n’autorise pas la connexion à l’organisation de cette \
+         application. Veuillez vous adresser à votre administrateur.",
     ),
     (
         "conditional_access_blocked",
-        "Une règle de votre organisation n’autorise pas cette connexion. Veuillez vous adresser à votre administrateur.",
+        "Une règle de votre organisation n’autorise pas cette connexion. Veuillez vous adresser à \
+         votre administrateur.",
     ),
     (
         "device_not_compliant",
-        "Votre organisation n’autorise cela que depuis un appareil qu’elle gère. Utilisez un tel appareil, ou adressez-vous à votre administrateur.",
+        "Votre organisation n’autorise cela que depuis un appareil qu’elle gère. Utilisez un tel \
+         appareil, ou adressez-vous à votre administrateur.",
     ),
     (
         "device_authentication_required",
-        "Votre appareil doit être reconnu par votre organisation. Reconnectez-vous depuis un appareil qu’elle connaît.",
+        "Votre appareil doit être reconnu par votre organisation. Reconnectez-vous depuis un \
+         appareil qu’elle connaît.",
     ),
     (
         "browser_not_approved",
-        "Votre organisation n’autorise cela que depuis une application ou un navigateur approuvés. Veuillez vous adresser à votre administrateur.",
+        "Votre organisation n’autorise cela que depuis une application ou un navigateur approuvés. \
+         Veuillez vous adresser à votre administrateur.",
     ),
     (
         "sign_in_blocked_by_risk",
-        "Votre organisation a bloqué cette connexion, car elle semble inhabituelle. Veuillez vous adresser à votre administrateur.",
+        "Votre organisation a bloqué cette connexion, car elle semble inhabituelle. Veuillez vous \
+         adresser à votre administrateur.",
     ),
     ("sign_in_cancelled", "La connexion a été annulée."),
     // Interactions.
@@ -366,7 +420,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "mfa_registration_required",
-        "Votre compte nécessite une seconde méthode de connexion. Reconnectez-vous et configurez-la.",
+        "Votre compte nécessite une seconde méthode de connexion. Reconnectez-vous et \
+         configurez-la.",
     ),
     (
         "password_expired",
@@ -378,7 +433,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "password_forgotten",
-        "Vous avez demandé à réinitialiser votre mot de passe. Reconnectez-vous lorsque ce sera fait.",
+        "Vous avez demandé à réinitialiser votre mot de passe. Reconnectez-vous lorsque ce sera \
+         fait.",
     ),
     (
         "credentials_wrong",
@@ -386,7 +442,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "account_locked",
-        "Votre compte est verrouillé après trop de tentatives. Attendez un peu, ou adressez-vous à votre administrateur.",
+        "Votre compte est verrouillé après trop de tentatives. Attendez un peu, ou adressez-vous à \
+         votre administrateur.",
     ),
     (
         "account_disabled",
@@ -408,12 +465,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("refresh_token_expired", "Votre connexion a expiré. Veuillez vous reconnecter."),
     (
         "refresh_token_revoked",
-        "Votre connexion a été révoquée, par exemple parce que le mot de passe a changé. Veuillez vous reconnecter.",
+        "Votre connexion a été révoquée, par exemple parce que le mot de passe a changé. Veuillez \
+         vous reconnecter.",
     ),
     ("grant_not_accepted", NO_LONGER),
     (
         "sign_in_frequency",
-        "Votre organisation exige que vous vous reconnectiez de temps en temps. Veuillez vous reconnecter.",
+        "Votre organisation exige que vous vous reconnectiez de temps en temps. Veuillez vous \
+         reconnecter.",
     ),
     ("user_assertion_invalid", NO_LONGER),
     // The service.
@@ -423,18 +482,22 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "request_loop",
-        "Il y a eu trop de connexions à la suite. Fermez cet onglet, attendez quelques minutes et réessayez.",
+        "Il y a eu trop de connexions à la suite. Fermez cet onglet, attendez quelques minutes et \
+         réessayez.",
     ),
     (
         "service_unavailable",
-        "Le service de connexion rencontre un problème pour le moment. Veuillez réessayer un peu plus tard.",
+        "Le service de connexion rencontre un problème pour le moment. Veuillez réessayer un peu \
+         plus tard.",
     ),
     (
         "service_fault",
-        "Le service de connexion rencontre un problème. Veuillez réessayer. Si cela se reproduit, prévenez les responsables de cette application.",
+        "Le service de connexion rencontre un problème. Veuillez réessayer. Si cela se reproduit, \
+         prévenez les responsables de cette application.",
     ),
     (
         "identity_provider_failed",
-        "La connexion propre à votre organisation n’a pas fonctionné. Veuillez réessayer, ou vous adresser à votre administrateur.",
+        "La connexion propre à votre organisation n’a pas fonctionné. Veuillez réessayer, ou vous \
+         adresser à votre administrateur.",
     ),
 ];

@@ -3,7 +3,8 @@
 pub(super) const TAG: &str = "de";
 
 const UNVERIFIED: &str = "Die Anmeldung konnte nicht überprüft werden.";
-const TELL: &str = "Der Anmeldedienst bietet nicht an, was diese Anwendung verlangt. Bitte informieren Sie die Betreiber.";
+const TELL: &str = "Der Anmeldedienst bietet nicht an, was diese Anwendung verlangt. Bitte \
+     informieren Sie die Betreiber.";
 const SET_UP: &str =
     "Diese Anwendung ist am Anmeldedienst falsch registriert. Bitte informieren Sie die Betreiber.";
 const NO_LONGER: &str = "Ihre Anmeldung gilt nicht mehr. Bitte melden Sie sich erneut an.";
@@ -20,17 +21,20 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("message.needs_sign_in", "Diese Seite ist nur für angemeldete Personen."),
     (
         "message.session_ended_not_saved",
-        "Ihre Sitzung ist abgelaufen, und Ihre Eingaben wurden nicht gespeichert. Melden Sie sich an, öffnen Sie das Formular und senden Sie es noch einmal.",
+        "Ihre Sitzung ist abgelaufen, und Ihre Eingaben wurden nicht gespeichert. Melden Sie sich \
+         an, öffnen Sie das Formular und senden Sie es noch einmal.",
     ),
     (
         "message.not_signed_in_not_saved",
-        "Sie sind nicht angemeldet, und Ihre Eingaben wurden nicht gespeichert. Melden Sie sich an, öffnen Sie das Formular und senden Sie es noch einmal.",
+        "Sie sind nicht angemeldet, und Ihre Eingaben wurden nicht gespeichert. Melden Sie sich \
+         an, öffnen Sie das Formular und senden Sie es noch einmal.",
     ),
     ("message.signed_out", "Um diese Anwendung wieder zu nutzen, melden Sie sich erneut an."),
     ("message.confirm_sign_out", "Sie werden von dieser Anwendung abgemeldet."),
     (
         "message.device_sign_in",
-        "Sie melden sich beim Anmeldedienst dieser Anwendung an, auf diesem Gerät oder auf einem anderen, zum Beispiel Ihrem Telefon.",
+        "Sie melden sich beim Anmeldedienst dieser Anwendung an, auf diesem Gerät oder auf einem \
+         anderen, zum Beispiel Ihrem Telefon.",
     ),
     ("action.sign_in", "Anmelden"),
     ("action.home", "Startseite"),
@@ -52,7 +56,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("device.not_yet", "Sie sind noch nicht angemeldet."),
     (
         "device.first_enter",
-        "Geben Sie zuerst dort den Code ein und bestätigen Sie ihn, warten Sie {}, und fahren Sie dann fort.",
+        "Geben Sie zuerst dort den Code ein und bestätigen Sie ihn, warten Sie {}, und fahren Sie \
+         dann fort.",
     ),
     (
         "device.open_with_qr_code",
@@ -63,13 +68,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("device.enter", "Geben Sie dort diesen Code ein: {}"),
     (
         "device.only_yours",
-        "Geben Sie den Code nur ein, wenn Sie diese Seite selbst geöffnet haben, und geben Sie ihn niemandem weiter: Wer Ihnen einen Code schickt, will sich vielleicht mit Ihrem Konto anmelden.",
+        "Geben Sie den Code nur ein, wenn Sie diese Seite selbst geöffnet haben, und geben Sie ihn \
+         niemandem weiter: Wer Ihnen einen Code schickt, will sich vielleicht mit Ihrem Konto \
+         anmelden.",
     ),
     ("device.works_for", "Der Code gilt noch {}."),
     ("device.waiting", "Diese Seite fährt von selbst fort, sobald Sie fertig sind."),
     (
         "device.over",
-        "Der Code ist abgelaufen, oder diese Anmeldung wurde durch eine andere ersetzt. Bitte beginnen Sie von vorn.",
+        "Der Code ist abgelaufen, oder diese Anmeldung wurde durch eine andere ersetzt. Bitte \
+         beginnen Sie von vorn.",
     ),
     ("time.one_second", "1 Sekunde"),
     ("time.seconds", "{} Sekunden"),
@@ -85,16 +93,19 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "answer_too_large",
-        "Die Antwort des Anmeldedienstes ist zu groß. Bitte informieren Sie die Betreiber dieser Anwendung.",
+        "Die Antwort des Anmeldedienstes ist zu groß. Bitte informieren Sie die Betreiber dieser \
+         Anwendung.",
     ),
     (
         "provider_misconfigured",
-        "Der Anmeldedienst dieser Anwendung ist nicht richtig eingerichtet. Bitte informieren Sie die Betreiber.",
+        "Der Anmeldedienst dieser Anwendung ist nicht richtig eingerichtet. Bitte informieren Sie \
+         die Betreiber.",
     ),
     ("provider_error", "Der Anmeldedienst meldet ein Problem."),
     (
         "sign_in_not_offered",
-        "Diese Anwendung verwendet eine Art der Anmeldung, die ihr Anmeldedienst nicht unterstützt. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung verwendet eine Art der Anmeldung, die ihr Anmeldedienst nicht \
+         unterstützt. Bitte informieren Sie die Betreiber.",
     ),
     (
         "client_refused",
@@ -103,7 +114,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("access_denied", "Die Anmeldung wurde abgebrochen oder nicht erlaubt."),
     (
         "busy",
-        "Im Moment melden sich zu viele Personen an. Bitte versuchen Sie es in einigen Sekunden erneut.",
+        "Im Moment melden sich zu viele Personen an. Bitte versuchen Sie es in einigen Sekunden \
+         erneut.",
     ),
     (
         "callback_invalid",
@@ -111,7 +123,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "attempt_missing",
-        "Dieser Browser hat das Cookie der Anmeldung nicht behalten. Bitte erlauben Sie Cookies für diese Website und melden Sie sich erneut an.",
+        "Dieser Browser hat das Cookie der Anmeldung nicht behalten. Bitte erlauben Sie Cookies \
+         für diese Website und melden Sie sich erneut an.",
     ),
     ("attempt_expired", "Die Anmeldung hat zu lange gedauert. Bitte melden Sie sich erneut an."),
     (
@@ -135,11 +148,13 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("token_subject", UNVERIFIED),
     (
         "token_expired",
-        "Die Anmeldung konnte nicht überprüft werden, weil sie abgelaufen ist. Geht die Uhr richtig?",
+        "Die Anmeldung konnte nicht überprüft werden, weil sie abgelaufen ist. Geht die Uhr \
+         richtig?",
     ),
     (
         "token_not_yet_valid",
-        "Die Anmeldung konnte nicht überprüft werden, weil ihr Zeitpunkt in der Zukunft liegt. Geht die Uhr richtig?",
+        "Die Anmeldung konnte nicht überprüft werden, weil ihr Zeitpunkt in der Zukunft liegt. \
+         Geht die Uhr richtig?",
     ),
     (
         "token_too_old",
@@ -166,12 +181,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("userinfo_subject", UNVERIFIED),
     (
         "groups_unavailable",
-        "Ihre Gruppen konnten nicht ermittelt werden. Bitte versuchen Sie es in einigen Minuten erneut.",
+        "Ihre Gruppen konnten nicht ermittelt werden. Bitte versuchen Sie es in einigen Minuten \
+         erneut.",
     ),
     ("person_changed", "Ein anderes Konto hat sich angemeldet. Bitte beginnen Sie von vorn."),
     (
         "api_unreachable",
-        "Ein anderer Dienst, den diese Seite benötigt, ist im Moment nicht erreichbar. Bitte versuchen Sie es in Kürze erneut.",
+        "Ein anderer Dienst, den diese Seite benötigt, ist im Moment nicht erreichbar. Bitte \
+         versuchen Sie es in Kürze erneut.",
     ),
     (
         "api_refused",
@@ -196,7 +213,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("no_refresh_token", "Bitte melden Sie sich erneut an."),
     (
         "renewal_failed",
-        "Ihre Sitzung kann im Moment nicht verlängert werden. Bitte versuchen Sie es in Kürze erneut.",
+        "Ihre Sitzung kann im Moment nicht verlängert werden. Bitte versuchen Sie es in Kürze \
+         erneut.",
     ),
     (
         "sign_in_refused",
@@ -204,12 +222,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "event_handler_failed",
-        "Diese Anwendung konnte Ihre Anmeldung nicht abschließen. Bitte versuchen Sie es in Kürze erneut.",
+        "Diese Anwendung konnte Ihre Anmeldung nicht abschließen. Bitte versuchen Sie es in Kürze \
+         erneut.",
     ),
     ("request_invalid", "Diese Anfrage kann nicht beantwortet werden."),
     (
         "credential_unavailable",
-        "Diese Anwendung kann sich beim Anmeldedienst nicht ausweisen. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung kann sich beim Anmeldedienst nicht ausweisen. Bitte informieren Sie die \
+         Betreiber.",
     ),
     (
         "not_configured",
@@ -219,20 +239,24 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // The application and its registration.
     (
         "redirect_uri_not_registered",
-        "Die Adresse dieser Anwendung ist am Anmeldedienst nicht registriert. Bitte informieren Sie die Betreiber.",
+        "Die Adresse dieser Anwendung ist am Anmeldedienst nicht registriert. Bitte informieren \
+         Sie die Betreiber.",
     ),
     ("redirect_uri_wrong_platform", SET_UP),
     (
         "client_secret_wrong",
-        "Der Anmeldedienst akzeptiert das Geheimnis dieser Anwendung nicht. Bitte informieren Sie die Betreiber.",
+        "Der Anmeldedienst akzeptiert das Geheimnis dieser Anwendung nicht. Bitte informieren Sie \
+         die Betreiber.",
     ),
     (
         "client_secret_expired",
-        "Das Geheimnis dieser Anwendung am Anmeldedienst ist abgelaufen. Bitte informieren Sie die Betreiber.",
+        "Das Geheimnis dieser Anwendung am Anmeldedienst ist abgelaufen. Bitte informieren Sie die \
+         Betreiber.",
     ),
     (
         "client_credential_missing",
-        "Diese Anwendung hat sich beim Anmeldedienst nicht ausgewiesen. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung hat sich beim Anmeldedienst nicht ausgewiesen. Bitte informieren Sie die \
+         Betreiber.",
     ),
     ("client_credential_unexpected", SET_UP),
     (
@@ -241,15 +265,18 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "client_assertion_rejected",
-        "Der Anmeldedienst akzeptiert das Zertifikat dieser Anwendung nicht. Bitte informieren Sie die Betreiber.",
+        "Der Anmeldedienst akzeptiert das Zertifikat dieser Anwendung nicht. Bitte informieren Sie \
+         die Betreiber.",
     ),
     (
         "client_assertion_clock_skew",
-        "Die Uhr des Servers dieser Anwendung geht anscheinend falsch. Bitte informieren Sie die Betreiber.",
+        "Die Uhr des Servers dieser Anwendung geht anscheinend falsch. Bitte informieren Sie die \
+         Betreiber.",
     ),
     (
         "client_not_authorized",
-        "Diese Anwendung darf Personen nicht auf diese Weise anmelden. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung darf Personen nicht auf diese Weise anmelden. Bitte informieren Sie die \
+         Betreiber.",
     ),
     (
         "application_not_found",
@@ -257,23 +284,28 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "application_disabled",
-        "Diese Anwendung ist am Anmeldedienst abgeschaltet. Bitte wenden Sie sich an Ihre Administration.",
+        "Diese Anwendung ist am Anmeldedienst abgeschaltet. Bitte wenden Sie sich an Ihre \
+         Administration.",
     ),
     (
         "application_not_multi_tenant",
-        "Diese Anwendung ist nicht für Konten anderer Organisationen eingerichtet. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung ist nicht für Konten anderer Organisationen eingerichtet. Bitte \
+         informieren Sie die Betreiber.",
     ),
     (
         "tenant_not_found",
-        "Die Organisation, die diese Anwendung nennt, gibt es am Anmeldedienst nicht. Bitte informieren Sie die Betreiber.",
+        "Die Organisation, die diese Anwendung nennt, gibt es am Anmeldedienst nicht. Bitte \
+         informieren Sie die Betreiber.",
     ),
     (
         "tenant_in_other_cloud",
-        "Ihre Organisation ist in einer anderen Cloud, als diese Anwendung erwartet. Bitte informieren Sie die Betreiber.",
+        "Ihre Organisation ist in einer anderen Cloud, als diese Anwendung erwartet. Bitte \
+         informieren Sie die Betreiber.",
     ),
     (
         "scope_invalid",
-        "Diese Anwendung verlangt eine Berechtigung, die der Anmeldedienst nicht kennt. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung verlangt eine Berechtigung, die der Anmeldedienst nicht kennt. Bitte \
+         informieren Sie die Betreiber.",
     ),
     (
         "scope_of_several_resources",
@@ -281,34 +313,41 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "permission_not_configured",
-        "In der Registrierung dieser Anwendung fehlt eine Berechtigung. Bitte informieren Sie die Betreiber.",
+        "In der Registrierung dieser Anwendung fehlt eine Berechtigung. Bitte informieren Sie die \
+         Betreiber.",
     ),
     (
         "resource_not_found",
-        "Ein Dienst, den diese Anwendung benötigt, ist in Ihrer Organisation nicht verfügbar. Bitte wenden Sie sich an Ihre Administration.",
+        "Ein Dienst, den diese Anwendung benötigt, ist in Ihrer Organisation nicht verfügbar. \
+         Bitte wenden Sie sich an Ihre Administration.",
     ),
     (
         "resource_mismatch",
-        "Diese Anwendung nennt einen Dienst und die Berechtigung eines anderen. Bitte informieren Sie die Betreiber.",
+        "Diese Anwendung nennt einen Dienst und die Berechtigung eines anderen. Bitte informieren \
+         Sie die Betreiber.",
     ),
     (
         "request_malformed",
-        "Der Anmeldedienst hat diese Anwendung nicht verstanden. Bitte informieren Sie die Betreiber.",
+        "Der Anmeldedienst hat diese Anwendung nicht verstanden. Bitte informieren Sie die \
+         Betreiber.",
     ),
     ("response_type_unsupported", TELL),
     ("grant_type_unsupported", TELL),
     // Consent and access.
     (
         "consent_required",
-        "Sie haben noch nicht zugestimmt, was diese Anwendung tun darf. Melden Sie sich erneut an und stimmen Sie zu.",
+        "Sie haben noch nicht zugestimmt, was diese Anwendung tun darf. Melden Sie sich erneut an \
+         und stimmen Sie zu.",
     ),
     (
         "admin_consent_required",
-        "Diese Anwendung muss zuerst von der Administration Ihrer Organisation freigegeben werden. Bitte fragen Sie dort an.",
+        "Diese Anwendung muss zuerst von der Administration Ihrer Organisation freigegeben werden. \
+         Bitte fragen Sie dort an.",
     ),
     (
         "consent_declined",
-        "Sie haben nicht zugestimmt, was diese Anwendung tun darf; deshalb kann sie Sie nicht anmelden. Versuchen Sie es erneut, falls das ein Versehen war.",
+        "Sie haben nicht zugestimmt, was diese Anwendung tun darf; deshalb kann sie Sie nicht \
+         anmelden. Versuchen Sie es erneut, falls das ein Versehen war.",
     ),
     (
         "age_consent_required",
@@ -316,61 +355,75 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "user_not_assigned",
-        "Ihr Konto hat keinen Zugriff auf diese Anwendung erhalten. Bitte wenden Sie sich an Ihre Administration.",
+        "Ihr Konto hat keinen Zugriff auf diese Anwendung erhalten. Bitte wenden Sie sich an Ihre \
+         Administration.",
     ),
     (
         "account_not_in_tenant",
-        "Ihr Konto gehört nicht zur Organisation dieser Anwendung. Verwenden Sie ein anderes Konto, oder lassen Sie sich als Gast einladen.",
+        "Ihr Konto gehört nicht zur Organisation dieser Anwendung. Verwenden Sie ein anderes \
+         Konto, oder lassen Sie sich als Gast einladen.",
     ),
     (
         "guest_invitation_pending",
-        "Sie haben Ihre Einladung noch nicht angenommen. Öffnen Sie die Einladung in Ihrer E-Mail, oder bitten Sie um eine neue.",
+        "Sie haben Ihre Einladung noch nicht angenommen. Öffnen Sie die Einladung in Ihrer E-Mail, \
+         oder bitten Sie um eine neue.",
     ),
     (
         "guest_not_allowed",
-        "Gastkonten haben keinen Zugriff auf diese Anwendung. Verwenden Sie ein Konto der Organisation selbst.",
+        "Gastkonten haben keinen Zugriff auf diese Anwendung. Verwenden Sie ein Konto der \
+         Organisation selbst.",
     ),
     (
         "personal_account_not_allowed",
-        "Persönliche Konten haben keinen Zugriff auf diese Anwendung. Verwenden Sie Ihr Geschäfts-, Schul- oder Unikonto.",
+        "Persönliche Konten haben keinen Zugriff auf diese Anwendung. Verwenden Sie Ihr \
+         Geschäfts-, Schul- oder Unikonto.",
     ),
     (
         "work_account_not_allowed",
-        "Geschäfts-, Schul- und Unikonten haben keinen Zugriff auf diese Anwendung. Verwenden Sie ein persönliches Konto.",
+        "Geschäfts-, Schul- und Unikonten haben keinen Zugriff auf diese Anwendung. Verwenden Sie \
+         ein persönliches Konto.",
     ),
     (
         "tenant_restricted",
-        "Ihre Organisation oder Ihr Netzwerk erlaubt keine Anmeldung bei der Organisation dieser Anwendung. Bitte wenden Sie sich an Ihre Administration.",
+        "Ihre Organisation oder Ihr Netzwerk erlaubt keine Anmeldung bei der Organisation dieser \
+         Anwendung. Bitte wenden Sie sich an Ihre Administration.",
     ),
     (
         "conditional_access_blocked",
-        "Eine Regel Ihrer Organisation erlaubt diese Anmeldung nicht. Bitte wenden Sie sich an Ihre Administration.",
+        "Eine Regel Ihrer Organisation erlaubt diese Anmeldung nicht. Bitte wenden Sie sich an \
+         Ihre Administration.",
     ),
     (
         "device_not_compliant",
-        "Ihre Organisation erlaubt dies nur von einem Gerät aus, das sie verwaltet. Verwenden Sie ein solches Gerät, oder wenden Sie sich an Ihre Administration.",
+        "Ihre Organisation erlaubt dies nur von einem Gerät aus, das sie verwaltet. Verwenden Sie \
+         ein solches Gerät, oder wenden Sie sich an Ihre Administration.",
     ),
     (
         "device_authentication_required",
-        "Ihre Organisation muss Ihr Gerät erkennen. Melden Sie sich erneut von einem Gerät aus an, das sie kennt.",
+        "Ihre Organisation muss Ihr Gerät erkennen. Melden Sie sich erneut von einem Gerät aus an, \
+         das sie kennt.",
     ),
     (
         "browser_not_approved",
-        "Ihre Organisation erlaubt dies nur aus einer zugelassenen App oder einem zugelassenen Browser. Bitte wenden Sie sich an Ihre Administration.",
+        "Ihre Organisation erlaubt dies nur aus einer zugelassenen App oder einem zugelassenen \
+         Browser. Bitte wenden Sie sich an Ihre Administration.",
     ),
     (
         "sign_in_blocked_by_risk",
-        "Ihre Organisation hat diese Anmeldung gesperrt, weil sie ungewöhnlich aussieht. Bitte wenden Sie sich an Ihre Administration.",
+        "Ihre Organisation hat diese Anmeldung gesperrt, weil sie ungewöhnlich aussieht. Bitte \
+         wenden Sie sich an Ihre Administration.",
     ),
     ("sign_in_cancelled", "Die Anmeldung wurde abgebrochen."),
     // Interactions.
     (
         "mfa_required",
-        "Für Ihre Anmeldung ist ein zweiter Schritt nötig. Melden Sie sich erneut an und bestätigen Sie ihn.",
+        "Für Ihre Anmeldung ist ein zweiter Schritt nötig. Melden Sie sich erneut an und \
+         bestätigen Sie ihn.",
     ),
     (
         "mfa_registration_required",
-        "Ihr Konto benötigt eine zweite Anmeldemethode. Melden Sie sich erneut an und richten Sie sie ein.",
+        "Ihr Konto benötigt eine zweite Anmeldemethode. Melden Sie sich erneut an und richten Sie \
+         sie ein.",
     ),
     (
         "password_expired",
@@ -382,7 +435,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "password_forgotten",
-        "Sie möchten Ihr Kennwort zurücksetzen. Melden Sie sich erneut an, wenn es zurückgesetzt ist.",
+        "Sie möchten Ihr Kennwort zurücksetzen. Melden Sie sich erneut an, wenn es zurückgesetzt \
+         ist.",
     ),
     (
         "credentials_wrong",
@@ -390,7 +444,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "account_locked",
-        "Ihr Konto ist nach zu vielen Versuchen gesperrt. Warten Sie eine Weile, oder wenden Sie sich an Ihre Administration.",
+        "Ihr Konto ist nach zu vielen Versuchen gesperrt. Warten Sie eine Weile, oder wenden Sie \
+         sich an Ihre Administration.",
     ),
     (
         "account_disabled",
@@ -415,12 +470,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("refresh_token_expired", "Ihre Anmeldung ist abgelaufen. Bitte melden Sie sich erneut an."),
     (
         "refresh_token_revoked",
-        "Ihre Anmeldung wurde widerrufen, zum Beispiel weil das Kennwort geändert wurde. Bitte melden Sie sich erneut an.",
+        "Ihre Anmeldung wurde widerrufen, zum Beispiel weil das Kennwort geändert wurde. Bitte \
+         melden Sie sich erneut an.",
     ),
     ("grant_not_accepted", NO_LONGER),
     (
         "sign_in_frequency",
-        "Ihre Organisation verlangt, dass Sie sich von Zeit zu Zeit erneut anmelden. Bitte melden Sie sich erneut an.",
+        "Ihre Organisation verlangt, dass Sie sich von Zeit zu Zeit erneut anmelden. Bitte melden \
+         Sie sich erneut an.",
     ),
     ("user_assertion_invalid", NO_LONGER),
     // The service.
@@ -430,7 +487,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "request_loop",
-        "Es gab zu viele Anmeldungen hintereinander. Schließen Sie diesen Tab, warten Sie einige Minuten, und versuchen Sie es erneut.",
+        "Es gab zu viele Anmeldungen hintereinander. Schließen Sie diesen Tab, warten Sie einige \
+         Minuten, und versuchen Sie es erneut.",
     ),
     (
         "service_unavailable",
@@ -438,10 +496,12 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "service_fault",
-        "Der Anmeldedienst hat ein Problem. Bitte versuchen Sie es erneut. Geschieht es wieder, informieren Sie die Betreiber dieser Anwendung.",
+        "Der Anmeldedienst hat ein Problem. Bitte versuchen Sie es erneut. Geschieht es wieder, \
+         informieren Sie die Betreiber dieser Anwendung.",
     ),
     (
         "identity_provider_failed",
-        "Die Anmeldung bei Ihrer Organisation hat nicht funktioniert. Bitte versuchen Sie es erneut, oder wenden Sie sich an Ihre Administration.",
+        "Die Anmeldung bei Ihrer Organisation hat nicht funktioniert. Bitte versuchen Sie es \
+         erneut, oder wenden Sie sich an Ihre Administration.",
     ),
 ];

@@ -86,7 +86,8 @@ impl Language {
         if is_from_right.iter().any(|tag| first.eq_ignore_ascii_case(tag)) { "rtl" } else { "ltr" }
     }
 
-    /// The text with this name, in English if it is not translated; `None` if there is no such name.
+    /// The text with this name, in English if it is not translated; `None` if there is no such
+    /// name.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'static str> {
         self.own(name)
@@ -143,8 +144,8 @@ impl fmt::Debug for Language {
 pub(crate) struct Languages(Vec<Language>);
 
 impl Languages {
-    /// Those of the crate and `added`, narrowed to the tags of `allowed` in their order; all of them
-    /// if that is empty or names none that has texts.
+    /// Those of the crate and `added`, narrowed to the tags of `allowed` in their order; all of
+    /// them if that is empty or names none that has texts.
     pub(crate) fn new(added: &[Language], allowed: &[String]) -> Self {
         let is_kept =
             |own: &&Language| !added.iter().any(|other| other.tag.eq_ignore_ascii_case(own.tag));

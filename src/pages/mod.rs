@@ -5,8 +5,8 @@
 //! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script:
 //!   the policy sent along allows what is on the page and nothing else.
 //! - In the language of the browser, of those that the application has ([`Language`]).
-//! - One heading, one sentence, what to do next, and below it the details for support. Light and dark
-//!   follow the system.
+//! - One heading, one sentence, what to do next, and below it the details for support. Light and
+//!   dark follow the system.
 //! - Replace them by giving [`IdentityLayer::with_pages`](crate::IdentityLayer::with_pages) a
 //!   [`PageRenderer`].
 
@@ -251,7 +251,8 @@ pub struct RenderedPage {
 ///
 /// # Security
 ///
-/// [`Page::provider`], [`Page::code`] and the provider's identifiers are untrusted text: escape them.
+/// [`Page::provider`], [`Page::code`] and the provider's identifiers are untrusted text: escape
+/// them.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
     /// The page as HTML, for the request that it answers.
     fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage;

@@ -3,8 +3,10 @@
 pub(super) const TAG: &str = "es";
 
 const UNVERIFIED: &str = "No se pudo verificar el inicio de sesión.";
-const TELL: &str = "El servicio de inicio de sesión no ofrece lo que esta aplicación solicita. Avise a sus responsables.";
-const SET_UP: &str = "Esta aplicación está mal registrada en el servicio de inicio de sesión. Avise a sus responsables.";
+const TELL: &str = "El servicio de inicio de sesión no ofrece lo que esta aplicación solicita. \
+     Avise a sus responsables.";
+const SET_UP: &str = "Esta aplicación está mal registrada en el servicio de inicio de sesión. \
+     Avise a sus responsables.";
 const NO_LONGER: &str = "Su inicio de sesión ya no es válido. Vuelva a iniciar sesión.";
 
 pub(super) const TEXTS: &[(&str, &str)] = &[
@@ -19,17 +21,20 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("message.needs_sign_in", "Esta página es para personas que han iniciado sesión."),
     (
         "message.session_ended_not_saved",
-        "Su sesión ha terminado y los datos que envió no se han guardado. Inicie sesión, abra el formulario y envíelo de nuevo.",
+        "Su sesión ha terminado y los datos que envió no se han guardado. Inicie sesión, abra el \
+         formulario y envíelo de nuevo.",
     ),
     (
         "message.not_signed_in_not_saved",
-        "No ha iniciado sesión y los datos que envió no se han guardado. Inicie sesión, abra el formulario y envíelo de nuevo.",
+        "No ha iniciado sesión y los datos que envió no se han guardado. Inicie sesión, abra el \
+         formulario y envíelo de nuevo.",
     ),
     ("message.signed_out", "Para volver a usar esta aplicación, inicie sesión de nuevo."),
     ("message.confirm_sign_out", "Se cerrará su sesión en esta aplicación."),
     (
         "message.device_sign_in",
-        "Usted inicia sesión en el servicio de inicio de sesión de esta aplicación, en este dispositivo o en otro, por ejemplo su teléfono.",
+        "Usted inicia sesión en el servicio de inicio de sesión de esta aplicación, en este \
+         dispositivo o en otro, por ejemplo su teléfono.",
     ),
     ("action.sign_in", "Iniciar sesión"),
     ("action.home", "Página de inicio"),
@@ -62,7 +67,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("device.enter", "Introduzca allí este código: {}"),
     (
         "device.only_yours",
-        "Introduzca el código solo si usted mismo ha abierto esta página y no se lo dé a nadie: una persona que le envía un código puede querer iniciar sesión con su cuenta.",
+        "Introduzca el código solo si usted mismo ha abierto esta página y no se lo dé a nadie: \
+         una persona que le envía un código puede querer iniciar sesión con su cuenta.",
     ),
     ("device.works_for", "El código es válido durante {}."),
     ("device.waiting", "Esta página continúa por sí sola cuando usted termina."),
@@ -76,24 +82,29 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // Requests to the provider.
     (
         "provider_unreachable",
-        "En este momento no se puede acceder al servicio de inicio de sesión. Inténtelo de nuevo dentro de poco.",
+        "En este momento no se puede acceder al servicio de inicio de sesión. Inténtelo de nuevo \
+         dentro de poco.",
     ),
     (
         "provider_unavailable",
-        "El servicio de inicio de sesión indica que tiene un problema en este momento. Inténtelo de nuevo dentro de poco.",
+        "El servicio de inicio de sesión indica que tiene un problema en este momento. Inténtelo \
+         de nuevo dentro de poco.",
     ),
     (
         "answer_too_large",
-        "La respuesta del servicio de inicio de sesión es demasiado grande. Avise a los responsables de esta aplicación.",
+        "La respuesta del servicio de inicio de sesión es demasiado grande. Avise a los \
+         responsables de esta aplicación.",
     ),
     (
         "provider_misconfigured",
-        "El servicio de inicio de sesión de esta aplicación no está bien configurado. Avise a sus responsables.",
+        "El servicio de inicio de sesión de esta aplicación no está bien configurado. Avise a sus \
+         responsables.",
     ),
     ("provider_error", "El servicio de inicio de sesión comunicó un problema."),
     (
         "sign_in_not_offered",
-        "Esta aplicación usa un tipo de inicio de sesión que su servicio no admite. Avise a sus responsables.",
+        "Esta aplicación usa un tipo de inicio de sesión que su servicio no admite. Avise a sus \
+         responsables.",
     ),
     (
         "client_refused",
@@ -102,7 +113,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("access_denied", "El inicio de sesión se canceló o no está permitido."),
     (
         "busy",
-        "En este momento hay demasiadas personas iniciando sesión. Inténtelo de nuevo en unos segundos.",
+        "En este momento hay demasiadas personas iniciando sesión. Inténtelo de nuevo en unos \
+         segundos.",
     ),
     (
         "callback_invalid",
@@ -110,7 +122,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "attempt_missing",
-        "Este navegador no conservó la cookie del inicio de sesión. Permita las cookies de este sitio y vuelva a iniciar sesión.",
+        "Este navegador no conservó la cookie del inicio de sesión. Permita las cookies de este \
+         sitio y vuelva a iniciar sesión.",
     ),
     ("attempt_expired", "El inicio de sesión tardó demasiado. Vuelva a iniciar sesión."),
     (
@@ -154,7 +167,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("token_at_hash", UNVERIFIED),
     (
         "token_auth_time",
-        "El servicio de inicio de sesión no le pidió que iniciara sesión tan recientemente como es necesario.",
+        "El servicio de inicio de sesión no le pidió que iniciara sesión tan recientemente como es \
+         necesario.",
     ),
     ("token_acr", "El inicio de sesión no fue tan seguro como es necesario."),
     ("auth_context_missing", "El inicio de sesión no fue tan seguro como esta página requiere."),
@@ -176,7 +190,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("person_changed", "Otra cuenta inició sesión. Empiece de nuevo."),
     (
         "api_unreachable",
-        "En este momento no se puede acceder a otro servicio que esta página necesita. Inténtelo de nuevo dentro de poco.",
+        "En este momento no se puede acceder a otro servicio que esta página necesita. Inténtelo \
+         de nuevo dentro de poco.",
     ),
     ("api_refused", "Otro servicio que esta página necesita no hizo lo que se le pidió."),
     ("api_answer_invalid", "Otro servicio que esta página necesita respondió de forma inesperada."),
@@ -208,27 +223,32 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("request_invalid", "No se puede responder a esta solicitud."),
     (
         "credential_unavailable",
-        "Esta aplicación no puede identificarse ante el servicio de inicio de sesión. Avise a sus responsables.",
+        "Esta aplicación no puede identificarse ante el servicio de inicio de sesión. Avise a sus \
+         responsables.",
     ),
     ("not_configured", "Esta aplicación no está bien configurada. Avise a sus responsables."),
     ("internal", "Se ha producido un error."),
     // The application and its registration.
     (
         "redirect_uri_not_registered",
-        "La dirección de esta aplicación no está registrada en el servicio de inicio de sesión. Avise a sus responsables.",
+        "La dirección de esta aplicación no está registrada en el servicio de inicio de sesión. \
+         Avise a sus responsables.",
     ),
     ("redirect_uri_wrong_platform", SET_UP),
     (
         "client_secret_wrong",
-        "El servicio de inicio de sesión no acepta el secreto de esta aplicación. Avise a sus responsables.",
+        "El servicio de inicio de sesión no acepta el secreto de esta aplicación. Avise a sus \
+         responsables.",
     ),
     (
         "client_secret_expired",
-        "El secreto de esta aplicación en el servicio de inicio de sesión ha caducado. Avise a sus responsables.",
+        "El secreto de esta aplicación en el servicio de inicio de sesión ha caducado. Avise a sus \
+         responsables.",
     ),
     (
         "client_credential_missing",
-        "Esta aplicación no se identificó ante el servicio de inicio de sesión. Avise a sus responsables.",
+        "Esta aplicación no se identificó ante el servicio de inicio de sesión. Avise a sus \
+         responsables.",
     ),
     ("client_credential_unexpected", SET_UP),
     (
@@ -237,7 +257,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "client_assertion_rejected",
-        "El servicio de inicio de sesión no acepta el certificado de esta aplicación. Avise a sus responsables.",
+        "El servicio de inicio de sesión no acepta el certificado de esta aplicación. Avise a sus \
+         responsables.",
     ),
     (
         "client_assertion_clock_skew",
@@ -253,23 +274,28 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "application_disabled",
-        "Esta aplicación está desactivada en el servicio de inicio de sesión. Consulte a su administrador.",
+        "Esta aplicación está desactivada en el servicio de inicio de sesión. Consulte a su \
+         administrador.",
     ),
     (
         "application_not_multi_tenant",
-        "Esta aplicación no está preparada para cuentas de otras organizaciones. Avise a sus responsables.",
+        "Esta aplicación no está preparada para cuentas de otras organizaciones. Avise a sus \
+         responsables.",
     ),
     (
         "tenant_not_found",
-        "La organización que esta aplicación indica no existe en el servicio de inicio de sesión. Avise a sus responsables.",
+        "La organización que esta aplicación indica no existe en el servicio de inicio de sesión. \
+         Avise a sus responsables.",
     ),
     (
         "tenant_in_other_cloud",
-        "Su organización está en una nube distinta de la que esta aplicación espera. Avise a sus responsables.",
+        "Su organización está en una nube distinta de la que esta aplicación espera. Avise a sus \
+         responsables.",
     ),
     (
         "scope_invalid",
-        "Esta aplicación pide un permiso que el servicio de inicio de sesión no conoce. Avise a sus responsables.",
+        "Esta aplicación pide un permiso que el servicio de inicio de sesión no conoce. Avise a \
+         sus responsables.",
     ),
     (
         "scope_of_several_resources",
@@ -281,7 +307,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "resource_not_found",
-        "Un servicio que esta aplicación necesita no está disponible en su organización. Consulte a su administrador.",
+        "Un servicio que esta aplicación necesita no está disponible en su organización. Consulte \
+         a su administrador.",
     ),
     (
         "resource_mismatch",
@@ -296,15 +323,18 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // Consent and access.
     (
         "consent_required",
-        "Aún no ha aceptado lo que esta aplicación puede hacer. Vuelva a iniciar sesión y acéptelo.",
+        "Aún no ha aceptado lo que esta aplicación puede hacer. Vuelva a iniciar sesión y \
+         acéptelo.",
     ),
     (
         "admin_consent_required",
-        "Un administrador de su organización tiene que aprobar primero esta aplicación. Consúltelo con él.",
+        "Un administrador de su organización tiene que aprobar primero esta aplicación. Consúltelo \
+         con él.",
     ),
     (
         "consent_declined",
-        "No aceptó lo que esta aplicación puede hacer, por lo que no puede iniciar su sesión. Inténtelo de nuevo si fue un error.",
+        "No aceptó lo que esta aplicación puede hacer, por lo que no puede iniciar su sesión. \
+         Inténtelo de nuevo si fue un error.",
     ),
     (
         "age_consent_required",
@@ -316,47 +346,58 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "account_not_in_tenant",
-        "Su cuenta no pertenece a la organización de esta aplicación. Use otra cuenta, o pida que le inviten.",
+        "Su cuenta no pertenece a la organización de esta aplicación. Use otra cuenta, o pida que \
+         le inviten.",
     ),
     (
         "guest_invitation_pending",
-        "Aún no ha aceptado su invitación. Abra la invitación en su correo electrónico, o pida una nueva.",
+        "Aún no ha aceptado su invitación. Abra la invitación en su correo electrónico, o pida una \
+         nueva.",
     ),
     (
         "guest_not_allowed",
-        "Las cuentas de invitado no tienen acceso a esta aplicación. Use una cuenta de la propia organización.",
+        "Las cuentas de invitado no tienen acceso a esta aplicación. Use una cuenta de la propia \
+         organización.",
     ),
     (
         "personal_account_not_allowed",
-        "Las cuentas personales no tienen acceso a esta aplicación. Use su cuenta profesional o educativa.",
+        "Las cuentas personales no tienen acceso a esta aplicación. Use su cuenta profesional o \
+         educativa.",
     ),
     (
         "work_account_not_allowed",
-        "Las cuentas profesionales y educativas no tienen acceso a esta aplicación. Use una cuenta personal.",
+        "Las cuentas profesionales y educativas no tienen acceso a esta aplicación. Use una cuenta \
+         personal.",
     ),
     (
         "tenant_restricted",
-        "Su organización o su red no permite iniciar sesión en la organización de esta aplicación. Consulte a su administrador.",
+        "Su organización o su red no permite iniciar sesión en la organización de esta aplicación. \
+         Consulte a su administrador.",
     ),
     (
         "conditional_access_blocked",
-        "Una regla de su organización no permite este inicio de sesión. Consulte a su administrador.",
+        "Una regla de su organización no permite este inicio de sesión. Consulte a su \
+         administrador.",
     ),
     (
         "device_not_compliant",
-        "Su organización solo permite esto desde un dispositivo que ella administra. Use un dispositivo así, o consulte a su administrador.",
+        "Su organización solo permite esto desde un dispositivo que ella administra. Use un \
+         dispositivo así, o consulte a su administrador.",
     ),
     (
         "device_authentication_required",
-        "Su organización tiene que reconocer su dispositivo. Vuelva a iniciar sesión desde un dispositivo que conozca.",
+        "Su organización tiene que reconocer su dispositivo. Vuelva a iniciar sesión desde un \
+         dispositivo que conozca.",
     ),
     (
         "browser_not_approved",
-        "Su organización solo permite esto desde una aplicación o un navegador aprobados. Consulte a su administrador.",
+        "Su organización solo permite esto desde una aplicación o un navegador aprobados. Consulte \
+         a su administrador.",
     ),
     (
         "sign_in_blocked_by_risk",
-        "Su organización ha bloqueado este inicio de sesión porque parece inusual. Consulte a su administrador.",
+        "Su organización ha bloqueado este inicio de sesión porque parece inusual. Consulte a su \
+         administrador.",
     ),
     ("sign_in_cancelled", "El inicio de sesión se canceló."),
     // Interactions.
@@ -366,7 +407,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "mfa_registration_required",
-        "Su cuenta necesita un segundo método de inicio de sesión. Vuelva a iniciar sesión y configúrelo.",
+        "Su cuenta necesita un segundo método de inicio de sesión. Vuelva a iniciar sesión y \
+         configúrelo.",
     ),
     ("password_expired", "Su contraseña ha caducado. Vuelva a iniciar sesión y elija una nueva."),
     (
@@ -383,7 +425,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "account_locked",
-        "Su cuenta está bloqueada tras demasiados intentos. Espere un tiempo, o consulte a su administrador.",
+        "Su cuenta está bloqueada tras demasiados intentos. Espere un tiempo, o consulte a su \
+         administrador.",
     ),
     ("account_disabled", "Su cuenta está desactivada. Consulte a su administrador."),
     ("account_not_found", "Esa cuenta no existe. Use otra."),
@@ -402,12 +445,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("refresh_token_expired", "Su inicio de sesión ha caducado. Vuelva a iniciar sesión."),
     (
         "refresh_token_revoked",
-        "Su inicio de sesión ha sido revocado, por ejemplo porque se cambió la contraseña. Vuelva a iniciar sesión.",
+        "Su inicio de sesión ha sido revocado, por ejemplo porque se cambió la contraseña. Vuelva \
+         a iniciar sesión.",
     ),
     ("grant_not_accepted", NO_LONGER),
     (
         "sign_in_frequency",
-        "Su organización exige que vuelva a iniciar sesión de vez en cuando. Vuelva a iniciar sesión.",
+        "Su organización exige que vuelva a iniciar sesión de vez en cuando. Vuelva a iniciar \
+         sesión.",
     ),
     ("user_assertion_invalid", NO_LONGER),
     // The service.
@@ -417,18 +462,22 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "request_loop",
-        "Hubo demasiados inicios de sesión seguidos. Cierre esta pestaña, espere unos minutos e inténtelo de nuevo.",
+        "Hubo demasiados inicios de sesión seguidos. Cierre esta pestaña, espere unos minutos e \
+         inténtelo de nuevo.",
     ),
     (
         "service_unavailable",
-        "El servicio de inicio de sesión tiene un problema en este momento. Inténtelo de nuevo dentro de poco.",
+        "El servicio de inicio de sesión tiene un problema en este momento. Inténtelo de nuevo \
+         dentro de poco.",
     ),
     (
         "service_fault",
-        "El servicio de inicio de sesión tiene un problema. Inténtelo de nuevo. Si vuelve a ocurrir, avise a los responsables de esta aplicación.",
+        "El servicio de inicio de sesión tiene un problema. Inténtelo de nuevo. Si vuelve a \
+         ocurrir, avise a los responsables de esta aplicación.",
     ),
     (
         "identity_provider_failed",
-        "El inicio de sesión de su propia organización no funcionó. Inténtelo de nuevo, o consulte a su administrador.",
+        "El inicio de sesión de su propia organización no funcionó. Inténtelo de nuevo, o consulte \
+         a su administrador.",
     ),
 ];
