@@ -50,8 +50,6 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_INTROSPECTION",
     "IDENTITY_LANGUAGES",
     "IDENTITY_LOGIN_HINT",
-    "IDENTITY_SIGN_IN_PATH",
-    "IDENTITY_SIGN_OUT_PATH",
     "IDENTITY_MAX_AGE",
     "IDENTITY_MAX_TOKEN_AGE",
     "IDENTITY_OIDC_AUTHORITY",
@@ -59,9 +57,9 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_PATH_PREFIX",
     "IDENTITY_PREFLIGHT",
     "IDENTITY_PROMPT",
-    "IDENTITY_PROVIDER_SESSION",
     "IDENTITY_PROTECTED_PATHS",
     "IDENTITY_PROTECTED_PREFIXES",
+    "IDENTITY_PROVIDER_SESSION",
     "IDENTITY_PUBLIC_PATHS",
     "IDENTITY_PUBLIC_PREFIXES",
     "IDENTITY_REDIRECT_URI",
@@ -78,7 +76,9 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_SIGN_IN_METHOD",
     "IDENTITY_SIGN_IN_PAGE",
     "IDENTITY_SIGN_IN_PARAMETERS",
+    "IDENTITY_SIGN_IN_PATH",
     "IDENTITY_SIGN_OUT_PARAMETERS",
+    "IDENTITY_SIGN_OUT_PATH",
     "IDENTITY_SIGN_OUT_RETURN_PARAMETER",
     "IDENTITY_STORE_TIMEOUT",
     "IDENTITY_TENANTS",
@@ -118,7 +118,6 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_URL", "IDENTITY_BASE_URL"),
     ("IDENTITY_PUBLIC_URL", "IDENTITY_BASE_URL"),
     ("IDENTITY_EXTERNAL_URL", "IDENTITY_BASE_URL"),
-    ("IDENTITY_AUDIENCE", "IDENTITY_TRUSTED_AUDIENCES"),
     ("IDENTITY_AUDIENCES", "IDENTITY_TRUSTED_AUDIENCES"),
     ("IDENTITY_ALGORITHMS", "IDENTITY_ID_TOKEN_ALGORITHMS"),
     ("IDENTITY_TOKEN_ENDPOINT_AUTH_METHOD", "IDENTITY_CLIENT_AUTH_METHOD"),
@@ -278,6 +277,13 @@ mod tests {
             []
         );
         assert_eq!(unknown(KNOWN.iter().copied()), []);
+    }
+
+    #[test]
+    fn a_name_that_is_read_is_corrected_to_no_other() {
+        for (name, meant) in MEANT {
+            assert!(!is_known(name) && is_known(meant), "{name}");
+        }
     }
 
     #[test]

@@ -20,13 +20,11 @@ pub(super) fn settings(
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
     config = sessions(all, config)?;
-    if let Some(address) = all.text("IDENTITY_DISCOVERY_URL")? {
-        config =
-            config.with_discovery_url(&address.value).map_err(|error| error.named(address.name))?;
+    if let Some(url) = all.text("IDENTITY_DISCOVERY_URL")? {
+        config = config.with_discovery_url(&url.value).map_err(|error| error.named(url.name))?;
     }
-    if let Some(address) = all.text("IDENTITY_BACK_CHANNEL")? {
-        config =
-            config.with_back_channel(&address.value).map_err(|error| error.named(address.name))?;
+    if let Some(url) = all.text("IDENTITY_BACK_CHANNEL")? {
+        config = config.with_back_channel(&url.value).map_err(|error| error.named(url.name))?;
     }
     if all.flag("IDENTITY_DANGER_ALLOW_HTTP")? {
         config = config.danger_allow_http();

@@ -60,12 +60,11 @@
 //!
 //! It differs from Entra ID in some points. PKCE is required, which Entra ID leaves to the
 //! application. There is no second factor: choosing the account again satisfies an authentication
-//! context.
-//! Passwords are for the password grant only, for users [with one](DevPerson::with_password); no
-//! page asks for a password. Access tokens have version 1.0 for an API that is [registered for
-//! them](DevClient::with_version_1_tokens); their issuer is on the host of version 2.0, since this
-//! is a separate cloud. The implicit flow is missing. The discovery document of version 1.0
-//! exists and names the endpoints of version 2.0.
+//! context. Passwords are for the password grant only, for users [with
+//! one](DevPerson::with_password); no page asks for a password. Access tokens have version 1.0 for
+//! an API that is [registered for them](DevClient::with_version_1_tokens); their issuer is on the
+//! host of version 2.0, since this is a separate cloud. The implicit flow is missing. The discovery
+//! document of version 1.0 exists and names the endpoints of version 2.0.
 //!
 //! # Access tokens for the tests of an API
 //!

@@ -1,5 +1,5 @@
 //! The page of a sign-in by device code: a code, a URL, a QR code, and a script that goes on
-//! when the person is done.
+//! when the user is done.
 
 use std::{
     fmt,
@@ -31,7 +31,7 @@ const QUIET_ZONE: usize = 4;
 ///
 /// - `{"status": "pending", "wait": 5}`: not yet; ask again after so many seconds (asking sooner
 ///   does no harm, since the provider is asked at its own pace),
-/// - `{"status": "done", "location": "/me"}`: the person is signed in; go there,
+/// - `{"status": "done", "location": "/me"}`: the user is signed in; go there,
 /// - `{"status": "ended"}`: declined, or not to be trusted; open
 ///   [`poll_url`](Self::poll_url) as a page to see why.
 ///
@@ -39,9 +39,9 @@ const QUIET_ZONE: usize = 4;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeviceSignIn {
-    /// The code that the person types: the provider's text.
+    /// The code that the user types: the provider's text.
     pub user_code: String,
-    /// The `https` URL of the provider at which the person types it.
+    /// The `https` URL of the provider at which the user types it.
     pub verification_uri: String,
     /// The same with the code in it, if the provider has that.
     pub verification_uri_complete: Option<String>,
@@ -49,7 +49,7 @@ pub struct DeviceSignIn {
     pub expires_in: Duration,
     /// When to ask for the first time.
     pub wait: Duration,
-    /// Whether the person asked to continue and was not done yet.
+    /// Whether the user asked to continue and was not done yet.
     pub not_yet: bool,
     /// The URL of this application that a script asks.
     pub poll_url: String,
@@ -92,7 +92,7 @@ impl DeviceSignIn {
     }
 }
 
-/// How many codes are remembered: a page is shown again each time its person comes back to it, and
+/// How many codes are remembered: a page is shown again each time its user comes back to it, and
 /// a code is costly to draw.
 const REMEMBERED: usize = 64;
 /// The longest URL that is drawn, in bytes: a provider may make it long.

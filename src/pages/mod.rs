@@ -52,11 +52,11 @@ pub enum PageKind {
     Error,
     /// The page needs a signed-in user, and this kind of request cannot be redirected.
     SignIn,
-    /// Shows a code that the person types at the provider: [`Page::device`].
+    /// Shows a code that the user types at the provider: [`Page::device`].
     DeviceSignIn,
-    /// The person is signed in, but lacks the right.
+    /// The user is signed in, but lacks the right.
     Forbidden,
-    /// The person is signed out.
+    /// The user is signed out.
     SignedOut,
     /// Asks whether to sign out, because the request did not come from a page of this site.
     ConfirmSignOut,
@@ -68,7 +68,7 @@ pub enum PageKind {
 pub enum ActionKind {
     /// Starts a sign-in.
     SignIn,
-    /// Starts a sign-in in which the person chooses the account.
+    /// Starts a sign-in in which the user chooses the account.
     SignInWithOtherAccount,
     /// Does again what has failed.
     TryAgain,
@@ -125,7 +125,7 @@ pub struct Page {
     pub language: Language,
     /// The heading.
     pub title: &'static str,
-    /// One sentence for the person.
+    /// One sentence for the user.
     pub message: &'static str,
     /// What can be done next; the first is the likeliest.
     pub actions: Vec<Action>,
@@ -137,7 +137,7 @@ pub struct Page {
     /// where it is a known code.
     pub code: Option<String>,
     /// What that code means, if it is known; [`message`](Self::message) is the sentence of it for
-    /// the person.
+    /// the user.
     pub advice: Option<&'static Advice>,
     /// What the provider said, for the people who run the application: untrusted text. Where the
     /// code is known it is left out, because Microsoft writes names of accounts and tenants into

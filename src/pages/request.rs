@@ -6,7 +6,7 @@ use crate::{languages, user::User};
 /// The request that a page answers, as far as a page may depend on it.
 ///
 /// Headers choose the shape and the language of an answer, never admission: a renderer that shows
-/// more to a person decides by [`user`](Self::user).
+/// more to a user decides by [`user`](Self::user).
 ///
 /// The layer makes it. A test of a renderer makes one by [`new`](Self::new):
 ///
