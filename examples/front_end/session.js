@@ -10,7 +10,7 @@ export async function call(address, options) {
   return new Promise(() => {}); // the page is being left
 }
 
-/** Calls `ended` when the person signs out in another tab, or the session is found to have ended. */
+/** Calls `ended` when the user signs out in another tab, or the session is found to have ended. */
 export function watch(sign_out_form, ended) {
   sign_out_form.addEventListener('submit', () => tabs.postMessage('signed out'));
   tabs.addEventListener('message', ended);

@@ -89,7 +89,7 @@ rows! {
         article!("confidential-client-application-authentication-error-aadsts7000218");
     700025 = ClientCredentialUnexpected,
         "The app registration is that of a public client, which has no secret: register the \
-         redirect address under the platform \"Web\", or configure no credential.",
+         redirect URI under the platform \"Web\", or configure no credential.",
         REFERENCE;
     700027 = ClientAssertionRejected,
         "The signature of the client assertion matches no certificate of the app registration: \

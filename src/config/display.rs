@@ -3,8 +3,10 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    CookieKeySource, IdentityConfig, PathPrefix, ProviderSession, SignInMethod, ValidConfig,
+    CookieKeySource, CrossSiteRequests, IdentityConfig, PathPrefix, ProviderSession, SignInMethod,
+    ValidConfig,
     access::{Access, PathRule, PathRules},
+    cross_site::CrossSiteSettings,
 };
 
 /// The settings, one a line, without secrets.
@@ -45,7 +47,7 @@ impl fmt::Display for IdentityConfig {
         )?;
         writeln!(f, "base URL: {}", or_not_set(self.base_url.as_ref()))?;
         if let Some(redirect_uri) = &self.redirect_uri {
-            writeln!(f, "redirect address: {redirect_uri}")?;
+            writeln!(f, "redirect URI: {redirect_uri}")?;
         }
         if self.path_prefix == PathPrefix::Kept {
             writeln!(f, "path prefix: kept in requests")?;
@@ -58,6 +60,7 @@ impl fmt::Display for IdentityConfig {
             method => writeln!(f, "sign-in method: {method}")?,
         }
         self.fmt_access(f)?;
+        self.fmt_cross_site(f)?;
         write!(
             f,
             "session: ends after {} without a request, after {} at the latest",
@@ -71,9 +74,6 @@ impl IdentityConfig {
     /// The lines about public and protected paths.
     fn fmt_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PathRules { default, public, protected } = &self.paths;
-        let listed = |rules: &[PathRule]| {
-            rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
         match (default, public.as_slice()) {
             (Access::Public, []) => {
                 writeln!(f, "public paths: all but those that are protected")?;
@@ -87,6 +87,21 @@ impl IdentityConfig {
         }
         if !protected.is_empty() {
             writeln!(f, "protected paths: {}", listed(protected))?;
+        }
+        Ok(())
+    }
+
+    /// The lines about requests of other origins, where they differ from the default.
+    fn fmt_cross_site(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CrossSiteSettings { requests, origins, paths } = &self.cross_site;
+        if *requests == CrossSiteRequests::Allow {
+            writeln!(f, "requests of other origins: accepted")?;
+        }
+        if !origins.is_empty() {
+            writeln!(f, "trusted origins: {}", origins.join(", "))?;
+        }
+        if !paths.is_empty() {
+            writeln!(f, "cross-site paths: {}", listed(paths))?;
         }
         Ok(())
     }
@@ -122,6 +137,10 @@ impl fmt::Display for CookieKeySource {
     }
 }
 
+fn listed(rules: &[PathRule]) -> String {
+    rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn or_not_set(value: Option<&impl fmt::Display>) -> String {
     value.map_or_else(|| "not set".into(), ToString::to_string)
 }
@@ -145,7 +164,7 @@ impl fmt::Display for Span {
 mod tests {
     use crate::{
         authority::{Authority, B2cPolicies},
-        config::{ClientAuthMethod, ClientCredential, IdentityConfig},
+        config::{ClientAuthMethod, ClientCredential, CrossSiteRequests, IdentityConfig},
     };
 
     #[test]
@@ -179,8 +198,22 @@ mod tests {
              public paths: /, /assets/…\n\
              session: ends after 24 h without a request, after 7 d at the latest\n\
              callback, to register at the provider: https://app.example.com/app/auth/callback\n\
-             page after sign-out, to register at the provider: https://app.example.com/app/auth/signed-out\n\
+             page after sign-out, to register at the provider: \
+             https://app.example.com/app/auth/signed-out\n\
              cookie secret: set"
         );
+    }
+
+    #[test]
+    fn other_origins_that_are_trusted_are_listed() {
+        let config = IdentityConfig::new(Authority::oidc("https://id.example").unwrap(), "a");
+        let text = config.to_string();
+        assert!(!text.contains("origins") && !text.contains("cross-site"), "{text}");
+        let trusting = config.clone().add_trusted_origin("https://staff.example").unwrap();
+        let text = trusting.add_cross_site_path("/paid").add_cross_site_prefix("/in/").to_string();
+        assert!(text.contains("trusted origins: https://staff.example\n"), "{text}");
+        assert!(text.contains("cross-site paths: /paid, /in/…\n"), "{text}");
+        let text = config.with_cross_site_requests(CrossSiteRequests::Allow).to_string();
+        assert!(text.contains("requests of other origins: accepted\n"), "{text}");
     }
 }

@@ -70,8 +70,7 @@ impl DevProvider {
     }
 
     /// Refuses the next authorization request with this `error` and `error_description`. `state`
-    /// and
-    /// `iss` are correct.
+    /// and `iss` are correct.
     pub fn refuse_next_sign_in(&self, error: impl Into<String>, description: impl Into<String>) {
         let added = [
             ("error".to_owned(), error.into()),

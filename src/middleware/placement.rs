@@ -57,7 +57,7 @@ impl Flow {
             tracing::error!(
                 "the layer is nested under {prefix:?}, but the base URL does not end in that, so \
                  the provider sends people to {callback:?}, outside of the nest: set with_base_url \
-                 (IDENTITY_BASE_URL) to {origin:?} and register the new redirect address",
+                 (IDENTITY_BASE_URL) to {origin:?} and register the new redirect URI",
                 origin =
                     format!("{}{}{prefix}", self.config.origin(), self.config.external_prefix()),
             );

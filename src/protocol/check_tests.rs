@@ -607,7 +607,7 @@ fn with_device_codes(
 }
 
 #[tokio::test]
-async fn with_a_device_code_that_is_looked_at_and_no_redirect_address() {
+async fn with_a_device_code_the_endpoint_is_checked_and_no_redirect_uri() {
     let device = || config().with_sign_in_method(crate::config::SignInMethod::DeviceCode);
     let mut document = good();
     document["device_authorization_endpoint"] = json!("https://id.example/device");
@@ -619,7 +619,8 @@ async fn with_a_device_code_that_is_looked_at_and_no_redirect_address() {
     let report = report(device(), &http).await;
     assert!(report.is_ok() && codes(&report).is_empty(), "{report}");
     assert!(text(&report, "device_code_given").contains("https://id.example/d"), "{report}");
-    assert!(!report.to_string().contains("redirect address"), "{report}");
+    let told = report.to_string();
+    assert!(!told.contains("redirect URI") && !told.contains("redirect_uri"), "{report}");
 
     let (report, _) = of_document(device(), good()).await;
     assert_eq!(codes(&report), [(Severity::Problem, "endpoint_missing")], "{report}");

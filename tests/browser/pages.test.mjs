@@ -22,7 +22,7 @@ scenario('a provider that is down is told in words, and public pages work', { va
   assert.match(await page.locator('main').innerText(), /cannot be reached[^]*provider_unreachable/);
 });
 
-scenario('somebody who cancels reads so, and can sign in afterwards', {}, async ({ app, page }) => {
+scenario('a cancelled sign-in is explained, and a new one succeeds', {}, async ({ app, page }) => {
   await page.goto(`${app.origin}/me`);
   await page.getByRole('link', { name: 'Cancel' }).click();
   await page.waitForURL(`${app.origin}/auth/callback**`);
