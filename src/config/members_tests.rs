@@ -7,7 +7,7 @@ use crate::{
     config::{
         Access, ApiConfig, ClientAuthMethod, ClientCredential, CookieLifetime, GroupsFrom,
         IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd,
-        SignInMethod, SignInOptions, UserInfo, env_names::KNOWN,
+        SignInMethod, SignInOptions, SignedOutUser, UserInfo, env_names::KNOWN,
     },
 };
 
@@ -33,6 +33,12 @@ protected_paths = "/account"
 protected_prefixes = ["/assets/paid/"]
 public_prefixes = ["/assets/"]
 preflight = "pass"
+user_path = "/auth/user"
+user_claims = ["name", "email"]
+signed_out_user = "null"
+trusted_origins = ["https://staff.example.com"]
+cross_site_paths = ["/paid", "/hook"]
+cross_site_prefixes = ["/embed/"]
 response_mode = "form_post"
 openid_scopes = ["openid", "profile"]
 scope = ["api.read", "api.write"]
@@ -107,6 +113,14 @@ fn built_in_code() -> IdentityConfig {
         .add_protected_prefix("/assets/paid/")
         .add_public_prefix("/assets/")
         .with_preflight(Preflight::Pass)
+        .with_user_path("/auth/user")
+        .with_user_claims(["name", "email"])
+        .with_signed_out_user(SignedOutUser::Null)
+        .add_trusted_origin("https://staff.example.com")
+        .unwrap()
+        .add_cross_site_path("/paid")
+        .add_cross_site_path("/hook")
+        .add_cross_site_prefix("/embed/")
         .with_response_mode(ResponseMode::FormPost)
         .with_openid_scopes(["openid", "profile"])
         .with_sign_in(sign_in)
