@@ -91,7 +91,8 @@ fn user_path(
     if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
         config = config.with_user_claims(claims.value);
     }
-    let answers = [("unauthorized", SignedOutUser::Unauthorized), ("null", SignedOutUser::Null)];
+    let answers =
+        [("unauthorized", SignedOutUser::Unauthorized), ("no_user", SignedOutUser::NoUser)];
     if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", &answers)? {
         config = config.with_signed_out_user(answer);
     }

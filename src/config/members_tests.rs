@@ -35,7 +35,7 @@ public_prefixes = ["/assets/"]
 preflight = "pass"
 user_path = "/auth/user"
 user_claims = ["name", "email"]
-signed_out_user = "null"
+signed_out_user = "no_user"
 trusted_origins = ["https://staff.example.com"]
 cross_site_paths = ["/paid", "/hook"]
 cross_site_prefixes = ["/embed/"]
@@ -115,7 +115,7 @@ fn built_in_code() -> IdentityConfig {
         .with_preflight(Preflight::Pass)
         .with_user_path("/auth/user")
         .with_user_claims(["name", "email"])
-        .with_signed_out_user(SignedOutUser::Null)
+        .with_signed_out_user(SignedOutUser::NoUser)
         .add_trusted_origin("https://staff.example.com")
         .unwrap()
         .add_cross_site_path("/paid")

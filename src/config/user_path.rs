@@ -12,7 +12,7 @@ pub enum SignedOutUser {
     #[default]
     Unauthorized,
     /// 200 with `null` as the `user`, for pages on which being signed out is no failure.
-    Null,
+    NoUser,
 }
 
 /// The claims that the user path shows if none are configured.

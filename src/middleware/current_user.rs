@@ -47,7 +47,7 @@ impl Flow {
                     "sign_out": self.config.external_path(&self.config.paths().logout),
                 })
             }
-            None if settings.signed_out == SignedOutUser::Null => {
+            None if settings.signed_out == SignedOutUser::NoUser => {
                 json!({ "user": null, "sign_in": sign_in })
             }
             None => return Reply::sign_in_needed(sign_in),

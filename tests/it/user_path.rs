@@ -88,7 +88,7 @@ async fn without_a_session_it_is_401_with_the_address_to_sign_in_or_null_by_choi
     assert_eq!(problem["sign_in"], "/auth/login?return_to=%2F");
 
     let app = with_user_path()
-        .config(|config| config.with_signed_out_user(SignedOutUser::Null))
+        .config(|config| config.with_signed_out_user(SignedOutUser::NoUser))
         .start()
         .await;
     let answer = ask(&app, "", FETCH).await;
