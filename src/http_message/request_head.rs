@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use http::{
-    Extensions, HeaderMap, HeaderValue, Method, Request, Uri,
+    Extensions, HeaderMap, HeaderValue, Method, Request, Uri, Version,
     header::{self, HeaderName},
     request::Parts,
     uri::PathAndQuery,
@@ -42,6 +42,7 @@ pub(crate) struct RequestHead<'a> {
     /// What the headers hold of this application's cookies: read once per request. The session that
     /// was loaded for them is in them, so that every step of a walk can ask for it.
     pub(crate) cookies: RequestCookies<'a>,
+    version: Version,
     /// What outer layers put into the request; `None` for a request that is answered afterwards.
     extensions: Option<&'a Extensions>,
 }
@@ -53,21 +54,43 @@ impl<'a> RequestHead<'a> {
         headers: &'a HeaderMap,
         cookies: RequestCookies<'a>,
     ) -> Self {
-        Self { method, uri, headers, cookies, extensions: None }
+        Self { method, uri, headers, cookies, version: Version::default(), extensions: None }
     }
 
-    pub(crate) fn with_extensions(self, extensions: &'a Extensions) -> Self {
-        Self { extensions: Some(extensions), ..self }
+    pub(crate) fn of<B>(request: &'a Request<B>, cookies: RequestCookies<'a>) -> Self {
+        let uri = original_uri(request.uri(), request.extensions());
+        Self {
+            version: request.version(),
+            extensions: Some(request.extensions()),
+            ..Self::new(request.method(), uri, request.headers(), cookies)
+        }
     }
 
-    /// A copy for the application. The query of the layer's own paths is left out: the provider's
-    /// code is in it.
-    pub(crate) fn parts_without_query(&self) -> Parts {
+    /// The same, of the head of a request.
+    pub(crate) fn of_parts(parts: &'a Parts, cookies: RequestCookies<'a>) -> Self {
+        let uri = original_uri(&parts.uri, &parts.extensions);
+        Self {
+            version: parts.version,
+            extensions: Some(&parts.extensions),
+            ..Self::new(&parts.method, uri, &parts.headers, cookies)
+        }
+    }
+
+    /// A copy for the application.
+    pub(crate) fn parts(&self) -> Parts {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.method.clone();
-        parts.uri = self.uri.path().parse().unwrap_or_default();
+        parts.uri = self.uri.clone();
+        parts.version = self.version;
         parts.headers = self.headers.clone();
         parts.extensions = self.extensions.cloned().unwrap_or_default();
+        parts
+    }
+
+    /// The same for the layer's own paths, whose query is left out: the provider's code is in it.
+    pub(crate) fn parts_without_query(&self) -> Parts {
+        let mut parts = self.parts();
+        parts.uri = self.uri.path().parse().unwrap_or_default();
         parts
     }
 
@@ -156,28 +179,31 @@ pub(crate) enum PageInView {
 impl RequestSummary {
     /// Copies nothing but references.
     pub(crate) fn of<B>(request: &Request<B>, rules: &CrossSiteRules) -> Self {
-        Self::new(request.method(), request.uri(), request.extensions(), request.headers(), rules)
+        let uri = || original_uri(request.uri(), request.extensions());
+        Self::new(request.method(), uri, request.headers(), rules)
     }
 
     /// The same, of the head of a request.
     pub(crate) fn of_parts(parts: &Parts, rules: &CrossSiteRules) -> Self {
-        Self::new(&parts.method, &parts.uri, &parts.extensions, &parts.headers, rules)
+        let uri = || original_uri(&parts.uri, &parts.extensions);
+        Self::new(&parts.method, uri, &parts.headers, rules)
     }
 
-    fn new(
+    pub(crate) fn of_head(head: &RequestHead<'_>, rules: &CrossSiteRules) -> Self {
+        Self::new(head.method, || head.uri, head.headers, rules)
+    }
+
+    /// `uri` is called for a navigation alone: no other request pays for the look-up.
+    fn new<'a>(
         method: &Method,
-        uri: &Uri,
-        extensions: &Extensions,
+        uri: impl FnOnce() -> &'a Uri,
         headers: &HeaderMap,
         cross_site: &CrossSiteRules,
     ) -> Self {
         let shape = ShapeHeaders::of(headers);
         let client = shape.client_kind(method, headers);
         let page = match client {
-            ClientKind::Navigation => {
-                let page = original_uri(uri, extensions).path_and_query();
-                page.cloned().map(PageInView::Opened)
-            }
+            ClientKind::Navigation => uri().path_and_query().cloned().map(PageInView::Opened),
             _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
         };
         let is_checked = has_effects(method, shape.upgrade) && cross_site.is_refused();

@@ -51,8 +51,8 @@ async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
     if parts.extensions.get::<ApiCaller>().is_some() {
         return Some(Err(Error::for_sessions_alone()));
     }
-    let lazy = parts.extensions.get::<LazyUser>()?.clone();
-    Some(lazy.look(lazy.summary_of(parts), &parts.headers).await)
+    let lazy = parts.extensions.get::<LazyUser>()?;
+    Some(lazy.user_of(parts).await)
 }
 
 impl<S: Sync> FromRequestParts<S> for User {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -271,16 +271,7 @@ async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<Use
         return Some(Err(Error::for_sessions_alone()));
     }
     let lazy = request.extensions().get::<LazyUser>()?.clone();
-    // The body need not be `Sync`: nothing of the request but a copy of its cookies is held while
-    // waiting.
-    let cookies: HeaderMap = request
-        .headers()
-        .get_all(http::header::COOKIE)
-        .iter()
-        .map(|value| (http::header::COOKIE, value.clone()))
-        .collect();
-    let summary = lazy.summary(request);
-    let found = lazy.look(summary, &cookies).await;
+    let found = lazy.user(request).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());
     }

@@ -211,10 +211,23 @@ impl Flow {
         run("on_signed_out", handler(event)).await;
     }
 
-    /// Tells of the sessions of a request that nobody is signed in for.
-    pub(super) async fn tell_ends(&self, cookies: &RequestCookies<'_>, request: &Arc<Parts>) {
-        for ended in self.sessions.ended(cookies, self.clock.now()).await {
-            self.tell_end(ended, request).await;
+    /// Tells of the ended sessions of a request without a live one. `request` makes the copy of its
+    /// head.
+    pub(super) async fn tell_ends(
+        &self,
+        cookies: &RequestCookies<'_>,
+        request: impl FnOnce() -> Parts,
+    ) {
+        if !self.tells_ends() || !cookies.has_session() {
+            return;
+        }
+        let ended = self.sessions.ended(cookies, self.clock.now()).await;
+        if ended.is_empty() {
+            return;
+        }
+        let request = Arc::new(request());
+        for ended in ended {
+            self.tell_end(ended, &request).await;
         }
     }
 

@@ -5,13 +5,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, Request, request::Parts, uri::PathAndQuery};
+#[cfg(feature = "axum")]
+use http::request::Parts;
+use http::{Request, uri::PathAndQuery};
 
 use super::{admit::Admission, flow::Flow};
 use crate::{
     client::AppTokens,
     error::Error,
-    http_message::RequestSummary,
+    http_message::{RequestHead, RequestSummary, original_uri},
     session::{Roll, Session},
     user::User,
 };
@@ -42,8 +44,6 @@ struct Lazy {
     flow: Arc<Flow>,
     /// The page, where every page is public by default: it may be one that does not exist.
     page: Option<PathAndQuery>,
-    /// The whole head, where the application hears of ends of sessions.
-    head: Option<Arc<Parts>>,
     /// Whether the path accepts requests with effects from every origin.
     is_cross_site: bool,
     seen: OnceLock<Seen>,
@@ -59,26 +59,15 @@ pub(super) struct Seen {
 
 impl LazyUser {
     /// Most requests to public paths end without a look-up, so nothing of the request is kept
-    /// unless `page` or `head` is needed.
-    pub(super) fn new<B>(
-        flow: Arc<Flow>,
-        request: &Request<B>,
-        page: Option<PathAndQuery>,
-        head: Option<Arc<Parts>>,
-    ) -> Self {
-        let is_cross_site = flow.config.cross_site().accepts_at(request.uri().path());
-        Self(Arc::new(Lazy { flow, page, head, is_cross_site, seen: OnceLock::new() }))
-    }
-
-    /// The summary of the request that this handle came with.
-    pub(super) fn summary<B>(&self, request: &Request<B>) -> RequestSummary {
-        RequestSummary::of(request, self.0.flow.config.cross_site())
-    }
-
-    /// The same, of the head of the request.
-    #[cfg(feature = "axum")]
-    pub(super) fn summary_of(&self, parts: &Parts) -> RequestSummary {
-        RequestSummary::of_parts(parts, self.0.flow.config.cross_site())
+    /// that the look-up can read from the request itself.
+    pub(super) fn new<B>(flow: &Arc<Flow>, request: &Request<B>) -> Self {
+        let page = || original_uri(request.uri(), request.extensions()).path_and_query().cloned();
+        Self(Arc::new(Lazy {
+            flow: Arc::clone(flow),
+            page: flow.is_public_by_default().then(page).flatten(),
+            is_cross_site: flow.config.cross_site().accepts_at(request.uri().path()),
+            seen: OnceLock::new(),
+        }))
     }
 
     /// The signed-in user, by the session cookie of `request`, which is the one that this handle
@@ -99,31 +88,35 @@ impl LazyUser {
         &self,
         request: &Request<B>,
     ) -> impl Future<Output = Result<Option<User>, Error>> + Send {
-        self.look(self.summary(request), request.headers())
+        self.look(RequestHead::of(request, self.0.flow.cookies(request.headers())))
     }
 
-    /// The same by the cookies alone: `summary` is that of the whole request.
-    pub(super) async fn look(
+    /// The same, by the head of the request.
+    #[cfg(feature = "axum")]
+    pub(super) fn user_of(
         &self,
-        summary: RequestSummary,
-        cookies: &HeaderMap,
-    ) -> Result<Option<User>, Error> {
-        let Lazy { flow, seen, .. } = &*self.0;
+        parts: &Parts,
+    ) -> impl Future<Output = Result<Option<User>, Error>> + Send {
+        self.look(RequestHead::of_parts(parts, self.0.flow.cookies(&parts.headers)))
+    }
+
+    async fn look(&self, head: RequestHead<'_>) -> Result<Option<User>, Error> {
+        let Lazy { flow, is_cross_site, seen, .. } = &*self.0;
         let seen = match seen.get() {
             Some(seen) => seen,
             None => {
-                let cookies = flow.cookies(cookies);
+                let summary = RequestSummary::of_head(&head, flow.config.cross_site());
                 if let Some(page) = summary.other_page.as_ref()
-                    && !self.0.is_cross_site
-                    && cookies.has_session()
+                    && !is_cross_site
+                    && head.cookies.has_session()
                 {
                     return Err(page.refusal());
                 }
-                let found = match flow.admit(&cookies).await? {
+                let found = match flow.admit(&head.cookies).await? {
                     Admission::In(session, roll) => Seen { session: Some(session), roll, summary },
                     Admission::Out => {
-                        if let Some(head) = self.0.head.as_ref().filter(|_| cookies.has_session()) {
-                            Box::pin(flow.tell_ends(&cookies, head)).await;
+                        if head.cookies.has_session() {
+                            Box::pin(flow.tell_ends(&head.cookies, || head.parts())).await;
                         }
                         Seen { session: None, roll: None, summary }
                     }

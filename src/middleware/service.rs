@@ -32,8 +32,7 @@ use crate::{
     config::CrossSiteRules,
     error::{Error, ErrorKind},
     http_message::{
-        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary,
-        original_uri, take_ready,
+        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, take_ready,
     },
     session::RequestCookies,
 };
@@ -120,11 +119,7 @@ where
         }
         match decision {
             Decision::Public => {
-                let page = flow.is_public_by_default().then(|| {
-                    original_uri(request.uri(), request.extensions()).path_and_query().cloned()
-                });
-                let head = flow.tells_ends().then(|| head_of(&request));
-                let lazy = LazyUser::new(Arc::clone(flow), &request, page.flatten(), head);
+                let lazy = LazyUser::new(flow, &request);
                 insert(request.extensions_mut(), lazy.clone());
                 let inner = self.inner.call(request);
                 ResponseFuture::calling(inner, Arc::clone(&self.shared), Pending::Public(lazy))
@@ -171,17 +166,6 @@ fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: 
         extensions.clone_from(&ROOMY);
     }
     extensions.insert(value);
-}
-
-/// A copy of a request's head.
-fn head_of<B>(request: &Request<B>) -> Arc<Parts> {
-    let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = request.method().clone();
-    parts.uri = original_uri(request.uri(), request.extensions()).clone();
-    parts.version = request.version();
-    parts.headers = request.headers().clone();
-    parts.extensions = request.extensions().clone();
-    Arc::new(parts)
 }
 
 /// Where the layer is, by the first request that tells.
@@ -252,13 +236,8 @@ async fn signed_out<R>(
     parts: &Parts,
     cookies: RequestCookies<'_>,
 ) -> Response<IdentityBody<R>> {
-    let uri = original_uri(&parts.uri, &parts.extensions);
-    if flow.tells_ends() && cookies.has_session() {
-        let mut request = parts.clone();
-        request.uri.clone_from(uri);
-        flow.tell_ends(&cookies, &Arc::new(request)).await;
-    }
-    let head = RequestHead::new(&parts.method, uri, &parts.headers, cookies);
+    let head = RequestHead::of_parts(parts, cookies);
+    flow.tell_ends(&head.cookies, || head.parts()).await;
     let reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
     shared.renderer.response(&Caller::of(&head, None), reply)
 }
@@ -280,10 +259,7 @@ where
     } else {
         Ok(Bytes::new())
     };
-    let uri = original_uri(&parts.uri, &parts.extensions);
-    let cookies = flow.cookies(&parts.headers);
-    let head = RequestHead::new(&parts.method, uri, &parts.headers, cookies)
-        .with_extensions(&parts.extensions);
+    let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
     let reply = flow.reply(route, &head, form).await;
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);

@@ -1,11 +1,16 @@
 //! Events: what an application hears of sign-ins, sign-outs and ends of sessions, and a session of
 //! its own beside the layer's.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use axum::{
     Router,
+    extract::Request,
     http::{Method, StatusCode, request::Parts},
+    middleware::{Next, from_fn},
     routing::{get, post},
 };
 use tower_identity::{
@@ -189,6 +194,42 @@ async fn a_session_that_ended_by_itself_is_told_once_with_its_cause() {
     app.turn(60);
     tab.fetch(Method::GET, &app.at("/me")).await;
     assert_eq!(heard.take(), ["end ada: AbsoluteTimeout GET /me"]);
+}
+
+/// A value of an outer layer that counts its copies.
+#[derive(Default)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_a_request_is_copied_only_for_an_event() {
+    let (heard, copies) = (Heard::default(), Arc::new(AtomicUsize::new(0)));
+    let counted = Counted(Arc::clone(&copies));
+    let arrange = |router: Router, identity: IdentityLayer| {
+        let outside = move |mut request: Request, next: Next| {
+            request.extensions_mut().insert(Counted(Arc::clone(&counted.0)));
+            next.run(request)
+        };
+        router.layer(heard.on(identity)).layer(from_fn(outside))
+    };
+    let app = App::builder().arrange(arrange).start().await;
+    let mut tab = app.signed_in().await;
+    copies.store(0, Ordering::Relaxed);
+    for path in ["/public/page", "/", "/me"] {
+        tab.open(app.at(path)).await;
+    }
+    assert_eq!(copies.load(Ordering::Relaxed), 0);
+    app.turn(24 * 3600 + 1);
+    tab.open(app.at("/public/page")).await;
+    assert_eq!(copies.load(Ordering::Relaxed), 0);
+    tab.open(app.at("/")).await;
+    assert_eq!(copies.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
