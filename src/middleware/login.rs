@@ -107,6 +107,8 @@ impl Flow {
         if let Some(options) = self.asked_step_up(head).await {
             return self.step_up(head, &options, Some(&return_path)).await;
         }
+        // The new session takes the place of one that may have ended by itself.
+        self.tell_ends(&head.cookies, || head.parts_without_query()).await;
         let mut start = Start::fresh(return_path);
         if head.parameter("account").as_deref() == Some("other") {
             start.options.prompt = vec![Prompt::SelectAccount];

@@ -168,16 +168,19 @@ async fn a_sign_in_by_device_code_is_told_once() {
 #[tokio::test]
 async fn a_session_that_ended_by_itself_is_told_once_with_its_cause() {
     let day = 24 * 3600;
-    // On a protected page, and on a public one that asks who is there.
-    for page in ["/me", "/"] {
-        let (app, heard) = listening(|config| config).await;
+    // On a protected page, on a public one that asks for the user, and on the layer's own paths.
+    for page in ["/me", "/", "/auth/user", "/auth/login"] {
+        let (app, heard) = listening(|config| config.with_user_path("/auth/user")).await;
         let mut tab = app.signed_in().await;
         heard.take();
         app.provider.show_pages();
         app.provider.sign_everybody_out();
         app.turn(day + 1);
         for _ in 0..2 {
-            let open = tab.fetch(Method::GET, &app.at(page)).await;
+            let open = match page {
+                "/auth/login" => tab.open(app.at(page)).await.clone(),
+                _ => tab.fetch(Method::GET, &app.at(page)).await,
+            };
             assert_ne!(open.body, "hello Ada Lovelace");
         }
         assert_eq!(heard.take(), [format!("end ada: IdleTimeout GET {page}")]);
