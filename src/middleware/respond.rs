@@ -199,51 +199,7 @@ impl Renderer {
             ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
-                let request = self.page_request(caller);
-                // `interaction_required` of a person whom no interaction helps.
-                let turned_away = error.advice().is_some_and(codes::denies_account);
-                let status = match status(error.kind()) {
-                    StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
-                    status => status,
-                };
-                let (kind, title) = match status {
-                    StatusCode::FORBIDDEN => (PageKind::Forbidden, texts::NO_ACCESS),
-                    StatusCode::UNAUTHORIZED => (PageKind::SignIn, texts::PLEASE_SIGN_IN),
-                    StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, texts::NOT_AVAILABLE),
-                    _ => (PageKind::Error, texts::SIGN_IN_FAILED),
-                };
-                let mut page = Page::of_error(request.language(), kind, title, &error);
-                page.advice = error.advice();
-                if let Some(said) = error.provider() {
-                    page.code = said
-                        .code
-                        .clone()
-                        .or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
-                    page.provider = said
-                        .description
-                        .clone()
-                        .filter(|_| self.development || said.advice.is_none());
-                    page.provider_correlation_id.clone_from(&said.correlation_id);
-                    page.provider_trace_id.clone_from(&said.trace_id);
-                }
-                // A set-up that cannot work is no secret, and its developer looks at the page first.
-                let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
-                page.detail = is_shown.then(|| error.to_string());
-                page.correlation_id = Some(reference);
-                page.time = Some(self.clock.now());
-                if let Some(again) = again {
-                    if is_about_the_account(&error) && again.contains("?return_to=") {
-                        let other = format!("{again}&account=other");
-                        page = page.with_link(ActionKind::SignInWithOtherAccount, other);
-                    }
-                    let kind = if error.kind() == ErrorKind::CodeExpired {
-                        ActionKind::StartAgain
-                    } else {
-                        ActionKind::TryAgain
-                    };
-                    page = page.with_link(kind, again);
-                }
-                self.page(status, &page, &request)
+                self.error_page(caller, &error, reference, again)
             }
         };
         if let Some(wait) = wait_before_next(&error) {
@@ -256,6 +212,56 @@ impl Renderer {
             .extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
+    }
+
+    fn error_page<R>(
+        &self,
+        caller: &Caller<'_>,
+        error: &Error,
+        reference: String,
+        again: Option<String>,
+    ) -> Response<IdentityBody<R>> {
+        let request = self.page_request(caller);
+        // `interaction_required` of a person whom no interaction helps.
+        let turned_away = error.advice().is_some_and(codes::denies_account);
+        let status = match status(error.kind()) {
+            StatusCode::UNAUTHORIZED if turned_away => StatusCode::FORBIDDEN,
+            status => status,
+        };
+        let (kind, title) = match status {
+            StatusCode::FORBIDDEN => (PageKind::Forbidden, texts::NO_ACCESS),
+            StatusCode::UNAUTHORIZED => (PageKind::SignIn, texts::PLEASE_SIGN_IN),
+            StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, texts::NOT_AVAILABLE),
+            _ => (PageKind::Error, texts::SIGN_IN_FAILED),
+        };
+        let mut page = Page::of_error(request.language(), kind, title, error);
+        page.advice = error.advice();
+        if let Some(said) = error.provider() {
+            page.code =
+                said.code.clone().or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
+            page.provider =
+                said.description.clone().filter(|_| self.development || said.advice.is_none());
+            page.provider_correlation_id.clone_from(&said.correlation_id);
+            page.provider_trace_id.clone_from(&said.trace_id);
+        }
+        // A set-up that cannot work is no secret, and its developer looks at the page first.
+        let is_shown = self.development || error.kind() == ErrorKind::NotConfigured;
+        page.detail = is_shown.then(|| error.to_string());
+        page.correlation_id = Some(reference);
+        page.time = Some(self.clock.now());
+        if let Some(again) = again {
+            if is_about_the_account(error) && again.contains("?return_to=") {
+                let other = format!("{again}&account=other");
+                page = page.with_link(ActionKind::SignInWithOtherAccount, other);
+            }
+            let kind = if error.kind() == ErrorKind::CodeExpired {
+                ActionKind::StartAgain
+            } else {
+                ActionKind::TryAgain
+            };
+            page = page.with_link(kind, again);
+        }
+        self.page(status, &page, &request)
     }
 
     fn page<R>(
