@@ -13,9 +13,6 @@ use crate::{
     user::User,
 };
 
-/// The error of a handler, whatever its type.
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Why a person signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -8,13 +8,13 @@ use tracing::Instrument as _;
 
 use super::{
     callback::BrowserState,
-    events::{BoxError, SessionEndEvent, SignInCause, SignInEvent, SignInRefusal, SignOutEvent},
+    events::{SessionEndEvent, SignInCause, SignInEvent, SignInRefusal, SignOutEvent},
     flow::Flow,
     layer::IdentityLayer,
 };
 use crate::{
     error::{Error, ErrorKind},
-    http_message::RequestHead,
+    http_message::{BoxError, RequestHead},
     session::{EndedSession, RequestCookies, SessionEndCause},
     sign_in::{Attempt, Purpose, RecordId},
     single_flight::{self, Tokio},
@@ -42,14 +42,14 @@ impl ToldEnds {
         Self(Cache::new(TOLD))
     }
 
-    /// Whether it is the first time; true once for requests that come at the same time.
-    fn is_first(&self, session: RecordId) -> bool {
-        let mut is_first = false;
+    /// Adds a session. `true` if it was not there, for one of several callers at the same time.
+    fn insert(&self, session: RecordId) -> bool {
+        let mut is_new = false;
         let _ = self.0.get_or_insert_with(&session.bytes(), || {
-            is_first = true;
+            is_new = true;
             Ok::<_, Infallible>(())
         });
-        is_first
+        is_new
     }
 }
 
@@ -105,11 +105,7 @@ impl IdentityLayer {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let handler: Handler<SignOutEvent, Result<(), BoxError>> = Arc::new(move |event| {
-            let running = handler(event);
-            Box::pin(async move { running.await.map_err(Into::into) })
-        });
-        self.with(|setup| setup.handlers.signed_out = Some(handler))
+        self.with(|setup| setup.handlers.signed_out = Some(boxed(handler)))
     }
 
     /// Calls `handler` when the layer learns that a session has ended without a sign-out: at the
@@ -129,20 +125,29 @@ impl IdentityLayer {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let handler: Handler<SessionEndEvent, Result<(), BoxError>> = Arc::new(move |event| {
-            let running = handler(event);
-            Box::pin(async move { running.await.map_err(Into::into) })
-        });
-        self.with(|setup| setup.handlers.session_ended = Some(handler))
+        self.with(|setup| setup.handlers.session_ended = Some(boxed(handler)))
     }
 }
 
+/// A handler without its own types of future and error.
+fn boxed<T, F, E>(
+    handler: impl Fn(T) -> F + Send + Sync + 'static,
+) -> Handler<T, Result<(), BoxError>>
+where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    Arc::new(move |event| {
+        let running = handler(event);
+        Box::pin(async move { running.await.map_err(Into::into) })
+    })
+}
+
 impl Flow {
-    /// The head of a request to one of the layer's own paths, for the events of its walk; `None` if
-    /// nothing is called.
+    /// The head of a request that may complete a sign-in, for its events; `None` if no handler is
+    /// called then.
     pub(super) fn event_request(&self, head: &RequestHead<'_>) -> Option<Arc<Parts>> {
-        let Handlers { signed_in, signed_out, session_ended } = &self.handlers;
-        let is_any = signed_in.is_some() || signed_out.is_some() || session_ended.is_some();
+        let is_any = self.handlers.signed_in.is_some() || self.tells_ends();
         is_any.then(|| Arc::new(head.parts_without_query()))
     }
 
@@ -185,7 +190,7 @@ impl Flow {
         for (id, before) in browser.users() {
             // The session of the same person goes on under a new id: nothing has ended for them.
             if before == user {
-                self.told_ends.is_first(id);
+                self.told_ends.insert(id);
                 continue;
             }
             let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
@@ -202,7 +207,7 @@ impl Flow {
         let mut user = None;
         for (id, of) in ended {
             if self.tells_ends() {
-                self.told_ends.is_first(id);
+                self.told_ends.insert(id);
             }
             user = user.or_else(|| Some(of.clone()));
         }
@@ -234,7 +239,7 @@ impl Flow {
     async fn tell_end(&self, ended: EndedSession, request: &Arc<Parts>) {
         let EndedSession { id, user, cause } = ended;
         let Some(handler) = &self.handlers.session_ended else { return };
-        if !self.told_ends.is_first(id) {
+        if !self.told_ends.insert(id) {
             return;
         }
         let event = SessionEndEvent { user, cause, request: Arc::clone(request) };
