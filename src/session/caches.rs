@@ -24,6 +24,7 @@ use crate::{
     client::{CacheEnd, Client},
     config::CookieKeySource,
     error::{ConfigError, Error, ErrorKind},
+    sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
@@ -144,12 +145,7 @@ impl StoredCaches {
         // The same binding as for sessions: an application that shares secret, store and client id
         // opens no row of another one. Without pages the base URL is the same placeholder
         // everywhere.
-        let binding = [
-            config.client_id().as_bytes(),
-            config.authority().name().as_bytes(),
-            config.base_url().as_bytes(),
-        ];
-        let keys = KeyRing::new(config.cookie_keys(), &binding)
+        let keys = KeyRing::new(config.cookie_keys(), &key_binding(config))
             .map(Arc::new)
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
         let client = client.clone();
