@@ -6,7 +6,7 @@
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
-/// What a name of [`ALL`] measures.
+/// The kind of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 enum Kind {

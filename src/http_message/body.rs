@@ -27,7 +27,7 @@ pin_project! {
     #[project = ContentProjection]
     enum Content<B> {
         Inner { #[pin] body: B },
-        /// What is left of it.
+        /// The bytes that are left.
         Own { body: Bytes },
     }
 }

@@ -1,4 +1,4 @@
-//! What a failure is in HTTP and gRPC: its status, when to try again, its challenge.
+//! Failures in HTTP and gRPC: status, time of the next try, challenge.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     HeaderValue::try_from(challenge).ok()
 }
 
-/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it: the
-/// reason may be finer. `more` are members that only one kind of answer has.
+/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it:
+/// the reason may be finer. `more` are members that only one kind of answer has.
 pub(crate) fn problem<R>(
     error: &Error,
     status: StatusCode,

@@ -1,5 +1,5 @@
-//! The page that caused a request, by what the browser says of it: Fetch Metadata first, `Origin`
-//! after (D13).
+//! The page that caused a request, as the browser names it: Fetch Metadata first, `Origin` after
+//! (D13).
 
 use std::fmt;
 
@@ -32,11 +32,11 @@ pub(super) struct Initiator<'a> {
 enum Relation {
     /// A page of this origin.
     Own,
-    /// No page but the person, for example by sending a form again.
+    /// The person and no page, for example by sending a form again.
     Person,
     /// A page of another site, or of a sibling origin.
     Other,
-    /// Nothing is said: a program, or a browser of before 2020.
+    /// Neither header is there: a program, or a browser of before 2020.
     Unknown,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Initiator<'a> {
     pub(super) fn other_page(self, rules: &CrossSiteRules) -> Option<OtherPage> {
         let is_trusted = |origin: &HeaderValue| rules.is_trusted(origin);
         let is_other = self.relation(is_trusted) == Relation::Other
-            // `same-site` and `cross-site` are what is said of trusted origins as well.
+            // Browsers send `same-site` and `cross-site` for trusted origins as well.
             && !self.origin.is_some_and(is_trusted);
         is_other.then(|| OtherPage { site: self.site.cloned(), origin: self.origin.cloned() })
     }
@@ -116,7 +116,7 @@ pub(super) fn has_effects(method: &Method, upgrade: Option<&HeaderValue>) -> boo
     !is_safe || upgrade.is_some_and(names_web_socket)
 }
 
-/// What a browser says of a page of another origin that caused a request with effects.
+/// A page of another origin that caused a request with effects, as the browser names it.
 #[derive(Clone, Debug)]
 pub(crate) struct OtherPage {
     site: Option<HeaderValue>,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_have_effects_is_told_by_the_method_and_by_the_upgrade_to_a_web_socket() {
+    fn effects_are_told_by_the_method_and_by_the_upgrade_to_a_web_socket() {
         let upgrade = |value: &'static str| HeaderValue::from_static(value);
         for safe in [Method::GET, Method::HEAD, Method::OPTIONS] {
             assert!(!has_effects(&safe, None) && !has_effects(&safe, Some(&upgrade("h2c"))));

@@ -1,5 +1,5 @@
-//! Requests and responses as `middleware` and `api` share them: the head of a request, the body of a
-//! response, and a failure on its way from a handler to the client.
+//! Requests and responses as `middleware` and `api` share them: the head of a request, the body of
+//! a response, and a failure on its way from a handler to the client.
 
 mod body;
 mod challenge;

@@ -1,5 +1,5 @@
-//! The head of a request, and the kind of client that sent it. Headers choose the shape of a response,
-//! never admission.
+//! The head of a request, and the kind of client that sent it. Headers choose the shape of a
+//! response, never admission.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{config::CrossSiteRules, session::RequestCookies};
 
-/// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of a
-/// request's head keeps them.
+/// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of
+/// a request's head keeps them.
 pub(crate) const SHAPE_HEADERS: [HeaderName; 12] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
@@ -39,8 +39,8 @@ pub(crate) struct RequestHead<'a> {
     /// As the browser wrote it.
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
-    /// What the headers hold of this application's cookies: read once per request. The session that
-    /// was loaded for them is in them, so that every step of a walk can ask for it.
+    /// This application's cookies among the headers, read once per request. The session that was
+    /// loaded for them is in them, so that every step of a walk can ask for it.
     pub(crate) cookies: RequestCookies<'a>,
     version: Version,
     /// What outer layers put into the request; `None` for a request that is answered afterwards.
@@ -112,8 +112,8 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole URL
-/// in the extensions.
+/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole
+/// URL in the extensions.
 #[cfg(feature = "axum")]
 pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
     extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
@@ -154,8 +154,8 @@ pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
 }
 
 /// The part of a request that the layer keeps while the service answers it, in case that it has to
-/// answer instead: the kind of client, and the page to return to. With it comes what the same pass over
-/// the headers finds before: a page of another origin.
+/// answer instead: the kind of client, and the page to return to. The same pass over the headers
+/// finds a page of another origin, which is needed before.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSummary {
     pub(crate) client: ClientKind,
@@ -227,8 +227,8 @@ impl RequestSummary {
     }
 }
 
-/// The headers that decide the kind of client, found in one pass, which is cheaper than a look-up for
-/// each.
+/// The headers that decide the kind of client, found in one pass, which is cheaper than a look-up
+/// for each.
 #[derive(Default)]
 struct ShapeHeaders<'a> {
     content_type: Option<&'a HeaderValue>,

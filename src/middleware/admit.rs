@@ -1,5 +1,5 @@
-//! Whether a request may pass: decided at once where the session is in memory, otherwise after asking
-//! the store or the provider.
+//! Whether a request may pass: decided at once where the session is in memory, otherwise after
+//! asking the store or the provider.
 
 use std::sync::Arc;
 

@@ -30,8 +30,8 @@ const CANCELLED: &str = "AADB2C90091";
 const MOST_RESETS: u8 = 3;
 
 impl Flow {
-    /// Answers the path of a policy: `return_to` is the only parameter that is read. To edit a profile
-    /// the person has to be signed in.
+    /// Answers the path of a policy: `return_to` is the only parameter that is read. To edit a
+    /// profile the person has to be signed in.
     pub(super) async fn policy(&self, head: &RequestHead<'_>, purpose: Purpose) -> Reply {
         let return_path = self.asked_return_path(head);
         let own = self.url_for(purpose, &return_path);

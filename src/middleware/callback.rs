@@ -274,9 +274,9 @@ impl Flow {
         }
     }
 
-    /// Answers a stale or repeated response, or one whose cookie the browser did not keep: after ten
-    /// minutes at the provider, or from a link that was opened in another browser. It is not acted
-    /// on; a new sign-in leads to the page that the `state` still holds.
+    /// Answers a stale or repeated response, or one whose cookie the browser did not keep: after
+    /// ten minutes at the provider, or from a link that was opened in another browser. It is not
+    /// acted on; a new sign-in leads to the page that the `state` still holds.
     pub(super) async fn without_attempt(
         &self,
         head: &RequestHead<'_>,

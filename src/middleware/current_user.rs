@@ -1,4 +1,4 @@
-//! The user path: who is signed in, as JSON for scripts of the application's pages.
+//! The user path: the signed-in user, as JSON for scripts of the application's pages.
 
 use http::Method;
 use serde_json::{Map, json};

@@ -1,4 +1,4 @@
-//! Events: what an application hears of sign-ins, sign-outs and ends of sessions.
+//! The events of an application: sign-ins, sign-outs and ends of sessions.
 //!
 //! An event owns what it holds: the sign-in of a callback goes on in a task of its own, also if the
 //! browser goes away.
@@ -59,7 +59,7 @@ impl SignInEvent {
     }
 
     /// The head of the request that completes the sign-in, with what outer layers put into its
-    /// extensions. Its URL has no query, because the code of the provider was in there.
+    /// extensions. Its URL has no query, because the code of the provider is in it.
     #[must_use]
     pub fn request(&self) -> &Parts {
         &self.request
@@ -90,7 +90,7 @@ impl SignOutEvent {
     }
 }
 
-/// The end of a session that nobody asked for: what
+/// The end of a session without a sign-out: what
 /// [`IdentityLayer::on_session_ended`](crate::IdentityLayer::on_session_ended) hands to its
 /// handler.
 #[derive(Clone)]
@@ -121,8 +121,8 @@ impl SessionEndEvent {
     }
 }
 
-/// What a handler of [`on_signed_in`](crate::IdentityLayer::on_signed_in) returns to refuse the
-/// sign-in.
+/// The error with which a handler of [`on_signed_in`](crate::IdentityLayer::on_signed_in) refuses
+/// a sign-in.
 ///
 /// - [`new`](Self::new) refuses the person: 403, reason code `sign_in_refused`.
 /// - Any other error converts into it, so that `?` refuses the sign-in where it could not be

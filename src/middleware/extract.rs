@@ -33,8 +33,8 @@ impl IntoResponse for UserRejection {
             Self::Challenge(challenge) => challenge.into_response(),
             Self::NoLayer => {
                 tracing::error!(
-                    "a handler takes the user, but no IdentityLayer is around it: put one around the \
-                     finished router"
+                    "a handler takes the user, but no IdentityLayer is around it: put one around \
+                     the finished router"
                 );
                 (StatusCode::INTERNAL_SERVER_ERROR, "This application is not set up correctly.")
                     .into_response()
@@ -70,9 +70,9 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if no user is signed in, if that cannot be known at the moment, for a request with effects of
-/// another origin, and without a layer, which a debug event says once for each route: public pages
-/// stay up.
+/// `None` if no user is signed in, if that cannot be known at the moment, for a request with
+/// effects of another origin, and without a layer, which a debug event says once for each route:
+/// public pages stay up.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
@@ -113,8 +113,8 @@ impl<S: Sync> FromRequestParts<S> for Tokens {
     }
 }
 
-/// As [`Option<User>`](User): `None` if no user is signed in, if that cannot be known at the moment,
-/// and without a layer.
+/// As [`Option<User>`](User): `None` if no user is signed in, if that cannot be known at the
+/// moment, and without a layer.
 impl<S: Sync> OptionalFromRequestParts<S> for Tokens {
     type Rejection = Infallible;
 

@@ -50,12 +50,12 @@ pub(super) enum Decided<F, R> {
     Called { inner: F, shared: Arc<Shared>, pending: Pending },
 }
 
-/// What is known of a request while the inner service answers it.
+/// The part of a request that the layer keeps while the inner service answers it.
 #[derive(Debug)]
 pub(super) enum Pending {
     /// The user may have been read through the handle.
     Public(LazyUser),
-    /// The user was there.
+    /// The user is in the extensions.
     Protected(Admitted),
 }
 
@@ -181,7 +181,8 @@ impl Pending {
         }
     }
 
-    /// Says in the log what is behind a 500, where the layer knows it.
+    /// Logs the cause of a 500 that the layer knows: a token that failed, or a public page that did
+    /// not ask for the user.
     #[cold]
     fn warn_of_lost_error(&self) {
         match (self, self.session()) {

@@ -68,7 +68,7 @@ struct Terms {
     max_age: Option<Duration>,
 }
 
-/// What a guard does with a request.
+/// The decision of a guard on a request.
 #[derive(Debug)]
 enum GuardVerdict {
     Pass,
@@ -104,8 +104,8 @@ impl RequireSignIn {
     }
 
     /// Asks for an access token with all of these scopes, so that the routes inside can get it
-    /// without a further sign-in. People are asked for their consent where it is missing. The default
-    /// is to ask for none.
+    /// without a further sign-in. People are asked for their consent where it is missing. The
+    /// default is to ask for none.
     pub fn with_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.scopes = scopes.into_strings())
     }

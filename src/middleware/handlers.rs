@@ -110,8 +110,8 @@ impl IdentityLayer {
 
     /// Calls `handler` when the layer learns that a session has ended without a sign-out: at the
     /// next request of that browser that reads the session or starts a sign-in, and when another
-    /// person signs in in its place. [`SessionEndCause`] lists the causes. The default is none; a second
-    /// call replaces the handler.
+    /// person signs in in its place. [`SessionEndCause`] lists the causes. The default is none; a
+    /// second call replaces the handler.
     ///
     /// A browser that does not come back is not told of, nor is a session that its store no longer
     /// has. Each end is told once by a process; several processes may tell the same one.

@@ -119,8 +119,8 @@ impl IdentityLayer {
     /// A store that does not answer within
     /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout) (3 s) counts as one that
     /// is down: public pages are served without a user, protected ones answer 503, and the next
-    /// request asks it again. Where several processes share it, give them a [refresh lock](Self::with_refresh_lock)
-    /// as well.
+    /// request asks it again. Where several processes share it, give them a [refresh
+    /// lock](Self::with_refresh_lock) as well.
     ///
     /// Sign-out ends the session of the browser on every node. Where several tabs came back from
     /// the provider at the same moment, each has begun a session of which the browser keeps one;
@@ -209,8 +209,8 @@ impl IdentityLayer {
         &self.0.setup.config
     }
 
-    /// Adds a language to those that the pages speak, or replaces one of the same tag. The default is
-    /// English, German, French and Spanish;
+    /// Adds a language to those that the pages speak, or replaces one of the same tag. The default
+    /// is English, German, French and Spanish;
     /// [`with_languages`](crate::IdentityConfig::with_languages) narrows them.
     ///
     /// ```

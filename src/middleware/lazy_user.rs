@@ -18,8 +18,8 @@ use crate::{
     user::User,
 };
 
-/// A handle that looks the signed-in user up when it is asked: the layer puts it into the extensions
-/// of requests to public paths, where nothing is looked up otherwise.
+/// A handle that looks the signed-in user up when it is asked: the layer puts it into the
+/// extensions of requests to public paths, where nothing is looked up otherwise.
 ///
 /// With feature `axum` the extractor `Option<User>` uses it. Elsewhere:
 ///
@@ -128,8 +128,8 @@ impl LazyUser {
         Ok(seen.session.as_ref().map(|session| session.user.clone()))
     }
 
-    /// The application itself as a source of tokens, without regard to the user: it shares its cache with
-    /// [`Tokens::for_app`](crate::Tokens::for_app).
+    /// The application itself as a source of tokens, without regard to the user: it shares its
+    /// cache with [`Tokens::for_app`](crate::Tokens::for_app).
     ///
     /// Outside of requests, [`client::Client`](crate::client::Client) does the same with a cache of
     /// its own.

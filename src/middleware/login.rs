@@ -91,9 +91,9 @@ impl Flow {
         reply.with_cookies(removes.then(|| self.cookies.remove_session()))
     }
 
-    /// Answers the sign-in path. Three parameters are read: `return_to`; `account=other`, which asks
-    /// for the provider's account picker, or it would sign in the account again that was just turned
-    /// away; and a step-up, which only the session that it was made for can open.
+    /// Answers the sign-in path. Three parameters are read: `return_to`; `account=other`, which
+    /// asks for the provider's account picker, or it would sign in the account again that was just
+    /// turned away; and a step-up, which only the session that it was made for can open.
     pub(super) async fn sign_in(&self, head: &RequestHead<'_>) -> Reply {
         let return_path = self.asked_return_path(head);
         let again = || self.sign_in_url(&return_path);
@@ -153,8 +153,8 @@ impl Flow {
         }
     }
 
-    /// The application's page that comes before a sign-in; `None` on that page itself, where a guard
-    /// of the application asks: it would lead to itself.
+    /// The application's page that comes before a sign-in; `None` on that page itself, where a
+    /// guard of the application asks: it would lead to itself.
     pub(super) fn own_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
         let page = self.config.sign_in_page().as_deref()?;
         let own = self.config.external_path(page);

@@ -49,9 +49,9 @@ impl Flow {
         let callback = self.config.redirect_url().path();
         if self.config.path_prefix() == PathPrefix::Kept {
             tracing::error!(
-                "the layer is nested under {prefix:?}, which is stripped from its requests, but the \
-                 path of the base URL is set to be kept: leave with_path_prefix(PathPrefix::Kept) \
-                 (IDENTITY_PATH_PREFIX) out"
+                "the layer is nested under {prefix:?}, which is stripped from its requests, but \
+                 the path of the base URL is set to be kept: leave \
+                 with_path_prefix(PathPrefix::Kept) (IDENTITY_PATH_PREFIX) out"
             );
         } else if !self.config.external_prefix().ends_with(prefix) {
             tracing::error!(
@@ -105,8 +105,9 @@ impl Flow {
     pub(super) fn failed_unasked(&self) {
         if !self.logged.unasked.swap(true, Ordering::Relaxed) {
             tracing::debug!(
-                "a public page answered 500 without having asked for the user: `Extension<User>` is \
-                 there on protected pages only, on public ones take `Option<User>` or `LazyUser`"
+                "a public page answered 500 without having asked for the user: \
+                 `Extension<User>` is there on protected pages only, on public ones take \
+                 `Option<User>` or `LazyUser`"
             );
         }
     }
@@ -151,8 +152,8 @@ pub(super) fn without_layer(extensions: &Extensions) {
         drop(places);
         tracing::debug!(
             route = place,
-            "a handler takes `Option<User>` or `Option<Tokens>`, and no IdentityLayer is around its \
-             route: it is always `None` there. Put the layer around the whole application; pages \
+            "a handler takes `Option<User>` or `Option<Tokens>`, and no IdentityLayer is around \
+             its route: it is always `None` there. Put the layer around the whole application; pages \
              that need no sign-in are public by `add_public_path`, or all of them by \
              `with_default_access(Access::Public)` (IDENTITY_DEFAULT_ACCESS=public)"
         );

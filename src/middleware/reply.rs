@@ -1,4 +1,4 @@
-//! [`Reply`]: what a walk answers with. Words, status and shape are chosen in `respond`.
+//! [`Reply`]: the answer of a walk. Words, status and shape are chosen in `respond`.
 
 use http::HeaderValue;
 
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
     Code(Box<CodePage>),
     /// The answer to that page's script.
     PollAnswer(PollAnswer),
-    /// Who is signed in, as JSON for a script.
+    /// The signed-in user, as JSON for a script.
     User(serde_json::Value),
     /// The page after signing out.
     SignedOut { home: String, sign_in: String },

@@ -1,5 +1,5 @@
-//! The route of a request: one of the layer's own paths, a public one, or one that needs a signed-in
-//! user. Pure, no I/O.
+//! The route of a request: one of the layer's own paths, a public one, or one that needs a
+//! signed-in user. Pure, no I/O.
 
 use std::borrow::Cow;
 
@@ -85,9 +85,10 @@ pub(super) fn page_as_asked<'p>(config: &ValidConfig, page: &'p str) -> Cow<'p, 
 /// How much of a request's path an error repeats, in bytes.
 const SHOWN: usize = 120;
 
-/// The error of a request that looks like one for the layer's own paths and is not: something on its
-/// way changed its path in another way than the configuration says. Answered like any other protected
-/// page it would be sent to the provider, whose response would come back to the same path, for ever.
+/// The error of a request that looks like one for the layer's own paths and is not: something on
+/// its way changed its path in another way than the configuration says. Answered like any other
+/// protected page it would be sent to the provider, whose response would come back to the same
+/// path, for ever.
 ///
 /// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
 /// in come here.

@@ -1,4 +1,5 @@
-//! [`IdentityService`]: decides from the head of a request, then responds or calls the inner service.
+//! [`IdentityService`]: decides from the head of a request, then responds or calls the inner
+//! service.
 
 use std::{
     fmt,
@@ -180,9 +181,9 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
-/// The longer parts are boxed, the inner service's future is handed out, and the request is captured
-/// rather than passed, which would make room for it twice: this future is allocated and moved for
-/// every request whose session is in a store.
+/// The longer parts are boxed, the inner service's future is handed out, and the request is
+/// captured rather than passed, which would make room for it twice: this future is allocated and
+/// moved for every request whose session is in a store.
 fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,

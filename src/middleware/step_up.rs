@@ -2,8 +2,8 @@
 //!
 //! - A [`Challenge`](crate::Challenge) names the options of the sign-in: [`Flow::step_up`].
 //! - A failed request for a token knows neither cookies nor the provider: [`Flow::raised`] makes a
-//!   link to the sign-in path of what would remedy it, for a navigation and for a script alike. Only
-//!   the same session can open the link; there it is a step-up like any other
+//!   link to the sign-in path of what would remedy it, for a navigation and for a script alike.
+//!   Only the same session can open the link; there it is a step-up like any other
 //!   ([`Flow::asked_step_up`]).
 //! - A step-up that was completed just now is refused: it would loop.
 
@@ -36,7 +36,8 @@ const MOST_SCOPE_BYTES: usize = 600;
 
 impl Flow {
     /// Answers a challenge of the application: with a redirect to the provider, or with 403 if the
-    /// same step-up was completed just now. Without `return_path` the page of the request is returned to.
+    /// same step-up was completed just now. Without `return_path` the page of the request is
+    /// returned to.
     pub(super) async fn step_up(
         &self,
         head: &RequestHead<'_>,
@@ -134,13 +135,14 @@ impl Flow {
     }
 }
 
-/// Warns that a handler answered 500 after a token could not be had that a sign-in would have brought.
+/// Warns that a handler answered 500 after a token could not be had that a sign-in would have
+/// brought.
 pub(super) fn lost(error: &Error) {
     tracing::warn!(
         reason = error.reason(),
         %error,
-        "a handler answered 500 after a token could not be had, and a sign-in would have brought it: \
-         the person sees an error instead of being asked. Return the `Error` of the token, or hand \
+        "a handler answered 500 after a token could not be had, and a sign-in would have brought \
+         it: the person sees an error instead of being asked. Return the `Error` of the token, or hand \
          it on from the application's own error type: `if let Some(error) = \
          tower_identity::Error::find_in(&*own) {{ return error.clone().into_response() }}`"
     );

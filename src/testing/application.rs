@@ -102,7 +102,7 @@ impl<'a> InProcess<'a> {
         Ok(answer)
     }
 
-    /// Keeps what a response sets. An empty value, or `Max-Age=0`, deletes (RFC 6265 section 5.3).
+    /// Keeps the cookies that a response sets. An empty value, or `Max-Age=0`, deletes (RFC 6265 section 5.3).
     fn keep_cookies(&mut self, headers: &HeaderMap) {
         let set = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
         for cookie in set {
@@ -156,7 +156,7 @@ async fn refused(problem: &str, answer: Answer) -> ConfigError {
     failed(format!("{problem} ({status}): {}", text_of(&String::from_utf8_lossy(&page))))
 }
 
-/// The application inside the layer: it says who is signed in.
+/// The application inside the layer: its response has the user in its extensions.
 #[derive(Clone, Copy, Debug)]
 struct Probe;
 

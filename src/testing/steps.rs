@@ -34,7 +34,8 @@ const FIELDS: [&str; 3] = ["outcome", "reason", "kind"];
 /// let _listening = tracing::subscriber::set_default(subscriber);
 /// // … sign in …
 /// for step in steps.last_sign_in() {
-///     println!("{:>5} ms  {} → {}: {}", step.at().as_millis(), step.from(), step.to(), step.title());
+///     let at = step.at().as_millis();
+///     println!("{at:>5} ms  {} → {}: {}", step.from(), step.to(), step.title());
 /// }
 /// ```
 ///
@@ -154,7 +155,7 @@ impl Step {
         self.described().1
     }
 
-    /// What is sent, in a few words.
+    /// The message, in a few words.
     #[must_use]
     pub fn title(&self) -> &'static str {
         self.described().2

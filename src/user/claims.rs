@@ -290,9 +290,8 @@ mod tests {
 
     #[test]
     fn claims_of_another_type_count_as_absent() {
-        let odd = rights(
-            json!({"acr": 1, "acrs": "c1", "auth_time": "x", "groups": 7, "acct": [], "_claim_names": [1]}),
-        );
+        let odd = rights(json!({"acr": 1, "acrs": "c1", "auth_time": "x", "groups": 7, "acct": [],
+                "_claim_names": [1]}));
         assert_eq!(
             (odd.acr, odd.acrs, odd.auth_time, odd.is_guest),
             (vec![], vec!["c1".to_owned()], None, None)

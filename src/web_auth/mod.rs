@@ -32,8 +32,8 @@ use crate::{
 /// - Sign-in page: [`sign_in`](Self::sign_in) returns the URL to redirect to.
 /// - Page at the redirect URI: [`complete_sign_in`](Self::complete_sign_in) takes the query or form
 ///   of the request.
-/// - Sign-in [by device code](crate::config::SignInMethod::DeviceCode): show the code that `sign_in`
-///   returns, and poll [`complete_device_sign_in`](Self::complete_device_sign_in).
+/// - Sign-in [by device code](crate::config::SignInMethod::DeviceCode): show the code that
+///   `sign_in` returns, and poll [`complete_device_sign_in`](Self::complete_device_sign_in).
 /// - Any other page: [`user`](Self::user) returns the signed-in user;
 ///   [`for_user`](Self::for_user) and [`for_app`](Self::for_app) return tokens.
 /// - Sign-out: [`sign_out`](Self::sign_out) empties the value; [`SignOut::url`] is the

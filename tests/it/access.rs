@@ -1,4 +1,5 @@
-//! An application that is public by default: the layer around all of it, and single parts protected.
+//! An application that is public by default: the layer around all of it, and single parts
+//! protected.
 
 use axum::{
     Router,

@@ -16,7 +16,7 @@ use crate::{
 
 type Headers<'a> = [(&'a str, &'a str)];
 
-/// What browsers send for pages of sibling origins and of other sites, old browsers among them.
+/// The headers of browsers for pages of sibling origins and of other sites, old browsers among them.
 const OTHERS: &[&Headers<'_>] = &[
     &[("sec-fetch-site", "same-site"), ("origin", "http://localhost:1")],
     &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
@@ -26,7 +26,7 @@ const OTHERS: &[&Headers<'_>] = &[
     &[("origin", "null")],
 ];
 
-/// What comes from the application's own pages, from the person, and from programs.
+/// The headers of requests of the application's own pages, of the person, and of programs.
 const OWN: &[&Headers<'_>] =
     &[&[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")], &[], &[("origin", "")]];
 
@@ -66,7 +66,7 @@ async fn session_of(app: &App) -> String {
 }
 
 #[tokio::test]
-async fn what_can_have_effects_and_comes_from_another_origin_never_reaches_the_application() {
+async fn a_request_with_effects_from_another_origin_never_reaches_the_application() {
     let app = with_routes().start().await;
     let session = session_of(&app).await;
     for other in OTHERS {
@@ -117,7 +117,7 @@ async fn a_form_of_a_sibling_origin_is_refused_and_one_of_another_site_asks_to_s
 }
 
 #[tokio::test]
-async fn on_a_public_path_nobody_is_signed_in_for_the_request_of_another_origin() {
+async fn on_a_public_path_the_request_of_another_origin_has_no_user() {
     let app = with_routes().start().await;
     let session = session_of(&app).await;
     for other in OTHERS {

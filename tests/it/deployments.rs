@@ -142,7 +142,8 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
         );
         let deployment = Deployment::start("/app", settings, |layer| layer, around, kept()).await;
         if form_post.contains("FormPost") {
-            // The provider's page posts the response: there is no redirect, and no person waits for a page.
+            // The provider's page posts the response: there is no redirect, and no person waits for
+            // a page.
             let page = deployment.browser().tab().open(deployment.at("/app/me")).await.clone();
             assert!(page.body.contains("PathPrefix::Kept"), "{}", page.body);
             continue;

@@ -1,5 +1,5 @@
-//! Events: what an application hears of sign-ins, sign-outs and ends of sessions, and a session of
-//! its own beside the layer's.
+//! Events of sign-ins, sign-outs and ends of sessions, and a session of the application's own beside
+//! the layer's.
 
 use std::sync::{
     Arc, Mutex,
@@ -112,7 +112,7 @@ async fn sign_in_over(app: &App, tab: &mut Tab, person: &str) {
 }
 
 #[tokio::test]
-async fn a_handler_hears_who_signs_in_why_and_with_which_request() {
+async fn a_handler_gets_the_user_the_cause_and_the_request_of_a_sign_in() {
     let (app, heard) = listening(|config| config).await;
     let mut tab = app.signed_in().await;
     // Without its query, in which the code was.

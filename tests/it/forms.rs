@@ -1,4 +1,4 @@
-//! Forms that are posted without a session: their people hear that nothing was saved.
+//! Forms that are posted without a session: the page says that nothing was saved.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn a_form_whose_session_has_ended_gets_a_page_that_says_that_nothing_was_s
 }
 
 #[tokio::test]
-async fn without_a_session_before_the_page_says_so_and_scripts_get_what_they_got() {
+async fn without_an_earlier_session_the_page_says_so_and_a_script_gets_a_problem_document() {
     let app = App::start().await;
     let raw = Raw::of(&app);
     let form = [("sec-fetch-dest", "document"), ("sec-fetch-site", "same-origin")];

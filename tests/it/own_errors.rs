@@ -1,5 +1,5 @@
-//! Handlers with an error type of their own: what a sign-in mends becomes one, and not a 500 in
-//! silence.
+//! Handlers with an error type of their own: a token error that a sign-in remedies starts one, and
+//! is no silent 500.
 
 use std::error::Error as StdError;
 
@@ -129,7 +129,7 @@ async fn an_error_that_a_handler_turned_into_a_500_is_warned_of_with_reason_and_
     assert!(line.contains("Error::find_in"), "{line}");
 }
 
-/// What has another cause is not blamed on a token: neither where no token failed, nor where one
+/// A 500 with another cause is not blamed on a token: neither where no token failed, nor where one
 /// failed and was handed on, nor where that was a while ago.
 #[tokio::test]
 async fn a_500_with_another_cause_is_not_warned_of() {

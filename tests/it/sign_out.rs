@@ -221,7 +221,8 @@ async fn another_site_signs_nobody_out() {
     assert!(page.body.contains("Sign out?"));
     assert!(is_signed_in(&app, &mut tab).await);
 
-    // Requests that only seem to come from this site, with the cookie that `SameSite` would withhold.
+    // Requests that only seem to come from this site, with the cookie that `SameSite` would
+    // withhold.
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     let port = app.url.rsplit(':').next().unwrap();

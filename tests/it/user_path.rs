@@ -62,7 +62,7 @@ async fn a_script_gets_the_claims_that_the_application_chose_and_the_addresses()
 }
 
 #[tokio::test]
-async fn asking_who_is_signed_in_keeps_nobody_signed_in() {
+async fn a_request_to_the_user_path_does_not_extend_the_session() {
     let idle = Duration::from_secs(600);
     let app = with_user_path().config(|config| config.with_idle_timeout(idle)).start().await;
     let session = session_of(&app).await;
