@@ -189,12 +189,10 @@ impl Flow {
         let Some(request) = browser.request() else { return };
         for (id, before) in browser.users() {
             // The session of the same person goes on under a new id: nothing has ended for them.
-            if before == user {
-                self.told_ends.insert(id);
-                continue;
+            if self.told_ends.insert(id) && before != user {
+                let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
+                self.tell_end(EndedSession { id, user, cause }, Arc::clone(request)).await;
             }
-            let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
-            self.tell_end(EndedSession { id, user, cause }, request).await;
         }
     }
 
@@ -221,28 +219,22 @@ impl Flow {
     pub(super) async fn tell_ends(
         &self,
         cookies: &RequestCookies<'_>,
-        request: impl FnOnce() -> Parts,
+        request: impl Fn() -> Parts,
     ) {
         if !self.tells_ends() || !cookies.has_session() {
             return;
         }
-        let ended = self.sessions.ended(cookies, self.clock.now()).await;
-        if ended.is_empty() {
-            return;
-        }
-        let request = Arc::new(request());
-        for ended in ended {
-            self.tell_end(ended, &request).await;
+        for ended in self.sessions.ended(cookies, self.clock.now()).await {
+            if self.told_ends.insert(ended.id) {
+                self.tell_end(ended, Arc::new(request())).await;
+            }
         }
     }
 
-    async fn tell_end(&self, ended: EndedSession, request: &Arc<Parts>) {
-        let EndedSession { id, user, cause } = ended;
+    async fn tell_end(&self, ended: EndedSession, request: Arc<Parts>) {
+        let EndedSession { user, cause, .. } = ended;
         let Some(handler) = &self.handlers.session_ended else { return };
-        if !self.told_ends.insert(id) {
-            return;
-        }
-        let event = SessionEndEvent { user, cause, request: Arc::clone(request) };
+        let event = SessionEndEvent { user, cause, request };
         run("on_session_ended", handler(event)).await;
     }
 }
