@@ -29,20 +29,20 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A guard for an MCP server over streamable HTTP that has one guard for each of its tools.
 ///
-/// All tools of an MCP server have one URL; the name of the tool is in the body of the request. This
-/// guard reads that body once, checks the caller of `tools/call` by the guard of the tool, and passes
-/// the bytes on. A refused caller gets the HTTP challenge that MCP clients act on: 403 with
-/// `insufficient_scope`, all scopes of the tool, and the URL of the API's metadata.
+/// All tools of an MCP server have one URL; the name of the tool is in the body of the request.
+/// This guard reads the body once, checks the caller of `tools/call` by the guard of the tool, and
+/// passes the same bytes on. A caller without the scopes gets the challenge that MCP clients act
+/// on: 403 with `insufficient_scope`, all scopes of the tool, and the URL of the API's metadata.
 ///
 /// - A tool without a guard is refused with 403, unless there is one
 ///   [for the others](RequireForTools::with_other_tools).
-/// - Messages other than `tools/call`, such as `initialize` and `tools/list`, need a valid token and
-///   nothing more.
+/// - Messages other than `tools/call`, such as `initialize` and `tools/list`, need a valid token
+///   and nothing more.
 /// - A body that is not a message of JSON-RPC, or that two parsers could read differently, is
 ///   refused with 400.
 ///
-/// It needs an [`ApiLayer`](crate::ApiLayer) outside, which answers for it: without a token it is a
-/// 401.
+/// It has to be inside of an [`ApiLayer`](crate::ApiLayer), which verifies the token and writes the
+/// challenges. Without that layer every request is refused with 401.
 ///
 /// ```
 /// # #[cfg(feature = "axum")]
@@ -78,20 +78,20 @@ pub struct RequireForTools {
 
 #[derive(Clone, Debug)]
 struct Rules {
-    /// Name and guard of each tool; all guards of one name have to let the caller pass.
+    /// Name and guard of each tool. Several guards of one name all have to admit the caller.
     tools: Vec<(String, RequireAccess)>,
     others: Option<RequireAccess>,
     body_limit: usize,
 }
 
 impl RequireForTools {
-    /// Sets the guard of all tools that have none of their own. The default refuses them.
+    /// Sets the guard of all tools that have none of their own. By default these tools are refused.
     pub fn with_other_tools(self, guard: RequireAccess) -> Self {
         self.with(|rules| rules.others = Some(guard))
     }
 
-    /// Sets the length limit of a message in bytes; a longer one is refused with 400. The default is
-    /// 4 MiB.
+    /// Sets the length limit of a message in bytes; a longer one is refused with 400. The default
+    /// is 4 MiB.
     pub fn with_body_limit(self, bytes: usize) -> Self {
         self.with(|rules| rules.body_limit = bytes)
     }
@@ -103,17 +103,22 @@ impl RequireForTools {
 }
 
 impl Rules {
-    /// Reads the body of a request whose caller may have what it asks for.
+    /// Reads the body of a request, and checks the caller by the guards of the tools that it calls.
+    ///
+    /// # Errors
+    ///
+    /// `TokenMissing`; `RequestInvalid`; the kinds of [`RequireAccess::check`].
     async fn admit<B>(&self, head: &Parts, body: B) -> Result<Bytes, Error>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<BoxError>,
     {
-        // Before the body: memory is for callers with a token.
+        // Before the body is read: only callers with a token may use memory.
         let caller = head.extensions.get::<ApiCaller>().ok_or_else(bearer::missing)?;
-        // A decompressor inside would hand other bytes on than the ones that are read here.
-        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(invalid("it has a Content-Encoding; send it without"));
+        // A decompressor inside would hand other bytes on than the ones that are read here. Every
+        // header counts, because it may read another one of several.
+        if head.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
+            return Err(invalid("it has a `Content-Encoding`, which is not supported"));
         }
         let body = match Limited::new(body, self.body_limit).collect().await {
             Ok(body) => body.to_bytes(),
@@ -162,7 +167,7 @@ pub(super) fn called_tools(body: &[u8]) -> Result<Vec<String>, Error> {
 /// The name of the tool that a message calls, if it calls one.
 fn called_tool(message: &Value) -> Result<Option<String>, Error> {
     let Value::Object(members) = message else {
-        return Err(invalid("it is no JSON object"));
+        return Err(invalid("it is not a JSON object"));
     };
     refuse_lookalikes(members, &["method", "params"])?;
     match members.get("method") {
@@ -177,19 +182,23 @@ fn called_tool(message: &Value) -> Result<Option<String>, Error> {
     refuse_lookalikes(params, &["name"])?;
     match params.get("name") {
         Some(Value::String(name)) => Ok(Some(name.clone())),
-        _ => Err(invalid("`tools/call` has no `name` of a tool in its `params`")),
+        _ => Err(invalid("`params` of `tools/call` has no text `name`")),
     }
 }
 
-/// Refuses a member whose name differs from one of these in letter case only: parsers that ignore
-/// letter case (those of Go and .NET by default) take it for that one.
+/// Refuses a member whose name differs from one of these in letter case only: a parser that ignores
+/// letter case, as Go's does, reads it as that member.
 fn refuse_lookalikes(members: &Map<String, Value>, names: &[&str]) -> Result<(), Error> {
     let is_lookalike = |key: &&String| {
         let upper = key.to_uppercase();
         names.iter().any(|name| key != name && upper == name.to_uppercase())
     };
     match members.keys().find(is_lookalike) {
-        Some(key) => Err(invalid(format!("the member {} is one in other letter case", shown(key)))),
+        Some(key) => Err(invalid(format!(
+            "the member {} differs from {} in letter case only",
+            shown(key),
+            names.join(" or ")
+        ))),
         None => Ok(()),
     }
 }

@@ -35,7 +35,21 @@ async fn post(
     scopes: Option<&str>,
     body: impl Into<Bytes>,
 ) -> (StatusCode, String, String) {
+    post_encoded(api, guard, &[], scopes, body).await
+}
+
+/// As [`post`], with a `Content-Encoding` header for each of these values.
+async fn post_encoded(
+    api: &Api,
+    guard: &RequireForTools,
+    encodings: &[&str],
+    scopes: Option<&str>,
+    body: impl Into<Bytes>,
+) -> (StatusCode, String, String) {
     let mut request = Request::post("/mcp");
+    for encoding in encodings {
+        request = request.header("content-encoding", *encoding);
+    }
     if let Some(scopes) = scopes {
         let token = token(|claims| claims["scope"] = json!(scopes));
         request = request.header("authorization", format!("Bearer {token}"));
@@ -186,6 +200,24 @@ async fn no_spelling_of_a_body_calls_a_tool_past_its_guard() {
     let utf_16: Vec<u8> = added.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (status, ..) = post(&api, &guard, Some("Notes.Read"), utf_16).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_body_with_a_content_encoding_is_refused_also_where_a_second_header_has_it() {
+    let (api, guard) = (api(), guard());
+    for (encodings, expected) in [
+        (&["identity"][..], 200),
+        (&["identity", "identity"], 200),
+        (&["gzip"], 400),
+        (&["identity, gzip"], 400),
+        (&["identity", "gzip"], 400),
+        (&["gzip", "identity"], 400),
+    ] {
+        let call = call("list_notes");
+        let (status, _, body) =
+            post_encoded(&api, &guard, encodings, Some("Notes.Read"), call).await;
+        assert_eq!(status.as_u16(), expected, "{encodings:?}: {body}");
+    }
 }
 
 #[tokio::test]
