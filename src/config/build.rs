@@ -7,7 +7,7 @@ use super::{
     ResponseMode, ReturnPath, SignInMethod, ValidConfig,
     access::PathRule,
     address::Site,
-    deployment::{Environment, resource},
+    deployment::{Environment, resource_of_scope},
     path,
     sign_in::{check_scope, check_words},
     valid::Valid,
@@ -248,10 +248,9 @@ impl IdentityConfig {
     fn check_default_scope(&self) -> Result<(), ConfigError> {
         let is_default = |scope: &&str| *scope == ".default" || scope.ends_with("/.default");
         let Some(default) = self.api_scopes().find(is_default) else { return Ok(()) };
-        match self
-            .api_scopes()
-            .find(|scope| !is_default(scope) && resource(scope) == resource(default))
-        {
+        match self.api_scopes().find(|scope| {
+            !is_default(scope) && resource_of_scope(scope) == resource_of_scope(default)
+        }) {
             Some(other) => Err(ConfigError::new(
                 "scopes",
                 format!(

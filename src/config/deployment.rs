@@ -84,24 +84,25 @@ impl IdentityConfig {
     fn two_resources(&self) -> Option<(&str, &str)> {
         let mut scopes = self.api_scopes();
         let first = scopes.next()?;
-        Some((first, scopes.find(|scope| resource(scope) != resource(first))?))
+        Some((first, scopes.find(|scope| resource_of_scope(scope) != resource_of_scope(first))?))
     }
 
     /// The scopes for APIs if the provider is Microsoft's; none for other providers, whose scopes
     /// do not name a resource.
     pub(super) fn api_scopes(&self) -> impl Iterator<Item = &str> {
         let scopes = self.authority.is_microsoft().then_some(&self.sign_in.scopes);
-        scopes.into_iter().flatten().map(String::as_str).filter(|scope| !is_openid(scope))
+        scopes.into_iter().flatten().map(String::as_str).filter(|scope| !is_openid_scope(scope))
     }
 }
 
-fn is_openid(scope: &str) -> bool {
+/// Whether a scope is one of OpenID Connect Core (sections 5.4 and 11), which belongs to no resource.
+pub(crate) fn is_openid_scope(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access" | "address" | "phone")
 }
 
 /// The resource of a Microsoft scope: `https://api.example` of `https://api.example/read`. A scope
 /// without a resource is one of Microsoft Graph.
-pub(super) fn resource(scope: &str) -> &str {
+pub(crate) fn resource_of_scope(scope: &str) -> &str {
     match scope.rsplit_once('/') {
         Some((resource, _)) => resource.trim_end_matches('/'),
         None => "https://graph.microsoft.com",

@@ -68,6 +68,7 @@ pub use credential::{ClientAuthMethod, ClientCredential};
 pub(crate) use credential_load::{FileHash, load_assertion};
 pub use cross_site::CrossSiteRequests;
 pub(crate) use cross_site::CrossSiteRules;
+pub(crate) use deployment::{is_openid_scope, resource_of_scope};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;

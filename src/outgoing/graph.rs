@@ -2,7 +2,10 @@
 
 use super::api::Api;
 use crate::{
-    authority::Authority, client::Client, config::ValidConfig, error::ConfigError,
+    authority::Authority,
+    client::Client,
+    config::{ValidConfig, is_openid_scope},
+    error::ConfigError,
     strings::StringList,
 };
 
@@ -44,7 +47,8 @@ impl Api {
             )
         })?;
         let qualified = |scope: String| {
-            let is_bare = !scope.contains("://") && !scope.starts_with("api:");
+            // No name of a permission of Graph has a slash: what stands before one is a resource.
+            let is_bare = !scope.contains('/') && !is_openid_scope(&scope);
             let needs_resource =
                 scope == ".default" || graph != PUBLIC && graph.starts_with("https");
             if is_bare && needs_resource { format!("{graph}/{scope}") } else { scope }
@@ -98,6 +102,8 @@ mod tests {
                 "https://graph.microsoft.us/Mail.Read",
                 "scopes: https://graph.microsoft.us/Mail.Read,",
             ),
+            (us, "offline_access", "scopes: offline_access,"),
+            (us, "00000003-0000-0000-c000-000000000000/.default", "scopes: 00000003-"),
         ] {
             let api = api(authority, scope).unwrap();
             assert!(api.contains(expected) && api.contains("/v1.0/"), "{api}");

@@ -9,7 +9,7 @@ use crate::{
     authority::TokenIssuer,
     config::{
         ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, SignInMethod, UserInfo,
-        ValidConfig,
+        ValidConfig, is_openid_scope,
     },
     error::ErrorKind,
 };
@@ -185,10 +185,9 @@ impl Look<'_> {
             self.code_flow(&mut add);
         }
         let asked = config.scopes(config.sign_in());
-        let standard = ["openid", "profile", "email", "address", "phone", "offline_access"];
         for scope in asked
             .iter()
-            .filter(|scope| standard.contains(scope) && self.lacks("scopes_supported", scope))
+            .filter(|scope| is_openid_scope(scope) && self.lacks("scopes_supported", scope))
         {
             let effect = if *scope == "offline_access" {
                 ": sessions may not be renewed, or the sign-in refused"
