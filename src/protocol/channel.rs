@@ -248,6 +248,24 @@ pub(super) fn empty_request(method: Method, url: &Url) -> Result<Request<Bytes>,
     })
 }
 
+/// A GET request with an access token in the `Authorization` header (RFC 6750 section 2.1). A token
+/// with characters that a header cannot hold is an error of this kind.
+pub(super) fn bearer_request(
+    url: &Url,
+    access_token: &Secret,
+    kind: ErrorKind,
+) -> Result<Request<Bytes>, Error> {
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
+        .map_err(|_| {
+            Error::new(kind, "the access token has characters that a header cannot hold")
+        })?;
+    authorization.set_sensitive(true);
+    let mut request = empty_request(Method::GET, url)?;
+    request.headers_mut().insert(AUTHORIZATION, authorization);
+    request.extensions_mut().insert(SentSecrets::new(vec![access_token.clone()]));
+    Ok(request)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,24 +367,6 @@ mod tests {
         assert_eq!(channel.send("the token endpoint", request).await.unwrap().status(), 307);
         assert_eq!(http.last().uri().path(), "/0");
     }
-}
-
-/// A GET request with an access token in the `Authorization` header (RFC 6750 section 2.1). A token
-/// with characters that a header cannot hold is an error of this kind.
-pub(super) fn bearer_request(
-    url: &Url,
-    access_token: &Secret,
-    kind: ErrorKind,
-) -> Result<Request<Bytes>, Error> {
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", access_token.expose()))
-        .map_err(|_| {
-            Error::new(kind, "the access token has characters that a header cannot hold")
-        })?;
-    authorization.set_sensitive(true);
-    let mut request = empty_request(Method::GET, url)?;
-    request.headers_mut().insert(AUTHORIZATION, authorization);
-    request.extensions_mut().insert(SentSecrets::new(vec![access_token.clone()]));
-    Ok(request)
 }
 
 #[cfg(test)]
