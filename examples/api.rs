@@ -4,8 +4,9 @@
 //! $ cargo run --example api
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which imitates Microsoft Entra, and
-//! prints a `curl` line with a token. With `IDENTITY_*` variables it takes the tokens of a real provider:
+//! Without configuration it starts the development provider, which imitates Microsoft Entra, and
+//! prints a `curl` line with a token. With `IDENTITY_*` variables it accepts the tokens of another
+//! provider:
 //!
 //! | variable | |
 //! |---|---|
@@ -19,16 +20,12 @@
 //! | | |
 //! |---|---|
 //! | `GET /health` | public |
-//! | `GET /whoami` | any caller: what the token says of it |
+//! | `GET /whoami` | any caller: the claims about it |
 //! | `GET /notes` | people with the scope `Notes.Read`, applications with the app role `Notes.Read.All` |
 //! | `GET /fresh` | people who signed in within the last five minutes |
 //! | `GET /.well-known/oauth-protected-resource` | the metadata |
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{env, process::ExitCode, time::Duration};
 
@@ -93,7 +90,7 @@ fn app(config: ApiConfig) -> Result<Router, tower_identity::ConfigError> {
         .layer(ApiLayer::new(config)))
 }
 
-/// What the token says of its caller.
+/// The caller, as the token describes it.
 async fn who_am_i(caller: ApiCaller) -> Json<Value> {
     Json(json!({
         "kind": caller.kind().as_str(),
@@ -107,7 +104,7 @@ async fn who_am_i(caller: ApiCaller) -> Json<Value> {
     }))
 }
 
-/// Only callers with the right come this far.
+/// Needs a scope or an app role, which the guard checks.
 async fn notes(caller: ApiCaller) -> Json<Value> {
     Json(json!({
         "notes": ["Water the plants", "Call the engine a mill"],
@@ -115,7 +112,7 @@ async fn notes(caller: ApiCaller) -> Json<Value> {
     }))
 }
 
-/// Only people who signed in a moment ago come this far.
+/// Needs a recent sign-in, which the guard checks.
 async fn fresh() -> &'static str {
     "You signed in within the last five minutes.\n"
 }
@@ -130,20 +127,19 @@ async fn development_provider(
     let token =
         DevAccessToken::person("ada", &id).with_scopes(READ).with_sign_in_age(Duration::ZERO);
     let token = provider.issue_access_token(&token)?;
-    println!(
-        "Not configured, so here is a provider with invented people. Ada's token, for an hour:"
-    );
+    println!("No provider is configured. Started the development provider.");
+    println!("A token of the test account ada, valid for an hour:");
     println!("\n  curl -H 'Authorization: Bearer {}' {home}/whoami\n", token.expose());
     Ok((ApiConfig::new(authority, id).with_resource(home)?, provider))
 }
 
-/// A variable's value; an empty one is as good as none.
+/// The value of a variable. An empty one counts as missing.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether any variable names a provider, so that a mistake in one of them is told instead of being
-/// covered by the development provider.
+/// Whether a variable may describe a provider. A mistake in one is then reported, and the
+/// development provider is not started instead.
 fn is_configured() -> bool {
     let names_one = |name: &str| {
         ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"]

@@ -9,7 +9,8 @@
 //! With the argument `api` the settings are those of an API behind access tokens, such as an MCP
 //! server: `cargo run --example check api`.
 //!
-//! The exit code is 0 if no problem was found, 1 if there is one, and 2 if the settings are not valid.
+//! The exit code is 0 if no problem was found, 1 if there is one, and 2 if the settings are not
+//! valid.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 

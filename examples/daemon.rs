@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Without configuration it starts the development provider. In place of a secret it accepts every
-//! credential of [`IdentityConfig::from_env`]: `IDENTITY_CLIENT_CERTIFICATE_FILE`,
+//! credential of `IdentityConfig::from_env`: `IDENTITY_CLIENT_CERTIFICATE_FILE`,
 //! `AZURE_FEDERATED_TOKEN_FILE`, …
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
@@ -17,7 +17,6 @@
 use std::process::ExitCode;
 
 use tower_identity::{
-    IdentityConfig,
     client::{Client, TokenRequest},
     dev::DevProvider,
 };
@@ -34,12 +33,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    // Dropping the handle would stop the provider, so it is kept until the end.
-    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
-    let config = match &provider {
-        Some(provider) => provider.config("http://localhost")?,
-        None => IdentityConfig::from_env()?,
-    };
+    // Dropping the handle would stop the provider, so it is kept until the end. The base URL is not
+    // used: there are no pages.
+    let (_provider, config) = DevProvider::config_or_env("http://localhost").await?;
     let scopes: Vec<String> = std::env::args().skip(1).collect();
     let request =
         TokenRequest::new(if scopes.is_empty() { vec!["reports.read".into()] } else { scopes })?;
@@ -56,11 +52,4 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
-}
-
-/// Whether the environment names a provider.
-fn is_configured() -> bool {
-    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
 }

@@ -15,7 +15,6 @@
 use std::process::ExitCode;
 
 use tower_identity::{
-    IdentityConfig,
     client::{Client, Silent, TokenRequest},
     dev::DevProvider,
 };
@@ -32,12 +31,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    // Dropping the handle would stop the provider, so it is kept until the end.
-    let provider = if is_configured() { None } else { Some(DevProvider::start().await?) };
-    let config = match &provider {
-        Some(provider) => provider.config("http://localhost")?,
-        None => IdentityConfig::from_env()?,
-    };
+    // Dropping the handle would stop the provider, so it is kept until the end. The base URL is not
+    // used: there are no pages.
+    let (_provider, config) = DevProvider::config_or_env("http://localhost").await?;
     let scopes: Vec<String> = std::env::args().skip(1).collect();
     let client = Client::new(config)?;
     let request = TokenRequest::new(&scopes)?;
@@ -54,11 +50,4 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         _ => println!("sign in again"),
     }
     Ok(())
-}
-
-/// Whether the environment names a provider.
-fn is_configured() -> bool {
-    ["IDENTITY_AUTHORITY", "IDENTITY_OIDC_AUTHORITY", "AZURE_TENANT_ID"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
 }

@@ -4,8 +4,8 @@
 //! `cargo run --example job`, then open the URL that it prints.
 //!
 //! The grant is stored under the key of the person, sealed, in any `tower-sessions` store; here
-//! that is one in memory. The job has a client and caches of its own, as another process would:
-//! what it shares with the pages is the store and the cookie secret alone.
+//! that is one in memory. The job has a client and caches of its own, as in another process: it
+//! shares only the store and the cookie secret with the pages.
 
 #![allow(clippy::print_stdout, reason = "the example reports on the console")]
 
@@ -70,11 +70,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Shows what the job finds at the moment.
+/// Shows whether the job gets a token at the moment.
 async fn home(State(calendar): State<Calendar>, user: User) -> Result<Html<String>, Error> {
     let says = match run_job(&calendar, &user.key().to_string()).await? {
-        Some(_) => "The job reads your calendar.",
-        None => "The job has no access to your calendar.",
+        true => "The job reads your calendar.",
+        false => "The job has no access to your calendar.",
     };
     Ok(Html(format!(
         "<p>{says}</p>
@@ -86,9 +86,11 @@ async fn home(State(calendar): State<Calendar>, user: User) -> Result<Html<Strin
 
 /// Sends the person to the provider, to consent to what the job needs.
 async fn connect(State(calendar): State<Calendar>, user: User) -> Result<Redirect, Error> {
-    let options = SignInOptions::new()
-        .with_scopes(SCOPES)
-        .with_login_hint(user.username().unwrap_or_default());
+    let mut options = SignInOptions::new().with_scopes(SCOPES);
+    // Not every provider tells a user name, and an empty hint is refused.
+    if let Some(username) = user.username() {
+        options = options.with_login_hint(username);
+    }
     let flow = calendar.client.initiate(&calendar.connected, &options).await?;
     let address = flow.url().to_owned();
     let mut flows = calendar.flows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,9 +124,9 @@ async fn disconnect(State(calendar): State<Calendar>, user: User) -> Result<Redi
     Ok(Redirect::to("/"))
 }
 
-/// The job: a token for the person with this key, without the person; `None` if they have to
+/// The job: gets a token for the person with this key, without the person. `false`: they have to
 /// connect again.
-async fn run_job(calendar: &Calendar, person: &str) -> Result<Option<u64>, Error> {
+async fn run_job(calendar: &Calendar, person: &str) -> Result<bool, Error> {
     let request = TokenRequest::new([SCOPES[0]])?;
     let silent = calendar.of_the_job.with(person, |client| async move {
         match client.accounts().first() {
@@ -132,7 +134,8 @@ async fn run_job(calendar: &Calendar, person: &str) -> Result<Option<u64>, Error
             None => Ok(Silent::NothingCached),
         }
     });
-    Ok(silent.await?.token().map(|token| token.expires_at().as_seconds().unsigned_abs()))
+    // With this token the job would call the calendar's API.
+    Ok(silent.await?.token().is_some())
 }
 
 /// The grants, as any process with this configuration and this store finds them.

@@ -4,9 +4,9 @@
 //! $ cargo run --example mcp
 //! ```
 //!
-//! Without configuration it brings a provider of its own, which imitates Microsoft Entra, with a
-//! client that is registered for MCP clients. With `IDENTITY_*` variables it takes the tokens of a
-//! real provider; at Microsoft Entra:
+//! Without configuration it starts the development provider, which imitates Microsoft Entra and has
+//! a registration for MCP clients. With `IDENTITY_*` variables it accepts the tokens of another
+//! provider; at Microsoft Entra:
 //!
 //! | variable | |
 //! |---|---|
@@ -20,11 +20,7 @@
 //! | `list_notes` | people with the scope `Notes.Read`, applications with the app role `Notes.Read.All` |
 //! | `add_note` | people with the scopes `Notes.Read` and `Notes.Write` |
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program that talks to the person who started it"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the example reports on the console")]
 
 use std::{
     env,
@@ -105,7 +101,7 @@ fn app(config: ApiConfig, resource: &Uri) -> Result<Router, tower_identity::Conf
         .layer(ApiLayer::new(config)))
 }
 
-/// The server itself. It keeps no session: the token says with each request who calls.
+/// The server itself. It keeps no sessions: every request has the token of its caller.
 fn mcp(resource: &Uri) -> StreamableHttpService<Notes, NeverSessionManager> {
     // Requests with another `Host` are refused, which stops DNS rebinding.
     let hosts = resource.host().into_iter().chain(["localhost", "127.0.0.1"]);
@@ -131,13 +127,13 @@ struct NewNote {
 
 #[tool_router(server_handler)]
 impl Notes {
-    /// Only callers with the right come this far: the guard has asked for it.
+    /// The guard has checked the caller's scopes.
     #[tool(description = "Lists all notes")]
     fn list_notes(&self) -> String {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// What the layer put into the extensions of the request arrives here.
+    /// `rmcp` hands over the head of the HTTP request, whose extensions have the caller.
     #[tool(description = "Adds a note")]
     fn add_note(
         &self,
@@ -160,18 +156,18 @@ async fn development_provider(
     let provider =
         DevProvider::builder().entra().with_client(client).with_client(server).start().await?;
     let authority = provider.entra_authority(DevTenant::CONTOSO.id())?;
-    println!("Not configured, so here is a provider with invented people, such as ada.");
+    println!("No provider is configured. Started the development provider; ada is a test account.");
     println!("MCP clients sign in with the client id {CLIENT} and no secret.");
     Ok((ApiConfig::new(authority, SERVER).with_resource(resource)?, provider))
 }
 
-/// A variable's value; an empty one is as good as none.
+/// The value of a variable. An empty one counts as missing.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether any variable names a provider, so that a mistake in one of them is told instead of being
-/// covered by the development provider.
+/// Whether a variable may describe a provider. A mistake in one is then reported, and the
+/// development provider is not started instead.
 fn is_configured() -> bool {
     let names_one = |name: &str| {
         ["IDENTITY_", "AUTHORITY", "OIDC_AUTHORITY", "AzureAd__"]

@@ -36,13 +36,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (_provider, config) = DevProvider::config_or_env(&home).await?;
     let config = config.with_default_access(Access::Public).build()?;
 
+    let is_https = config.redirect_uri().starts_with("https:");
     let identity = IdentityLayer::new(config)
         .on_signed_in(take_over_basket)
         .on_signed_out(|event: SignOutEvent| async move { forget(event.request()).await })
         .on_session_ended(|event: SessionEndEvent| async move { forget(event.request()).await });
     // `Lax`: the cookie has to come along when the provider sends the browser back.
     let sessions = SessionManagerLayer::new(MemoryStore::default())
-        .with_secure(home.starts_with("https:"))
+        .with_secure(is_https)
         .with_same_site(SameSite::Lax);
     println!("\n  Open {home} and fill the basket.\n");
     Ok(axum::serve(listener, shop().layer(identity).layer(sessions)).await?)
@@ -56,11 +57,11 @@ fn shop() -> Router {
         .route("/order", get(order).route_layer(require_sign_in()))
 }
 
-/// Whose basket it is: the key of a user.
+/// The names of values in the session: the key of the user who owns the basket, and the basket.
 const OWNER: &str = "owner";
 const BASKET: &str = "basket";
 
-/// Gives the basket of a visitor to the user who signs in, and the basket of another user to nobody.
+/// Gives the basket of a visitor to the user who signs in, and empties that of another user.
 async fn take_over_basket(event: SignInEvent) -> Result<(), SignInRefusal> {
     let Some(session) = event.request().extensions.get::<Session>() else {
         return Err("the session layer has to be outside of the identity layer".into());
@@ -93,7 +94,9 @@ async fn index(user: Option<User>, session: Session) -> Html<String> {
         h1 { "Shop" }
         p { (user.as_ref().map_or("Welcome", User::display_name)) }
         form method="post" action="/basket" {
-            @for thing in ["bicycle", "bell"] { button name="thing" value=(thing) { "Add a " (thing) } }
+            @for thing in ["bicycle", "bell"] {
+                button name="thing" value=(thing) { "Add a " (thing) }
+            }
         }
         p id="basket" { "Basket: " (basket(&session).await.join(", ")) }
         p { a href="/order" { "Order" } }

@@ -6,8 +6,8 @@
 //!
 //! - `index.html` is public and the same for everybody, so it can be cached. Its script asks
 //!   `/auth/user` who is signed in.
-//! - `session.js` has what every front end needs: a `fetch` that goes to the sign-in when the answer
-//!   is 401, and tabs that hear of a sign-out.
+//! - `session.js` has what every front end needs: a `fetch` that goes to the sign-in when the
+//!   answer is 401, and tabs that hear of a sign-out.
 //! - `/api/notes` is protected. A script of another origin cannot write to it, although the browser
 //!   may send the cookie along.
 //!

@@ -1,6 +1,6 @@
 const tabs = new BroadcastChannel('session');
 
-/** `fetch`; if the answer is that a sign-in is needed, the browser goes there and returns to this page. */
+/** `fetch`; if the answer asks for a sign-in, the browser goes there and returns to this page. */
 export async function call(address, options) {
   const answer = await fetch(address, options);
   if (answer.status !== 401) return answer;
@@ -10,11 +10,12 @@ export async function call(address, options) {
   return new Promise(() => {}); // the page is being left
 }
 
-/** Calls `ended` when the user signs out in another tab, or the session is found to have ended. */
+/** Calls `ended` when the user has signed out in another tab, or the session has ended. */
 export function watch(sign_out_form, ended) {
   sign_out_form.addEventListener('submit', () => tabs.postMessage('signed out'));
   tabs.addEventListener('message', ended);
   document.addEventListener('visibilitychange', async () => {
-    if (document.visibilityState === 'visible' && (await fetch('/auth/user')).status === 401) ended();
+    if (document.visibilityState !== 'visible') return;
+    if ((await fetch('/auth/user')).status === 401) ended();
   });
 }
