@@ -8,7 +8,7 @@
 //! Texts of the provider are untrusted: they are shortened and stripped of control characters
 //! before they are kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -171,13 +171,14 @@ impl SentSecrets {
         answer.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
-    pub(super) fn new(secrets: Vec<Secret>) -> Self {
-        let long = |secret: &Secret| secret.expose().len() >= Self::SHORTEST;
-        Self(secrets.into_iter().filter(long).collect())
+    pub(super) fn new(mut secrets: Vec<Secret>) -> Self {
+        secrets.retain(|secret| secret.expose().len() >= Self::SHORTEST);
+        // The longest first: a secret that another one contains would leave the rest of that one.
+        secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
+        Self(secrets.into())
     }
 
-    /// The text without the secrets, also where the provider shows them form-encoded or as JSON
-    /// without their escapes.
+    /// The text without the secrets, as they are and form-encoded.
     fn taken_out_of(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
             let encoded: String =

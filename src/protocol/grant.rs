@@ -10,6 +10,7 @@ use super::{
     token::{Form, request},
 };
 use crate::{
+    config::{is_openid_scope, resource_of_scope},
     error::{Error, ErrorKind},
     secret::Secret,
 };
@@ -128,16 +129,11 @@ pub(crate) fn grant_request(
 /// An access token of Microsoft's is for one resource, so a token request may name only one
 /// (AADSTS28000), even if the user consented to several.
 pub(crate) fn first_resource_scopes<'s>(scopes: &[&'s str]) -> Vec<&'s str> {
-    let is_openid =
-        |scope: &str| matches!(scope, "openid" | "profile" | "email" | "offline_access");
-    // `https://api.example/read` and `api://id/read` name their resource. A scope without one
-    // belongs to Microsoft Graph.
-    let resource = |scope: &'s str| scope.rsplit_once('/').map(|(resource, _)| resource);
-    let first = scopes.iter().copied().find(|scope| !is_openid(scope)).map(resource);
+    let first = scopes.iter().find(|scope| !is_openid_scope(scope)).map(|s| resource_of_scope(s));
     scopes
         .iter()
         .copied()
-        .filter(|scope| is_openid(scope) || Some(resource(scope)) == first)
+        .filter(|scope| is_openid_scope(scope) || Some(resource_of_scope(scope)) == first)
         .collect()
 }
 
@@ -315,6 +311,10 @@ mod tests {
             first_resource_scopes(&["openid", "User.Read", "api://tasks/read", "Mail.Read"]),
             ["openid", "User.Read", "Mail.Read"]
         );
+        let graph = ["User.Read", "https://graph.microsoft.com/Mail.Read", "phone"];
+        assert_eq!(first_resource_scopes(&graph), graph, "two spellings of one resource");
+        let vault = ["https://vault.azure.net//read", "https://vault.azure.net/write"];
+        assert_eq!(first_resource_scopes(&vault), vault, "its Application ID URI ends in a slash");
         assert_eq!(first_resource_scopes(&["openid", "profile"]), ["openid", "profile"]);
     }
 }

@@ -8,23 +8,22 @@ use std::{
 
 use crate::{
     codec,
+    config::is_openid_scope,
     error::{Error, ErrorKind},
     strings::StringList,
 };
 
-/// Scopes for claims (OpenID Connect Core section 5.4) and for a refresh token. They are not rights
-/// at an API, and a token response need not repeat them. The last two are Google's names of `email`
-/// and `profile`.
-const WITHOUT_RIGHTS: [&str; 8] = [
-    "address",
-    "email",
-    "offline_access",
-    "openid",
-    "phone",
-    "profile",
+/// Google's names of the scopes `email` and `profile`.
+const GOOGLE_OPENID_SCOPES: [&str; 2] = [
     "https://www.googleapis.com/auth/userinfo.email",
     "https://www.googleapis.com/auth/userinfo.profile",
 ];
+
+/// Whether a scope is a right at an API. Those for claims and for a refresh token are not, and a
+/// token response need not repeat them.
+fn is_right(scope: &str) -> bool {
+    !is_openid_scope(scope) && !GOOGLE_OPENID_SCOPES.contains(&scope)
+}
 
 /// The longest scopes of one request, in bytes: more than fits into the URL of any provider.
 const MAX_SCOPE_BYTES: usize = 4096;
@@ -103,7 +102,7 @@ impl Scopes {
 
     /// The scopes that are rights at an API. A token has only those that its response names.
     pub(crate) fn rights(&self) -> impl Iterator<Item = &str> {
-        self.iter().filter(|scope| !WITHOUT_RIGHTS.contains(scope))
+        self.iter().filter(|scope| is_right(scope))
     }
 
     pub(crate) fn contains(&self, scope: &str) -> bool {
