@@ -1,6 +1,6 @@
-//! The answers of an API to what it refuses: one function from the failure to status and challenge,
-//! for HTTP and gRPC alike (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1; Entra's
-//! claims challenge).
+//! The responses of an API to refused requests: one function from the error to status and
+//! challenge, for HTTP and gRPC (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1;
+//! Entra's claims challenge).
 
 use http::{
     HeaderValue, Response, StatusCode,
@@ -15,7 +15,7 @@ use crate::{
     secret::base64url,
 };
 
-/// What a failure means to the caller: a status, and what the challenge says of it.
+/// The response for an error: the status, and the content of the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Meaning {
     status: StatusCode,
@@ -24,7 +24,7 @@ struct Meaning {
     sentence: &'static str,
 }
 
-/// `error` of a challenge; a request without a token is told none (RFC 6750 section 3.1).
+/// `error` of a challenge; for a request without a token there is none (RFC 6750 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Nothing,
@@ -70,7 +70,7 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
     }
 }
 
-/// Whether the token itself is why.
+/// Whether the error is about the token itself.
 fn is_about_token(kind: ErrorKind) -> bool {
     use ErrorKind as Kind;
     matches!(
@@ -94,8 +94,9 @@ fn is_about_token(kind: ErrorKind) -> bool {
     )
 }
 
-/// The claims that another token has to have: those that the provider has asked for, or at
-/// Microsoft's authorities an authentication context, which clients get by no other name.
+/// The claims that another token must have: those of the provider's own challenge, or at
+/// Microsoft's authorities the authentication context, which clients there can request as a claim
+/// only.
 fn claims(error: &Error, config: &ValidApiConfig) -> Option<String> {
     if let Some(claims) = error.provider().and_then(|said| said.claims.clone()) {
         return Some(claims);
@@ -121,7 +122,7 @@ fn challenge(
         parameters.push(("error_description", meaning.sentence.to_owned()));
     }
     let scopes = match error.scopes() {
-        // Those are of another API, on behalf of the caller.
+        // These scopes are of another API, from an on-behalf-of request.
         _ if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::InvalidGrant) => {
             &[]
         }
@@ -141,7 +142,7 @@ fn challenge(
     parameters
         .extend(config.resource().map(|resource| ("resource_metadata", resource.metadata_url())));
     if parameters.is_empty() {
-        // RFC 6750 section 3: one parameter at least.
+        // RFC 6750 section 3 requires at least one parameter.
         parameters.push(("realm", config.identity().client_id().to_owned()));
     }
     let parameters: Vec<String> =
@@ -149,12 +150,12 @@ fn challenge(
     HeaderValue::try_from(format!("Bearer {}", parameters.join(", "))).ok()
 }
 
-/// What may stand in each of the parameters (RFC 6750 section 3).
+/// The text without characters that a parameter must not have (RFC 6750 section 3).
 fn quotable(text: &str) -> String {
     text.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect()
 }
 
-/// The answer to a request that is refused.
+/// The response to a refused request.
 pub(super) fn refused<R>(
     error: Error,
     is_grpc: bool,
@@ -162,7 +163,8 @@ pub(super) fn refused<R>(
 ) -> Response<IdentityBody<R>> {
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
-    tracing::info!(reason = error.reason(), status = meaning.status.as_u16(), %error, "request refused");
+    let status = meaning.status.as_u16();
+    tracing::info!(reason = error.reason(), status, %error, "request refused");
     let mut response = match is_grpc {
         true => http_message::grpc(meaning.status, error.reason()),
         false => http_message::problem(&error, meaning.status, meaning.sentence, []),

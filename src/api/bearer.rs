@@ -1,5 +1,5 @@
-//! The access token of a request: `Authorization: Bearer` (RFC 6750 section 2.1). Tokens in the query
-//! or in a form are ignored.
+//! The access token of a request: `Authorization: Bearer` (RFC 6750 section 2.1). Tokens in the
+//! query or in a form are ignored.
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
@@ -13,8 +13,8 @@ const LONGEST: usize = 16 * 1024;
 pub(crate) enum Authorization<'a> {
     /// No header, or a scheme other than `Bearer`.
     Nothing,
-    /// The bytes after the scheme, within the length limit. Their syntax is left to [`token`]: a test
-    /// of each byte costs more than finding a token that was verified before.
+    /// The bytes after the scheme, within the length limit. Their syntax is left to [`token`],
+    /// because a check of each byte costs more than the look-up of a verified token.
     Token(&'a [u8]),
     /// A malformed header, which two parsers could read differently.
     Malformed(&'static str),

@@ -176,8 +176,8 @@ impl ApiCaller {
         self.facts().auth_time
     }
 
-    /// Whether the sign-in is at most this long ago, with the clock leeway; `false` if the token has
-    /// no `auth_time`.
+    /// Whether the sign-in is at most this long ago, with the clock leeway; `false` if the token
+    /// has no `auth_time`.
     #[must_use]
     pub fn is_recent(&self, max_age: Duration) -> bool {
         let (now, leeway) = (self.shared.now(), self.shared.config.identity().clock_leeway());

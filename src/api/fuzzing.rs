@@ -1,5 +1,5 @@
-//! The parsers of an API, for the fuzzer: the `Authorization` header, the body of an MCP message, and
-//! the URL from which the metadata is made.
+//! The parsers of an API, for the fuzzer: the `Authorization` header, the body of an MCP message,
+//! and the URL from which the metadata is made.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Guards of an API: what a caller has to be allowed.
+//! Guards of an API: the conditions on a caller.
 
 use std::{
     fmt,
@@ -21,13 +21,12 @@ use crate::{
     strings::StringList,
 };
 
-/// A guard that lets people through whose token has **all** of these scopes, in any spelling
+/// A guard that admits people whose token has **all** of these scopes, in any spelling
 /// ([`Scope`](crate::api::Scope)).
 ///
-/// Scopes count for people, and app roles for applications by themselves
-/// ([`or_app_roles`](RequireAccess::or_app_roles)), never the other way round. At providers other
-/// than Microsoft's, which have no app roles, the scopes that an application got for itself count
-/// for it.
+/// Scopes count for people, and app roles for applications that call by themselves
+/// ([`or_app_roles`](RequireAccess::or_app_roles)), never the other way round. Providers other than
+/// Microsoft's have no app roles: there the scopes of an application's own token count.
 ///
 /// ```
 /// # #[cfg(feature = "axum")]
@@ -44,22 +43,23 @@ pub fn require_scopes<Kind>(scopes: impl StringList<Kind>) -> RequireAccess {
     require_caller().or_scopes(scopes)
 }
 
-/// A guard that lets applications by themselves through that have **one** of these app roles.
+/// A guard that admits applications that call by themselves and have **one** of these app roles.
 pub fn require_app_roles<Kind>(roles: impl StringList<Kind>) -> RequireAccess {
     require_caller().or_app_roles(roles)
 }
 
-/// A guard that lets every caller with a token through, as far as its conditions hold.
+/// A guard that admits every caller with a valid token that meets its further conditions, such as
+/// [`with_tenants`](RequireAccess::with_tenants).
 pub fn require_caller() -> RequireAccess {
     RequireAccess { terms: Arc::default() }
 }
 
 /// The guard that [`require_scopes`], [`require_app_roles`] and [`require_caller`] make. It is a
-/// layer for routes, routers and services, and [`check`](Self::check) is the same as a function,
-/// for tools that are called by name inside one request.
+/// layer for routes, routers and services; [`check`](Self::check) is the same check as a function,
+/// for operations that are chosen inside one request.
 ///
-/// It needs an [`ApiLayer`](crate::ApiLayer) outside, which answers for it: without a token it is a
-/// 401.
+/// It has to be inside of an [`ApiLayer`](crate::ApiLayer), which verifies the token and writes the
+/// challenges. Without that layer every request is refused with 401.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireAccess {
@@ -68,7 +68,7 @@ pub struct RequireAccess {
 
 #[derive(Clone, Debug, Default)]
 struct AccessTerms {
-    /// Lists of scopes, each of which is enough; the first is what is asked for.
+    /// Lists of scopes, each of which is enough; the first is named in the challenge.
     scopes: Vec<Vec<String>>,
     /// App roles, each of which is enough.
     roles: Option<Vec<String>>,
@@ -80,19 +80,19 @@ struct AccessTerms {
 }
 
 impl RequireAccess {
-    /// Lets people through, too, whose token has all of these scopes: `require_scopes("Notes.Read")
-    /// .or_scopes("Notes.ReadWrite")`. An empty list lets nobody through.
+    /// Also admits people whose token has all of these scopes: `require_scopes("Notes.Read")
+    /// .or_scopes("Notes.ReadWrite")`. An empty list admits no one.
     pub fn or_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.scopes.push(scopes.into_strings()))
     }
 
-    /// Lets applications by themselves through, too, that have one of these app roles. An empty
-    /// list lets none through.
+    /// Also admits applications that call by themselves and have one of these app roles. An empty
+    /// list admits none.
     pub fn or_app_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.roles.get_or_insert_default().extend(roles.into_strings()))
     }
 
-    /// Asks for one of these tenants, by GUID; callers of others get 403.
+    /// Requires one of these tenants, by GUID; callers of other tenants get 403.
     pub fn with_tenants<Kind>(self, tenants: impl StringList<Kind>) -> Self {
         self.with(|terms| {
             terms.tenants =
@@ -100,26 +100,25 @@ impl RequireAccess {
         })
     }
 
-    /// Asks for one of these applications, by client id; calls through others get 403.
+    /// Requires one of these applications, by client id; calls through others get 403.
     pub fn with_applications<Kind>(self, applications: impl StringList<Kind>) -> Self {
         self.with(|terms| terms.applications = Some(applications.into_strings()))
     }
 
-    /// Asks for one of these kinds of callers, such as people without an agent between; others get
-    /// 403.
+    /// Requires one of these kinds of callers, for example people without an agent; others get 403.
     pub fn with_kinds(self, kinds: impl IntoIterator<Item = CallerKind>) -> Self {
         self.with(|terms| terms.kinds = Some(kinds.into_iter().collect()))
     }
 
-    /// Asks for an authentication context. A person whose sign-in did not meet it gets 401 with
-    /// what it takes: claims at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
+    /// Requires an authentication context. A person whose sign-in did not satisfy it gets 401 with
+    /// a challenge for it: `claims` at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
     pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
         self.with(|terms| terms.auth_context = Some(auth_context.into()))
     }
 
-    /// Asks for a person who proved who they are within this time (`auth_time`), give or take the
-    /// clock leeway; otherwise it is 401 with `max_age` (RFC 9470). At Entra ID `auth_time` is an
-    /// optional claim, to be added in the API's registration.
+    /// Requires a person whose sign-in (`auth_time`) is at most this long ago, plus the clock
+    /// leeway; otherwise the response is 401 with `max_age` (RFC 9470). At Entra ID `auth_time` is
+    /// an optional claim, to be added in the API's registration.
     pub fn with_max_age(self, max_age: Duration) -> Self {
         self.with(|terms| terms.max_age = Some(max_age))
     }
@@ -129,15 +128,15 @@ impl RequireAccess {
         self
     }
 
-    /// Whether the caller may pass.
+    /// Checks the caller by the conditions of this guard.
     ///
     /// # Errors
     ///
     /// - `Forbidden`: no other token of this caller would help;
-    /// - `InsufficientScope`, with all scopes that it takes;
-    /// - `StrongerSignInNeeded`, with what the sign-in has to be.
+    /// - `InsufficientScope`, with all scopes that are needed;
+    /// - `StrongerSignInNeeded`, with the required authentication context and maximum age.
     ///
-    /// As the answer of a handler each of them becomes the challenge of the layer.
+    /// Returned from a handler, each of them becomes the challenge of the layer.
     pub fn check(&self, caller: &ApiCaller) -> Result<(), Error> {
         self.terms.check_caller(caller)?;
         self.terms.check_rights(caller)?;
@@ -160,13 +159,13 @@ impl AccessTerms {
         };
         let forbidden = |detail: &'static str| Err(Error::new(ErrorKind::Forbidden, detail));
         if !listed(&self.tenants, caller.tenant_id()) {
-            return forbidden("the caller's tenant is none of those that the guard lets in");
+            return forbidden("the guard does not list the caller's tenant");
         }
         if !listed(&self.applications, caller.application_id()) {
-            return forbidden("the application is none of those that the guard lets in");
+            return forbidden("the guard does not list the application");
         }
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&caller.kind())) {
-            return forbidden("the caller is of a kind that the guard does not let in");
+            return forbidden("the guard does not list the caller's kind");
         }
         Ok(())
     }
@@ -189,7 +188,7 @@ impl AccessTerms {
         let Some(needed) = self.scopes.first().filter(|needed| !needed.is_empty()) else {
             return Err(Error::new(
                 ErrorKind::Forbidden,
-                "only an application by itself with an app role may do this",
+                "only an application that calls by itself and has an app role is admitted",
             ));
         };
         let detail = format!(
@@ -211,13 +210,13 @@ impl AccessTerms {
         if !caller.kind().is_person() {
             return Err(Error::new(
                 ErrorKind::Forbidden,
-                "it needs a person's sign-in, and no person is behind the call",
+                "the guard requires a person's sign-in, and an application calls by itself",
             ));
         }
-        // Both at once: two sign-ins that each bring a part would undo each other.
+        // Both requirements in one error: two sign-ins for one each would undo each other.
         Err(Error::new(
             ErrorKind::StrongerSignInNeeded,
-            "the sign-in behind the token is not as strong or as recent as the guard asks",
+            "the sign-in of the token is not as strong or as recent as the guard requires",
         )
         .with_requirements(self.auth_context.iter().cloned().collect(), self.max_age))
     }

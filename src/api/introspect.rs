@@ -1,10 +1,9 @@
-//! Questions to the provider about opaque tokens.
+//! Introspection of opaque tokens: one request for concurrent callers, and a memory of refusals.
 //!
-//! - Callers with one token at the same time share one question.
-//! - A token that the provider refused is not asked about again for [`REFUSED`]; failures to ask
-//!   are not remembered.
-//! - The number of questions under way is bounded for all tokens together, since anybody can send
-//!   tokens that no provider knows.
+//! - Concurrent callers with the same token share one request to the provider.
+//! - A refusal is remembered for [`REFUSED`]; a failed request is not.
+//! - The number of requests in flight is bounded for all tokens together, because anyone can send
+//!   random tokens.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +27,7 @@ const REFUSED: Duration = Duration::from_secs(10);
 /// The greatest number of remembered refusals; a few hundred bytes each.
 const MOST_REFUSED: usize = 10_000;
 
-/// The questions under way, and the refused tokens.
+/// The requests in flight, and the refused tokens.
 pub(super) struct Introspections {
     under_way: Arc<SingleFlight<Digest, (), Result<Arc<Known>, Error>>>,
     refused: Cache<Digest, (Error, UnixTime)>,
@@ -58,8 +57,9 @@ impl Shared {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
-        // Before the flight: a caller who goes away while waiting leaves nothing behind. The permits
-        // of callers with a verified token are others, so that unknown tokens cannot use them up.
+        // Before the flight, so that a caller who is dropped while waiting leaves no flight behind.
+        // Callers with a verified token have permits of their own, which unknown tokens cannot use
+        // up.
         let permit = self.provider().permit().await?;
         let ask = || {
             let (shared, token) = (Arc::clone(self), Secret::from(token));
@@ -74,7 +74,7 @@ impl Shared {
         token: Secret,
         permit: Permit,
     ) -> Result<Arc<Known>, Error> {
-        // Another question may have been answered while this caller waited for its permit.
+        // Another request may have been answered while this caller waited for its permit.
         if let Some(known) = self.memory()?.find(&digest, self.now()) {
             return Ok(known);
         }
@@ -103,7 +103,7 @@ impl Shared {
     }
 }
 
-/// Whether the provider has answered, and its answer says that the token is not for this API.
+/// Whether the error is the provider's verdict on the token, and not a failed request.
 fn is_about_the_token(kind: ErrorKind) -> bool {
     use ErrorKind as Kind;
     matches!(kind, Kind::TokenInactive | Kind::TokenAudience | Kind::TokenExpired | Kind::TokenKind)

@@ -17,11 +17,11 @@ use crate::{
 
 /// Requires an access token of every request to a Tower service (axum, tonic, hyper).
 ///
-/// A request with a valid token reaches the inner service with an
-/// [`ApiCaller`](crate::ApiCaller) in its extensions; a request to a public path reaches it without.
-/// Every other request gets a challenge of RFC 6750, in gRPC with the status of that protocol. The
-/// error type of the inner service does not change. Guards such as
-/// [`require_scopes`](crate::require_scopes) check what a caller may do.
+/// A request with a valid token reaches the inner service with an [`ApiCaller`](crate::ApiCaller)
+/// in its extensions; a request to a public path reaches it without. Every other request gets a
+/// challenge of RFC 6750, in gRPC with the status of that protocol. The error type of the inner
+/// service does not change. Guards such as [`require_scopes`](crate::require_scopes) check what a
+/// caller may do.
 ///
 /// - Put one layer around the finished application; its clones share all state.
 /// - With a [resource](crate::ApiConfig::with_resource) the layer serves

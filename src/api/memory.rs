@@ -1,8 +1,8 @@
 //! The cache of verified access tokens.
 //!
-//! The key of an entry is a keyed hash of the whole token. The hash key is random and belongs to one
-//! layer in one process, so an entry holds for that layer's audiences and issuer only, and tokens that
-//! collide cannot be constructed without it. The tokens themselves are not kept.
+//! The key of an entry is a keyed hash of the whole token. The hash key is random and belongs to
+//! one layer in one process, so an entry holds for that layer's audiences and issuer only, and
+//! tokens that collide cannot be constructed without it. The tokens themselves are not kept.
 
 use std::{
     fmt,

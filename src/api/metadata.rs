@@ -1,5 +1,4 @@
-//! What clients are told about an API (RFC 9728): from the configuration alone, never from a
-//! request.
+//! The metadata of an API (RFC 9728), made from the configuration and never from a request.
 
 use bytes::Bytes;
 use http::{
@@ -19,8 +18,7 @@ use crate::{
 /// The documents of one API, made once.
 #[derive(Debug)]
 pub(super) struct Documents {
-    /// Path and document; the one of the API itself, and one at the root for clients that look
-    /// there.
+    /// Paths and documents: that of the API, and one at the root for clients that look there only.
     documents: Vec<(String, Bytes)>,
 }
 
@@ -29,7 +27,7 @@ impl Documents {
         let Some(resource) = config.resource() else { return Self { documents: Vec::new() } };
         let mut documents = vec![(resource.metadata_path.clone(), document(config, &resource.url))];
         if resource.metadata_path != WELL_KNOWN {
-            // Section 3.3: the `resource` of a document is the address that it was found by.
+            // Section 3.3: `resource` has to be the URL from which the path was derived.
             documents.push((WELL_KNOWN.to_owned(), document(config, &resource.origin)));
         }
         Self { documents }
@@ -40,7 +38,8 @@ impl Documents {
         if !path.starts_with("/.well-known/") {
             return None;
         }
-        // RFC 9728 section 3.1 drops the slash after a host only; clients drop every last one, too.
+        // RFC 9728 section 3.1 removes the slash after a host only, but clients remove any final
+        // one.
         let path = path.strip_suffix('/').unwrap_or(path);
         self.documents.iter().find(|(own, _)| own == path).map(|(_, document)| document)
     }

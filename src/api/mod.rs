@@ -13,8 +13,8 @@
 //!
 //! - A token is read from one `Authorization` header and nowhere else.
 //! - The audience is checked first, and always.
-//! - Keys in the header of a token (`jwk`, `jku`, `x5c`) are ignored; the issuer of a key is checked
-//!   by the same code as for ID tokens.
+//! - Keys in the header of a token (`jwk`, `jku`, `x5c`) are ignored; the issuer of a key is
+//!   checked by the same code as for ID tokens.
 //! - ID tokens, logout tokens, DPoP proofs and tokens that are bound to a key are refused.
 //! - Metadata and challenges are made from the configuration, never from the `Host` header.
 

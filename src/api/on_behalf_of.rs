@@ -13,8 +13,8 @@ impl ApiCaller {
     /// A token for another API with these scopes, on behalf of the person behind the call. It is
     /// kept for this caller's token alone; callers that come at the same time share one request.
     ///
-    /// As the answer of a handler an error becomes the challenge of the layer: what the provider
-    /// wants of the person (claims, consent) goes on to the client.
+    /// Returned from a handler, an error becomes the challenge of the layer: the client gets the
+    /// claims or the consent that the provider requires of the person.
     ///
     /// ```
     /// use tower_identity::{ApiCaller, Error};
@@ -50,18 +50,22 @@ impl ApiCaller {
         client.on_behalf_of(&assertion, &request).await
     }
 
-    /// Begins work for the person behind the call, which goes on when the caller's token has ended.
-    /// The client keeps what the work needs under `key`; it is that of
-    /// [`ApiLayer::client`](crate::ApiLayer::client), or one of its
+    /// Starts work on behalf of the person behind the call that continues after the caller's token
+    /// has expired. `client` caches its tokens under `key`: it is
+    /// [`ApiLayer::client`](crate::ApiLayer::client), or a client of
     /// [`StoredCaches`](crate::StoredCaches), which outlive this process.
     ///
-    /// The work gets its tokens by
+    /// The work acquires its tokens with
     /// [`Client::long_running_token`](crate::client::Client::long_running_token).
     ///
     /// ```
     /// use tower_identity::{ApiCaller, Error, StoredCaches};
     ///
-    /// async fn export(caller: ApiCaller, caches: &StoredCaches, job: &str) -> Result<String, Error> {
+    /// async fn export(
+    ///     caller: ApiCaller,
+    ///     caches: &StoredCaches,
+    ///     job: &str,
+    /// ) -> Result<String, Error> {
     ///     let scopes = ["https://graph.microsoft.com/Mail.Read"];
     ///     let begin = async |client| caller.begin_long_running(&client, job, scopes).await;
     ///     caches.with(job, begin).await?;
@@ -88,8 +92,8 @@ impl ApiCaller {
         if !self.kind().is_person() {
             return Err(Error::new(
                 ErrorKind::Forbidden,
-                "an application called by itself, so that there is no person on whose behalf a \
-                 token could be had",
+                "an application called by itself: there is no person for whom a token could be \
+                 acquired",
             )
             .for_token(TokenOwner::Caller, request.scopes()));
         }

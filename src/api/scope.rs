@@ -1,15 +1,15 @@
-//! [`Scope`]: one right of an API, in each of its spellings.
+//! [`Scope`]: a scope of an API, independent of its spelling.
 
 use std::fmt;
 
 use crate::config::ValidApiConfig;
 
-/// A scope of an API, however it was spelled.
+/// A scope of an API, independent of its spelling.
 ///
-/// At Entra ID a client asks for `api://notes/Notes.Read` or
-/// `https://api.example.com/Notes.Read`, and the token has `Notes.Read` for either. Made by
-/// [`ValidApiConfig::scope`], the three are equal; a scope of another API is not equal to any of
-/// them. Elsewhere a scope has one spelling.
+/// At Entra ID a client requests `api://notes/Notes.Read` or `https://api.example.com/Notes.Read`,
+/// and the token has `Notes.Read` for either. [`ValidApiConfig::scope`] makes equal values of the
+/// three; a scope of another API is not equal to any of them. At other providers a scope has one
+/// spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope {
     name: Box<str>,
@@ -17,13 +17,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// As it is in a token: `Notes.Read`.
+    /// The name in a token: `Notes.Read`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// As a client asks for it: `api://notes/Notes.Read`.
+    /// The name in the request of a client: `api://notes/Notes.Read`.
     #[must_use]
     pub fn asked_for(&self) -> String {
         format!("{}{}", self.prefix, self.name)
@@ -51,7 +51,7 @@ impl ValidApiConfig {
         Scope { name: name.into(), prefix: prefix.into() }
     }
 
-    /// The name in a token of this API; the spelling itself, if it is no scope of this API.
+    /// The name in a token of this API; the spelling itself, if the scope is not one of this API.
     pub(super) fn scope_name<'s>(&self, spelling: &'s str) -> &'s str {
         if !spelling.contains("://") {
             return spelling;

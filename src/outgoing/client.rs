@@ -25,12 +25,11 @@ use crate::{
 ///
 /// # Retries
 ///
-/// A response 429 or 503 with `Retry-After` is no failure of the request, but a request to wait
-/// (RFC 9110 section 10.2.3, RFC 6585 section 4). A request with an idempotent method (RFC 9110
-/// section 9.2.2: not POST or PATCH) is sent again after that time, twice at most, if all waits
-/// together are no longer than 5 seconds; [`with_retries`](Self::with_retries) sets both. Otherwise
-/// the response is returned. The waits are timers of Tokio, which tests can pause
-/// (`tokio::time::pause`).
+/// A response 429 or 503 with `Retry-After` asks the client to wait (RFC 9110 section 10.2.3, RFC
+/// 6585 section 4). A request with an idempotent method (RFC 9110 section 9.2.2: not POST or PATCH)
+/// is sent again after that time, at most twice, if all waits together are no longer than 5
+/// seconds; [`with_retries`](Self::with_retries) sets both. Otherwise the response is returned. The
+/// waits are timers of Tokio, which tests can pause (`tokio::time::pause`).
 #[derive(Clone, Debug)]
 pub struct ApiClient {
     pub(super) api: Api,
@@ -63,14 +62,14 @@ impl ApiClient {
     /// Sets how often a request is sent again after 429 or 503 with `Retry-After`, and how long it
     /// waits for that altogether. The default is twice within 5 seconds; 0 times is never.
     ///
-    /// A page waits that long, too: let a background job have more.
+    /// A page that makes the call waits that long, too. A background job can set a longer time.
     ///
     /// ```
     /// use std::time::Duration;
     /// use tower_identity::outgoing::{Api, ApiClient};
     ///
     /// # fn main() -> Result<(), tower_identity::ConfigError> {
-    /// let api = Api::at("https://graph.microsoft.com/v1.0", ["https://graph.microsoft.com/.default"])?;
+    /// let api = Api::at("https://api.example.com/v1", ["notes.read"])?;
     /// let for_jobs = ApiClient::new(api).with_retries(5, Duration::from_secs(300));
     /// # let _ = for_jobs;
     /// # Ok(())
@@ -82,8 +81,8 @@ impl ApiClient {
         self
     }
 
-    /// Sends a GET request for a path of the API, such as `/me?$select=id`, or
-    /// for an absolute URL of it, such as the link to the next page.
+    /// Sends a GET request for a path of the API, such as `/me?$select=id`, or for an absolute URL
+    /// of it, such as the link to the next page.
     ///
     /// # Errors
     ///

@@ -23,7 +23,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 ///
 /// - `ApiRefused`: the status is not a success (200 to 299). [`Error::api_refusal`] has it.
 /// - `ApiAnswerInvalid`: the body is not the JSON that was expected.
-/// - `RequestInvalid`: the path is none, or the value cannot be written as JSON.
+/// - `RequestInvalid`: the path is not valid, or the value cannot be written as JSON.
 impl ApiClient {
     /// Reads a value.
     ///
@@ -107,7 +107,8 @@ impl ApiClient {
             Error::new(
                 ErrorKind::ApiAnswerInvalid,
                 format!(
-                    "the response of an API ({}, {} bytes) is not the expected JSON ({:?}, {place})",
+                    "the response of an API ({}, {} bytes) is not the expected JSON ({:?}, \
+                     {place})",
                     answer.status().as_u16(),
                     answer.body().len(),
                     error.classify()

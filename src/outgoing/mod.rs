@@ -42,7 +42,9 @@
 //! async fn add(notes: &ApiClient, tokens: &Tokens, note: &Note) -> Result<Option<Note>, Error> {
 //!     match notes.post_json(tokens, "/notes", note).await {
 //!         // A status of the API that the application expects.
-//!         Err(error) if error.api_refusal().is_some_and(|refusal| refusal.status() == 409) => Ok(None),
+//!         Err(error) if error.api_refusal().is_some_and(|refused| refused.status() == 409) => {
+//!             Ok(None)
+//!         }
 //!         other => other.map(Some),
 //!     }
 //! }

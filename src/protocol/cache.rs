@@ -1,5 +1,5 @@
-//! A cached document of the provider: fetched when it is first needed, by one request at a time, and
-//! served while it is renewed.
+//! A cached document of the provider: fetched when it is first needed, by one request at a time,
+//! and served while it is renewed.
 //!
 //! - Concurrent callers share one request, which continues when they are dropped.
 //! - A stale document is served and renewed in the background. One that has been stale for a day is

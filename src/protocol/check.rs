@@ -68,8 +68,8 @@ impl CheckReport {
         }
     }
 
-    /// Whether no problem was found, so that sign-in, or the API, works as far as that can be tested
-    /// without a user.
+    /// Whether no problem was found, so that sign-in, or the API, works as far as that can be
+    /// tested without a user.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.problems().next().is_none()

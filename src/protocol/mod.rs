@@ -1,7 +1,8 @@
 //! OpenID Connect and OAuth 2.0 on the side of the relying party.
 //!
 //! Functions build requests and parse responses without any I/O. [`provider`] and its siblings send
-//! them through [`channel`] and the [`HttpClient`] of [`http`]. The files in the order of a sign-in:
+//! them through [`channel`] and the [`HttpClient`] of [`http`]. The files in the order of a
+//! sign-in:
 //!
 //! | step | files |
 //! |---|---|

@@ -60,8 +60,8 @@ const PUBLIC_PARAMETERS: &[&str] = &[
     "token_type_hint",
 ];
 
-/// A form-encoded request to an endpoint at which clients authenticate as at the token endpoint. Its
-/// extensions have the secrets that it sends ([`SentSecrets`]).
+/// A form-encoded request to an endpoint at which clients authenticate as at the token endpoint.
+/// Its extensions have the secrets that it sends ([`SentSecrets`]).
 pub(super) fn form_request(
     endpoint: &Url,
     metadata: &Metadata,

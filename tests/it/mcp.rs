@@ -1,5 +1,5 @@
-//! The example of an MCP server, with clients that others wrote: from the first refusal to the
-//! tool, and from there to a tool of more scopes.
+//! The example of an MCP server, with the clients of two SDKs: from the first 401 to a tool, and from
+//! there to a tool that needs more scopes.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -118,7 +118,7 @@ async fn the_mcp_server_leads_the_client_of_rmcp_from_a_401_to_its_tools() {
     assert_eq!(call(&running, "add_note").await.unwrap(), "added");
     assert!(call(&running, "list_notes").await.unwrap().starts_with("Water the plants (by "));
 
-    // A tool that nobody has guarded.
+    // A tool without a guard.
     let refused = call(&running, "drop_notes").await.unwrap_err().to_string();
     assert!(refused.contains("403"), "{refused}");
 }
