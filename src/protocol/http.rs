@@ -6,15 +6,15 @@
 //!
 //! - Redirects are not followed: a request may carry credentials, a code or a token (RFC 9700
 //!   section 4.12 describes the leak).
-//! - A request is sent once. A retried code or refresh token may be taken for a replay, and the
-//!   provider then revokes its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+//! - A POST request is sent once. A retried code or refresh token may be taken for a replay, and
+//!   the provider then revokes its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
 //! - The response is bounded in size and time.
 //! - Certificates are verified.
 
 use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::error::ConfigError;
 
@@ -31,7 +31,7 @@ pub type HttpFuture<'a> =
 /// # Security
 ///
 /// An implementation must verify certificates. It must not follow redirects and must not send a
-/// request twice: requests carry codes, tokens and credentials. It should limit the time of a
+/// POST request twice: requests carry codes, tokens and credentials. It should limit the time of a
 /// request and the size of a response.
 ///
 /// # Example
@@ -123,8 +123,9 @@ const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 /// - Timeouts: 5 s to connect, 10 s for the whole exchange.
 /// - Size: responses of up to 1 MiB. Compression is not requested, so that a small response cannot
 ///   expand to a large one.
-/// - Redirects are not followed, and requests are not retried.
-/// - Up to 16 idle connections to a host stay open for one minute.
+/// - Redirects are not followed.
+/// - Up to 16 idle connections to a host stay open for one minute. A GET request that meets one
+///   which the provider has just closed is sent once more. Other requests are never retried.
 /// - The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used, except for loopback and
 ///   link-local hosts such as Azure's metadata service.
 #[derive(Clone, Debug)]
@@ -213,7 +214,13 @@ async fn exchange(
 ) -> Result<Response<Bytes>, HttpError> {
     let failed = |error: reqwest::Error| HttpError::new(cause(&error));
     let request = reqwest::Request::try_from(request).map_err(failed)?;
-    let mut answer = client.execute(request).await.map_err(failed)?;
+    // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself, others may not.
+    let again = (request.method() == Method::GET).then(|| request.try_clone()).flatten();
+    let mut answer = match (client.execute(request).await, again) {
+        (Err(error), Some(again)) if was_closed(&error) => client.execute(again).await,
+        (sent, _) => sent,
+    }
+    .map_err(failed)?;
     let mut body = Vec::new();
     // `Content-Length` is not relied on: it may be absent or wrong.
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
@@ -226,6 +233,12 @@ async fn exchange(
     *response.status_mut() = answer.status();
     std::mem::swap(response.headers_mut(), answer.headers_mut());
     Ok(response)
+}
+
+/// Whether the connection ended before the response began, as an idle one does that the provider
+/// closes while the request is on its way.
+fn was_closed(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
 }
 
 /// Whether the host is loopback or link-local. A proxy would resolve it to itself.
@@ -328,6 +341,42 @@ mod tests {
         let (uri, mut requests) = server(Vec::new()).await;
         assert!(post(uri).await.is_err());
         assert!(requests.recv().await.is_some());
+        assert!(requests.try_recv().is_err());
+    }
+
+    /// The provider closes an idle connection while a request is on its way on it.
+    #[tokio::test]
+    async fn a_get_request_on_a_connection_that_was_just_closed_is_sent_once_more() {
+        const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/keys", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let mut request = vec![0; 4096];
+            let (mut first, _) = listener.accept().await.unwrap();
+            first.read(&mut request).await.unwrap();
+            first.write_all(ANSWER).await.unwrap();
+            // The second request on this connection is read, and not answered.
+            first.read(&mut request).await.unwrap();
+            drop(first);
+            let (mut second, _) = listener.accept().await.unwrap();
+            second.read(&mut request).await.unwrap();
+            second.write_all(ANSWER).await.unwrap();
+        });
+        let client = ReqwestClient::new();
+        for _ in 0..2 {
+            let request = Request::get(&uri).body(Bytes::new()).unwrap();
+            assert_eq!(client.send(request).await.unwrap().status(), 200);
+        }
+        server.await.unwrap();
+    }
+
+    /// One more, and not without end.
+    #[tokio::test]
+    async fn a_get_request_is_sent_twice_at_most() {
+        let (uri, mut requests) = server(Vec::new()).await;
+        let request = Request::get(uri).body(Bytes::new()).unwrap();
+        assert!(ReqwestClient::new().send(request).await.is_err());
+        assert!(requests.recv().await.is_some() && requests.recv().await.is_some());
         assert!(requests.try_recv().is_err());
     }
 
