@@ -12,8 +12,9 @@ use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::{
-    error_answer::{self, Endpoint, SentSecrets},
+    error_answer::{self, Endpoint},
     http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
+    sent_secrets::SentSecrets,
 };
 use crate::{
     authority::{Authority, at_origin_of},
@@ -129,7 +130,7 @@ impl Channel {
         what: &'static str,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        let secrets = request.extensions().get::<SentSecrets>().cloned();
+        let secrets = SentSecrets::sent_with(&request);
         let stopwatch = Stopwatch::start();
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {

@@ -8,7 +8,7 @@
 //! Texts of the provider are untrusted: they are shortened and stripped of control characters
 //! before they are kept.
 
-use std::{cmp::Reverse, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
@@ -16,14 +16,15 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
-use url::form_urlencoded;
 
-use super::json::{self, Object};
+use super::{
+    json::{self, Object},
+    sent_secrets::SentSecrets,
+};
 use crate::{
     authority::codes::{self, Effect, ErrorCode},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError, shown},
-    secret::Secret,
 };
 
 const MAX_CODE_CHARS: usize = 100;
@@ -153,40 +154,6 @@ fn is_declined(error: &str) -> bool {
 /// [`Channel::send`]: super::channel::Channel::send
 #[derive(Clone, Copy)]
 pub(super) struct Endpoint(pub(super) &'static str);
-
-/// The secrets of a request. Some providers repeat a parameter in the error that refuses it, so
-/// [`Channel::send`] adds them to the extensions of the response, and they are taken out of its
-/// texts: no code and no token reaches an error or a log (security rule 19).
-///
-/// [`Channel::send`]: super::channel::Channel::send
-#[derive(Clone, Default)]
-pub(super) struct SentSecrets(Arc<[Secret]>);
-
-impl SentSecrets {
-    /// A shorter value than this occurs in texts by chance, and is no code or token.
-    const SHORTEST: usize = 8;
-
-    /// The secrets of the request that this response answers.
-    fn of(answer: &Response<Bytes>) -> Self {
-        answer.extensions().get::<Self>().cloned().unwrap_or_default()
-    }
-
-    pub(super) fn new(mut secrets: Vec<Secret>) -> Self {
-        secrets.retain(|secret| secret.expose().len() >= Self::SHORTEST);
-        // The longest first: a secret that another one contains would leave the rest of that one.
-        secrets.sort_by_key(|secret| Reverse(secret.expose().len()));
-        Self(secrets.into())
-    }
-
-    /// The text without the secrets, as they are and form-encoded.
-    fn taken_out_of(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| {
-            let encoded: String =
-                form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
-            text.replace(secret.expose(), "[redacted]").replace(&encoded, "[redacted]")
-        })
-    }
-}
 
 /// The format that a response declares for its body, for the error of one that cannot be parsed: it
 /// tells an HTML page, or an encoding that was not requested.

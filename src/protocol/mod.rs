@@ -11,7 +11,7 @@
 //! | authorization response | [`callback`] |
 //! | token request | [`grant`], [`token`] |
 //! | client authentication | [`client_auth`], [`credential`], [`assertion`] |
-//! | token response, errors | [`token`], [`error_answer`], [`client_info`] |
+//! | token response, errors | [`token`], [`error_answer`], [`sent_secrets`], [`client_info`] |
 //! | verification of the ID token | [`id_token`], on top of [`jwt`] and [`json`] |
 //! | UserInfo, groups | [`user_info`], [`graph`] |
 //! | device code | [`device`], [`pace`] |
@@ -61,6 +61,7 @@ mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;
 mod provider_verify;
+mod sent_secrets;
 mod session_rules;
 #[cfg(test)]
 pub(crate) mod test_support;

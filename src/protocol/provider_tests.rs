@@ -140,6 +140,7 @@ async fn an_error_that_repeats_code_token_or_secret_shows_none_of_them() {
         |sent: &str| json!({"error": "invalid_grant", "error_description": sent}),
         |sent: &str| json!({"error": sent}),
         |sent: &str| json!({"error": "invalid_grant", "suberror": sent, "trace_id": sent}),
+        |sent: &str| json!({"error": "invalid_grant", "error_description": &sent[..sent.len() - 6]}),
     ] {
         let http = FakeHttp::new(move |request| {
             let sent = String::from_utf8(request.body().to_vec()).unwrap();

@@ -21,9 +21,10 @@ use url::{Url, form_urlencoded};
 use super::{
     channel::empty_request,
     client_auth::Client,
-    error_answer::{self, SentSecrets},
+    error_answer,
     json::{self, OptionalMembers},
     metadata::Metadata,
+    sent_secrets::SentSecrets,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -72,6 +73,9 @@ pub(super) fn form_request(
     let secret = |(name, _): &&(&str, Secret)| !PUBLIC_PARAMETERS.contains(name);
     let mut sent: Vec<_> = form.iter().filter(secret).map(|(_, value)| value.clone()).collect();
     sent.extend(client.secret().cloned());
+    // What `Basic` sends is the secret in another form.
+    let basic = authorization.as_ref().and_then(|header| header.to_str().ok()?.split_once(' '));
+    sent.extend(basic.map(|(_, credentials)| Secret::from(credentials)));
     let mut body = form_urlencoded::Serializer::new(String::new());
     for (name, value) in &form {
         body.append_pair(name, value.expose());
