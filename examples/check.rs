@@ -1,5 +1,5 @@
-//! Checks a configuration before any user signs in: prints the settings from the environment, and
-//! the findings of a check against the provider.
+//! Checks a configuration before any user signs in: prints the settings with the variable that each
+//! was read from, and the findings of a check against the provider.
 //!
 //! ```console
 //! $ IDENTITY_AUTHORITY=https://login.microsoftonline.com/contoso.com \
@@ -39,11 +39,12 @@ async fn main() -> ExitCode {
 
 async fn check_sign_in() -> Result<CheckReport, ConfigError> {
     let config = IdentityConfig::from_env()?.build()?;
-    println!("{config}\n");
+    println!("{config}\n\n{}", config.describe());
     Ok(config.check().await)
 }
 
 async fn check_api() -> Result<CheckReport, ConfigError> {
     let config = ApiConfig::from_env()?.build()?;
+    println!("{}", config.describe());
     Ok(config.check().await)
 }

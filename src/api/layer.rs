@@ -115,6 +115,7 @@ impl ApiLayer {
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(self.0.shared.get_or_init(|| {
             let ApiSetup { config, http, clock, remembered_bytes } = self.0.setup.clone();
+            config.log();
             Arc::new(Shared::new(config, http, clock, remembered_bytes))
         }))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, ClientCredential, IdentityConfig};
+use super::{Algorithm, ClientCredential, IdentityConfig, description::Origin};
 use crate::{authority::Authority, error::ConfigError, strings::StringList};
 
 /// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
@@ -50,6 +50,7 @@ pub struct ApiConfig {
     pub(super) scopes: Vec<String>,
     pub(super) token_type: AccessTokenType,
     pub(super) introspection: Introspection,
+    pub(super) origin: Origin<Self>,
 }
 
 /// The required `typ` header of access tokens.
@@ -91,6 +92,7 @@ impl ApiConfig {
             scopes: Vec::new(),
             token_type: AccessTokenType::default(),
             introspection: Introspection::default(),
+            origin: Origin::default(),
         }
     }
 

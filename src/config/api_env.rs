@@ -1,6 +1,13 @@
 //! The configuration of an API from environment variables.
 
-use super::{AccessTokenType, ApiConfig, AzureAdSection, Introspection, env, variables::Variables};
+use super::{
+    ApiConfig, AzureAdSection,
+    description::Origin,
+    env,
+    env_settings::{ACCESS_TOKEN_TYPES, INTROSPECTIONS, choice},
+    setting_table::API_TABLE,
+    variables::Variables,
+};
 use crate::error::ConfigError;
 
 impl ApiConfig {
@@ -50,23 +57,12 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     if let Some(scopes) = all.text("IDENTITY_API_SCOPES")? {
         config = config.with_scopes(scopes.value.split_ascii_whitespace());
     }
-    if let Some(kind) = all.text("IDENTITY_ACCESS_TOKEN_TYPE")? {
-        config = config.with_token_type(match kind.value.as_str() {
-            "any" => AccessTokenType::Any,
-            "at+jwt" => AccessTokenType::AtJwt,
-            other => return Err(odd(kind.name, other, "`any` nor `at+jwt`")),
-        });
+    if let Some(token_type) = choice(all, "IDENTITY_ACCESS_TOKEN_TYPE", ACCESS_TOKEN_TYPES)? {
+        config = config.with_token_type(token_type);
     }
-    if let Some(choice) = all.text("IDENTITY_INTROSPECTION")? {
-        config = config.with_introspection(match choice.value.as_str() {
-            "never" => Introspection::Never,
-            "opaque" => Introspection::Opaque,
-            other => return Err(odd(choice.name, other, "`never` nor `opaque`")),
-        });
+    if let Some(introspection) = choice(all, "IDENTITY_INTROSPECTION", INTROSPECTIONS)? {
+        config = config.with_introspection(introspection);
     }
+    config.origin = Origin::variables(config.clone(), all, API_TABLE);
     Ok(config)
-}
-
-fn odd(name: String, value: &str, choices: &str) -> ConfigError {
-    ConfigError::new(name, format!("{value:?} is neither {choices}"))
 }

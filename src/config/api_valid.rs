@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::{
-    Access, AccessTokenType, ApiConfig, ClientCredential, Introspection, PublicPaths, ValidConfig,
-    access::PathRules, sign_in::check_scope,
+    Access, AccessTokenType, ApiConfig, ClientCredential, Description, Introspection, PublicPaths,
+    ValidConfig, access::PathRules, sign_in::check_scope,
 };
 use crate::error::ConfigError;
 
@@ -24,6 +24,7 @@ struct Valid {
     scope_prefixes: Vec<String>,
     public_paths: PublicPaths,
     introspection: Introspection,
+    description: Description,
 }
 
 /// The rules for the access tokens of an API, in addition to those for every token.
@@ -81,6 +82,7 @@ impl ApiConfig {
     /// A setting is missing, contradicts another, has no effect or would be unsafe. The error names
     /// the setting and how to correct it.
     pub fn build(mut self) -> Result<ValidApiConfig, ConfigError> {
+        let description = self.describe();
         let named = self.audiences()?;
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
         // RFC 7662 section 2.1: the introspection endpoint must require authorization.
@@ -126,6 +128,7 @@ impl ApiConfig {
             scope_prefixes,
             public_paths,
             introspection: self.introspection,
+            description,
         })))
     }
 
@@ -223,6 +226,10 @@ impl ValidApiConfig {
 
     pub(crate) fn public_paths(&self) -> &PublicPaths {
         &self.0.public_paths
+    }
+
+    pub(super) fn description(&self) -> &Description {
+        &self.0.description
     }
 
     pub(crate) fn introspection(&self) -> Introspection {

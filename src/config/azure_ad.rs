@@ -5,7 +5,7 @@ use serde::{
     de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{ApiConfig, ClientCredential, IdentityConfig};
+use super::{ApiConfig, ClientCredential, IdentityConfig, description::Origin};
 use crate::{
     authority::{Authority, B2cPolicies},
     error::ConfigError,
@@ -333,6 +333,9 @@ impl AzureAdSection {
     }
 }
 
+/// The source of settings in `describe`.
+const SECTION: &str = "the AzureAd section";
+
 impl TryFrom<AzureAdSection> for ApiConfig {
     type Error = ConfigError;
 
@@ -341,7 +344,9 @@ impl TryFrom<AzureAdSection> for ApiConfig {
         let audiences: Vec<String> =
             section.audience.iter().chain(&section.audiences).cloned().collect();
         let config = Self::of(IdentityConfig::try_from(section)?);
-        Ok(audiences.into_iter().fold(config, Self::add_audience))
+        let mut config = audiences.into_iter().fold(config, Self::add_audience);
+        config.origin = Origin::elsewhere(config.clone(), SECTION);
+        Ok(config)
     }
 }
 
@@ -372,10 +377,11 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
                 method.parse().map_err(|error: ConfigError| error.named("AzureAd:SignInMethod"))?,
             );
         }
-        Ok(match section.credential()? {
-            Some(credential) => config.with_credential(credential),
-            None => config,
-        })
+        if let Some(credential) = section.credential()? {
+            config = config.with_credential(credential);
+        }
+        config.origin = Origin::elsewhere(config.clone(), SECTION);
+        Ok(config)
     }
 }
 

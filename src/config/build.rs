@@ -33,6 +33,7 @@ impl IdentityConfig {
         mut self,
         environment: Environment<'_>,
     ) -> Result<ValidConfig, ConfigError> {
+        let description = self.describe();
         self.set_connection()?;
         self.check_client()?;
         self.check_tokens()?;
@@ -82,6 +83,7 @@ impl IdentityConfig {
         }
         Ok(ValidConfig::new(Valid {
             notices,
+            description,
             redirect_uri: site.url(&site.callback_path),
             signed_out_url: site.url(&self.signed_out_path),
             home: ReturnPath::parse(&format!("{}/", site.prefix)).unwrap_or_else(ReturnPath::home),

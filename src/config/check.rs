@@ -105,6 +105,7 @@ impl ValidConfig {
                         (IDENTITY_COOKIE_SECRET) to keep them.";
             add(Severity::Note, "cookie_secret_random", text.into());
         }
+        found.extend(self.description().api_variables());
         found
     }
 

@@ -4,8 +4,10 @@ use std::{env, fs, net::SocketAddr, time::Duration};
 
 use super::{
     Algorithm, AzureAdSection, Finding, IdentityConfig, Severity,
+    description::Origin,
     env_authority::authority,
     env_names, env_settings,
+    setting_table::TABLE,
     variables::{Named, Source, Variables},
 };
 use crate::error::ConfigError;
@@ -75,7 +77,7 @@ impl IdentityConfig {
     ///
     /// [`build`](Self::build) logs a warning about any other variable that begins with `IDENTITY_`,
     /// with the name that was probably intended. Variables that Azure sets for managed identities
-    /// are excepted.
+    /// are excepted. [`describe`](Self::describe) says which variable each value was read from.
     ///
     /// Each secret can also be in a file: add `_FILE` to the name of the variable, and set it to
     /// the path. An empty variable counts as missing.
@@ -125,6 +127,9 @@ impl IdentityConfig {
             let mut config = settings(all, self)?;
             config.base_url = base_url;
             config.notices.retain(|notice| notice.code() != "base_url_not_set");
+            // It is the address that the provider redirects to, whatever `LISTEN` is.
+            all.ignore("LISTEN");
+            config.origin = Origin::read(config.clone(), all, TABLE, "the development provider");
             Ok(config)
         })
     }
@@ -172,6 +177,9 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
         (Some(named), Some(azure)) => named.value == azure.value,
         _ => true,
     };
+    if !azure_applies {
+        all.ignore("AZURE_CLIENT_ID");
+    }
     // An explicit client id has precedence over the one that the platform sets.
     let client_id = named.or(azure).ok_or_else(|| {
         ConfigError::new(
@@ -187,7 +195,9 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
         config = section.apply(config);
     }
     config.credential = super::env_credential::credential(all, &section, azure_applies)?;
-    settings(all, config)
+    config = settings(all, config)?;
+    config.origin = Origin::variables(config.clone(), all, TABLE);
+    Ok(config)
 }
 
 /// Applies everything beyond provider, client id and credential.
@@ -450,83 +460,6 @@ mod tests {
         );
     }
 
-    /// Every method of the configuration that sets something, with the variables that do the same.
-    const SETTERS: &[(&str, &[&str])] = &[
-        (
-            "with_credential",
-            &[
-                "IDENTITY_CLIENT_SECRET",
-                "IDENTITY_CLIENT_AUTH_METHOD",
-                "IDENTITY_CLIENT_CERTIFICATE_FILE",
-            ],
-        ),
-        ("with_tenants", &["IDENTITY_TENANTS"]),
-        ("with_any_tenant", &["IDENTITY_TENANTS"]),
-        ("with_base_url", &["IDENTITY_BASE_URL"]),
-        ("with_redirect_uri", &["IDENTITY_REDIRECT_URI"]),
-        ("with_path_prefix", &["IDENTITY_PATH_PREFIX"]),
-        ("with_sign_in_path", &["IDENTITY_SIGN_IN_PATH"]),
-        ("with_callback_path", &["IDENTITY_CALLBACK_PATH"]),
-        ("with_sign_out_path", &["IDENTITY_SIGN_OUT_PATH"]),
-        ("with_signed_out_path", &["IDENTITY_SIGNED_OUT_PATH"]),
-        ("with_edit_profile_path", &["IDENTITY_EDIT_PROFILE_PATH"]),
-        ("with_reset_password_path", &["IDENTITY_RESET_PASSWORD_PATH"]),
-        ("with_default_access", &["IDENTITY_DEFAULT_ACCESS"]),
-        ("add_protected_path", &["IDENTITY_PROTECTED_PATHS"]),
-        ("add_protected_prefix", &["IDENTITY_PROTECTED_PREFIXES"]),
-        ("add_public_path", &["IDENTITY_PUBLIC_PATHS"]),
-        ("add_public_prefix", &["IDENTITY_PUBLIC_PREFIXES"]),
-        ("with_user_path", &["IDENTITY_USER_PATH"]),
-        ("with_user_claims", &["IDENTITY_USER_CLAIMS"]),
-        ("with_signed_out_user", &["IDENTITY_SIGNED_OUT_USER"]),
-        ("with_cross_site_requests", &["IDENTITY_CROSS_SITE_REQUESTS"]),
-        ("add_trusted_origin", &["IDENTITY_TRUSTED_ORIGINS"]),
-        ("add_cross_site_path", &["IDENTITY_CROSS_SITE_PATHS"]),
-        ("add_cross_site_prefix", &["IDENTITY_CROSS_SITE_PREFIXES"]),
-        ("with_preflight", &["IDENTITY_PREFLIGHT"]),
-        ("with_sign_in_method", &["IDENTITY_SIGN_IN_METHOD"]),
-        ("with_response_mode", &["IDENTITY_RESPONSE_MODE"]),
-        ("with_openid_scopes", &["IDENTITY_OPENID_SCOPES"]),
-        (
-            "with_sign_in",
-            &[
-                "IDENTITY_PROMPT",
-                "IDENTITY_LOGIN_HINT",
-                "IDENTITY_DOMAIN_HINT",
-                "IDENTITY_MAX_AGE",
-                "IDENTITY_ACR_VALUES",
-                "IDENTITY_AUTH_CONTEXT",
-                "IDENTITY_CLAIMS",
-                "IDENTITY_UI_LOCALES",
-                "IDENTITY_SIGN_IN_PARAMETERS",
-            ],
-        ),
-        ("with_scopes", &["IDENTITY_SCOPE"]),
-        ("with_user_info", &["IDENTITY_USER_INFO"]),
-        ("with_groups", &["IDENTITY_GROUPS"]),
-        ("with_client_capabilities", &["IDENTITY_CLIENT_CAPABILITIES"]),
-        ("with_id_token_algorithms", &["IDENTITY_ID_TOKEN_ALGORITHMS"]),
-        ("add_trusted_audience", &["IDENTITY_TRUSTED_AUDIENCES"]),
-        ("with_required_acr", &["IDENTITY_REQUIRED_ACR"]),
-        ("with_max_token_age", &["IDENTITY_MAX_TOKEN_AGE"]),
-        ("with_clock_leeway", &["IDENTITY_CLOCK_LEEWAY"]),
-        ("with_cookie_secrets", &["IDENTITY_COOKIE_SECRET"]),
-        ("with_idle_timeout", &["IDENTITY_IDLE_TIMEOUT"]),
-        ("with_absolute_timeout", &["IDENTITY_ABSOLUTE_TIMEOUT"]),
-        ("with_store_timeout", &["IDENTITY_STORE_TIMEOUT"]),
-        ("with_cookie_lifetime", &["IDENTITY_COOKIE_LIFETIME"]),
-        ("with_session_end", &["IDENTITY_SESSION_END"]),
-        ("with_sign_in_page", &["IDENTITY_SIGN_IN_PAGE"]),
-        ("with_languages", &["IDENTITY_LANGUAGES"]),
-        ("with_provider_session", &["IDENTITY_PROVIDER_SESSION"]),
-        ("add_sign_out_parameter", &["IDENTITY_SIGN_OUT_PARAMETERS"]),
-        ("with_sign_out_return_parameter", &["IDENTITY_SIGN_OUT_RETURN_PARAMETER"]),
-        ("with_end_session_endpoint", &["IDENTITY_END_SESSION_ENDPOINT"]),
-        ("with_discovery_url", &["IDENTITY_DISCOVERY_URL"]),
-        ("with_back_channel", &["IDENTITY_BACK_CHANNEL"]),
-        ("danger_allow_http", &["IDENTITY_DANGER_ALLOW_HTTP"]),
-    ];
-
     /// A setting that a provider or a deployment makes necessary must not need another build of the
     /// application.
     #[test]
@@ -539,6 +472,11 @@ mod tests {
             include_str!("cross_site.rs"),
             include_str!("user_path.rs"),
         ];
+        let rows = || TABLE.iter().copied().flatten();
+        let mut methods: Vec<&str> = rows().flat_map(|row| row.methods).copied().collect();
+        methods.retain(|method| *method != "new");
+        methods.sort_unstable();
+        methods.dedup();
         let mut found = 0;
         for line in sources.iter().flat_map(|source| source.lines()) {
             let Some(name) =
@@ -550,32 +488,32 @@ mod tests {
                 continue;
             }
             found += 1;
-            assert!(
-                SETTERS.iter().any(|(setter, _)| *setter == name),
-                "{name} has no variable here"
-            );
+            assert!(methods.contains(&name), "{name} is in no row of the table of settings");
         }
-        assert_eq!(found, SETTERS.len(), "a method in the table is gone");
+        assert_eq!(found, methods.len(), "a method in the table is gone");
         let documentation: String = include_str!("env.rs")
             .lines()
             .filter(|line| line.trim_start().starts_with("/// |"))
             .collect();
         let tabled = |name: &str| documentation.contains(&format!("`{name}`"));
-        for variable in SETTERS.iter().flat_map(|(_, variables)| *variables) {
+        for row in rows() {
+            let own = format!("IDENTITY_{}", row.name.to_uppercase());
+            let other = row.variables.iter().copied().find(|name| env_names::is_known(name));
+            let variable = if env_names::is_known(&own) { own.as_str() } else { other.unwrap() };
             assert!(tabled(variable), "{variable} is not in the table of `from_env`");
-            assert!(env_names::KNOWN.contains(variable), "{variable} would be told as unknown");
         }
         let aliases = ["USER_FLOW", "IDENTITY_B2C_TENANT_NAME"];
-        for known in env_names::KNOWN
-            .iter()
-            .filter(|name| !aliases.iter().any(|alias| name.ends_with(alias)))
-        {
+        for known in env_names::KNOWN {
+            let settings = rows().filter(|row| row.is_named_by(known)).count();
+            assert_eq!(settings, usize::from(!env_names::is_of_api(known)), "{known}");
             assert!(
-                tabled(
-                    known
-                        .strip_suffix("_SECRET_FILE")
-                        .map_or(known, |_| known.strip_suffix("_FILE").unwrap_or(known))
-                ) || known.ends_with("PASSWORD_FILE"),
+                aliases.iter().any(|alias| known.ends_with(alias))
+                    || tabled(
+                        known
+                            .strip_suffix("_SECRET_FILE")
+                            .map_or(known, |_| known.strip_suffix("_FILE").unwrap_or(known))
+                    )
+                    || known.ends_with("PASSWORD_FILE"),
                 "{known} is read and not in the table"
             );
         }
@@ -726,7 +664,20 @@ mod tests {
             ("IDENTITY_DANGER_ALLOW_HTTP", "true", IdentityConfig::danger_allow_http),
         ];
         for (name, value, change) in cases {
-            assert_eq!(with(&[(*name, *value)]), change(config(BASIC)), "{name}");
+            let (read, changed) = (with(&[(*name, *value)]), change(config(BASIC)));
+            assert_eq!(read, changed, "{name}");
+            // The description says the same of both, and where each comes from.
+            let setting = name.strip_prefix("IDENTITY_").unwrap().to_lowercase();
+            let described = |config: &IdentityConfig| {
+                let described = config.describe();
+                let setting = described.setting(&setting).unwrap_or_else(|| panic!("{name}"));
+                (setting.value().map(str::to_owned), setting.source().to_owned())
+            };
+            let ((value, source), (same, method)) = (described(&read), described(&changed));
+            assert_eq!((&source, &value), (&(*name).to_owned(), &same), "{name}");
+            assert!(value.is_some() && method != "default" && !method.contains(name), "{method}");
+            let (unset, source) = described(&config(BASIC));
+            assert_eq!((unset != value, source.as_str()), (true, "default"), "{name}");
         }
         for (name, value) in [
             ("IDENTITY_PROMPT", "sometimes"),

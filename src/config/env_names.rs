@@ -124,6 +124,40 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
 ];
 
+/// The variables of an API, which are read for `ApiConfig` alone.
+const OF_AN_API: &[&str] = &[
+    "IDENTITY_ACCESS_TOKEN_TYPE",
+    "IDENTITY_API_SCOPES",
+    "IDENTITY_AUDIENCE",
+    "IDENTITY_INTROSPECTION",
+    "IDENTITY_RESOURCE",
+];
+
+/// Whether a variable is read for `ApiConfig` alone.
+pub(super) fn is_of_api(name: &str) -> bool {
+    OF_AN_API.contains(&name)
+}
+
+/// Whether a variable has the prefix of the crate and is neither the platform's nor one of the
+/// examples.
+pub(super) fn is_of_crate(name: &str) -> bool {
+    name.starts_with(PREFIX) && !is_of_others(name)
+}
+
+/// Why a variable has no effect.
+pub(super) fn without_effect(name: &str) -> String {
+    if is_of_api(name) {
+        return "only an API reads it, by `ApiConfig`".into();
+    }
+    match (is_known(name), nearest(name)) {
+        (true, _) => "an API does not read it".into(),
+        (false, Some(meant)) => {
+            format!("it is not a variable of this crate; is {meant} meant?")
+        }
+        (false, None) => "it is not a variable of this crate".into(),
+    }
+}
+
 /// Whether a variable is read.
 pub(super) fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
@@ -173,10 +207,8 @@ fn is_of_others(name: &str) -> bool {
 /// A warning for each variable with the crate's prefix that is not read. It is not an error,
 /// because another program may use the prefix.
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
-    let mut unknown: Vec<&str> = names
-        .into_iter()
-        .filter(|name| name.starts_with(PREFIX) && !KNOWN.contains(name) && !is_of_others(name))
-        .collect();
+    let mut unknown: Vec<&str> =
+        names.into_iter().filter(|name| is_of_crate(name) && !is_known(name)).collect();
     unknown.sort_unstable();
     unknown
         .into_iter()

@@ -3,11 +3,35 @@
 use std::{str::FromStr, time::Duration};
 
 use super::{
-    CrossSiteRequests, GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession,
-    SessionEnd, SignInOptions, SignedOutUser, UserInfo,
+    AccessTokenType, CrossSiteRequests, GroupsFrom, IdentityConfig, Introspection, PathPrefix,
+    Preflight, Prompt, ProviderSession, SessionEnd, SignInOptions, SignedOutUser, UserInfo,
     variables::{Named, Variables},
 };
 use crate::error::ConfigError;
+
+pub(super) const PATH_PREFIXES: &[(&str, PathPrefix)] =
+    &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)];
+pub(super) const PREFLIGHTS: &[(&str, Preflight)] =
+    &[("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
+pub(super) const SIGNED_OUT_USERS: &[(&str, SignedOutUser)] =
+    &[("unauthorized", SignedOutUser::Unauthorized), ("no_user", SignedOutUser::NoUser)];
+pub(super) const CROSS_SITE_REQUESTS: &[(&str, CrossSiteRequests)] =
+    &[("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
+pub(super) const USER_INFOS: &[(&str, UserInfo)] = &[
+    ("never", UserInfo::Never),
+    ("if_missing", UserInfo::IfMissing),
+    ("at_sign_in", UserInfo::AtSignIn),
+];
+pub(super) const GROUPS: &[(&str, GroupsFrom)] =
+    &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)];
+pub(super) const SESSION_ENDS: &[(&str, SessionEnd)] =
+    &[("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
+pub(super) const PROVIDER_SESSIONS: &[(&str, ProviderSession)] =
+    &[("end", ProviderSession::End), ("keep", ProviderSession::Keep)];
+pub(super) const ACCESS_TOKEN_TYPES: &[(&str, AccessTokenType)] =
+    &[("any", AccessTokenType::Any), ("at+jwt", AccessTokenType::AtJwt)];
+pub(super) const INTROSPECTIONS: &[(&str, Introspection)] =
+    &[("never", Introspection::Never), ("opaque", Introspection::Opaque)];
 
 /// Applies the settings other than provider, client, credential and URLs.
 pub(super) fn settings(
@@ -33,11 +57,7 @@ pub(super) fn settings(
 }
 
 fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
-    if let Some(prefix) = choice(
-        all,
-        "IDENTITY_PATH_PREFIX",
-        &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)],
-    )? {
+    if let Some(prefix) = choice(all, "IDENTITY_PATH_PREFIX", PATH_PREFIXES)? {
         config = config.with_path_prefix(prefix);
     }
     if let Some(access) = all.one(&["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
@@ -77,8 +97,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     if let Some(tags) = words(all, "IDENTITY_LANGUAGES")? {
         config = config.with_languages(tags.value);
     }
-    let preflights = [("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
-    if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", &preflights)? {
+    if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", PREFLIGHTS)? {
         config = config.with_preflight(preflight);
     }
     Ok(config)
@@ -91,9 +110,7 @@ fn user_path(
     if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
         config = config.with_user_claims(claims.value);
     }
-    let answers =
-        [("unauthorized", SignedOutUser::Unauthorized), ("no_user", SignedOutUser::NoUser)];
-    if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", &answers)? {
+    if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", SIGNED_OUT_USERS)? {
         config = config.with_signed_out_user(answer);
     }
     Ok(config)
@@ -103,8 +120,7 @@ fn cross_site(
     all: &Variables<'_>,
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
-    let requests = [("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
-    if let Some(requests) = choice(all, "IDENTITY_CROSS_SITE_REQUESTS", &requests)? {
+    if let Some(requests) = choice(all, "IDENTITY_CROSS_SITE_REQUESTS", CROSS_SITE_REQUESTS)? {
         config = config.with_cross_site_requests(requests);
     }
     if let Some(origins) = words(all, "IDENTITY_TRUSTED_ORIGINS")? {
@@ -181,22 +197,10 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
         config = config.with_clock_leeway(leeway);
     }
-    if let Some(user_info) = choice(
-        all,
-        "IDENTITY_USER_INFO",
-        &[
-            ("never", UserInfo::Never),
-            ("if_missing", UserInfo::IfMissing),
-            ("at_sign_in", UserInfo::AtSignIn),
-        ],
-    )? {
+    if let Some(user_info) = choice(all, "IDENTITY_USER_INFO", USER_INFOS)? {
         config = config.with_user_info(user_info);
     }
-    if let Some(groups) = choice(
-        all,
-        "IDENTITY_GROUPS",
-        &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)],
-    )? {
+    if let Some(groups) = choice(all, "IDENTITY_GROUPS", GROUPS)? {
         config = config.with_groups(groups);
     }
     if let Some(capabilities) = words(all, "IDENTITY_CLIENT_CAPABILITIES")? {
@@ -215,13 +219,10 @@ fn sessions(
     if let Some(timeout) = seconds(all, "IDENTITY_ABSOLUTE_TIMEOUT")? {
         config = config.with_absolute_timeout(timeout);
     }
-    let ends =
-        [("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
-    if let Some(end) = choice(all, "IDENTITY_SESSION_END", &ends)? {
+    if let Some(end) = choice(all, "IDENTITY_SESSION_END", SESSION_ENDS)? {
         config = config.with_session_end(end);
     }
-    let sessions = [("end", ProviderSession::End), ("keep", ProviderSession::Keep)];
-    if let Some(session) = choice(all, "IDENTITY_PROVIDER_SESSION", &sessions)? {
+    if let Some(session) = choice(all, "IDENTITY_PROVIDER_SESSION", PROVIDER_SESSIONS)? {
         config = config.with_provider_session(session);
     }
     if let Some(endpoint) = all.text("IDENTITY_END_SESSION_ENDPOINT")? {
@@ -275,7 +276,7 @@ fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigEr
 }
 
 /// One of a few words, as a value.
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     all: &Variables<'_>,
     name: &str,
     choices: &[(&str, T)],

@@ -12,8 +12,10 @@ use super::{
     ApiConfig, AzureAdSection, IdentityConfig,
     api_env::api_from_variables,
     azure_ad::MEMBERS_IN_LOWER_CASE,
+    description::Origin,
     env::from_variables,
     env_names::{self, PREFIX},
+    setting_table::{API_TABLE, TABLE},
     variables::{Source, Variables},
 };
 use crate::{error::ConfigError, secret::Secret};
@@ -209,11 +211,21 @@ impl Value {
 
 /// Variables by their names.
 #[derive(Default)]
-struct Written(BTreeMap<String, Secret>);
+struct Written {
+    values: BTreeMap<String, Secret>,
+    /// The members as they stand in the file, such as `azure_ad.TenantId`, by the variable.
+    members: BTreeMap<String, String>,
+}
 
 impl Written {
+    fn add(&mut self, variable: String, member: &str, value: String) {
+        self.members.insert(variable.clone(), member.to_owned());
+        self.values.insert(variable, value.into());
+    }
+
     /// Adds a section as .NET writes it in variables: `AzureAd__ClientCredentials__0__SourceType`.
-    fn add_section(&mut self, path: &str, value: &Value) -> Result<(), ConfigError> {
+    /// `member` is where it stands in the file; empty for the section alone.
+    fn add_section(&mut self, path: &str, member: &str, value: &Value) -> Result<(), ConfigError> {
         match value {
             Value::Table(members) => {
                 for (name, value) in members {
@@ -222,16 +234,17 @@ impl Written {
                         let problem = "occurs twice, in different letter cases: remove one";
                         return Err(ConfigError::new(format!("AzureAd:{name}"), problem));
                     }
-                    self.add_section(&format!("{path}__{name}"), value)?;
+                    self.add_section(&format!("{path}__{name}"), &below(member, name), value)?;
                 }
             }
             Value::List(items) => {
                 for (position, value) in items.iter().enumerate() {
-                    self.add_section(&format!("{path}__{position}"), value)?;
+                    let item = below(member, &position.to_string());
+                    self.add_section(&format!("{path}__{position}"), &item, value)?;
                 }
             }
             value => {
-                self.0.insert(path.to_owned(), value.text().unwrap_or_default().into());
+                self.add(path.to_owned(), member, value.text().unwrap_or_default());
             }
         }
         Ok(())
@@ -241,9 +254,11 @@ impl Written {
         &self,
         read: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
-        let names: Vec<String> = self.0.keys().cloned().collect();
-        let get = |name: &str| self.0.get(name).map(|value| OsString::from(value.expose()));
-        let all = Variables::new(Source::Members, &get, &names, &|path| fs::read_to_string(path));
+        let names: Vec<String> = self.values.keys().cloned().collect();
+        let get = |name: &str| self.values.get(name).map(|value| OsString::from(value.expose()));
+        let label = |name: &str| self.members.get(name).map_or(name, String::as_str).to_owned();
+        let all = Variables::new(Source::Members, &get, &names, &|path| fs::read_to_string(path))
+            .with_labels(&label);
         read(&all).map_err(|error| error.reworded(in_words_of_members))
     }
 }
@@ -253,7 +268,7 @@ impl Members {
     fn read<T>(
         &self,
         own: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
-        section: impl FnOnce(AzureAdSection) -> Result<T, ConfigError>,
+        section: impl FnOnce(AzureAdSection, &Variables<'_>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
         let Value::Table(members) = &self.0 else {
             return Err(ConfigError::new("identity", "not a table of settings"));
@@ -270,14 +285,14 @@ impl Members {
                     ),
                 ));
             }
-            written.add_section("AzureAd", &self.0)?;
-            return written.read(|all| section(AzureAdSection::from_variables(all)?));
+            written.add_section("AzureAd", "", &self.0)?;
+            return written.read(|all| section(AzureAdSection::from_variables(all)?, all));
         }
         for (name, value) in members {
             if name.replace('_', "").eq_ignore_ascii_case("azuread") {
-                written.add_section("AzureAd", value)?;
+                written.add_section("AzureAd", name, value)?;
             } else if is_own(name) {
-                written.0.insert(variable(name), value.variable(name)?.into());
+                written.add(variable(name), name, value.variable(name)?);
             } else if let Some(problem) = env_names::unknown_member(name) {
                 return Err(ConfigError::new(name.clone(), problem));
             }
@@ -290,7 +305,11 @@ impl TryFrom<Members> for IdentityConfig {
     type Error = ConfigError;
 
     fn try_from(members: Members) -> Result<Self, ConfigError> {
-        members.read(from_variables, Self::try_from)
+        members.read(from_variables, |section, all| {
+            let mut config = Self::try_from(section)?;
+            config.origin = Origin::variables(config.clone(), all, TABLE);
+            Ok(config)
+        })
     }
 }
 
@@ -298,8 +317,17 @@ impl TryFrom<Members> for ApiConfig {
     type Error = ConfigError;
 
     fn try_from(members: Members) -> Result<Self, ConfigError> {
-        members.read(api_from_variables, Self::try_from)
+        members.read(api_from_variables, |section, all| {
+            let mut config = Self::try_from(section)?;
+            config.origin = Origin::variables(config.clone(), all, API_TABLE);
+            Ok(config)
+        })
     }
+}
+
+/// The name of a member of a table.
+fn below(table: &str, name: &str) -> String {
+    if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
 }
 
 /// The variable of a member.

@@ -7,7 +7,7 @@ use url::Url;
 use super::{
     Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight,
     ProviderSession, ResponseMode, SessionEnd, SignInMethod, SignInOptions, UserInfo,
-    access::PathRules,
+    access::PathRules, description::Origin,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -119,6 +119,8 @@ pub struct IdentityConfig {
     pub(super) without_pages: bool,
     /// Findings from where the settings were read.
     pub(super) notices: Vec<super::Finding>,
+    /// Where the settings were read.
+    pub(super) origin: Origin<Self>,
 }
 
 impl IdentityConfig {
@@ -175,6 +177,7 @@ impl IdentityConfig {
             danger_http: false,
             without_pages: false,
             notices: Vec::new(),
+            origin: Origin::default(),
         }
     }
 

@@ -6,9 +6,9 @@ use url::Url;
 
 use super::{
     Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime,
-    CrossSiteRules, Finding, GroupsFrom, IdentityConfig, PathPrefix, Preflight, ProviderSession,
-    PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInOptions, SignOutRequest,
-    UserInfo, UserPath,
+    CrossSiteRules, Description, Finding, GroupsFrom, IdentityConfig, PathPrefix, Preflight,
+    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod,
+    SignInOptions, SignOutRequest, UserInfo, UserPath,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -65,6 +65,8 @@ pub(super) struct Valid {
     /// The page before a sign-in, in the form in which requests have its path.
     pub(super) sign_in_page: Option<String>,
     pub(super) notices: Vec<Finding>,
+    /// As it was before `build` completed the settings.
+    pub(super) description: Description,
 }
 
 /// The paths of the layer, in the form in which requests have them.
@@ -241,6 +243,8 @@ impl ValidConfig {
         fn sign_out -> &SignOutRequest = settings.sign_out;
         /// The findings of `build`.
         fn notices -> &[Finding] = notices;
+        /// The settings before `build` completed them.
+        fn description -> &Description = description;
         /// The effect of sign-out on the session at the provider.
         fn provider_session -> ProviderSession = provider_session as copy;
     }

@@ -1,6 +1,7 @@
 //! Access to environment variables, where several names can set the same value.
 
 use std::{
+    cell::RefCell,
     ffi::OsString,
     fmt, io,
     path::{Path, PathBuf},
@@ -18,6 +19,10 @@ pub(super) struct Variables<'a> {
     pub(super) names: &'a [String],
     /// Reads a file, for the variables whose name ends in `_FILE`.
     read: &'a dyn Fn(&Path) -> io::Result<String>,
+    /// The name of a variable as it is written, if it is a member of a file.
+    label: Option<&'a dyn Fn(&str) -> String>,
+    /// The names of those that were read and had a value.
+    used: RefCell<Vec<String>>,
 }
 
 /// Where settings are written.
@@ -46,7 +51,33 @@ impl<'a> Variables<'a> {
         names: &'a [String],
         read: &'a dyn Fn(&Path) -> io::Result<String>,
     ) -> Self {
-        Self { source, get, names, read }
+        Self { source, get, names, read, label: None, used: RefCell::default() }
+    }
+
+    /// Sets how a variable is called where it is written.
+    pub(super) fn with_labels(mut self, label: &'a dyn Fn(&str) -> String) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// The variables that were read and had a value, each with its name where it is written.
+    pub(super) fn used(&self) -> Vec<(String, String)> {
+        self.used.borrow().iter().map(|name| (name.clone(), self.label(name))).collect()
+    }
+
+    /// The name of a variable where it is written.
+    pub(super) fn label(&self, name: &str) -> String {
+        self.label.map_or_else(|| name.to_owned(), |label| label(name))
+    }
+
+    /// Whether a variable has a value. This does not count as reading it.
+    pub(super) fn has_value(&self, name: &str) -> bool {
+        (self.get)(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
+    }
+
+    /// Takes back that a variable was read, because its value is for another application.
+    pub(super) fn ignore(&self, name: &str) {
+        self.used.borrow_mut().retain(|used| used != name);
     }
 
     /// The value of a variable. An empty one counts as missing, because compose files cannot omit a
@@ -84,7 +115,14 @@ impl<'a> Variables<'a> {
         };
         // Values in files and compose definitions often end with a line break.
         let value = value.trim();
-        Ok((!value.is_empty()).then(|| Named { name: name.to_owned(), value: value.to_owned() }))
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let mut used = self.used.borrow_mut();
+        if !used.iter().any(|used| used == name) {
+            used.push(name.to_owned());
+        }
+        Ok(Some(Named { name: name.to_owned(), value: value.to_owned() }))
     }
 
     /// Whether a variable is `true` or `1`; `false` if it is missing.

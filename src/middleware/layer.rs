@@ -236,6 +236,7 @@ impl IdentityLayer {
         Arc::clone(self.0.shared.get_or_init(|| {
             measure::describe();
             let setup = self.0.setup.clone();
+            setup.config.log(setup.api.is_some());
             let timeout = setup.config.store_timeout();
             let lock = setup
                 .lock

@@ -7,7 +7,11 @@ use std::{
 };
 
 use axum::http::{Method, StatusCode};
-use tower_identity::dev::{Endpoint, Failure, Spoil};
+use serde_json::json;
+use tower_identity::{
+    ApiConfig, ApiLayer, Authority,
+    dev::{Endpoint, Failure, Spoil},
+};
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::{app::App, browser::Tab};
@@ -150,5 +154,35 @@ async fn a_full_trace_holds_no_secret_and_nothing_about_the_person() {
             "the log has {secret:?}: {:?}",
             text.lines().find(|line| line.contains(secret.as_str()))
         );
+    }
+}
+
+/// The settings come from a file here; a variable has the same effect.
+#[tokio::test]
+async fn the_settings_are_logged_once_and_those_of_an_api_are_warned_of_where_there_is_none() {
+    for has_api in [false, true] {
+        let (log, _listening) = Log::listen();
+        let authority = Authority::oidc("https://id.example").unwrap();
+        let api = ApiLayer::new(ApiConfig::new(authority, "api").build().unwrap());
+        let app = App::builder()
+            .authority(|provider, url| {
+                let file = json!({
+                    "oidc_authority": provider.issuer(),
+                    "client_id": provider.client_id(),
+                    "client_secret": provider.client_secret().expose(),
+                    "base_url": url,
+                    "audience": "api://notes",
+                });
+                App::common_settings(serde_json::from_value(file).unwrap())
+            })
+            .layer(|layer| if has_api { layer.with_api(api) } else { layer })
+            .start()
+            .await;
+        app.signed_in().await;
+        let text = log.text();
+        assert_eq!(text.matches("the settings in use").count(), 1);
+        assert!(text.contains("credential = a secret (client_secret)"), "{text}");
+        assert!(text.contains("scope = offline_access (with_scopes or with_sign_in)"), "{text}");
+        assert_eq!(text.matches("variable_of_an_api").count(), usize::from(!has_api));
     }
 }
