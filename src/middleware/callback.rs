@@ -17,6 +17,7 @@ use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
     http_message::RequestHead,
+    measure,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{Lookup, Session, SiblingKey, Slot, State},
     sign_in::{
@@ -208,7 +209,7 @@ impl Flow {
         let user = &created.session.user;
         if let Err(refusal) = self.tell_signed_in(attempt, user, browser).await {
             // Its ticket is in no answer, so it is out of reach; this only tidies up.
-            let _ = self.sessions.end_by_id(created.session.id()).await;
+            let _ = self.sessions.discard(created.session.id()).await;
             return Err(refusal);
         }
         let present = browser.sessions.iter().map(|session| session.id());
@@ -225,6 +226,8 @@ impl Flow {
             }
         }
         self.tell_replaced(user, browser).await;
+        // Only now: a handler of the application may have refused it.
+        measure::signed_in();
         tracing::info!("signed in");
         Ok(NextStep::Page { return_path, cookie: Some(created.set_cookie) })
     }

@@ -14,7 +14,6 @@ pub(super) use crate::sign_in::RecordId;
 use crate::{
     clock::{Clock, UnixTime},
     error::Error,
-    measure,
     secret::random,
     tokens::{GrantId, GrantRef},
 };
@@ -90,7 +89,6 @@ impl Records {
     /// [`StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the session may still exist.
     pub(crate) async fn end(&self, session: RecordId) -> Result<(), Error> {
         self.store.delete(session).await?;
-        measure::session_ended();
         self.decoded.forget(session.grant_id());
         // No error for the caller: the person is signed out. Without its session the grant cannot
         // be reached, and its row expires at the same time.

@@ -285,7 +285,6 @@ impl Sessions {
             Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
         let set_cookie = self.cookies.set_session(&cookie, session.ends.since(now))?;
         self.cache.keep(&session);
-        measure::signed_in();
         Ok(CreatedSession { session, set_cookie })
     }
 
@@ -386,6 +385,18 @@ impl Sessions {
     /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the session may still
     /// exist.
     pub(crate) async fn end_by_id(&self, session: RecordId) -> Result<(), Error> {
+        self.discard(session).await?;
+        measure::session_ended();
+        Ok(())
+    }
+
+    /// Deletes a session whose ticket reached no browser, so that none has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`](crate::ErrorKind::StoreUnavailable): the session may still
+    /// exist.
+    pub(crate) async fn discard(&self, session: RecordId) -> Result<(), Error> {
         // Under all its tickets, so that no decoded user stays in memory.
         self.cache.forget_session(session);
         self.records.end(session).await?;

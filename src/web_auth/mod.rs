@@ -75,6 +75,35 @@ use crate::{
 /// # }
 /// ```
 ///
+/// # Events
+///
+/// There are no handlers as the layer has them, because these methods return to your own code at
+/// the same moments: `complete_sign_in` where the layer calls `on_signed_in`, `sign_out` after a
+/// sign-out, and `user` returns `None` when the session has ended. To refuse a sign-in, sign out
+/// again before you store the value. A user who was signed in before is signed out as well, and the
+/// same authorization response, sent again, signs nobody in.
+///
+/// ```no_run
+/// use tower_identity::{Error, SignInOutcome, UserKey, WebAuth, WebSession};
+///
+/// # fn is_suspended(_: UserKey) -> bool { true }
+/// /// The URL to redirect to; `None` for a page that says that the account is suspended.
+/// async fn callback(
+///     auth: &WebAuth,
+///     session: &mut WebSession,
+///     query: &str,
+/// ) -> Result<Option<String>, Error> {
+///     let outcome = auth.complete_sign_in(session, query).await?;
+///     if let SignInOutcome::SignedIn(signed_in) = &outcome
+///         && is_suspended(signed_in.user.key())
+///     {
+///         let _ = auth.sign_out(session);
+///         return Ok(None);
+///     }
+///     Ok(Some(outcome.url().to_owned()))
+/// }
+/// ```
+///
 /// # Security
 ///
 /// - **One process per browser.** Within one `WebAuth` and its clones each refresh token is sent

@@ -13,8 +13,9 @@ use axum::{
     middleware::{Next, from_fn},
     routing::{get, post},
 };
+use tokio::sync::Notify;
 use tower_identity::{
-    Error, IdentityConfig, IdentityLayer, SignInEvent, SignInRefusal, SignOutEvent, Tokens, User,
+    Error, IdentityConfig, IdentityLayer, SignInEvent, SignInRefusal, Tokens, User,
     config::SignInMethod,
     dev::{Endpoint, Failure},
 };
@@ -25,6 +26,7 @@ use crate::{
     app::App,
     browser::{Tab, html, html::Form},
     observability::Log,
+    raw::Raw,
 };
 
 /// What the handlers heard.
@@ -287,6 +289,65 @@ async fn a_refused_sign_in_leaves_the_session_that_was_there() {
     assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
 }
 
+/// A browser may send the authorization response twice: the handler decides once, for both.
+#[tokio::test]
+async fn a_repeated_answer_gets_the_decision_of_the_first_also_while_its_handler_runs() {
+    for refuses in [true, false] {
+        let (calls, arrived, go_on) =
+            (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (called, here, released) = (calls.clone(), arrived.clone(), go_on.clone());
+        let layer = move |layer: IdentityLayer| {
+            layer.on_signed_in(move |_| {
+                let (called, here, released) = (called.clone(), here.clone(), released.clone());
+                async move {
+                    called.fetch_add(1, Ordering::Relaxed);
+                    here.notify_one();
+                    released.notified().await;
+                    if refuses { Err(SignInRefusal::new("suspended")) } else { Ok(()) }
+                }
+            })
+        };
+        let app = App::builder().layer(layer).start().await;
+        app.provider.sign_in_as("ada").unwrap();
+        let raw = Raw::of(&app);
+        let begun = raw.begin("/other", "").await;
+        let callback = raw.answer(&begun).await;
+        let first = raw.open(&callback, &begun.attempt);
+        tokio::pin!(first);
+        tokio::select! {
+            answer = &mut first => panic!("answered before the handler: {}", answer.status),
+            () = arrived.notified() => {}
+        }
+        let second = raw.open(&callback, &begun.attempt);
+        tokio::pin!(second);
+        tokio::select! {
+            biased;
+            _ = &mut second => panic!("answered before the handler"),
+            () = std::future::ready(()) => go_on.notify_one(),
+        }
+        let (first, second) = tokio::join!(first, second);
+        let later = raw.open(&callback, &begun.attempt).await;
+        for answer in [first, second, later] {
+            let status = if refuses { StatusCode::FORBIDDEN } else { StatusCode::SEE_OTHER };
+            assert_eq!((answer.status, answer.session().is_none()), (status, refuses));
+        }
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert_eq!(app.provider.requests(Endpoint::Token), 1);
+    }
+}
+
+/// A response whose attempt is gone is no sign-in: the browser is sent to the provider again, and
+/// the handler decides again.
+#[tokio::test]
+async fn a_refused_answer_that_comes_again_without_its_attempt_is_refused_again() {
+    let app = App::builder().layer(refusing).start().await;
+    app.provider.sign_in_as("grace").unwrap();
+    let mut tab = app.browser().tab();
+    assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(tab.reload().await.status, StatusCode::FORBIDDEN);
+    assert_eq!(tab.open(app.at("/")).await.body, "nobody");
+}
+
 /// The user's tokens work in the handler already.
 #[tokio::test]
 async fn a_handler_of_a_sign_in_can_call_an_api_for_the_user() {
@@ -331,13 +392,6 @@ async fn take_over(event: SignInEvent) -> Result<(), SignInRefusal> {
     Ok(())
 }
 
-async fn forget(event: SignOutEvent) -> Result<(), tower_sessions::session::Error> {
-    match event.request().extensions.get::<Session>() {
-        Some(session) => session.flush().await,
-        None => Ok(()),
-    }
-}
-
 /// An application with a note in its own session.
 async fn noting() -> App {
     let sessions = SessionManagerLayer::new(MemoryStore::default())
@@ -348,59 +402,24 @@ async fn noting() -> App {
     };
     let write = async |session: Session| session.insert("note", "hers").await.unwrap();
     let arrange = |router: Router, identity: IdentityLayer| {
-        let identity = identity.on_signed_in(take_over).on_signed_out(forget);
         router
             .route("/public/note", get(note))
             .route("/public/write", post(write))
-            .layer(identity)
+            .layer(identity.on_signed_in(take_over))
             .layer(sessions)
     };
     App::builder().arrange(arrange).start().await
 }
 
-/// The cookie of the application's own session.
-fn own(tab: &Tab) -> Option<String> {
-    let browser = tab.browser();
-    let cookies = browser.cookies("localhost");
-    cookies.into_iter().find(|cookie| cookie.name == "id").map(|cookie| cookie.value)
-}
-
+/// The example `shop` shows the same after a sign-out.
 #[tokio::test]
-async fn the_application_s_own_session_has_a_new_id_at_every_sign_in_and_keeps_what_is_the_user_s()
-{
+async fn nothing_of_a_user_whose_session_ended_by_itself_is_left_for_the_next() {
     let app = noting().await;
-    app.provider.sign_in_as("ada").unwrap();
-    let mut tab = app.browser().tab();
-    tab.open(app.at("/public/page")).await;
+    let mut tab = app.signed_in().await;
     tab.submit(Form::post("/public/write")).await;
-    let visitor = own(&tab);
-    tab.open(app.at("/me")).await;
-    let ada = own(&tab);
-    assert!(visitor.is_some() && ada.is_some() && visitor != ada);
     assert_eq!(tab.open(app.at("/public/note")).await.body, "hers");
-    sign_in_over(&app, &mut tab, "ada").await;
-    assert_ne!(own(&tab), ada);
-    assert_eq!(tab.open(app.at("/public/note")).await.body, "hers");
-}
-
-#[tokio::test]
-async fn nothing_of_one_user_is_left_in_the_application_s_session_for_the_next() {
-    for signs_out in [true, false] {
-        let app = noting().await;
-        let mut tab = app.signed_in().await;
-        tab.submit(Form::post("/public/write")).await;
-        assert_eq!(tab.open(app.at("/public/note")).await.body, "hers");
-        let hers = own(&tab);
-        if signs_out {
-            sign_out(&app, &mut tab).await;
-            assert_eq!(tab.open(app.at("/public/note")).await.body, "nothing");
-        } else {
-            // Her session ends by its idle time, and nobody signs out.
-            app.turn(24 * 3600 + 1);
-        }
-        app.provider.sign_in_as("grace").unwrap();
-        assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Grace Hopper");
-        assert_eq!(tab.open(app.at("/public/note")).await.body, "nothing");
-        assert!(own(&tab).is_some() && own(&tab) != hers);
-    }
+    app.turn(24 * 3600 + 1);
+    app.provider.sign_in_as("grace").unwrap();
+    assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Grace Hopper");
+    assert_eq!(tab.open(app.at("/public/note")).await.body, "nothing");
 }

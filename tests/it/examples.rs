@@ -235,6 +235,43 @@ async fn the_quickstart_needs_no_configuration() {
 }
 
 #[tokio::test]
+async fn the_shop_gives_the_basket_of_a_visitor_to_the_user_and_to_no_other() {
+    let example = Example::start("shop");
+    let browser = Browser::new();
+    let at = |path: &str| format!("{}{path}", example.url);
+    // The cookie of the application's own session.
+    let own = || {
+        let cookies = browser.cookies("localhost");
+        cookies.into_iter().find(|cookie| cookie.name == "id").map(|cookie| cookie.value)
+    };
+    let mut tab = browser.tab();
+    tab.open(at("/")).await;
+    let add = forms(&tab.page().body).remove(0).press("bicycle");
+    tab.submit(add).await;
+    assert!(tab.page().body.contains("Basket: bicycle"), "{}", tab.page().body);
+    let visitor = own();
+    tab.open(at("/order")).await;
+    answer(&mut tab, "ada").await;
+    assert_eq!(tab.page().body, "Ada Lovelace orders: bicycle");
+    let ada = own();
+    assert!(visitor.is_some() && ada.is_some() && visitor != ada, "a new id at the sign-in");
+    // The same user again: another id, the same basket.
+    tab.open(at("/auth/login?return_to=/order")).await;
+    answer(&mut tab, "ada").await;
+    assert_eq!(tab.page().body, "Ada Lovelace orders: bicycle");
+    assert_ne!(own(), ada);
+    let ada = own();
+    tab.open(at("/")).await;
+    tab.submit(Form::post("/auth/logout")).await;
+    answer(&mut tab, "ada").await;
+    assert!(!tab.open(at("/")).await.body.contains("bicycle"), "{}", tab.page().body);
+    tab.open(at("/order")).await;
+    answer(&mut tab, "grace").await;
+    assert_eq!(tab.page().body, "Grace Hopper orders: ");
+    assert_ne!(own(), ada);
+}
+
+#[tokio::test]
 async fn a_job_has_a_grant_of_its_own_until_the_person_ends_it() {
     let example = Example::start("job");
     let mut tab = example.sign_in(&Browser::new(), "/").await;

@@ -5,11 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use axum::http::StatusCode;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use tower_identity::dev::{Endpoint, Failure};
+use tower_identity::{
+    IdentityLayer, SignInRefusal,
+    dev::{Endpoint, Failure},
+};
 use tower_sessions_memory_store::MemoryStore;
 
 use crate::{app::App, browser::html::Form};
@@ -113,6 +117,22 @@ async fn sign_ins_tokens_refreshes_and_the_provider_are_measured() {
     assert_eq!(exporter.value("identity_sign_ins_total outcome=failed reason=access_denied"), 1.0);
     tab.submit(Form::post(&app.at("/auth/logout"))).await;
     assert_eq!(exporter.value("identity_sessions_ended_total"), 1.0);
+    assert_eq!(exporter.value("identity_local_sessions"), 0.0);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_the_application_refuses_is_counted_as_failed_alone() {
+    let exporter = Exporter::default();
+    let _listening = metrics::set_default_local_recorder(&exporter);
+    let refuse = |layer: IdentityLayer| {
+        layer.on_signed_in(|_| async { Err(SignInRefusal::new("suspended")) })
+    };
+    let app = App::builder().layer(refuse).start().await;
+    assert_eq!(app.sign_in().await.status, StatusCode::FORBIDDEN);
+    let refused = "identity_sign_ins_total outcome=failed reason=sign_in_refused";
+    assert_eq!(exporter.value(refused), 1.0);
+    assert_eq!(exporter.value("identity_sign_ins_total outcome=signed_in reason=ok"), 0.0);
+    assert_eq!(exporter.value("identity_sessions_ended_total"), 0.0);
     assert_eq!(exporter.value("identity_local_sessions"), 0.0);
 }
 

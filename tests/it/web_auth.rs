@@ -641,3 +641,25 @@ async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_ba
         assert_eq!(told.provider().unwrap().error, error, "the second time it is told");
     }
 }
+
+/// `WebAuth` has no events: an application refuses a sign-in by signing out before it stores the
+/// value.
+#[tokio::test]
+async fn a_sign_in_that_the_application_refuses_stays_refused_when_its_answer_comes_again() {
+    let site = Site::start().await;
+    let mut begun = WebSession::new();
+    let url = site.auth.sign_in(&mut begun, "/", &SignInOptions::new()).await.unwrap().url;
+    let answer = site.answer(&url).await;
+    let mut first = stored(&begun);
+    let outcome = site.auth.complete_sign_in(&mut first, &answer).await.unwrap();
+    assert!(matches!(outcome, SignInOutcome::SignedIn(_)));
+    let _ = site.auth.sign_out(&mut first);
+    // The browser sends the response twice, and the second request read the value before.
+    let mut second = stored(&begun);
+    let error = site.auth.complete_sign_in(&mut second, &answer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SessionEnded);
+    for session in [&mut first, &mut second] {
+        assert_eq!(site.who(session).await, None);
+    }
+    assert_eq!(site.provider.requests(Endpoint::Token), 1);
+}
