@@ -328,7 +328,7 @@ impl Shared {
                 return self.renderer.response(&caller, Reply::failed(error.clone(), None));
             }
             (FollowUp::Raised { error, session, summary }, Ok(flow)) => {
-                let reply = flow.raised(&summary, &session, error);
+                let reply = flow.raised(&summary, &session, error).await;
                 let caller = Caller::of_summary(&summary, Some(&session.user));
                 return self.renderer.response(&caller, reply);
             }
