@@ -4,7 +4,7 @@
 //! `@odata.nextLink`.
 
 use axum::response::Response;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     request::Incoming,
     server::Server,
     state::ProviderState,
+    switches::Failure,
     tenant::{DevTenant, object_id},
 };
 use crate::error::Error;
@@ -56,7 +57,27 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let mut response =
         reply::private_json(status, &json!({ "error": { "code": code, "message": message } }));
     if status == StatusCode::UNAUTHORIZED {
-        reply::set(&mut response, http::header::WWW_AUTHENTICATE, "Bearer");
+        reply::set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+    }
+    response
+}
+
+/// The failure that a test ordered, with the body that Graph's own failures have.
+pub(super) fn failure(failure: &Failure) -> Response {
+    let plain = reply::failure(failure);
+    let code = match (failure, plain.status()) {
+        (Failure::RetryAfter { .. } | Failure::Status(_), StatusCode::TOO_MANY_REQUESTS) => {
+            "TooManyRequests"
+        }
+        (Failure::RetryAfter { .. } | Failure::Status(_), StatusCode::SERVICE_UNAVAILABLE) => {
+            "serviceNotAvailable"
+        }
+        _ => return plain,
+    };
+    let mut response = refused(plain.status(), code, "Please retry later, as the test asked for.");
+    let pause = plain.headers().get(header::RETRY_AFTER);
+    if let Some(pause) = pause.and_then(|pause| pause.to_str().ok()) {
+        reply::set(&mut response, header::RETRY_AFTER, pause);
     }
     response
 }
@@ -108,6 +129,7 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
         return Ok(reply::private_json(
             StatusCode::OK,
             &json!({
+                "@odata.context": server.url("/graph/v1.0/$metadata#users/$entity"),
                 "id": object_id(person, &caller.tenant), "displayName": person.name,
                 "userPrincipalName": person.username,
                 "mail": person.email,

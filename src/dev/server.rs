@@ -190,6 +190,7 @@ pub(super) async fn answer(
             cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
+        Some(failure) if matches!(place, Place::Graph) => graph::failure(&failure),
         Some(failure) => reply::failure(&failure),
         None => respond(&server, place, &incoming),
     };

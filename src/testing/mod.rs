@@ -15,6 +15,8 @@ use crate::{
     IdentityLayer, ReqwestClient, User,
     dev::{DevProvider, IntoDevPerson},
     error::ConfigError,
+    outgoing::Api,
+    strings::StringList,
 };
 use application::{InProcess, Site};
 pub use steps::{Step, StepLog};
@@ -133,6 +135,45 @@ impl DevProvider {
         let cookie = application.cookie_header();
         application.sign_out().await?;
         Ok(cookie)
+    }
+
+    /// The imitated Microsoft Graph as an API with these scopes, for code that gets
+    /// [`Api::graph`] in production. It has `/me` and the lists of the user's groups; a call without
+    /// a token for Graph is answered with 401 and Graph's error object.
+    ///
+    /// To see Graph throttle a call, order it:
+    /// `provider.fail_next(Endpoint::Graph, 1, Failure::RetryAfter { status: 429, pause })`.
+    ///
+    /// ```
+    /// use tower_identity::{
+    ///     Error, Tokens,
+    ///     dev::{DevProvider, DevTenant},
+    ///     outgoing::ApiClient,
+    /// };
+    ///
+    /// async fn my_id(graph: &ApiClient, tokens: &Tokens) -> Result<serde_json::Value, Error> {
+    ///     let me: serde_json::Value = graph.get_json(tokens, "/me").await?;
+    ///     Ok(me["id"].clone())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let provider = DevProvider::builder().entra().start().await?;
+    /// let graph = ApiClient::new(provider.graph_api(["User.Read"])?);
+    /// let tenant = DevTenant::CONTOSO;
+    /// let config = provider.entra_config(tenant.id(), "http://localhost:3000")?;
+    /// let ada = provider.user_for(config.with_scopes(["User.Read"]).build()?, "ada").await?;
+    /// assert_eq!(my_id(&graph, ada.tokens()).await?, provider.object_id("ada", tenant).unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The provider was not started with [`entra`](crate::dev::DevProviderBuilder::entra), or a
+    /// scope is invalid.
+    pub fn graph_api<Kind>(&self, scopes: impl StringList<Kind>) -> Result<Api, ConfigError> {
+        Api::graph(&self.entra_authority("common")?, scopes)
     }
 
     /// An HTTP client with the cookies of a person who signed in at the running application with
