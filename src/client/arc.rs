@@ -127,20 +127,8 @@ mod tests {
     use crate::{
         client::ManagedIdentity,
         error::ErrorKind,
-        protocol::{
-            HttpClient, HttpFuture,
-            test_support::{FakeHttp, answer},
-        },
+        protocol::test_support::{FakeHttp, answer},
     };
-
-    #[derive(Debug)]
-    struct Http(Arc<FakeHttp>);
-
-    impl HttpClient for Http {
-        fn send(&self, request: Request<Bytes>) -> HttpFuture<'_> {
-            self.0.send(request)
-        }
-    }
 
     /// The agent's folder with a key file, and files that must not be read.
     struct Agent(PathBuf);
@@ -195,15 +183,17 @@ mod tests {
                 }
             })
         });
-        let identity =
-            ManagedIdentity::new(Arc::new(agent.endpoint()), ManagedIdentityId::SystemAssigned)
-                .with_http_client(Http(Arc::clone(&http)));
+        let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+            .with_endpoint(agent.endpoint())
+            .with_http_client(Arc::clone(&http))
+            .build()
+            .unwrap();
         assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "a");
         assert_eq!(http.count("/metadata/identity/oauth2/token"), 2);
-        let other = ManagedIdentity::new(
-            Arc::new(agent.endpoint()),
-            ManagedIdentityId::ClientId("c".into()),
-        );
+        let other = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
+            .with_endpoint(agent.endpoint())
+            .build()
+            .unwrap();
         assert_eq!(
             other.token("https://vault.azure.net").await.unwrap_err().kind(),
             ErrorKind::RequestInvalid

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use url::Url;
 
-use super::{arc::AzureArc, core::APPS};
+use super::{arc::AzureArc, core::APPS, managed_identity_builder::ManagedIdentityBuilder};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     error::{ConfigError, Error, ErrorKind},
-    protocol::{HttpClient, ReqwestClient, managed_identity_token},
+    protocol::{HttpClient, managed_identity_token},
     secret::Secret,
     single_flight::Tokio,
     tokens::{
@@ -192,7 +192,8 @@ pub(super) fn with_query(
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManagedIdentity {
-    source: EndpointRefresher,
+    #[allow(dead_code, reason = "for `Debug`, which tells identities apart")]
+    identity: ManagedIdentityId,
     partitions: Arc<Partitions>,
     grants: Grants,
 }
@@ -207,25 +208,29 @@ impl ManagedIdentity {
     /// The environment is that of Service Fabric, whose endpoint has a self-signed certificate
     /// (not supported); or a variable is not a URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
-        Ok(Self::new(
-            endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?,
-            identity,
-        ))
+        Self::builder(identity).build()
     }
 
-    /// A source of tokens with this endpoint.
-    #[must_use]
-    pub fn new(endpoint: Arc<dyn ManagedIdentityEndpoint>, identity: ManagedIdentityId) -> Self {
-        let source = EndpointRefresher {
-            endpoint,
-            identity,
-            http: Arc::new(ReqwestClient::new()),
-            clock: Arc::new(SystemClock),
-        };
-        Self::of(source)
+    /// A builder, to set an endpoint, an HTTP client or a clock of your own.
+    ///
+    /// ```
+    /// use tower_identity::{
+    ///     ConfigError, HttpClient,
+    ///     client::{ManagedIdentity, ManagedIdentityId, VirtualMachine},
+    /// };
+    ///
+    /// fn identity(http: impl HttpClient) -> Result<ManagedIdentity, ConfigError> {
+    ///     ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+    ///         .with_endpoint(VirtualMachine::new()?)
+    ///         .with_http_client(http)
+    ///         .build()
+    /// }
+    /// ```
+    pub fn builder(identity: ManagedIdentityId) -> ManagedIdentityBuilder {
+        ManagedIdentityBuilder::new(identity)
     }
 
-    fn of(source: EndpointRefresher) -> Self {
+    pub(super) fn of(source: EndpointRefresher) -> Self {
         let clock = Arc::clone(&source.clock);
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let refresher = Arc::new(source.clone());
@@ -235,20 +240,7 @@ impl ManagedIdentity {
             refresher,
             Arc::clone(&clock),
         );
-        Self { source, partitions, grants }
-    }
-
-    /// Sends requests with another HTTP client. The default is a [`ReqwestClient`], which uses no
-    /// proxy for link-local addresses.
-    #[must_use]
-    pub fn with_http_client(self, http: impl HttpClient) -> Self {
-        Self::of(EndpointRefresher { http: Arc::new(http), ..self.source })
-    }
-
-    /// Uses another clock, for tests. The default is [`SystemClock`].
-    #[must_use]
-    pub fn with_clock(self, clock: impl Clock) -> Self {
-        Self::of(EndpointRefresher { clock: Arc::new(clock), ..self.source })
+        Self { identity: source.identity, partitions, grants }
     }
 
     /// A token for that resource (`https://vault.azure.net`), from the cache or the endpoint. The
@@ -271,6 +263,11 @@ impl ManagedIdentity {
         })?;
         self.grants.access_token(&grant, &request).await
     }
+}
+
+/// The endpoint that the environment describes.
+pub(super) fn endpoint_from_env() -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
+    endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
 fn endpoint(
@@ -299,11 +296,11 @@ fn endpoint(
 
 /// An endpoint with one identity, as the source of new tokens for the cache.
 #[derive(Clone, Debug)]
-struct EndpointRefresher {
-    endpoint: Arc<dyn ManagedIdentityEndpoint>,
-    identity: ManagedIdentityId,
-    http: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
+pub(super) struct EndpointRefresher {
+    pub(super) endpoint: Arc<dyn ManagedIdentityEndpoint>,
+    pub(super) identity: ManagedIdentityId,
+    pub(super) http: Arc<dyn HttpClient>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -411,13 +408,12 @@ mod tests {
             ))
         });
         let clock = ManualClock::at(NOW);
-        let source = EndpointRefresher {
-            endpoint: Arc::new(VirtualMachine::new().unwrap()),
-            identity: ManagedIdentityId::ClientId("c".into()),
-            http: Arc::clone(&http) as _,
-            clock: Arc::new(clock.clone()),
-        };
-        let identity = ManagedIdentity::of(source);
+        let identity = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
+            .with_endpoint(VirtualMachine::new().unwrap())
+            .with_clock(clock.clone())
+            .with_http_client(Arc::clone(&http))
+            .build()
+            .unwrap();
         let first = identity.token("https://vault.azure.net/.default").await.unwrap();
         assert_eq!((first.expose(), first.source()), ("first", TokenSource::Provider));
         assert_eq!(

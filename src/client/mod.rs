@@ -87,6 +87,7 @@ mod core;
 mod device;
 mod long_running;
 mod managed_identity;
+mod managed_identity_builder;
 mod refreshers;
 mod silent;
 mod stored_request;
@@ -106,6 +107,7 @@ pub use self::{
     managed_identity::{
         AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine,
     },
+    managed_identity_builder::ManagedIdentityBuilder,
     silent::Silent,
 };
 pub use crate::tokens::TokenRequest;
