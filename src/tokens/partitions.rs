@@ -3,6 +3,8 @@
 //! - An account, the application in one tenant, and an assertion each have a partition of their
 //!   own. A token is never found from another partition.
 //! - An in-flight refresh does not re-create a partition that was removed meanwhile.
+//! - Of two copies of a partition the one of the newer sign-in wins, and of one sign-in the one that
+//!   was written more often. A partition that was removed here stays removed.
 //! - There are at most [`MOST_PARTITIONS`] of each kind (accounts, assertions, …, by the prefix of
 //!   their names). When that is reached, the expired ones of the kind are removed, or else the
 //!   eighth that was used least recently. Many assertions never displace an account. Each
@@ -32,7 +34,7 @@ use crate::{
 /// The greatest number of partitions of one kind; a few kilobytes each.
 pub(crate) const MOST_PARTITIONS: usize = 10_000;
 /// The version of the exported format. Others are not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FOR_EVER: UnixTime = UnixTime::from_seconds(i64::MAX);
 
 /// The partitions of one cache.
@@ -48,6 +50,9 @@ struct PartitionTable {
     entries: HashMap<GrantId, Partition>,
     /// Number of partitions of each kind.
     kinds: HashMap<Box<str>, usize>,
+    /// The partitions that were removed since the last import, and when: another copy of the cache
+    /// must not bring them back.
+    removed: HashMap<Box<str>, UnixTime>,
     uses: u64,
     changes: u64,
 }
@@ -56,6 +61,8 @@ struct Partition {
     name: Box<str>,
     about: Option<Box<RawValue>>,
     record: Arc<GrantRecord>,
+    /// When it was inserted, by a sign-in for example. Refreshes leave it as it is.
+    begun: UnixTime,
     ends: UnixTime,
     used: u64,
     /// Number of [`InUse`] that refer to it.
@@ -117,9 +124,10 @@ struct StoredPartition {
     about: Option<Box<RawValue>>,
     ends: UnixTime,
     record: Arc<GrantRecord>,
+    begun: UnixTime,
 }
 
-codec::record!(StoredPartition { 1 name, 2 about, 3 ends, 4 record });
+codec::record!(StoredPartition { 1 name, 2 about, 3 ends, 4 record, 5 begun });
 
 /// The owner that an exported cache names, for the fuzzer.
 #[cfg(any(test, fuzzing))]
@@ -172,7 +180,7 @@ impl Partitions {
         if let Some(found) = state.find(name, now) {
             return Ok(found);
         }
-        Ok(state.insert(id, Partition::new(name, None, ends, record), self.most, now))
+        Ok(state.insert(id, Partition::new(name, None, (now, ends), record), self.most, now))
     }
 
     /// The partition of this name until `ends`, in use. It stays only if it holds a token after its
@@ -190,7 +198,7 @@ impl Partitions {
         let grant = match state.find(name, now) {
             Some(found) => found,
             None => {
-                let entry = Partition::new(name, None, Some(ends), Arc::new(record()));
+                let entry = Partition::new(name, None, (now, Some(ends)), Arc::new(record()));
                 state.insert(GrantId(i128::from_le_bytes(id)), entry, self.most, now)
             }
         };
@@ -216,7 +224,7 @@ impl Partitions {
         let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
         self.state().insert(
             id,
-            Partition::new(name, about.into(), None, Arc::new(record)),
+            Partition::new(name, about.into(), (now, None), Arc::new(record)),
             self.most,
             now,
         );
@@ -243,17 +251,19 @@ impl Partitions {
     /// Removes the partition of this name if `owns` accepts the person of its record; returns
     /// whether it did.
     pub(crate) fn remove_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
+        let now = self.clock.now();
         let mut state = self.state();
-        state.is_of(name, owns) && state.remove(name)
+        state.is_of(name, owns) && state.withdraw(name, self.most, now)
     }
 
     /// Removes the partitions with this prefix.
     pub(crate) fn remove_all(&self, prefix: &str) {
+        let now = self.clock.now();
         let mut state = self.state();
         let names: Vec<Box<str>> =
             state.by_name.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
         for name in names {
-            state.remove(&name);
+            state.withdraw(&name, self.most, now);
         }
     }
 
@@ -277,6 +287,7 @@ impl Partitions {
             about: entry.about.clone(),
             ends: entry.ends,
             record: Arc::clone(&entry.record),
+            begun: entry.begun,
         };
         let mut partitions: Vec<_> = state.entries.values().map(exported).collect();
         partitions.sort_by(|one, other| one.name.cmp(&other.name));
@@ -300,17 +311,17 @@ impl Partitions {
                 continue;
             }
             let Ok(id) = secret::random() else { continue };
-            let StoredPartition { name, about, ends, record } = partition;
+            let StoredPartition { name, about, ends, record, begun } = partition;
             next.remove(&name);
-            let entry = Partition { name, about, record, ends, used: 0, users: 0 };
+            let entry = Partition { name, about, record, begun, ends, used: 0, users: 0 };
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
         true
     }
 
-    /// Adds those partitions of an exported cache that are missing here or have a higher
-    /// generation. The result is `false` as for [`import`](Self::import).
+    /// Adds those partitions of an exported cache that are missing here or newer, and that were not
+    /// removed here after they had begun. The result is `false` as for [`import`](Self::import).
     pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
@@ -321,8 +332,12 @@ impl Partitions {
         let (mut state, now) = (self.state(), self.clock.now());
         for (id, entry) in read.entries {
             let own = state.by_name.get(&entry.name).and_then(|own| state.entries.get(own));
-            // The generation counts writes, so the higher one has the newer refresh token.
-            if own.is_none_or(|own| own.record.generation() < entry.record.generation()) {
+            let is_newer = match (own, state.removed.get(&entry.name)) {
+                (Some(own), _) => own.age() < entry.age(),
+                (None, Some(removed)) => *removed < entry.begun,
+                (None, None) => true,
+            };
+            if is_newer {
                 state.insert(id, entry, self.most, now);
             }
         }
@@ -338,10 +353,19 @@ impl Partition {
     fn new(
         name: &str,
         about: Option<Box<RawValue>>,
-        ends: Option<UnixTime>,
+        (begun, ends): (UnixTime, Option<UnixTime>),
         record: Arc<GrantRecord>,
     ) -> Self {
-        Self { name: name.into(), about, record, ends: ends.unwrap_or(FOR_EVER), used: 0, users: 0 }
+        let ends = ends.unwrap_or(FOR_EVER);
+        Self { name: name.into(), about, record, begun, ends, used: 0, users: 0 }
+    }
+}
+
+impl Partition {
+    /// The order of two copies: a sign-in is newer than every refresh of the one before, and the
+    /// generation counts the writes since, so that the higher one has the newer refresh token.
+    fn age(&self) -> (UnixTime, u64) {
+        (self.begun, self.record.generation())
     }
 }
 
@@ -384,6 +408,19 @@ impl PartitionTable {
             *count -= 1;
         }
         self.entries.remove(&id).is_some()
+    }
+
+    /// Removes a partition for good, also from copies that are merged later.
+    fn withdraw(&mut self, name: &str, most: usize, now: UnixTime) -> bool {
+        let is_removed = self.remove(name);
+        if is_removed {
+            // They matter until the next import only, so that the oldest are not looked for.
+            if self.removed.len() >= most {
+                self.removed.clear();
+            }
+            self.removed.insert(name.into(), now);
+        }
+        is_removed
     }
 
     fn count(&self, kind: &str) -> usize {
@@ -463,9 +500,10 @@ impl GrantStore for Partitions {
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
+        let now = self.clock.now();
         let mut state = self.state();
         if let Some(name) = state.entries.get(&grant.id()).map(|entry| entry.name.clone()) {
-            state.remove(&name);
+            state.withdraw(&name, self.most, now);
         }
         Ok(())
     }

@@ -143,3 +143,45 @@ fn a_flood_of_one_kind_throws_out_none_of_another() {
     assert!(smaller.import(&own, &exported));
     assert_eq!(smaller.state().entries.len(), 16, "eight of each kind");
 }
+
+/// The row of before may have been refreshed often, and could not be read at the sign-in.
+#[tokio::test]
+async fn a_new_sign_in_wins_over_an_older_one_however_often_that_was_refreshed() {
+    let owner = owner("app", "https://op.example.com");
+    let (old, clock) = partitions(10);
+    old.put("u:ada", about("ada"), (0..5).fold(record("old"), |record, _| record.next())).unwrap();
+    let stored = old.export(owner.clone());
+    let new = Partitions::new(Arc::new(clock.clone()));
+    clock.advance(std::time::Duration::from_secs(60));
+    new.put("u:ada", about("ada"), record("new")).unwrap();
+    assert!(new.merge(&owner, &stored));
+    assert_eq!(token(&new, "u:ada").as_deref(), Some("new"));
+    // The other way round as well.
+    assert!(old.merge(&owner, &new.export(owner.clone())));
+    assert_eq!(token(&old, "u:ada").as_deref(), Some("new"));
+    // Of one sign-in the copy that was written more often is the newer one.
+    let refreshed = Partitions::new(Arc::new(clock.clone()));
+    assert!(refreshed.import(&owner, &new.export(owner.clone())));
+    let grant = refreshed.find("u:ada").unwrap();
+    refreshed.save(&grant, &Arc::new(record("newest").next())).await.unwrap();
+    assert!(new.merge(&owner, &refreshed.export(owner.clone())));
+    assert_eq!(token(&new, "u:ada").as_deref(), Some("newest"));
+}
+
+#[test]
+fn an_account_that_was_removed_does_not_come_back_from_another_copy() {
+    let owner = owner("app", "https://op.example.com");
+    let (cache, clock) = partitions(10);
+    cache.put("u:ada", about("ada"), record("1")).unwrap();
+    let stored = cache.export(owner.clone());
+    clock.advance(std::time::Duration::from_secs(60));
+    assert!(cache.remove_of("u:ada", |_| true));
+    assert!(cache.merge(&owner, &stored));
+    assert_eq!(token(&cache, "u:ada"), None);
+    // A sign-in after it is another one, here and in another process.
+    clock.advance(std::time::Duration::from_secs(60));
+    let other = Partitions::new(Arc::new(clock.clone()));
+    other.put("u:ada", about("ada"), record("2")).unwrap();
+    assert!(cache.merge(&owner, &other.export(owner.clone())));
+    assert_eq!(token(&cache, "u:ada").as_deref(), Some("2"));
+}
