@@ -92,8 +92,8 @@ impl Description {
 
 impl DescribedSetting {
     /// The name: that of the variable without `IDENTITY_` and in lower case, which is also the
-    /// member of a file. Credential and variables of several names are `credential` and
-    /// `authority`.
+    /// member of a file. `authority` stands for all variables of the provider, and `credential` for
+    /// those of the credential.
     #[must_use]
     pub fn name(&self) -> &str {
         self.name
@@ -107,8 +107,9 @@ impl DescribedSetting {
     }
 
     /// Where the value was set: the variables that were read, the members of a file as they stand
-    /// there, the method (`with_base_url`), or `default`. A variable whose value was replaced by a
-    /// method is named, too.
+    /// there, the method (`with_base_url`; `new` for its arguments), or `default`. A variable whose
+    /// value was replaced by a method is named, too. A method that sets the value which is there
+    /// already is not told apart from it.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
