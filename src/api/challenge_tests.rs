@@ -175,25 +175,21 @@ async fn tenants_applications_and_kinds_are_as_they_are() {
     assert_eq!(people.with_token(&agent).await.status, StatusCode::FORBIDDEN);
 }
 
-/// RFC 9728: at both addresses, each with its own `resource`, whatever `Host` says.
+const ROOT: &str = "/.well-known/oauth-protected-resource";
+
+/// RFC 9728: the same at both paths, whatever `Host` says.
 #[tokio::test]
 async fn what_clients_are_told_comes_from_the_configuration() {
     let api = Api::with(|config| {
         config.with_resource("https://api.example.com/mcp").unwrap().with_scopes(["Notes.Read"])
     });
-    const ROOT: &str = "/.well-known/oauth-protected-resource";
-    for (path, resource) in [
-        ("/.well-known/oauth-protected-resource/mcp", "https://api.example.com/mcp"),
-        ("/.well-known/oauth-protected-resource/mcp/", "https://api.example.com/mcp"),
-        (ROOT, "https://api.example.com"),
-    ] {
-        let request =
-            Request::get(path).header("host", "evil.example").body(String::new()).unwrap();
-        let told = api.send(request).await;
+    for path in ["", "/", "/mcp", "/mcp/"] {
+        let request = Request::get(format!("{ROOT}{path}")).header("host", "evil.example");
+        let told = api.send(request.body(String::new()).unwrap()).await;
         let document: Value = serde_json::from_str(&told.body).unwrap();
         assert_eq!(
             document,
-            json!({"resource": resource, "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"], "scopes_supported": ["Notes.Read"]})
+            json!({"resource": "https://api.example.com/mcp", "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"], "scopes_supported": ["Notes.Read"]})
         );
         assert_eq!(told.headers["access-control-allow-origin"], "*");
     }
@@ -202,7 +198,75 @@ async fn what_clients_are_told_comes_from_the_configuration() {
         told.challenge(),
         r#"Bearer scope="Notes.Read", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp""#
     );
+    for path in ["/m", "/mcp/x", "/mcp//", "/MCP", "//mcp"] {
+        let told = api.get(&format!("{ROOT}{path}"), &[]).await;
+        assert_eq!(told.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
     assert_eq!(Api::plain().get(ROOT, &[]).await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// The value that clients send as `resource` is the one in the document, in the spelling of the URL
+/// Standard or as it stands: a provider that binds the token to it names this API.
+#[tokio::test]
+async fn a_token_for_the_resource_of_the_metadata_is_accepted_with_and_without_a_path() {
+    for resource in [
+        "https://api.example.com",
+        "https://api.example.com/",
+        "https://api.example.com/mcp",
+        "https://api.example.com/mcp/",
+        "https://api.example.com/a/b",
+        "http://localhost:3004/mcp",
+    ] {
+        let api = Api::with(|config| config.with_resource(resource).unwrap());
+        let challenge = api.get("/", &[]).await.challenge().to_owned();
+        let address = challenge.split("resource_metadata=\"").nth(1).unwrap().trim_matches('"');
+        let (address, own) =
+            (url::Url::parse(address).unwrap(), url::Url::parse(resource).unwrap());
+        let inserted = if own.path() == "/" { "" } else { own.path() };
+        assert_eq!(address.path(), format!("{ROOT}{inserted}"), "RFC 9728 section 3.1");
+        for path in [address.path(), ROOT] {
+            let told = api.get(path, &[]).await;
+            let document: Value = serde_json::from_str(&told.body).unwrap();
+            assert_eq!(document["resource"], resource, "{path}");
+        }
+        for audience in [resource, own.as_str()] {
+            api.takes(&token(|claims| claims["aud"] = json!(audience))).await;
+        }
+        let other = "https://api.example.com/other";
+        api.refuses(&token(|claims| claims["aud"] = json!(other)), "token_audience").await;
+    }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_nested_api_has_its_metadata_as_routes_of_the_outer_router() {
+    use axum::{Router, body::Body, routing::get};
+    use tower::ServiceExt as _;
+
+    let api = Api::with(|config| config.with_resource("https://api.example.com/a/:b").unwrap());
+    let notes = Router::new().route("/notes", get(|| async { "a note" }));
+    let app = Router::new()
+        .without_v07_checks()
+        .route("/", get(|| async { "a page" }))
+        .merge(api.layer.metadata_routes())
+        .nest("/a/:b", notes.layer(api.layer.clone()));
+    let ask = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let (head, body) = app.clone().oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, 1 << 16).await.unwrap();
+        (head.status.as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
+    };
+    for path in ["", "/", "/a/:b", "/a/:b/"] {
+        let (status, document) = ask("GET", &format!("{ROOT}{path}")).await;
+        assert_eq!((status, &document["resource"]), (200, &json!("https://api.example.com/a/:b")));
+    }
+    assert_eq!(ask("OPTIONS", ROOT).await.0, 204);
+    assert_eq!(ask("DELETE", ROOT).await.0, 405);
+    assert_eq!(ask("GET", &format!("{ROOT}/other")).await.0, 404);
+    assert_eq!(ask("GET", "/a/:b/notes").await.0, 401);
+    let none = Router::<()>::new().merge(Api::plain().layer.metadata_routes());
+    let request = Request::get(ROOT).body(Body::empty()).unwrap();
+    assert_eq!(none.oneshot(request).await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

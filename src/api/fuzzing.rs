@@ -13,10 +13,14 @@ use url::Url;
 
 use super::{
     bearer::{self, Authorization},
-    metadata::Documents,
+    metadata::Metadata,
     tool_guard::called_tools,
 };
-use crate::{authority::Authority, config::ApiConfig, fuzzing::Parser};
+use crate::{
+    authority::Authority,
+    config::{ApiConfig, WELL_KNOWN},
+    fuzzing::Parser,
+};
 
 pub(crate) const PARSERS: &[Parser] = &[
     ("authorization_header", authorization_header),
@@ -58,17 +62,22 @@ fn mcp_message(bytes: &[u8]) {
     }
 }
 
-/// Every accepted URL has its document, which names that URL and stays on its origin.
+/// Every accepted URL has one document at both paths, which names that URL and stays on its origin,
+/// and what the document names is an audience, as given and as clients write it.
 fn resource_url(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let config = ApiConfig::new(Authority::oidc("https://id.example.com").unwrap(), "api");
     let Ok(config) = config.with_resource(text) else { return };
     let Ok(config) = config.build() else { return };
-    let resource = config.resource().unwrap();
+    let (resource, url) = (config.resource().unwrap(), Url::parse(text).unwrap());
     let address = Url::parse(&resource.metadata_url()).unwrap();
-    assert_eq!(address.origin(), Url::parse(text).unwrap().origin());
-    let documents = Documents::of(&config);
-    let document = documents.at(&resource.metadata_path).unwrap();
+    assert_eq!(address.origin(), url.origin());
+    let metadata = Metadata::of(&config);
+    let document = metadata.at(address.path()).unwrap();
+    assert_eq!(metadata.at(WELL_KNOWN), Some(document));
     let document: Value = serde_json::from_slice(document).unwrap();
-    assert!(document["resource"] == text || document["resource"] == resource.origin.as_str());
+    assert_eq!(document["resource"], text);
+    for sent in [text, url.as_str()] {
+        assert!(config.audiences().iter().any(|audience| audience == sent), "{sent}");
+    }
 }

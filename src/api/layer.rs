@@ -106,6 +106,37 @@ impl ApiLayer {
         self.shared().client().cloned()
     }
 
+    /// The routes of the metadata document (RFC 9728), for an application in which this layer is not
+    /// the outermost: inside of `Router::nest` it gets no request for `/.well-known/`. Without a
+    /// [resource](crate::ApiConfig::with_resource) there are none.
+    ///
+    /// Merge them into the outermost router, which serves one API:
+    ///
+    /// ```
+    /// # fn app() -> Result<axum::Router, tower_identity::ConfigError> {
+    /// use axum::{Router, routing::get};
+    /// use tower_identity::{ApiConfig, ApiLayer, Authority};
+    ///
+    /// let config = ApiConfig::new(Authority::entra("contoso.onmicrosoft.com")?, "client-id")
+    ///     .with_resource("https://example.com/api")?
+    ///     .build()?;
+    /// let api = ApiLayer::new(config);
+    /// let notes = Router::new().route("/notes", get(|| async { "a note" }));
+    /// let app = Router::new()
+    ///     .route("/", get(|| async { "a page without the layer" }))
+    ///     .merge(api.metadata_routes())
+    ///     .nest("/api", notes.layer(api));
+    /// # Ok(app)
+    /// # }
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn metadata_routes<S>(&self) -> axum::Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        self.shared().metadata().routes()
+    }
+
     fn with(self, change: impl FnOnce(&mut ApiSetup)) -> Self {
         let mut setup = self.0.setup.clone();
         change(&mut setup);

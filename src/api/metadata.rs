@@ -1,5 +1,8 @@
 //! The metadata of an API (RFC 9728), made from the configuration and never from a request.
 
+#[cfg(feature = "axum")]
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Response, StatusCode,
@@ -15,34 +18,62 @@ use crate::{
     http_message::IdentityBody,
 };
 
-/// The documents of one API, made once.
+/// The document of one API, made once, and the paths at which it is served.
+///
+/// Both paths have the same document, whose `resource` is the configured URL, character by
+/// character. Section 3.3 lets a client that derived the root path from a URL without a path use
+/// only a document about that URL, but no API is there: Entra would refuse a request with that
+/// `resource` (AADSTS9010010), and this API a token with that audience. The clients that look at
+/// the root without reading the challenge, those of MCP, call the configured URL: they compare it
+/// with `resource`, and send what the document says.
 #[derive(Debug)]
-pub(super) struct Documents {
-    /// Paths and documents: that of the API, and one at the root for clients that look there only.
-    documents: Vec<(String, Bytes)>,
+pub(super) struct Metadata(Option<Served>);
+
+#[derive(Debug)]
+struct Served {
+    /// The path of section 3.1, without a slash that may be at its end.
+    path: String,
+    document: Bytes,
 }
 
-impl Documents {
+impl Metadata {
     pub(super) fn of(config: &ValidApiConfig) -> Self {
-        let Some(resource) = config.resource() else { return Self { documents: Vec::new() } };
-        let mut documents = vec![(resource.metadata_path.clone(), document(config, &resource.url))];
-        if resource.metadata_path != WELL_KNOWN {
-            // Section 3.3: `resource` has to be the URL from which the path was derived.
-            documents.push((WELL_KNOWN.to_owned(), document(config, &resource.origin)));
-        }
-        Self { documents }
+        Self(config.resource().map(|resource| Served {
+            path: without_slash(&resource.metadata_path).to_owned(),
+            document: document(config, &resource.url),
+        }))
     }
 
     /// The document at a path of a request.
     pub(super) fn at(&self, path: &str) -> Option<&Bytes> {
-        if !path.starts_with("/.well-known/") {
-            return None;
-        }
-        // RFC 9728 section 3.1 removes the slash after a host only, but clients remove any final
-        // one.
-        let path = path.strip_suffix('/').unwrap_or(path);
-        self.documents.iter().find(|(own, _)| own == path).map(|(_, document)| document)
+        let served = self.0.as_ref().filter(|_| path.starts_with("/.well-known/"))?;
+        // A URL that ends in a slash has it in the path of its document, but clients remove it.
+        let path = without_slash(path);
+        (path == WELL_KNOWN || path == served.path).then_some(&served.document)
     }
+
+    /// The document as routes of axum.
+    #[cfg(feature = "axum")]
+    pub(super) fn routes<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
+        // The path of a URL can have a segment that begins with `:` or `*`, which is none of the
+        // old patterns.
+        let router = axum::Router::new().without_v07_checks();
+        let Some(Served { path, document }) = &self.0 else { return router };
+        let paths = [WELL_KNOWN, path].into_iter();
+        let paths: BTreeSet<String> =
+            paths.flat_map(|path| [path.to_owned(), format!("{path}/")]).collect();
+        paths.iter().fold(router, |router, path| {
+            let document = document.clone();
+            let respond = move |method: Method| async move {
+                answer::<axum::body::Body>(&document, &method).map(axum::body::Body::new)
+            };
+            router.route(path, axum::routing::any(respond))
+        })
+    }
+}
+
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 fn document(config: &ValidApiConfig, resource: &str) -> Bytes {

@@ -17,14 +17,14 @@ use super::{
     future::{ApiFuture, Shape},
     introspect::Introspections,
     memory::{Known, Memory},
-    metadata::{self, Documents},
+    metadata::{self, Metadata},
 };
 use crate::{
     client::Client,
     clock::{Clock, UnixTime},
-    config::{Introspection, ValidApiConfig},
+    config::{Introspection, Preflight, ValidApiConfig},
     error::{Error, ErrorKind},
-    http_message::{IdentityBody, take_ready},
+    http_message::{self, IdentityBody, take_ready},
     protocol::{HttpClient, Provider},
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
     introspections: Introspections,
-    documents: Documents,
+    metadata: Metadata,
     /// Present if the API has a credential.
     client: Option<Client>,
 }
@@ -137,9 +137,9 @@ impl Shared {
             .credential()
             .is_confidential()
             .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
-        let (memory, documents) = (Memory::new(remembered_bytes), Documents::of(&config));
+        let (memory, metadata) = (Memory::new(remembered_bytes), Metadata::of(&config));
         let introspections = Introspections::new();
-        Self { provider, clock, memory, introspections, documents, client, config }
+        Self { provider, clock, memory, introspections, metadata, client, config }
     }
 
     pub(super) fn client(&self) -> Option<&Client> {
@@ -148,7 +148,12 @@ impl Shared {
 
     /// Whether the API handles a request on a router that also has pages and sessions.
     pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
-        bearer::is_presented(request.headers()) || self.documents.at(request.uri().path()).is_some()
+        bearer::is_presented(request.headers()) || self.metadata.at(request.uri().path()).is_some()
+    }
+
+    #[cfg(feature = "axum")]
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     pub(super) fn provider(&self) -> &Provider {
@@ -169,10 +174,10 @@ impl Shared {
 
     fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> ApiDecision {
         let path = request.uri().path();
-        if let Some(document) = self.documents.at(path) {
+        if let Some(document) = self.metadata.at(path) {
             return ApiDecision::Document(document.clone());
         }
-        if self.config.public_paths().is_public(path) {
+        if self.config.public_paths().is_public(path) || self.passes_preflight(request) {
             return ApiDecision::Public;
         }
         let token = match bearer::presented(request.headers()) {
@@ -189,6 +194,12 @@ impl Shared {
                 None => ApiDecision::Unknown,
             },
         }
+    }
+
+    /// Whether it is a CORS preflight for the inner service. A token in it is ignored.
+    fn passes_preflight<B>(&self, request: &Request<B>) -> bool {
+        self.config.identity().preflight() == Preflight::Pass
+            && http_message::is_preflight(request.method(), request.headers())
     }
 
     fn caller(self: &Arc<Self>, known: Arc<Known>, headers: &HeaderMap) -> ApiCaller {

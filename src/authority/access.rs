@@ -37,6 +37,12 @@ impl Authority {
         }
     }
 
+    /// Whether the provider compares the parameter `resource` of a request with the Application ID
+    /// URI of the API: Entra ID and External ID, not B2C.
+    pub(crate) fn compares_resource(&self) -> bool {
+        self.is_microsoft() && self.b2c_policies().is_none()
+    }
+
     /// The values of `aud` that denote the API with this identifier.
     ///
     /// - Microsoft's v1.0 tokens have the Application ID URI with or without a slash at its end,

@@ -49,7 +49,29 @@ pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
     if url.query().is_some() {
         return Err(ConfigError::new("resource", "must not have a query"));
     }
+    // Clients write URLs in the normal form of the URL Standard, and providers compare `resource`
+    // and `aud` as text. The slash of a URL without a path is the one difference that is usual.
+    let normal = url.as_str();
+    if normal != text && normal.strip_suffix('/') != Some(text) {
+        return Err(ConfigError::new(
+            "resource",
+            format!(
+                "{text:?} is written in another form than clients send it, so that providers would \
+                 take it for another API: write {normal:?}"
+            ),
+        ));
+    }
     Ok(url)
+}
+
+/// The other spelling of a URL without a path: with the slash at its end, or without.
+pub(super) fn other_spelling(resource: &str) -> Option<String> {
+    let (_, rest) = resource.split_once("://")?;
+    match rest.split_once('/') {
+        None => Some(format!("{resource}/")),
+        Some((_, "")) => resource.strip_suffix('/').map(str::to_owned),
+        Some(_) => None,
+    }
 }
 
 /// A URL that is only scheme, host and port.

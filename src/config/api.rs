@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, ClientCredential, IdentityConfig, description::Origin};
-use crate::{authority::Authority, error::ConfigError, strings::StringList};
+use super::{Algorithm, ClientCredential, IdentityConfig, Preflight, description::Origin};
+use crate::{authority::Authority, error::ConfigError, secret::Secret, strings::StringList};
 
 /// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
 /// compared and printed (secrets are redacted).
@@ -118,12 +118,14 @@ impl ApiConfig {
     /// audience.
     ///
     /// At Entra ID it has to equal the Application ID URI of the registration, without a slash at
-    /// the end; otherwise Entra ID refuses the clients (AADSTS9010010).
+    /// the end; otherwise Entra ID refuses the clients (AADSTS9010010). [`build`](Self::build)
+    /// refuses the slash there.
     ///
     /// # Errors
     ///
-    /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a
-    /// query, a fragment or credentials.
+    /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), has a
+    /// query, a fragment or credentials, or is not in the normal form of URLs, in which clients send
+    /// it: lower-case host, no default port, no `..`, percent-encoded characters.
     pub fn with_resource(mut self, resource: &str) -> Result<Self, ConfigError> {
         super::address::resource(resource)?;
         self.resource = Some(resource.to_owned());
@@ -164,6 +166,18 @@ impl ApiConfig {
     #[must_use]
     pub fn with_credential(mut self, credential: ClientCredential) -> Self {
         self.identity = self.identity.with_credential(credential);
+        self
+    }
+
+    /// Sets the secrets under which [`StoredCaches`](crate::StoredCaches) of this API are sealed: see
+    /// [`IdentityConfig::with_cookie_secrets`](IdentityConfig::with_cookie_secrets). An API sets no
+    /// cookies.
+    #[must_use]
+    pub fn with_cookie_secrets<S: Into<Secret>>(
+        mut self,
+        secrets: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.identity = self.identity.with_cookie_secrets(secrets);
         self
     }
 
@@ -211,6 +225,15 @@ impl ApiConfig {
     #[must_use]
     pub fn add_public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.identity = self.identity.add_public_prefix(prefix);
+        self
+    }
+
+    /// Sets the answer to a CORS preflight for a path that needs a token. The default is
+    /// [`Preflight::Challenge`]: a CORS layer belongs outside the [`ApiLayer`](crate::ApiLayer),
+    /// where it also lets pages read the challenges.
+    #[must_use]
+    pub fn with_preflight(mut self, preflight: Preflight) -> Self {
+        self.identity = self.identity.with_preflight(preflight);
         self
     }
 

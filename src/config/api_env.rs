@@ -24,6 +24,8 @@ impl ApiConfig {
     /// | `IDENTITY_RESOURCE` | the URL at which clients find it: [`with_resource`](Self::with_resource) |
     /// | `IDENTITY_API_SCOPES` | its scopes, with spaces between them: [`with_scopes`](Self::with_scopes) |
     /// | `IDENTITY_ACCESS_TOKEN_TYPE` | `any` (the default) or `at+jwt`: [`with_token_type`](Self::with_token_type) |
+    /// | `IDENTITY_COOKIE_SECRET` | the secrets under which stored token caches are sealed, one on each line: [`with_cookie_secrets`](Self::with_cookie_secrets) |
+    /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
     /// | `IDENTITY_INTROSPECTION` | `never` (the default) or `opaque`: [`with_introspection`](Self::with_introspection) |
     ///
     /// `Audience` and `Audiences` of an [`AzureAd` section](AzureAdSection) are read, too.

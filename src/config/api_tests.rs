@@ -43,6 +43,13 @@ fn neither_a_secret_nor_a_base_url_is_needed() {
         audiences(plain().with_resource("https://api.example.com/mcp").unwrap().add_audience("b")),
         ["api", "b", "https://api.example.com/mcp"]
     );
+    for (resource, other) in [
+        ("https://api.example.com", "https://api.example.com/"),
+        ("https://api.example.com/", "https://api.example.com"),
+    ] {
+        let named = audiences(plain().with_resource(resource).unwrap());
+        assert_eq!(named, ["api", resource, other], "clients write both");
+    }
     assert_eq!(audiences(plain().with_audiences(["urn:notes"])), ["urn:notes"]);
 }
 
@@ -63,6 +70,26 @@ fn every_mistake_is_found_when_it_is_built() {
         ["api", "http://api.example.com", "https://a.example/#x", "https://a.example/?x"]
     {
         assert_eq!(plain().with_resource(resource).unwrap_err().setting(), "resource");
+    }
+    for (written, sent) in [
+        ("HTTPS://api.example.com/mcp", "https://api.example.com/mcp"),
+        ("https://API.example.com/mcp", "https://api.example.com/mcp"),
+        ("https://api.example.com:443/mcp", "https://api.example.com/mcp"),
+        ("https://api.example.com/a/../mcp", "https://api.example.com/mcp"),
+        ("https://api.example.com/m cp", "https://api.example.com/m%20cp"),
+        (" https://api.example.com/mcp", "https://api.example.com/mcp"),
+        ("https://bücher.example/mcp", "https://xn--bcher-kva.example/mcp"),
+    ] {
+        let error = plain().with_resource(written).unwrap_err();
+        assert_eq!(error.setting(), "resource");
+        assert!(error.to_string().contains(&format!("write {sent:?}")), "{error}");
+        assert!(plain().with_resource(sent).is_ok(), "{sent}");
+    }
+    for resource in ["https://api.example.com/", "https://api.example.com/mcp/"] {
+        let error = entra().with_resource(resource).unwrap().build().unwrap_err();
+        assert_eq!(error.setting(), "resource");
+        assert!(error.to_string().contains("AADSTS9010010"), "{error}");
+        assert!(plain().with_resource(resource).unwrap().build().is_ok());
     }
     assert!(plain().add_public_prefix("/auth/").build().is_ok(), "no paths of its own are there");
 }

@@ -42,8 +42,9 @@ pub(crate) struct Resource {
     /// The URL as configured.
     pub(crate) url: String,
     /// Its scheme, host and port.
-    pub(crate) origin: String,
-    /// The path of the document: the well-known part is inserted before the path of the URL.
+    origin: String,
+    /// The path of the document: the well-known part is inserted before the path of the URL. Only
+    /// the slash after a host is removed.
     pub(crate) metadata_path: String,
 }
 
@@ -105,6 +106,11 @@ impl ApiConfig {
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();
         let resource = self.resource.as_deref().map(Resource::at).transpose()?;
+        if let Some(resource) = &resource
+            && self.identity.authority.compares_resource()
+        {
+            resource.check_application_id_uri()?;
+        }
         // An API redirects no browser, so the settings of pages have no effect.
         let identity = self.identity.without_pages()?;
         let authority = identity.authority();
@@ -164,7 +170,11 @@ impl ApiConfig {
                 ),
             ));
         }
-        named.extend(self.resource.clone());
+        if let Some(resource) = &self.resource {
+            named.push(resource.clone());
+            // Clients send a URL without a path with a slash at its end, and the other way round.
+            named.extend(super::address::other_spelling(resource));
+        }
         Ok(named)
     }
 }
@@ -185,12 +195,27 @@ fn scope_prefixes(resource: Option<&str>, named: &[String]) -> Vec<String> {
 impl Resource {
     fn at(url: &str) -> Result<Self, ConfigError> {
         let parsed: Url = super::address::resource(url)?;
-        let path = parsed.path().trim_end_matches('/');
+        let path = if parsed.path() == "/" { "" } else { parsed.path() };
         Ok(Self {
             url: url.to_owned(),
             origin: parsed.origin().ascii_serialization(),
             metadata_path: format!("{WELL_KNOWN}{path}"),
         })
+    }
+
+    /// Checks that the URL can be the Application ID URI, with which Entra compares the parameter
+    /// `resource` of a request character by character.
+    fn check_application_id_uri(&self) -> Result<(), ConfigError> {
+        let Some(without) = self.url.strip_suffix('/') else { return Ok(()) };
+        Err(ConfigError::new(
+            "resource",
+            format!(
+                "{:?} ends in a slash, and an Application ID URI of Entra cannot: clients that \
+                 send this URL as `resource`, as MCP clients do, get AADSTS9010010. Write \
+                 {without:?} (`with_resource`, IDENTITY_RESOURCE)",
+                self.url
+            ),
+        ))
     }
 
     /// The URL of the metadata document.

@@ -21,7 +21,7 @@ impl ValidApiConfig {
             "metadata_published",
             format!("Clients find the metadata of the API at {}.", resource.metadata_url()),
         );
-        if self.identity().authority().is_microsoft() {
+        if self.identity().authority().compares_resource() {
             self.check_microsoft_resource(&resource.url, &mut add);
         }
         found
@@ -34,17 +34,8 @@ impl ValidApiConfig {
         resource: &str,
         add: &mut impl FnMut(Severity, &'static str, String),
     ) {
-        let has_path = resource
-            .split_once("://")
-            .is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
-        if resource.ends_with('/') {
-            let text = format!(
-                "The URL of the API, {resource}, ends in a slash, and an Application ID URI of \
-                 Entra cannot: clients that send it get AADSTS9010010. Leave the slash out \
-                 (`with_resource`, IDENTITY_RESOURCE)."
-            );
-            add(Severity::Problem, "resource_ends_in_slash", text);
-        } else if !has_path {
+        let has_path = resource.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        if !has_path {
             let text = format!(
                 "The URL of the API, {resource}, has no path: many clients write a slash at the \
                  end of such a URL, which is then not the Application ID URI (AADSTS9010010). Use \

@@ -207,11 +207,11 @@ pub enum GroupsFrom {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preflight {
-    /// 401, as for every request without a session. The default: a CORS layer belongs outside the
-    /// identity layer and answers first.
+    /// 401, as for every request without a session or token. The default: a CORS layer belongs
+    /// outside the layer of this crate and answers first.
     #[default]
     Challenge,
-    /// The request is passed to the inner service, without a user.
+    /// The request is passed to the inner service, without a user or caller.
     Pass,
 }
 

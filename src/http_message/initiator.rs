@@ -75,6 +75,13 @@ impl<'a> Initiator<'a> {
     }
 }
 
+/// Whether it is the preflight request of a browser (CORS), which never has credentials.
+pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
 /// Whether a page of this origin caused the request, and not one of another site or of a
 /// neighbouring host. `Referer` counts only for browsers that say nothing else.
 pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {

@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::{
     config::{PathPrefix, Paths, Preflight, SignInMethod, ValidConfig},
     error::{Error, ErrorKind},
+    http_message::is_preflight,
     session::State,
 };
 
@@ -65,12 +66,6 @@ fn own_route(paths: &Paths, path: &str) -> Option<Route> {
     } else {
         None
     }
-}
-
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS
-        && headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The page as the browser asked for it. A proxy has taken the prefix of the base URL off; axum's
