@@ -2,8 +2,9 @@
 //!
 //! - Concurrent callers with the same token share one request to the provider.
 //! - A refusal is remembered for [`REFUSED`]; a failed request is not.
-//! - The number of requests in flight is bounded for all tokens together, because anyone can send
-//!   random tokens.
+//! - The number of requests in flight is bounded for all tokens together, and so is the rate of those
+//!   that find no active token, because anyone can send random tokens. A token that was active before
+//!   is not counted: random tokens do not keep its caller out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,16 +28,21 @@ const REFUSED: Duration = Duration::from_secs(10);
 /// The greatest number of remembered refusals; a few hundred bytes each.
 const MOST_REFUSED: usize = 10_000;
 
-/// The requests in flight, and the refused tokens.
+/// The greatest number of tokens that are remembered to have been active; about 50 bytes each.
+const MOST_ACTIVE: usize = 100_000;
+
+/// The requests in flight, and what is remembered of tokens beside the verified ones.
 pub(super) struct Introspections {
     under_way: Arc<SingleFlight<Digest, (), Result<Arc<Known>, Error>>>,
     refused: Cache<Digest, (Error, UnixTime)>,
+    /// Tokens that were active at their last introspection, also when its result is no longer used.
+    active: Cache<Digest, ()>,
 }
 
 impl Introspections {
     pub(super) fn new() -> Self {
         let under_way = SingleFlight::new(Arc::new(Tokio));
-        Self { under_way, refused: Cache::new(MOST_REFUSED) }
+        Self { under_way, refused: Cache::new(MOST_REFUSED), active: Cache::new(MOST_ACTIVE) }
     }
 
     #[cfg(test)]
@@ -57,13 +63,17 @@ impl Shared {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
+        let was_active = self.introspections().active.get(&digest).is_some();
         // Before the flight, so that a caller who is dropped while waiting leaves no flight behind.
-        // Callers with a verified token have permits of their own, which unknown tokens cannot use
-        // up.
-        let permit = self.provider().permit().await?;
+        // Callers with a token that was active before have permits of their own, which unknown
+        // tokens cannot use up.
+        let permit = match was_active {
+            true => self.provider().permit_for_known_token().await?,
+            false => self.provider().permit().await?,
+        };
         let ask = || {
             let (shared, token) = (Arc::clone(self), Secret::from(token));
-            async move { shared.ask(digest, token, permit).await }
+            async move { shared.ask(digest, token, permit, was_active).await }
         };
         self.introspections().under_way.run(&digest, (), Order::AtOnce, ask).await?
     }
@@ -73,6 +83,7 @@ impl Shared {
         digest: Digest,
         token: Secret,
         permit: Permit,
+        was_active: bool,
     ) -> Result<Arc<Known>, Error> {
         // Another request may have been answered while this caller waited for its permit.
         if let Some(known) = self.memory()?.find(&digest, self.now()) {
@@ -81,11 +92,18 @@ impl Shared {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
+        if !was_active {
+            self.provider().count_introspection()?;
+        }
         let answer = self.provider().introspect(token.expose(), self.config.rules()).await;
         drop(permit);
         let now = self.now();
         match answer {
             Ok(verified) => {
+                if !was_active {
+                    self.provider().introspected_active();
+                    self.introspections().active.insert(digest, ());
+                }
                 let leeway = self.config.identity().clock_leeway();
                 let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
                 let known = Arc::new(Known::new(verified, until));
@@ -94,6 +112,7 @@ impl Shared {
             }
             Err(error) => {
                 if is_about_the_token(error.kind()) {
+                    self.introspections().active.remove(&digest);
                     let refused = (error.clone(), now + REFUSED);
                     self.introspections().refused.insert(digest, refused);
                 }

@@ -134,18 +134,76 @@ async fn callers_with_one_token_share_one_question_and_those_with_another_do_not
     }
 }
 
+/// The bar: any number of different tokens is 240 questions at once and ten more each second.
 #[tokio::test]
-async fn the_same_garbage_at_full_rate_is_one_question_and_other_garbage_takes_bounded_memory() {
+async fn garbage_at_full_rate_takes_bounded_memory_and_a_bounded_rate_of_questions() {
     let api = api();
     says(&api, json!({"active": false}));
     for _ in 0..1_000 {
         api.refuses("garbage", "token_inactive").await;
     }
     assert_eq!(questions(&api), 1);
-    for number in 0..12_000 {
-        api.refuses(&format!("garbage-{number}"), "token_inactive").await;
+    let (mut refused, mut busy) = (0, 0);
+    for number in 0..20_000 {
+        if number % 2_000 == 1_999 {
+            api.clock.advance(Duration::from_secs(1));
+        }
+        let told = api.with_token(&format!("garbage-{number}")).await;
+        match told.status {
+            StatusCode::UNAUTHORIZED => refused += 1,
+            status => {
+                assert_eq!(
+                    (status, told.reason().as_str()),
+                    (StatusCode::SERVICE_UNAVAILABLE, "busy")
+                );
+                assert_eq!(
+                    (&told.headers["retry-after"], told.challenge()),
+                    (&"5".parse().unwrap(), "")
+                );
+                busy += 1;
+            }
+        }
     }
+    assert_eq!((questions(&api), refused, busy), (331, 330, 19_670));
     let shared = api.layer.shared();
-    assert!(shared.introspections().refused_tokens() <= 10_000);
-    assert_eq!(shared.memory().unwrap().len(), 0);
+    assert_eq!(
+        (shared.introspections().refused_tokens(), shared.memory().unwrap().len()),
+        (331, 0)
+    );
+}
+
+/// One caller who is known, and any number of new ones.
+#[tokio::test]
+async fn random_tokens_keep_nobody_out_who_was_known_before() {
+    let api = api();
+    says(&api, good(&json!({})));
+    for number in 0..2_000 {
+        api.takes(&format!("caller-{number}")).await;
+    }
+    says(&api, json!({"active": false}));
+    let flood = async |name: &str| {
+        for number in 0..500 {
+            api.with_token(&format!("{name}-{number}")).await;
+        }
+        assert_eq!(api.with_token(name).await.reason(), "busy");
+    };
+    flood("garbage").await;
+    api.takes("caller-7").await;
+    // What was answered about it is no longer used: the provider is asked again.
+    api.clock.advance(Duration::from_secs(61));
+    flood("rubbish").await;
+    says(&api, good(&json!({})));
+    let before = questions(&api);
+    api.takes("caller-7").await;
+    assert_eq!(questions(&api) - before, 1);
+    assert_eq!(api.with_token("new").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.clock.advance(Duration::from_secs(1));
+    api.takes("new").await;
+    // A token that was revoked is a random one from then on.
+    says(&api, json!({"active": false}));
+    api.clock.advance(Duration::from_secs(61));
+    api.refuses("caller-8", "token_inactive").await;
+    api.clock.advance(TEN_SECONDS);
+    flood("litter").await;
+    assert_eq!(api.with_token("caller-8").await.reason(), "busy");
 }

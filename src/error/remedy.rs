@@ -20,7 +20,8 @@ impl ErrorKind {
             }
             Self::Busy => {
                 "it is temporary; if it persists, the provider answers slowly, or clients start \
-                 very many sign-ins: limit their rate in front of the application"
+                 very many sign-ins or send very many unknown tokens: limit their rate in front of \
+                 the application"
             }
             Self::AnswerTooLarge => {
                 "no valid response is that large: check the provider's URL (IDENTITY_AUTHORITY, \

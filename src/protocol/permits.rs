@@ -1,11 +1,12 @@
-//! [`Permits`] limit the concurrent requests to the provider and the rate of device codes.
+//! [`Permits`] limit the concurrent requests to the provider, and the rates of device codes and of
+//! introspections that find no valid token.
 //!
 //! Anyone can start a sign-in and send a forged code to the callback. Without a limit each of them
 //! would hold a connection to a provider that answers slowly. Sign-ins and sessions have separate
 //! limits, so that anonymous requests cannot keep signed-in users from their tokens.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,38 +26,83 @@ const SESSIONS: usize = 128;
 const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session waits for a permit. Longer, because its refresh may run in the background.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(15);
-/// The rate limit of device codes, a token bucket: its size, and how many are added each second.
-const DEVICE_CODES: (u64, u64) = (120, 2);
+/// The rate limit of device codes.
+const DEVICE_CODES: RateLimit = RateLimit { at_once: 120, per_second: 2 };
+/// The rate limit of introspections whose outcome is not an active token.
+const INTROSPECTIONS: RateLimit = RateLimit { at_once: 240, per_second: 10 };
+
+/// The size of a token bucket, and how many tokens it gains each second.
+#[derive(Clone, Copy, Debug)]
+struct RateLimit {
+    at_once: u64,
+    per_second: u64,
+}
 
 /// The permits of one provider.
 #[derive(Debug)]
 pub(super) struct Permits {
     sign_ins: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
-    device_codes: Mutex<TokenBucket>,
+    device_codes: TokenBucket,
+    introspections: TokenBucket,
 }
 
 /// The permission for one request in flight, until it is dropped.
 pub(crate) type Permit = OwnedSemaphorePermit;
 
-/// The token bucket for device codes.
+/// A rate limit, and what is left of it.
 #[derive(Debug)]
 struct TokenBucket {
+    limit: RateLimit,
+    left: Mutex<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
     tokens: u64,
     filled_at: UnixTime,
 }
 
 impl TokenBucket {
-    /// Takes one token; `false` if the bucket is empty.
-    fn take(&mut self, now: UnixTime) -> bool {
-        let (size, per_second) = DEVICE_CODES;
-        let gained = now.since(self.filled_at).as_secs().saturating_mul(per_second);
+    fn full(limit: RateLimit, now: UnixTime) -> Self {
+        Self { limit, left: Mutex::new(Left { tokens: limit.at_once, filled_at: now }) }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]: the bucket is empty.
+    fn take(&self, now: UnixTime, what: &'static str) -> Result<(), Error> {
+        let (RateLimit { at_once, per_second }, mut left) = (self.limit, self.left());
+        let gained = now.since(left.filled_at).as_secs().saturating_mul(per_second);
         // If the clock was set back, time counts from there; nothing is gained.
-        if gained > 0 || now < self.filled_at {
-            self.tokens = self.tokens.saturating_add(gained).min(size);
-            self.filled_at = now;
+        if gained > 0 || now < left.filled_at {
+            left.tokens = left.tokens.saturating_add(gained).min(at_once);
+            left.filled_at = now;
         }
-        self.tokens.checked_sub(1).map(|tokens| self.tokens = tokens).is_some()
+        match left.tokens.checked_sub(1) {
+            Some(tokens) => {
+                left.tokens = tokens;
+                Ok(())
+            }
+            None => Err(Error::new(
+                ErrorKind::Busy,
+                format!(
+                    "the limit of {at_once} {what} at once and {per_second} per second is \
+                     exceeded: the request was not sent to the provider"
+                ),
+            )),
+        }
+    }
+
+    fn give_back(&self) {
+        let mut left = self.left();
+        left.tokens = left.tokens.saturating_add(1).min(self.limit.at_once);
     }
 }
 
@@ -65,7 +111,8 @@ impl Permits {
         Self {
             sign_ins: Arc::new(Semaphore::new(SIGN_INS)),
             sessions: Arc::new(Semaphore::new(SESSIONS)),
-            device_codes: Mutex::new(TokenBucket { tokens: DEVICE_CODES.0, filled_at: now }),
+            device_codes: TokenBucket::full(DEVICE_CODES, now),
+            introspections: TokenBucket::full(INTROSPECTIONS, now),
         }
     }
 
@@ -94,17 +141,22 @@ impl Permits {
     ///
     /// [`ErrorKind::Busy`]: the rate limit is exceeded, and the request must not be sent.
     pub(super) fn device_code(&self, now: UnixTime) -> Result<(), Error> {
-        let (size, per_second) = DEVICE_CODES;
-        match self.device_codes.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
-            true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::Busy,
-                format!(
-                    "the limit of {size} device codes at once and {per_second} per second is \
-                     exceeded: the request was not sent to the provider"
-                ),
-            )),
-        }
+        self.device_codes.take(now, "device codes")
+    }
+
+    /// Counts the introspection of a token of which nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]: the rate limit is exceeded, and the request must not be sent.
+    pub(super) fn introspection(&self, now: UnixTime) -> Result<(), Error> {
+        self.introspections.take(now, "introspections of unknown tokens")
+    }
+
+    /// Takes the last count back, because the token is active: the limit is for random tokens, and
+    /// not for the number of callers.
+    pub(super) fn introspected_active(&self) {
+        self.introspections.give_back();
     }
 }
 
@@ -161,5 +213,17 @@ mod tests {
         assert_eq!(begun(NOW + Duration::from_secs(9999)), 120);
         assert_eq!(begun(NOW), 0, "a clock that was set back gives nothing");
         assert_eq!(begun(NOW + Duration::from_secs(1)), 2, "and the limit works on from there");
+    }
+
+    #[test]
+    fn introspections_have_a_rate_limit_which_active_tokens_do_not_use_up() {
+        let permits = Permits::new(NOW);
+        for _ in 0..1000 {
+            permits.introspection(NOW).unwrap();
+            permits.introspected_active();
+        }
+        let asked = |now| (0..1000).take_while(|_| permits.introspection(now).is_ok()).count();
+        assert_eq!((asked(NOW), asked(NOW)), (240, 0));
+        assert_eq!(asked(NOW + Duration::from_secs(3)), 30);
     }
 }

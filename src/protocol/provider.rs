@@ -150,6 +150,31 @@ impl Provider {
         self.permit().await
     }
 
+    /// A permit to introspect a token that was active before: one of those of sessions, which
+    /// anonymous requests cannot use up.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]
+    pub(crate) async fn permit_for_known_token(&self) -> Result<Permit, Error> {
+        self.permits.session().await
+    }
+
+    /// Counts the introspection of a token of which nothing is known: their rate is limited, because
+    /// anyone can send random tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]
+    pub(crate) fn count_introspection(&self) -> Result<(), Error> {
+        self.permits.introspection(self.clock.now())
+    }
+
+    /// Takes the last count back, because the token is active.
+    pub(crate) fn introspected_active(&self) {
+        self.permits.introspected_active();
+    }
+
     /// The discovery document.
     ///
     /// # Errors
