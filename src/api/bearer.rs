@@ -34,9 +34,13 @@ pub(crate) fn presented(headers: &HeaderMap) -> Authorization<'_> {
             false => Authorization::Nothing,
         };
     }
-    let token = bytes.get(SCHEME.len()..).unwrap_or_default().trim_ascii();
+    let rest = bytes.get(SCHEME.len()..).unwrap_or_default();
+    let token = without_spaces(rest);
     if token.is_empty() {
         return Authorization::Malformed("there is no token after `Bearer`");
+    }
+    if token.len() == rest.len() {
+        return Authorization::Malformed("there is no space between `Bearer` and the token");
     }
     if token.len() > LONGEST {
         return Authorization::Malformed("the token is longer than 16 KiB");
@@ -62,7 +66,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Error> {
 
 /// The token in a header that [`presented`] has accepted.
 pub(crate) fn token_of(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()?.get(SCHEME.len()..).map(str::trim)
+    value.to_str().ok()?.get(SCHEME.len()..).map(|rest| rest.trim_matches(' '))
 }
 
 /// Whether any `Authorization` header has the scheme `Bearer`, so that the API handles the request.
@@ -72,14 +76,30 @@ pub(crate) fn is_presented(headers: &HeaderMap) -> bool {
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The scheme, in any letter case, with a space or nothing after it (RFC 9110 section 11.1).
+/// Whether the scheme is `Bearer`, in any letter case. A scheme ends before the first character that
+/// no `token` of RFC 9110 section 5.6.2 has: with a tab or a colon after it the header is malformed,
+/// and not one of another scheme, which would leave the request to its cookie.
 fn is_bearer(value: &[u8]) -> bool {
     match value.split_at_checked(SCHEME.len()) {
         Some((scheme, rest)) => {
-            scheme.eq_ignore_ascii_case(SCHEME) && matches!(rest.first(), None | Some(b' '))
+            scheme.eq_ignore_ascii_case(SCHEME) && !rest.first().is_some_and(|byte| is_tchar(*byte))
         }
         None => false,
     }
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The value without the spaces around it, which RFC 9110 section 11.4 allows in any number. Tabs
+/// are not spaces there.
+fn without_spaces(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
+        value = rest;
+    }
+    value
 }
 
 /// `b64token` of RFC 6750 section 2.1.

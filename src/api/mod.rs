@@ -35,6 +35,10 @@ mod introspect_tests;
 mod layer;
 mod memory;
 mod metadata;
+#[cfg(test)]
+mod microsoft_tests;
+#[cfg(test)]
+mod odd_requests_tests;
 mod on_behalf_of;
 mod scope;
 mod service;

@@ -1,0 +1,233 @@
+//! Access tokens of External ID, Azure AD B2C and AD FS, and of one tenant at the metadata of
+//! another: which pass, and for what reason the others are refused.
+
+use serde_json::{Value, json};
+
+use super::service_tests::{APP, Api, OTHER_TID, TID, changed, entra, merge, signed, v1, v2};
+use crate::{
+    authority::{Authority, B2cPolicies},
+    config::ApiConfig,
+    protocol::test_support::{CLIENT_ID, NOW, Signer, document, key_set},
+};
+
+/// An API at a provider of Microsoft's, whose document and keys name `issuer`.
+fn api(authority: Authority, base: &str, issuer: &str) -> Api {
+    let document = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    });
+    let mut key = Signer::shared().jwk("k1");
+    key["issuer"] = json!(issuer);
+    Api::at(ApiConfig::new(authority, APP), document, json!({"keys": [key]}))
+}
+
+/// The rows of a table: members that change in a good token (`null` leaves one out), and the reason
+/// of the refusal.
+async fn judge(api: &Api, good: &Value, rows: &[(Value, Option<&str>)]) {
+    for (change, reason) in rows {
+        let mut claims = changed(good.clone(), |claims| merge(claims, change));
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let token = signed("JWT", &claims);
+        match reason {
+            None => assert_eq!(api.takes(&token).await, "person Notes.Read", "{change}"),
+            Some(reason) => {
+                let told = api.with_token(&token).await;
+                assert!(!told.status.is_success(), "{change}");
+                assert_eq!(
+                    (told.status.as_u16(), told.reason().as_str()),
+                    (401, *reason),
+                    "{change}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn external_id_issues_under_the_host_of_its_tenant_and_nowhere_else() {
+    let issuer = format!("https://{TID}.ciamlogin.com/{TID}/v2.0");
+    let base = "https://contoso.ciamlogin.com/contoso.onmicrosoft.com";
+    let api = api(Authority::external_id("contoso").unwrap(), base, &issuer);
+    let good = changed(v2(), |claims| claims["iss"] = json!(issuer));
+    let of = |iss: String| json!({"iss": iss});
+    judge(
+        &api,
+        &good,
+        &[
+            (json!({}), None),
+            (json!({"aud": format!("api://{APP}")}), None),
+            // Not of this tenant: each part of the issuer, and `tid`, with the key of the tenant.
+            (
+                of(format!("https://{OTHER_TID}.ciamlogin.com/{OTHER_TID}/v2.0")),
+                Some("token_key_issuer"),
+            ),
+            (of(format!("https://{OTHER_TID}.ciamlogin.com/{TID}/v2.0")), Some("token_key_issuer")),
+            (of(format!("https://{TID}.ciamlogin.com/{OTHER_TID}/v2.0")), Some("token_key_issuer")),
+            (json!({"tid": OTHER_TID}), Some("token_issuer")),
+            // The issuer names the tenant, and is compared with that of the document.
+            (json!({"tid": null}), None),
+            // The same tenant id at the workforce endpoints, in both versions.
+            (of(format!("https://login.microsoftonline.com/{TID}/v2.0")), Some("token_key_issuer")),
+            (of(format!("https://sts.windows.net/{TID}/")), Some("token_key_issuer")),
+            (of(format!("{issuer}/")), Some("token_key_issuer")),
+            (
+                of(issuer.replace("ciamlogin.com", "ciamlogin.com.evil.example")),
+                Some("token_key_issuer"),
+            ),
+            (json!({"scp": null}), Some("token_kind")),
+            (json!({"aud": "https://graph.microsoft.com"}), Some("token_audience")),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers() {
+    let base = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
+    let by_tenant = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
+    let by_flow = |flow: &str| format!("https://contoso.b2clogin.com/tfp/{TID}/{flow}/v2.0/");
+    let now = NOW.as_seconds();
+    let claims = |issuer: &str| {
+        json!({
+            "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1", "sub": "o-1",
+            "tfp": "B2C_1_in", "scp": "Notes.Read", "azp": "client", "ver": "1.0",
+        })
+    };
+    let authority = || Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
+    let same = [
+        (json!({}), None),
+        // Names of user flows have no letter case; old policies write `acr` in place of `tfp`.
+        (json!({"tfp": "b2c_1_IN"}), None),
+        (json!({"tfp": null, "acr": "b2c_1_in"}), None),
+        // Another user flow of the same tenant, which signs with the same keys.
+        (json!({"tfp": "B2C_1_edit"}), Some("token_mismatch")),
+        (json!({"tfp": "B2C_1_in2"}), Some("token_mismatch")),
+        (json!({"tfp": null, "acr": "b2c_1_edit"}), Some("token_mismatch")),
+        (json!({"tfp": "B2C_1_edit", "acr": "B2C_1_in"}), Some("token_mismatch")),
+        (json!({"tfp": null}), Some("token_mismatch")),
+        (json!({"tfp": ""}), Some("token_mismatch")),
+        (json!({"tfp": ["B2C_1_in"]}), Some("token_malformed")),
+        (json!({"TFP": "B2C_1_edit"}), Some("token_malformed")),
+        (json!({"scp": null}), Some("token_kind")),
+        (json!({"azp": null}), Some("token_kind")),
+        (json!({"aud": OTHER_TID}), Some("token_audience")),
+        (json!({"iss": "https://contoso.b2clogin.com/tfp/"}), Some("token_issuer")),
+        (
+            json!({"iss": format!("https://contoso.b2clogin.com/{OTHER_TID}/v2.0/")}),
+            Some("token_issuer"),
+        ),
+        (
+            json!({"iss": format!("https://fabrikam.b2clogin.com/{TID}/v2.0/")}),
+            Some("token_issuer"),
+        ),
+        (
+            json!({"iss": format!("https://login.microsoftonline.com/{TID}/v2.0")}),
+            Some("token_issuer"),
+        ),
+        (json!({"iss": by_flow("b2c_1_edit")}), Some("token_issuer")),
+    ];
+    for issuer in [by_tenant, by_flow("b2c_1_in")] {
+        let document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+            "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        });
+        let api = Api::at(ApiConfig::new(authority(), APP), document, key_set());
+        judge(&api, &claims(&issuer), &same).await;
+    }
+}
+
+/// The metadata of one tenant, as with `Authority::entra` and a GUID.
+#[tokio::test]
+async fn a_token_of_another_tenant_is_refused_at_the_metadata_of_one_tenant_in_both_versions() {
+    let issuer = format!("https://login.microsoftonline.com/{TID}/v2.0");
+    let base = format!("https://login.microsoftonline.com/{TID}");
+    let api = api(Authority::entra(TID).unwrap(), &base, &issuer);
+    assert_eq!(api.takes(&entra(v1(), |_| ())).await, "person Notes.Read");
+    assert_eq!(api.takes(&entra(v2(), |_| ())).await, "person Notes.Read");
+    let other_1 = format!("https://sts.windows.net/{OTHER_TID}/");
+    let other_2 = format!("https://login.microsoftonline.com/{OTHER_TID}/v2.0");
+    for (version, change) in [
+        (v1(), json!({"iss": other_1, "tid": OTHER_TID})),
+        (v1(), json!({"iss": other_1})),
+        (v1(), json!({"tid": OTHER_TID})),
+        (v1(), json!({"iss": issuer})),
+        (v2(), json!({"iss": other_2, "tid": OTHER_TID})),
+        (v2(), json!({"iss": other_2})),
+        (v2(), json!({"tid": OTHER_TID})),
+        (v2(), json!({"iss": format!("https://sts.windows.net/{TID}/")})),
+    ] {
+        let told = api.with_token(&entra(version, |claims| merge(claims, &change))).await;
+        let reason = told.reason();
+        assert_eq!(told.status.as_u16(), 401, "{change}");
+        let expected = ["token_key_issuer", "token_issuer", "token_mismatch"];
+        assert!(expected.contains(&reason.as_str()), "{change}: {reason}");
+    }
+}
+
+/// Microsoft's example of an access token of Azure AD B2C, which repeats the `nonce` of the request,
+/// and the ID token beside it, which names neither client nor scope.
+#[tokio::test]
+async fn an_access_token_of_b2c_may_have_a_nonce_and_an_id_token_of_b2c_is_refused() {
+    let base = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
+    let issuer = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
+    let document = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    });
+    let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
+    let api = Api::at(ApiConfig::new(authority, APP), document, key_set());
+    let now = NOW.as_seconds();
+    let claims = json!({
+        "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1",
+        "sub": "o-1", "name": "David", "tfp": "B2C_1_in", "nonce": "anyRandomValue", "scp": "read",
+        "azp": "38307aee-303c-4fff-8087-d8d2", "ver": "1.0",
+    });
+    assert_eq!(api.takes(&signed("JWT", &claims)).await, "person read");
+    let other_policy = changed(claims.clone(), |claims| claims["tfp"] = json!("B2C_1_edit"));
+    api.refuses(&signed("JWT", &other_policy), "token_mismatch").await;
+    for missing in [&["scp"][..], &["azp"], &["scp", "azp"]] {
+        let id_token = changed(claims.clone(), |claims| {
+            claims.as_object_mut().unwrap().retain(|name, _| !missing.contains(&name.as_str()));
+        });
+        api.refuses(&signed("JWT", &id_token), "token_kind").await;
+    }
+}
+
+#[tokio::test]
+async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences() {
+    let adfs = "https://fs.example.com/adfs";
+    let mut document = document();
+    for (name, value) in [
+        ("issuer", adfs),
+        ("access_token_issuer", "http://fs.example.com/adfs/services/trust"),
+        ("jwks_uri", "https://fs.example.com/adfs/keys"),
+        ("token_endpoint", "https://fs.example.com/adfs/token"),
+        ("authorization_endpoint", "https://fs.example.com/adfs/authorize"),
+    ] {
+        document[name] = json!(value);
+    }
+    for name in ["userinfo_endpoint", "end_session_endpoint"] {
+        document.as_object_mut().unwrap().remove(name);
+    }
+    let api = Api::at(
+        ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID)
+            .add_audience("https://api.example"),
+        document,
+        key_set(),
+    );
+    let now = NOW.as_seconds();
+    let claims = json!({
+        "aud": "microsoft:identityserver:https://api.example", "iss": "http://fs.example.com/adfs/services/trust", "iat": now, "exp": now + 600,
+        "apptype": "Public", "appid": "client", "scp": "Notes.Read", "sub": "ada", "ver": "1.0",
+    });
+    assert_eq!(api.takes(&signed("JWT", &claims)).await, "person Notes.Read");
+    let foreign =
+        changed(claims, |claims| claims["iss"] = json!("http://other.example/adfs/services/trust"));
+    api.refuses(&signed("JWT", &foreign), "token_issuer").await;
+}
