@@ -138,8 +138,8 @@ impl StoredCaches {
             return Err(ConfigError::new(
                 "StoredCaches::new",
                 "caches in a store outlive this process, but the cookie secret does not: set one \
-                 with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random \
-                 characters or more",
+                 with `with_cookie_secrets` of the configuration (IDENTITY_COOKIE_SECRET), 32 \
+                 random characters or more",
             ));
         }
         // The same binding as for sessions: an application that shares secret, store and client id

@@ -59,6 +59,7 @@ mod guards;
 mod headers;
 mod languages;
 mod layer;
+mod long_running;
 mod loops;
 mod mcp;
 mod metrics;
