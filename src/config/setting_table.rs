@@ -287,6 +287,10 @@ const API: &[Setting<ApiConfig>] = &[
     row("clock_leeway", &["with_clock_leeway"], &[], |c| text(Seconds(c.identity.clock_leeway))),
     row("public_paths", &["add_public_path"], &[], |c| exact(&c.identity.paths.public)),
     row("public_prefixes", &["add_public_prefix"], &[], |c| prefixes(&c.identity.paths.public)),
+    row("preflight", &["with_preflight"], &[], |c| word(PREFLIGHTS, c.identity.preflight)),
+    row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
+        Value::Secrets(c.identity.cookie_secrets.clone())
+    }),
     row("discovery_url", &[], &[], |c| optional(c.identity.discovery_url.as_ref())),
     row("back_channel", &["with_back_channel"], &[], |c| {
         optional(c.identity.back_channel.as_ref())
