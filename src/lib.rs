@@ -44,7 +44,7 @@
 //! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`]; from an error type of my own by [`Error::find_in`] |
 //! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |
 //! | provision users, clear a session of my own, audit sign-ins | [`IdentityLayer::on_signed_in`], [`on_signed_out`](IdentityLayer::on_signed_out), [`on_session_ended`](IdentityLayer::on_session_ended); [`guide::events`] |
-//! | sign in without a redirect URL | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
+//! | sign in without a redirect URI | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
 //! | use it without Tower | [`WebAuth`] |
 //! | use it without a web application | [`client`]; [`StoredCaches`] keeps its tokens in a session store |
 //! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`]; [`guide::deployments`] |
