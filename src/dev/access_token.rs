@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     client::DevClient,
     entra_access,
-    entra_issue::Resource,
+    entra_issue::EntraResource,
     grants,
     issue::{self, Part},
     provider::DevProvider,
@@ -48,7 +48,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "no token is issued until `DevProvider::issue_access_token`"]
 pub struct DevAccessToken {
-    caller: Caller,
+    caller: DevCaller,
     /// The user, or the user account of an agent.
     person: String,
     audience: String,
@@ -68,7 +68,7 @@ pub struct DevAccessToken {
 
 /// The kinds of caller. A generic provider has a person and an application only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Caller {
+enum DevCaller {
     Person,
     PersonThroughAgent,
     AgentUser,
@@ -78,7 +78,7 @@ enum Caller {
 }
 
 impl DevAccessToken {
-    fn of(caller: Caller, person: impl Into<String>, audience: impl Into<String>) -> Self {
+    fn of(caller: DevCaller, person: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             caller,
             person: person.into(),
@@ -100,33 +100,33 @@ impl DevAccessToken {
     /// The token of a person. The client is `quickstart` unless
     /// [another](Self::with_client) is set.
     pub fn person(id: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self::of(Caller::Person, id, audience)
+        Self::of(DevCaller::Person, id, audience)
     }
 
     /// The token of a person, issued to an agent identity of Entra ID.
     pub fn person_through_agent(id: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self::of(Caller::PersonThroughAgent, id, audience)
+        Self::of(DevCaller::PersonThroughAgent, id, audience)
     }
 
     /// The token of an agent's user account in Entra ID. `id` is the user that represents the
     /// account.
     pub fn agent_user(id: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self::of(Caller::AgentUser, id, audience)
+        Self::of(DevCaller::AgentUser, id, audience)
     }
 
     /// The token of an agent identity of Entra ID itself.
     pub fn agent(audience: impl Into<String>) -> Self {
-        Self::of(Caller::Agent, "", audience)
+        Self::of(DevCaller::Agent, "", audience)
     }
 
     /// The token of an application itself.
     pub fn application(audience: impl Into<String>) -> Self {
-        Self::of(Caller::Application, "", audience)
+        Self::of(DevCaller::Application, "", audience)
     }
 
     /// The token of a managed identity of Azure.
     pub fn managed_identity(audience: impl Into<String>) -> Self {
-        Self::of(Caller::ManagedIdentity, "", audience)
+        Self::of(DevCaller::ManagedIdentity, "", audience)
     }
 
     /// Sets the scopes, separated by spaces, as the token contains them. The default is none.
@@ -213,7 +213,10 @@ impl DevAccessToken {
     }
 
     fn is_agent(&self) -> bool {
-        matches!(self.caller, Caller::PersonThroughAgent | Caller::AgentUser | Caller::Agent)
+        matches!(
+            self.caller,
+            DevCaller::PersonThroughAgent | DevCaller::AgentUser | DevCaller::Agent
+        )
     }
 
     /// Applies the differences to the claims that a client would get over the wire.
@@ -221,21 +224,21 @@ impl DevAccessToken {
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         let (agent, account) = ("11", "13");
         match self.caller {
-            Caller::PersonThroughAgent => set("xms_act_fct", agent.into()),
-            Caller::AgentUser => {
+            DevCaller::PersonThroughAgent => set("xms_act_fct", agent.into()),
+            DevCaller::AgentUser => {
                 set("xms_act_fct", agent.into());
                 set("xms_sub_fct", account.into());
             }
-            Caller::Agent => {
+            DevCaller::Agent => {
                 set("xms_act_fct", agent.into());
                 set("xms_sub_fct", agent.into());
             }
-            Caller::ManagedIdentity => {
+            DevCaller::ManagedIdentity => {
                 let kind = "Microsoft.ManagedIdentity/userAssignedIdentities";
                 let path = format!("/subscriptions/1/resourcegroups/notes/providers/{kind}/notes");
                 set("xms_mirid", path.into());
             }
-            Caller::Person | Caller::Application => {}
+            DevCaller::Person | DevCaller::Application => {}
         }
         if self.is_agent() {
             set("xms_par_app_azp", client.into());
@@ -381,7 +384,7 @@ fn issued(
     let entry = AccessTokenEntry {
         grant: id.clone(),
         tenant: grant.tenant,
-        resource: grant.tenant.is_some().then(|| Resource::Api(audience.clone())),
+        resource: grant.tenant.is_some().then(|| EntraResource::Api(audience.clone())),
         audiences: grant.resources.clone(),
         scopes: grant.scopes.clone(),
         issued: now,

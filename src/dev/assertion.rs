@@ -59,6 +59,8 @@ pub(super) fn check(
     let (header, claims) = object(header).zip(object(payload)).ok_or(malformed)?;
     let signature = from_base64url(signature).ok_or(malformed)?;
     let lenient = incoming.realm != Realm::Plain;
+    // OpenID Connect Core section 10.1: `kid` selects the key. A key that was registered without a
+    // name is always tried.
     let known = |key: &Map<String, Value>| {
         is_named(key, &header, lenient) && verifies(key, &header, message.as_bytes(), &signature)
     };
@@ -69,11 +71,26 @@ pub(super) fn check(
         ));
     }
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    // RFC 7523 section 3, points 1 and 2.
     if text("iss") != Some(&client.id) || text("sub") != Some(&client.id) {
         return Err(("iss and sub of the assertion have to be the client", 700_021));
     }
-    // The audience is the URL of the endpoint, with the base URL or the loopback name in use, or
-    // the issuer.
+    if !is_audience(server, incoming, claims.get("aud")) {
+        return Err(("aud of the assertion is not this token endpoint", 700_023));
+    }
+    check_times(&claims, server.now().as_seconds() as f64)?;
+    let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
+    // MSAL reuses one assertion for ten minutes, and Entra ID accepts that. RFC 7523 section 3
+    // point 7 allows a provider to refuse it.
+    if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
+        return Err(("the assertion was used before", 700_027));
+    }
+    Ok(())
+}
+
+/// Whether an audience is this provider (RFC 7523 section 3 point 3): the URL of the endpoint, with
+/// the base URL or the loopback name in use, or the issuer.
+fn is_audience(server: &Server, incoming: &Incoming, audience: Option<&Value>) -> bool {
     let called = format!(
         "{}://{}{}",
         server.scheme,
@@ -84,16 +101,16 @@ pub(super) fn check(
     let is_meant = |audience: &Value| {
         audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience))
     };
-    let meant = match claims.get("aud") {
+    match audience {
         Some(Value::Array(list)) => list.iter().any(is_meant),
         Some(one) => is_meant(one),
         None => false,
-    };
-    if !meant {
-        return Err(("aud of the assertion is not this token endpoint", 700_023));
     }
-    let now = server.now().as_seconds() as f64;
-    match time(&claims, "exp")? {
+}
+
+/// Checks `exp`, which is required, `nbf` and `iat` (RFC 7523 section 3, points 4 to 6).
+fn check_times(claims: &Map<String, Value>, now: f64) -> Result<(), Refusal> {
+    match time(claims, "exp")? {
         None => return Err(("the assertion has no exp", 50_027)),
         Some(exp) if exp <= now - LEEWAY => return Err(("the assertion has expired", 700_024)),
         Some(exp) if exp > now + LONGEST_LIFE => {
@@ -102,15 +119,9 @@ pub(super) fn check(
         Some(_) => {}
     }
     for name in ["nbf", "iat"] {
-        if time(&claims, name)?.is_some_and(|time| time > now + LEEWAY) {
+        if time(claims, name)?.is_some_and(|time| time > now + LEEWAY) {
             return Err(("the assertion is not good yet", 700_024));
         }
-    }
-    let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
-    // MSAL reuses one assertion for ten minutes, and Entra ID accepts that. RFC 7523 section 3
-    // point 7 allows a provider to refuse it.
-    if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
-        return Err(("the assertion was used before", 700_027));
     }
     Ok(())
 }
@@ -157,6 +168,7 @@ fn verifies(
                 .is_ok()
         }
         ("EC", "ES256") if text(key, "crv") == "P-256" => {
+            // RFC 7518 section 6.2.1: the coordinates; 4 begins an uncompressed point (SEC 1).
             let point = [vec![4], part("x"), part("y")].concat();
             UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point)
                 .verify(message, made)

@@ -86,6 +86,7 @@ fn return_to(
     parameters: &Parameters,
 ) -> Result<ReturnTo, Fault> {
     let wrong = |description: &str| Fault::new("invalid_request", description);
+    // RFC 6749 section 3.1: with two values it is undecided where an error would be sent.
     let once = |name: &str| parameters.0.iter().filter(|(known, _)| known == name).count() <= 1;
     if !once("client_id") || !once("redirect_uri") {
         return Err(wrong("client_id or redirect_uri is there twice.").entra(9_002_313));
@@ -97,6 +98,7 @@ fn return_to(
     client.check_accounts(realm)?;
     let redirect_uri =
         parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
+    // RFC 9700 section 2.1: compared as strings.
     if !client.may_redirect_to(redirect_uri) {
         let description = "This redirect_uri is not registered for the client. It has to be the \
                            same, character by character.";
@@ -201,6 +203,29 @@ fn prompt(parameters: &Parameters) -> Result<Vec<String>, Fault> {
     Ok(prompt)
 }
 
+/// The greatest age of the sign-in in seconds (OpenID Connect Core section 3.1.2.1).
+fn max_age(parameters: &Parameters) -> Result<Option<i64>, Fault> {
+    match parameters.first("max_age").map(str::parse::<i64>) {
+        None => Ok(None),
+        Some(Ok(seconds)) if seconds >= 0 => Ok(Some(seconds)),
+        Some(_) => Err(Fault::new("invalid_request", "max_age is not a number of seconds")),
+    }
+}
+
+/// The requested scopes, at least one.
+fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>, Fault> {
+    let scopes = parameters.list("scope");
+    if scopes.is_empty() {
+        return Err(Fault::new("invalid_scope", "scope is missing"));
+    }
+    let is_offline = |scope: &String| scope == "offline_access";
+    // RFC 6749 section 3.3 lets a provider ignore an unknown scope; with this quirk it refuses.
+    if state.quirks.has(Quirk::NoOfflineAccess) && scopes.iter().any(is_offline) {
+        return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
+    }
+    Ok(scopes)
+}
+
 /// Reads the other parameters. Their errors are sent to the redirect URI.
 fn read(
     server: &Server,
@@ -213,20 +238,8 @@ fn read(
     let challenge =
         if state.quirks.has(Quirk::NoPkce) { String::new() } else { challenge(parameters)? };
     let prompt = prompt(parameters)?;
-    let max_age = match parameters.first("max_age").map(str::parse::<i64>) {
-        None => None,
-        Some(Ok(seconds)) if seconds >= 0 => Some(seconds),
-        Some(_) => return Err(Fault::new("invalid_request", "max_age is not a number of seconds")),
-    };
-    let scopes = parameters.list("scope");
-    if scopes.is_empty() {
-        return Err(Fault::new("invalid_scope", "scope is missing"));
-    }
-    if state.quirks.has(Quirk::NoOfflineAccess)
-        && scopes.iter().any(|scope| scope == "offline_access")
-    {
-        return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
-    }
+    let max_age = max_age(parameters)?;
+    let scopes = scopes(state, parameters)?;
     let no_hint =
         || Fault::new("invalid_request", "id_token_hint is not an ID token of this provider");
     let hinted = match parameters.first("id_token_hint") {
@@ -246,14 +259,11 @@ fn read(
         }
         _ => Vec::new(),
     };
+    // OpenID Connect Core section 5.5.1.1: `acr` in `claims` asks for a class, too.
     let mut acr_values = parameters.list("acr_values");
-    acr_values.extend(
-        claims
-            .classes
-            .iter()
-            .filter(|class| !parameters.list("acr_values").contains(class))
-            .cloned(),
-    );
+    let is_new = |class: &&String| !acr_values.contains(class);
+    let more: Vec<_> = claims.classes.iter().filter(is_new).cloned().collect();
+    acr_values.extend(more);
     Ok(IncomingAuthorization {
         client: text("client_id").unwrap_or_default(),
         redirect_uri: to.redirect_uri,
@@ -279,6 +289,8 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     let mut guard = server.state();
     let state = &mut *guard;
     let (realm, parameters) = (&incoming.realm, incoming.parameters());
+    // RFC 6749 section 4.1.2.1: an error of client or redirect URI is a page; all others are sent
+    // to the redirect URI.
     let checked = match realm {
         Realm::Entra(Audience::Nobody(name)) => Err(fault::no_tenant(name)),
         _ => return_to(state, realm, parameters),
@@ -315,38 +327,36 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
     Ok(response)
 }
 
-/// The next step before the code is issued.
+/// A step of the user before the code is issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum InteractionStep {
     /// The user must sign in or choose an account.
     SignIn,
     /// The user must consent to these scopes.
     Consent(Vec<String>),
     /// The user must edit the profile (B2C).
     Edit,
-    /// The code can be issued.
-    Finish,
 }
 
-/// Determines the next step: sign-in first, then consent.
+/// Determines the next step: sign-in first, then consent; `None` if the code can be issued.
 pub(super) fn next_step(
     server: &Server,
     state: &ProviderState,
     pending: &Interaction,
     now: UnixTime,
-) -> Step {
+) -> Option<InteractionStep> {
     let request = &pending.request;
     let session = pending.picked.as_ref().or_else(|| state.browsers.find(&pending.browser));
     let Some(session) = session.filter(|session| {
         pending.picked.is_some() || suffices(server, state, pending, session, now)
     }) else {
-        return Step::SignIn;
+        return Some(InteractionStep::SignIn);
     };
     match request.realm.policy() {
-        Some(Policy::EditProfile) if !pending.edited => return Step::Edit,
+        Some(Policy::EditProfile) if !pending.edited => return Some(InteractionStep::Edit),
         // In B2C an administrator has already consented for all users.
-        Some(_) => return Step::Finish,
-        None if pending.consented => return Step::Finish,
+        Some(_) => return None,
+        None if pending.consented => return None,
         None => {}
     }
     let tenant = state
@@ -362,12 +372,11 @@ pub(super) fn next_step(
         asks && !state.has_consented(&session.person, tenant.as_ref(), &request.client, &scope)
     };
     let missing: Vec<_> = request.scopes.iter().filter(missing).cloned().collect();
+    // OpenID Connect Core section 3.1.2.1: `prompt=consent` asks again, whatever was granted.
     if request.prompts("consent") {
-        Step::Consent(request.scopes.clone())
-    } else if missing.is_empty() {
-        Step::Finish
+        Some(InteractionStep::Consent(request.scopes.clone()))
     } else {
-        Step::Consent(missing)
+        (!missing.is_empty()).then_some(InteractionStep::Consent(missing))
     }
 }
 

@@ -8,17 +8,17 @@ use std::{
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use url::Url;
 
 use super::{
-    certificate,
+    certificate::{self, Tls},
     client::DevClient,
     keys::{EntraKeys, ProviderKeys},
     person::DevPerson,
     provider::DevProvider,
     quirk::{Quirk, Quirks},
-    server::{Server, Site, answer},
+    server::{Server, ServerAddress, answer},
     state::{
         AccessTokenFormat, BoundedMap, Lives, ProviderState, RefreshRotation, Spoils, unguessable,
     },
@@ -30,7 +30,7 @@ use crate::{
     authority::is_loopback,
     clock::{Clock, SystemClock},
     config::{Algorithm, IdentityConfig},
-    error::ConfigError,
+    error::{ConfigError, Error},
 };
 
 /// The id of the client that every provider has.
@@ -303,44 +303,78 @@ impl DevProviderBuilder {
                 "the development provider listens on a loopback address only",
             ));
         }
-        let failed = |error: crate::error::Error| ConfigError::new("start", error.to_string());
-        let first = if self.entra { QUICKSTART_IN_ENTRA } else { QUICKSTART };
-        if !self.clients.iter().any(|client| client.id == first) {
-            let client = DevClient::confidential(first, unguessable().map_err(failed)?);
+        self.add_quickstart()?;
+        let people = self.people()?;
+        let world = self.world(&people)?;
+        let base_url = self.base_url.as_deref().map(base_url).transpose()?;
+        let tls = self.certificate(base_url.as_ref(), world.as_ref())?;
+
+        let address = self.address;
+        let not_bound =
+            |error: std::io::Error| ConfigError::new("bind", format!("{address}: {error}"));
+        let listener = TcpListener::bind(address).await.map_err(not_bound)?;
+        let address = listener.local_addr().map_err(not_bound)?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let site = ServerAddress { address, scheme, base_url };
+        let clock = self.clock.clone();
+        let server = Arc::new(Server::new(site, clock, world, self.state(people)?));
+        let (dev_listener, root_certificate) = match tls {
+            Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
+            None => (DevListener::Plain(listener), None),
+        };
+        let (stop, task) = serve(dev_listener, server.clone());
+        Ok(DevProvider { server, root_certificate, _stop: stop, task })
+    }
+
+    /// Adds the client that every provider has, unless a client with its id was added.
+    fn add_quickstart(&mut self) -> Result<(), ConfigError> {
+        let id = if self.entra { QUICKSTART_IN_ENTRA } else { QUICKSTART };
+        if !self.clients.iter().any(|client| client.id == id) {
+            let client = DevClient::confidential(id, unguessable().map_err(not_started)?);
             self.clients.insert(0, client.with_any_loopback_redirect());
         }
+        unique("with_client", self.clients.iter().map(|client| client.id.as_str()))
+    }
+
+    /// The users: those that were set, or the default ones.
+    fn people(&mut self) -> Result<Vec<DevPerson>, ConfigError> {
         let defaults = if self.entra { DevPerson::entra_defaults } else { DevPerson::defaults };
-        let people = self.people.unwrap_or_else(defaults);
+        let people = self.people.take().unwrap_or_else(defaults);
         unique("with_people", people.iter().map(|person| person.id.as_str()))?;
-        if !self.entra && !self.tenants.is_empty() {
-            return Err(ConfigError::new(
-                "with_tenant",
-                "only the imitated Entra has tenants: add `entra`",
-            ));
+        Ok(people)
+    }
+
+    /// The tenants of the imitated Entra.
+    fn world(&mut self, people: &[DevPerson]) -> Result<Option<World>, ConfigError> {
+        let tenants = std::mem::take(&mut self.tenants);
+        if self.entra {
+            return World::new(tenants, people).map(Some);
         }
-        let world = if self.entra { Some(World::new(self.tenants, &people)?) } else { None };
-        let entra_keys =
-            if self.entra { Some(EntraKeys::new(self.algorithm).map_err(failed)?) } else { None };
-        unique("with_client", self.clients.iter().map(|client| client.id.as_str()))?;
+        if tenants.is_empty() {
+            return Ok(None);
+        }
+        Err(ConfigError::new("with_tenant", "only the imitated Entra has tenants: add `entra`"))
+    }
 
-        let base_url = self.base_url.as_deref().map(base_url).transpose()?;
-        let tls = if self.tls {
-            let names = certificate::names(self.address.ip(), base_url.as_ref(), world.as_ref());
-            Some(
-                certificate::make(&names)
-                    .map_err(|error| ConfigError::new("with_tls", error.to_string()))?,
-            )
-        } else {
-            None
-        };
+    fn certificate(
+        &self,
+        base_url: Option<&Url>,
+        world: Option<&World>,
+    ) -> Result<Option<Tls>, ConfigError> {
+        if !self.tls {
+            return Ok(None);
+        }
+        let names = certificate::names(self.address.ip(), base_url, world);
+        let tls = certificate::make(&names);
+        tls.map(Some).map_err(|error| ConfigError::new("with_tls", error.to_string()))
+    }
 
-        let not_bound =
-            |error: std::io::Error| ConfigError::new("bind", format!("{}: {error}", self.address));
-        let listener = TcpListener::bind(self.address).await.map_err(not_bound)?;
-        let address = listener.local_addr().map_err(not_bound)?;
-        let state = ProviderState {
-            keys: ProviderKeys::new(self.algorithm).map_err(failed)?,
-            entra_keys,
+    /// The state at the start: keys, users and clients, and nothing issued yet.
+    fn state(self, people: Vec<DevPerson>) -> Result<ProviderState, ConfigError> {
+        let entra_keys = self.entra.then(|| EntraKeys::new(self.algorithm)).transpose();
+        Ok(ProviderState {
+            keys: ProviderKeys::new(self.algorithm).map_err(not_started)?,
+            entra_keys: entra_keys.map_err(not_started)?,
             people,
             clients: self.clients,
             algorithm: self.algorithm,
@@ -364,27 +398,27 @@ impl DevProviderBuilder {
             used_assertions: HashSet::new(),
             required_contexts: Vec::new(),
             challenges: VecDeque::new(),
-        };
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let server =
-            Arc::new(Server::new(Site { address, scheme, base_url }, self.clock, world, state));
-        let router = Router::new().fallback(answer).with_state(server.clone());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (dev_listener, root_certificate) = match tls {
-            Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
-            None => (DevListener::Plain(listener), None),
-        };
-        let serve =
-            axum::serve(dev_listener, router.into_make_service_with_connect_info::<CutSignal>())
-                .with_graceful_shutdown(async move {
-                    // An error means that the handle was dropped, which stops the server as well.
-                    let _ = stopped.await;
-                });
-        let task = tokio::spawn(async move {
-            let _ = serve.await;
-        });
-        Ok(DevProvider { server, root_certificate, _stop: stop, task })
+        })
     }
+}
+
+fn not_started(error: Error) -> ConfigError {
+    ConfigError::new("start", error.to_string())
+}
+
+/// Serves until the sender is dropped.
+fn serve(listener: DevListener, server: Arc<Server>) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let router = Router::new().fallback(answer).with_state(server);
+    let serve = axum::serve(listener, router.into_make_service_with_connect_info::<CutSignal>())
+        .with_graceful_shutdown(async move {
+            // An error means that the handle was dropped, which stops the server as well.
+            let _ = stopped.await;
+        });
+    let task = tokio::spawn(async move {
+        let _ = serve.await;
+    });
+    (stop, task)
 }
 
 /// A base URL: scheme, host and port, and nothing else.

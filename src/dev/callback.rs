@@ -6,7 +6,7 @@ use url::{Url, form_urlencoded};
 
 use super::{
     authorize::{RequestedResponseMode, ReturnTo},
-    client::Proof,
+    client::ClientAuthKind,
     entra_issue,
     fault::{self, Fault},
     pages,
@@ -63,7 +63,7 @@ pub(super) fn success(
             // In Entra ID `auth_time` is an optional claim; a request with `max_age` gets it.
             tells_auth_time: request.max_age.is_some(),
             client_info: request.client_info,
-            proof: Proof::default(),
+            proof: ClientAuthKind::default(),
         },
     );
     state.codes.put(
@@ -98,6 +98,7 @@ fn send(
     to: &ReturnTo,
     mut parameters: ResponseParameters,
 ) -> Response {
+    // RFC 6749 sections 4.1.2 and 4.1.2.1: unchanged, and only if the request had one.
     if let Some(state) = &to.state {
         parameters.push(("state".into(), state.clone()));
     }
@@ -106,6 +107,7 @@ fn send(
             parameters.push((name, value));
         }
     }
+    // RFC 9207 section 2, in errors as well. Entra ID does not send it.
     if to.realm == Realm::Plain && !state.quirks.has(Quirk::NoResponseIssuer) {
         parameters.push(("iss".into(), server.issuer.clone()));
     }

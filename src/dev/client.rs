@@ -42,12 +42,12 @@ pub struct DevClient {
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
     /// The client authentication of the current request.
-    pub(super) proof: Proof,
+    pub(super) proof: ClientAuthKind,
 }
 
 /// The kind of client authentication. Access tokens of Entra ID contain it as `azpacr`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum ClientAuthKind {
     #[default]
     Nothing,
     Secret,
@@ -55,7 +55,7 @@ pub(super) enum Proof {
     Key,
 }
 
-impl Proof {
+impl ClientAuthKind {
     /// The value of `azpacr`.
     pub(super) const fn class(self) -> &'static str {
         match self {
@@ -115,20 +115,20 @@ impl DevClient {
             is_version_1: false,
             app_roles: Vec::new(),
             keys: Vec::new(),
-            proof: Proof::default(),
+            proof: ClientAuthKind::default(),
         }
     }
 
     /// The registered kind of authentication, for tokens that are issued without a request.
-    pub(super) fn registered_proof(&self) -> Proof {
+    pub(super) fn registered_proof(&self) -> ClientAuthKind {
         match (&self.secret, self.keys.is_empty()) {
-            (Some(_), _) => Proof::Secret,
-            (None, false) => Proof::Key,
-            (None, true) => Proof::Nothing,
+            (Some(_), _) => ClientAuthKind::Secret,
+            (None, false) => ClientAuthKind::Key,
+            (None, true) => ClientAuthKind::Nothing,
         }
     }
 
-    pub(super) fn proven_by(mut self, proof: Proof) -> Self {
+    pub(super) fn proven_by(mut self, proof: ClientAuthKind) -> Self {
         self.proof = proof;
         self
     }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     assertion,
-    client::{DevClient, Proof},
+    client::{ClientAuthKind, DevClient},
     fault::{self, Fault},
     quirk::Quirk,
     realm::Realm,
@@ -26,82 +26,97 @@ pub(super) fn authenticate(
     state: &mut ProviderState,
     incoming: &Incoming,
 ) -> Result<DevClient, Box<Response>> {
-    let header = incoming.header(header::AUTHORIZATION);
-    let answered = |fault: &Fault| Box::new(fault::json_answer(server, incoming, fault));
-    let refused = |description: &str| answered(&Fault::new("invalid_client", description));
+    let failed = |fault| Box::new(fault::json_answer(server, incoming, &fault));
+    let (id, secret) = credentials(state, incoming).map_err(failed)?;
+    let client = state.client(&id).filter(|client| client.is_known_in(&incoming.realm)).cloned();
+    let client = client.ok_or_else(|| failed(unknown(&incoming.realm)))?;
+    let kind = match incoming.form.first("client_assertion") {
+        Some(assertion) => check_assertion(server, state, incoming, &client, assertion),
+        None => check_secret(state, &client, secret),
+    };
+    Ok(client.proven_by(kind.map_err(failed)?))
+}
+
+/// A client secret with the method by which it was sent.
+type SentSecret = (ClientAuthMethod, String);
+
+/// The client id of a request, and its secret if there is one.
+fn credentials(
+    state: &ProviderState,
+    incoming: &Incoming,
+) -> Result<(String, Option<SentSecret>), Fault> {
     let assertion = incoming.form.first("client_assertion");
-    let named = assertion.and_then(assertion::named);
-    let form_id = incoming.form.first("client_id").or(named.as_deref());
+    // RFC 7523 section 3: the `sub` of the assertion is the client id, so `client_id` may be absent.
+    let subject = assertion.and_then(assertion::named);
+    let form_id = incoming.form.first("client_id").or(subject.as_deref());
     let form_secret = incoming.form.first("client_secret");
-    let (id, given) = match (header, form_secret.or(assertion)) {
-        (Some(_), Some(_)) => {
-            // RFC 6749 section 2.3: at most one method in each request.
-            let description = "the client authenticates in two ways at once";
-            return Err(answered(&Fault::new("invalid_request", description)));
-        }
-        (Some(header), None) => {
-            let (id, secret) = basic(header, state.quirks.has(Quirk::RawBasic))
-                .ok_or_else(|| refused("the Authorization header is not HTTP Basic"))?;
-            if form_id.is_some_and(|form_id| form_id != id) {
-                return Err(refused(
-                    "client_id and the Authorization header name different clients",
-                ));
-            }
-            (id, Some((ClientAuthMethod::Basic, secret)))
-        }
-        (None, _) => {
-            let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
-            (id, form_secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned())))
-        }
+    let Some(header) = incoming.header(header::AUTHORIZATION) else {
+        let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
+        return Ok((id, form_secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned()))));
     };
-    let unknown = || {
-        let description = "the client is unknown";
-        match incoming.realm {
-            Realm::Plain => refused(description),
-            // Entra ID answers `unauthorized_client` with status 400.
-            _ => answered(&Fault::new("unauthorized_client", description)),
-        }
-    };
-    let client = state
-        .client(&id)
-        .filter(|client| client.is_known_in(&incoming.realm))
-        .ok_or_else(unknown)?;
-    if let Some(assertion) = assertion {
-        let client = client.clone();
-        let failed = |(description, number): (&str, u32)| {
-            answered(&Fault::new("invalid_client", description).entra(number).b2c(90_081))
-        };
-        if form_secret.is_some() {
-            return Err(failed(("the client authenticates in two ways at once", 700_027)));
-        }
-        assertion::check(server, state, incoming, &client, assertion).map_err(failed)?;
-        return Ok(client.proven_by(Proof::Key));
+    // RFC 6749 section 2.3: at most one method in each request.
+    if form_secret.or(assertion).is_some() {
+        return Err(Fault::new("invalid_request", "the client authenticates in two ways at once"));
     }
+    let (id, secret) = basic(header, state.quirks.has(Quirk::RawBasic))
+        .ok_or_else(|| refused("the Authorization header is not HTTP Basic"))?;
+    if form_id.is_some_and(|form_id| form_id != id) {
+        return Err(refused("client_id and the Authorization header name different clients"));
+    }
+    Ok((id, Some((ClientAuthMethod::Basic, secret))))
+}
+
+fn refused(description: &str) -> Fault {
+    Fault::new("invalid_client", description)
+}
+
+fn unknown(realm: &Realm) -> Fault {
+    let description = "the client is unknown";
+    match realm {
+        Realm::Plain => refused(description),
+        // Entra ID answers `unauthorized_client` with status 400.
+        _ => Fault::new("unauthorized_client", description),
+    }
+}
+
+/// Checks the client assertion of a request (RFC 7523 section 3).
+fn check_assertion(
+    server: &Server,
+    state: &mut ProviderState,
+    incoming: &Incoming,
+    client: &DevClient,
+    assertion: &str,
+) -> Result<ClientAuthKind, Fault> {
+    let checked = if incoming.form.first("client_secret").is_some() {
+        Err(("the client authenticates in two ways at once", 700_027))
+    } else {
+        assertion::check(server, state, incoming, client, assertion)
+    };
+    checked.map_err(|(description, number)| refused(description).entra(number).b2c(90_081))?;
+    Ok(ClientAuthKind::Key)
+}
+
+/// Checks the secret of a request, or its absence (RFC 6749 section 2.3.1).
+fn check_secret(
+    state: &ProviderState,
+    client: &DevClient,
+    sent: Option<SentSecret>,
+) -> Result<ClientAuthKind, Fault> {
+    let quirks = &state.quirks;
     // A method that the discovery document does not list is refused.
-    let only = match (
-        state.quirks.has(Quirk::SecretByPostOnly),
-        state.quirks.has(Quirk::SecretByBasicOnly),
-    ) {
+    let only = match (quirks.has(Quirk::SecretByPostOnly), quirks.has(Quirk::SecretByBasicOnly)) {
         (true, false) => Some(ClientAuthMethod::Post),
         (false, true) => Some(ClientAuthMethod::Basic),
         _ => client.method,
     };
-    match (&client.secret, given) {
-        (None, None) if client.keys.is_empty() => Ok(client.clone().proven_by(Proof::Nothing)),
-        (None, Some(_)) => Err(answered(
-            &Fault::new("invalid_client", "the client has no secret, but sent one").entra(700_025),
-        )),
-        (_, None) => Err(answered(
-            &Fault::new("invalid_client", "the client has to authenticate")
-                .entra(7_000_218)
-                .b2c(90_079),
-        )),
+    match (&client.secret, sent) {
+        (None, None) if client.keys.is_empty() => Ok(ClientAuthKind::Nothing),
+        (None, Some(_)) => Err(refused("the client has no secret, but sent one").entra(700_025)),
+        (_, None) => Err(refused("the client has to authenticate").entra(7_000_218).b2c(90_079)),
         (Some(_), Some((method, _))) if only.is_some_and(|only| only != method) => {
             Err(refused("the client is registered for the other authentication method"))
         }
-        (Some(expected), Some((_, given))) if matches(expected, &given) => {
-            Ok(client.clone().proven_by(Proof::Secret))
-        }
+        (Some(expected), Some((_, sent))) if matches(expected, &sent) => Ok(ClientAuthKind::Secret),
         (Some(_), Some(_)) => Err(refused("the client secret is wrong")),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     asked_claims::AskedClaims,
@@ -31,7 +31,7 @@ const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
 /// The state of a device authorization request.
 #[derive(Clone, Debug)]
-pub(super) enum Outcome {
+pub(super) enum DeviceDecision {
     Pending,
     Declined,
     Agreed(BrowserSession),
@@ -48,44 +48,28 @@ pub(super) struct Device {
     expires: UnixTime,
     interval: u64,
     polled: Option<UnixTime>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: DeviceDecision,
 }
 
 /// Handles a device authorization request (RFC 8628 section 3.1).
 pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    // Entra ID requires no client authentication at this endpoint.
-    let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
-    let client = match named
-        .and_then(|id| state.client(id))
-        .filter(|client| client.is_known_in(&incoming.realm))
-        .cloned()
-    {
-        Some(client) => client,
-        None => match client_auth::authenticate(server, state, incoming) {
-            Ok(client) => client,
-            Err(response) => return Ok(*response),
-        },
+    let client = match client(server, state, incoming) {
+        Ok(client) => client,
+        Err(response) => return Ok(*response),
     };
+    let refused = |fault| Ok(fault::json_answer(server, incoming, &fault));
+    // RFC 8628 section 3.1 makes `scope` optional; a request of an OpenID Connect client has one.
     let scopes = incoming.form.list("scope");
     if scopes.is_empty() {
-        return Ok(fault::json_answer(
-            server,
-            incoming,
-            &Fault::new("invalid_request", "scope is missing"),
-        ));
+        return refused(Fault::new("invalid_request", "scope is missing"));
     }
     let resources = match resource::named(&incoming.form) {
         Ok(resources) => resources,
-        Err(fault) => return Ok(fault::json_answer(server, incoming, &fault)),
+        Err(fault) => return refused(fault),
     };
-    let letters = random::<8>()?
-        .map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
-    let letters = String::from_utf8_lossy(&letters).into_owned();
-    let user_code =
-        letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}"));
-    let device_code = unguessable()?;
+    let (device_code, user_code) = (unguessable()?, user_code()?);
     let device = Device {
         user_code: user_code.clone(),
         client: client.id,
@@ -95,16 +79,47 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         expires: server.now() + LIFE,
         interval: INTERVAL,
         polled: None,
-        outcome: Outcome::Pending,
+        outcome: DeviceDecision::Pending,
     };
     state.devices.put(device_code.clone(), device);
+    let body = response(server, &incoming.realm, &device_code, &user_code);
+    Ok(reply::private_json(StatusCode::OK, &body))
+}
+
+/// The client of a device authorization request, or the error response.
+fn client(
+    server: &Server,
+    state: &mut ProviderState,
+    incoming: &Incoming,
+) -> Result<DevClient, Box<Response>> {
+    // Entra ID requires no client authentication at this endpoint; elsewhere it is that of the
+    // token endpoint (RFC 8628 section 3.1).
+    let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
+    let named = named.and_then(|id| state.client(id));
+    match named.filter(|client| client.is_known_in(&incoming.realm)).cloned() {
+        Some(client) => Ok(client),
+        None => client_auth::authenticate(server, state, incoming),
+    }
+}
+
+/// A new user code: two groups of four letters.
+fn user_code() -> Result<String, Error> {
+    let letters = random::<8>()?
+        .map(|byte| LETTERS.get(usize::from(byte) % LETTERS.len()).copied().unwrap_or(b'B'));
+    let letters = String::from_utf8_lossy(&letters).into_owned();
+    Ok(letters.split_at_checked(4).map_or_else(|| letters.clone(), |(a, b)| format!("{a}-{b}")))
+}
+
+/// The device authorization response (RFC 8628 section 3.2).
+fn response(server: &Server, realm: &Realm, device_code: &str, user_code: &str) -> Value {
     let page = server.url("/device");
     let mut body = json!({
         "device_code": device_code, "user_code": user_code, "verification_uri": page,
         "expires_in": LIFE.as_secs(), "interval": INTERVAL,
     });
     if let Some(members) = body.as_object_mut() {
-        let (name, value) = match incoming.realm {
+        // Entra ID sends a sentence for the user instead of a URL that contains the code.
+        let (name, value) = match realm {
             Realm::Plain => ("verification_uri_complete", format!("{page}?user_code={user_code}")),
             _ => (
                 "message",
@@ -113,7 +128,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
         };
         members.insert(name.to_owned(), value.into());
     }
-    Ok(reply::private_json(StatusCode::OK, &body))
+    body
 }
 
 /// Handles a token request with a device code (RFC 8628 sections 3.4 and 3.5).
@@ -140,34 +155,12 @@ pub(super) fn redeem(
     if now >= device.expires {
         return refused(Fault::new("expired_token", "the device code has expired").entra(70_020));
     }
-    let hasty = device
-        .polled
-        .is_some_and(|before| now.since(before) < Duration::from_secs(device.interval));
-    device.polled = Some(now);
-    let signed_in = match device.outcome.clone() {
-        Outcome::Pending if hasty => {
-            device.interval += INTERVAL;
-            return refused(
-                Fault::new("slow_down", "the device asks too often: five seconds more from now on")
-                    .entra(70_016),
-            );
-        }
-        Outcome::Pending => {
-            return refused(
-                Fault::new("authorization_pending", "nobody has answered yet").entra(70_016),
-            );
-        }
-        Outcome::Declined => {
-            let error = if device.realm == Realm::Plain {
-                "access_denied"
-            } else {
-                "authorization_declined"
-            };
-            return refused(Fault::new(error, "the person declined").entra(70_018));
-        }
-        Outcome::Agreed(signed_in) => signed_in,
+    let signed_in = match poll(device, now) {
+        Ok(signed_in) => signed_in,
+        Err(fault) => return refused(fault),
     };
     let device = device.clone();
+    // Like an authorization code, a device code is redeemed once.
     state.devices.remove(code);
     let tenant = state
         .person(&signed_in.person)
@@ -194,6 +187,33 @@ pub(super) fn redeem(
     }
 }
 
+/// The user who consented, or the error that the device gets for now (RFC 8628 section 3.5).
+fn poll(device: &mut Device, now: UnixTime) -> Result<BrowserSession, Fault> {
+    let interval = Duration::from_secs(device.interval);
+    let is_early = device.polled.is_some_and(|before| now.since(before) < interval);
+    device.polled = Some(now);
+    match &device.outcome {
+        DeviceDecision::Pending if is_early => {
+            // Section 3.5: the interval grows by five seconds for this and all later requests.
+            device.interval += INTERVAL;
+            let description = "the device asks too often: five seconds more from now on";
+            Err(Fault::new("slow_down", description).entra(70_016))
+        }
+        DeviceDecision::Pending => {
+            Err(Fault::new("authorization_pending", "nobody has answered yet").entra(70_016))
+        }
+        DeviceDecision::Declined => {
+            // Entra ID has an error of its own.
+            let error = match device.realm {
+                Realm::Plain => "access_denied",
+                _ => "authorization_declined",
+            };
+            Err(Fault::new(error, "the person declined").entra(70_018))
+        }
+        DeviceDecision::Agreed(signed_in) => Ok(signed_in.clone()),
+    }
+}
+
 /// The page for the user code, and its form.
 pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
     let mut guard = server.state();
@@ -203,6 +223,7 @@ pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Err
     if incoming.method == Method::GET {
         return Ok(pages::device(state, &typed));
     }
+    // Cross-site request forgery: another site could consent for the user.
     if incoming.is_from_elsewhere(server) {
         return Ok(pages::problem(
             StatusCode::FORBIDDEN,
@@ -239,7 +260,7 @@ pub(super) fn decide(
     let waiting = |device: &&mut Device| {
         letters_of(&device.user_code) == letters_of(user_code)
             && now < device.expires
-            && matches!(device.outcome, Outcome::Pending)
+            && matches!(device.outcome, DeviceDecision::Pending)
     };
     let known: Option<DevPerson> = person.and_then(|person| state.person(person)).cloned();
     let signed_in = BrowserSession {
@@ -254,7 +275,7 @@ pub(super) fn decide(
         return Ok(Err("This code is unknown or too old."));
     };
     if person.is_none() {
-        device.outcome = Outcome::Declined;
+        device.outcome = DeviceDecision::Declined;
         return Ok(Ok(false));
     }
     let Some(known) = known else { return Ok(Err("There is no such person.")) };
@@ -263,7 +284,7 @@ pub(super) fn decide(
     {
         return Ok(Err("AADSTS50020: this account cannot sign in there."));
     }
-    device.outcome = Outcome::Agreed(signed_in);
+    device.outcome = DeviceDecision::Agreed(signed_in);
     let (client, scopes) = (device.client.clone(), device.scopes.clone());
     for scope in scopes {
         let scope =

@@ -17,7 +17,7 @@ use super::{
 use crate::error::Error;
 
 /// A checked logout request.
-struct SignOut {
+struct EndSessionRequest {
     /// The id of the user in `id_token_hint`.
     person: Option<String>,
     /// The redirect URI with `state`.
@@ -28,10 +28,12 @@ fn read(
     server: &Server,
     state: &ProviderState,
     parameters: &Parameters,
-) -> Result<SignOut, &'static str> {
+) -> Result<EndSessionRequest, &'static str> {
     if parameters.repeated().is_some() {
         return Err("A parameter is there twice.");
     }
+    // OpenID Connect RP-Initiated Logout section 2: the hint may have expired, but this provider
+    // signed it.
     let hint = match parameters.first("id_token_hint") {
         None => None,
         Some(hint) => Some(
@@ -42,6 +44,7 @@ fn read(
     let text = |name: &str| {
         hint.as_ref().and_then(|claims| claims.get(name)).and_then(|value| value.as_str())
     };
+    // Section 2: `client_id` must be the client that the ID token was issued to.
     let named = match (parameters.first("client_id"), text("aud")) {
         (Some(id), Some(audience)) if id != audience => {
             return Err("client_id is not the client of id_token_hint.");
@@ -66,6 +69,7 @@ fn read(
             let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
             known.then(|| with_state(uri, parameters)).transpose()?
         }
+        // Section 3: no redirect without a client that registered the URI.
         (Some(_), None) => {
             return Err("post_logout_redirect_uri needs id_token_hint or client_id.");
         }
@@ -78,7 +82,7 @@ fn read(
     };
     let person =
         parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
-    Ok(SignOut { person, to })
+    Ok(EndSessionRequest { person, to })
 }
 
 /// The redirect URI with the request's `state`.
@@ -110,6 +114,7 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
         && parameters.first("confirm") == Some("yes")
         && !incoming.is_from_elsewhere(server);
     if let Some(person) = person {
+        // Section 2: the user is asked, unless the hint is an ID token of the current user.
         let proven = request.person.as_deref() == Some(person.id.as_str());
         if !proven && !confirmed && state.stand_in(&browser).is_none() {
             return Ok(pages::sign_out(&incoming.path, &person, parameters, request.to.as_deref()));

@@ -21,7 +21,7 @@ const GROUPS_IN_TOKEN: usize = 200;
 
 /// The resource of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Resource {
+pub(super) enum EntraResource {
     /// The imitated Microsoft Graph, which includes UserInfo.
     Graph,
     /// Another API, by the resource part of the scope: `api://…`, a GUID, a URL.
@@ -34,7 +34,7 @@ fn is_openid(scope: &str) -> bool {
 }
 
 /// The resource part of a scope, and the scope's name at that resource.
-pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource, &'a str)> {
+pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(EntraResource, &'a str)> {
     if is_openid(scope) {
         return None;
     }
@@ -43,22 +43,22 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(Resource,
         Some((at, name))
             if at == graph || at.trim_end_matches('/') == "https://graph.microsoft.com" =>
         {
-            (Resource::Graph, name)
+            (EntraResource::Graph, name)
         }
-        Some((at, name)) => (Resource::Api(at.to_owned()), name),
+        Some((at, name)) => (EntraResource::Api(at.to_owned()), name),
         // A GUID alone is an application, usually the client itself: so B2C is asked for an access
         // token.
         None if scope.len() == 36 && scope.matches('-').count() == 4 => {
-            (Resource::Api(scope.to_owned()), ".default")
+            (EntraResource::Api(scope.to_owned()), ".default")
         }
-        None => (Resource::Graph, scope),
+        None => (EntraResource::Graph, scope),
     })
 }
 
 /// The stored form of a consented scope: the same for all spellings of a Graph scope.
 pub(super) fn consent_key(server: &Server, scope: &str) -> String {
     match resource(server, scope) {
-        Some((Resource::Graph, name)) => name.to_owned(),
+        Some((EntraResource::Graph, name)) => name.to_owned(),
         _ => scope.to_owned(),
     }
 }
@@ -68,7 +68,8 @@ pub(super) fn consent_key(server: &Server, scope: &str) -> String {
 pub(super) fn check_resource(server: &Server, named: &str, scopes: &[String]) -> Result<(), Fault> {
     let mut of_scopes = scopes.iter().filter_map(|scope| resource(server, scope)).peekable();
     let names_one = of_scopes.peek().is_some();
-    if names_one && of_scopes.all(|(own, _)| matches!(own, Resource::Api(own) if own == named)) {
+    if names_one && of_scopes.all(|(own, _)| matches!(own, EntraResource::Api(own) if own == named))
+    {
         return Ok(());
     }
     let description =
@@ -81,8 +82,8 @@ pub(super) fn one_resource(
     server: &Server,
     scopes: &[String],
     several: bool,
-) -> Result<Resource, Fault> {
-    let mut found: Option<Resource> = None;
+) -> Result<EntraResource, Fault> {
+    let mut found: Option<EntraResource> = None;
     for scope in scopes {
         match (resource(server, scope), &found) {
             (Some((resource, _)), None) => found = Some(resource),
@@ -94,7 +95,7 @@ pub(super) fn one_resource(
             _ => {}
         }
     }
-    Ok(found.unwrap_or(Resource::Graph))
+    Ok(found.unwrap_or(EntraResource::Graph))
 }
 
 /// The parameters of a token response.
@@ -104,7 +105,7 @@ pub(super) struct Wanted<'a> {
     /// The tenant that issues the tokens.
     pub(super) tenant: &'a DevTenant,
     pub(super) scopes: &'a [String],
-    pub(super) resource: Resource,
+    pub(super) resource: EntraResource,
     pub(super) nonce: Option<&'a str>,
     pub(super) refresh_token: Option<String>,
     pub(super) client_info: bool,
@@ -158,7 +159,7 @@ fn granted(server: &Server, state: &ProviderState, wanted: &Wanted<'_>) -> Vec<S
         .scopes
         .iter()
         .filter(|scope| match resource(server, scope) {
-            None => *scope != "offline_access" && wanted.resource == Resource::Graph,
+            None => *scope != "offline_access" && wanted.resource == EntraResource::Graph,
             Some((resource, _)) => resource == wanted.resource,
         })
         .cloned()
@@ -191,8 +192,8 @@ fn access_token(
     let expires = now + state.lives.access_token;
     let (grant, tenant) = (wanted.grant, wanted.tenant);
     let token = match &wanted.resource {
-        Resource::Graph => unguessable()?,
-        Resource::Api(audience) => {
+        EntraResource::Graph => unguessable()?,
+        EntraResource::Api(audience) => {
             let scopes: Vec<&str> = granted
                 .iter()
                 .filter_map(|scope| resource(server, scope))

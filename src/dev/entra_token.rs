@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     asked_claims::demanded,
     client::Consent,
-    entra_issue::{self, Resource, Wanted},
+    entra_issue::{self, EntraResource, Wanted},
     fault::Fault,
     issue,
     realm::{Audience, Realm},
@@ -90,7 +90,7 @@ pub(super) fn first_answer(
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let resource =
-        entra_issue::one_resource(server, &grant.scopes, true).unwrap_or(Resource::Graph);
+        entra_issue::one_resource(server, &grant.scopes, true).unwrap_or(EntraResource::Graph);
     first(server, state, grant_id, grant, tenant, resource, nonce)
 }
 
@@ -100,7 +100,7 @@ fn first(
     grant_id: &str,
     grant: &IssuedGrant,
     tenant: &DevTenant,
-    resource: Resource,
+    resource: EntraResource,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = if issue::refreshable(state, grant) {

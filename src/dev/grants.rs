@@ -5,10 +5,11 @@ use serde_json::Map;
 use super::{
     asked_claims::AskedClaims,
     client::DevClient,
-    entra_issue::{self, Resource, Wanted},
+    entra_issue::{self, EntraResource, Wanted},
     entra_token,
     fault::Fault,
     issue::{self, Part},
+    person::DevPerson,
     realm::{Audience, Realm},
     request::Incoming,
     resource,
@@ -17,7 +18,10 @@ use super::{
     tenant::DevTenant,
     token::Answer,
 };
-use crate::{error::Error, secret::same};
+use crate::{
+    error::Error,
+    secret::{Secret, same},
+};
 
 /// A grant without a page. Without a user it is that of the client itself.
 pub(super) fn grant(
@@ -60,6 +64,7 @@ pub(super) fn client_credentials(
     incoming: &Incoming,
 ) -> Answer {
     let refused = |fault| Ok(Err(fault));
+    // RFC 6749 section 4.4: for confidential clients only.
     if client.secret.is_none() && client.keys.is_empty() {
         return refused(
             Fault::new(
@@ -69,26 +74,8 @@ pub(super) fn client_credentials(
             .entra(7_000_218),
         );
     }
-    let scopes = incoming.form.list("scope");
-    let id = unguessable()?;
     let tenant = match &incoming.realm {
-        Realm::Plain => {
-            let openid = ["openid", "profile", "email", "offline_access"];
-            if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
-                return refused(Fault::new(
-                    "invalid_scope",
-                    "scopes of OpenID Connect are about a person",
-                ));
-            }
-            let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
-            let resources = match resource::of_token(&incoming.form, &grant) {
-                Ok(resources) => resources,
-                Err(fault) => return refused(fault),
-            };
-            state.grants.put(id.clone(), grant.clone());
-            let part = Part { scopes: &scopes, resources: &resources };
-            return issue::members_for(server, state, &id, &grant, part, None, None).map(Ok);
-        }
+        Realm::Plain => return generic_client_credentials(server, state, client, incoming),
         Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
         Realm::Entra(_) => {
             return refused(
@@ -100,6 +87,9 @@ pub(super) fn client_credentials(
             );
         }
     };
+    // Entra ID has no scopes for an application: `.default` stands for the app roles that it was
+    // given.
+    let scopes = incoming.form.list("scope");
     let default = |scope: &String| {
         entra_issue::resource(server, scope).is_some_and(|(_, name)| name == ".default")
     };
@@ -112,9 +102,34 @@ pub(super) fn client_credentials(
         Ok(resource) => resource,
         Err(fault) => return refused(fault),
     };
+    let id = unguessable()?;
     let grant = grant(server, client, "", &incoming.realm, Some(tenant), scopes)?;
     state.grants.put(id.clone(), grant.clone());
     answer(server, state, &id, &grant, &tenant, resource)
+}
+
+/// The client credentials grant of a generic provider.
+fn generic_client_credentials(
+    server: &Server,
+    state: &mut ProviderState,
+    client: &DevClient,
+    incoming: &Incoming,
+) -> Answer {
+    let scopes = incoming.form.list("scope");
+    let openid = ["openid", "profile", "email", "offline_access"];
+    if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
+        let description = "scopes of OpenID Connect are about a person";
+        return Ok(Err(Fault::new("invalid_scope", description)));
+    }
+    let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
+    let resources = match resource::of_token(&incoming.form, &grant) {
+        Ok(resources) => resources,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let id = unguessable()?;
+    state.grants.put(id.clone(), grant.clone());
+    let part = Part { scopes: &scopes, resources: &resources };
+    issue::members_for(server, state, &id, &grant, part, None, None).map(Ok)
 }
 
 /// Handles the password grant (RFC 6749 section 4.3), for users that were given a password.
@@ -125,25 +140,9 @@ pub(super) fn password(
     incoming: &Incoming,
 ) -> Answer {
     let refused = |fault| Ok(Err(fault));
-    let (Some(name), Some(given)) =
-        (incoming.form.first("username"), incoming.form.first("password"))
-    else {
-        return refused(Fault::new("invalid_request", "username or password is missing"));
-    };
-    let wrong = || {
-        Fault::new("invalid_grant", "the user name or the password is wrong")
-            .entra(50_126)
-            .b2c(90_225)
-    };
-    let is =
-        |expected: &crate::secret::Secret| same(expected.expose().as_bytes(), given.as_bytes());
-    let known = state
-        .people
-        .iter()
-        .find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
-    let Some(known) = known.filter(|person| person.password.as_ref().is_some_and(is)).cloned()
-    else {
-        return refused(wrong());
+    let known = match user_with_password(state, incoming) {
+        Ok(known) => known,
+        Err(fault) => return refused(fault),
     };
     let tenant = incoming.realm.tenant_of(server.world.as_ref(), &known);
     if tenant.is_none() && server.world.is_some() {
@@ -183,13 +182,33 @@ pub(super) fn password(
     entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
+/// The user of a password grant, whose password was checked.
+fn user_with_password(state: &ProviderState, incoming: &Incoming) -> Result<DevPerson, Fault> {
+    let (Some(name), Some(given)) =
+        (incoming.form.first("username"), incoming.form.first("password"))
+    else {
+        return Err(Fault::new("invalid_request", "username or password is missing"));
+    };
+    let is = |expected: &Secret| same(expected.expose().as_bytes(), given.as_bytes());
+    let mut people = state.people.iter();
+    let known =
+        people.find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
+    // One error for both, so that it does not tell which user names exist.
+    let wrong = || {
+        Fault::new("invalid_grant", "the user name or the password is wrong")
+            .entra(50_126)
+            .b2c(90_225)
+    };
+    known.filter(|person| person.password.as_ref().is_some_and(is)).cloned().ok_or_else(wrong)
+}
+
 fn answer(
     server: &Server,
     state: &mut ProviderState,
     grant_id: &str,
     grant: &IssuedGrant,
     tenant: &DevTenant,
-    resource: Resource,
+    resource: EntraResource,
 ) -> Answer {
     let scopes = &grant.scopes;
     let wanted = Wanted {

@@ -8,7 +8,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    entra_issue::Resource,
+    entra_issue::EntraResource,
     reply,
     request::Incoming,
     server::Server,
@@ -32,25 +32,25 @@ const GROUP_SCOPES: [&str; 6] = [
 ];
 
 /// The user of the access token of a request.
-struct Caller {
+struct GraphCaller {
     person: String,
     tenant: DevTenant,
     scopes: Vec<String>,
 }
 
-fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option<Caller> {
+fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option<GraphCaller> {
     let token = incoming.bearer()?;
     let entry = state
         .access_tokens
         .find(token)
         .filter(|entry| !entry.revoked && server.now() < entry.expires)?;
     let grant = state.grants.find(&entry.grant).filter(|grant| !grant.revoked)?;
-    if entry.resource != Some(Resource::Graph) {
+    if entry.resource != Some(EntraResource::Graph) {
         return None;
     }
     let scopes =
         entry.scopes.iter().map(|scope| super::entra_issue::consent_key(server, scope)).collect();
-    Some(Caller { person: grant.person.clone(), tenant: entry.tenant?, scopes })
+    Some(GraphCaller { person: grant.person.clone(), tenant: entry.tenant?, scopes })
 }
 
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::{
-    authorize::{Step, next_step},
+    authorize::{InteractionStep, next_step},
     callback, entra_issue, entra_pages,
     fault::{self, Fault},
     pages,
@@ -21,7 +21,7 @@ use crate::{error::Error, secret::base64url};
 /// The lifetime of a page.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Performs the next step: shows a page, or sends the authorization response.
+/// Performs the next steps: shows a page, or sends the authorization response.
 pub(super) fn proceed(
     server: &Server,
     state: &mut ProviderState,
@@ -29,82 +29,84 @@ pub(super) fn proceed(
     mut pending: Interaction,
 ) -> Result<Response, Error> {
     loop {
-        let step = next_step(server, state, &pending, server.now());
-        if step == Step::Finish {
+        let Some(step) = next_step(server, state, &pending, server.now()) else {
             return callback::success(server, state, &pending);
-        }
+        };
         // OpenID Connect Core section 3.1.2.1: with `prompt=none` no page may be shown.
         if pending.request.prompts("none") {
             let fault = silent_fault(&step, &pending);
             return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
         }
-        let stand_in = state.stand_in(&pending.browser).map(ToOwned::to_owned);
-        let page = match (step.clone(), stand_in) {
-            (Step::SignIn, Some(person)) => match sign_in(server, state, &mut pending, &person)? {
-                Some(fault) => {
-                    return Ok(fault::page(
-                        server,
-                        &pending.request.realm,
-                        &Parameters::default(),
-                        &fault,
-                    ));
-                }
-                None => continue,
-            },
-            (Step::Consent(scopes), Some(_))
-                if needs_administrator(server, state, &pending, &scopes) =>
-            {
-                return Ok(callback::error(
-                    server,
-                    state,
-                    &pending.request.return_to(),
-                    &no_administrator(),
-                ));
-            }
-            (Step::Consent(_), Some(_)) if state.refused_consents > 0 => {
-                state.refused_consents -= 1;
-                let fault = declined(server, state, &pending, &step, "decline");
-                let to = pending.request.return_to();
-                return Ok(callback::error(server, state, &to, &fault));
-            }
-            (Step::Consent(scopes), Some(_)) => {
-                consent(server, state, &mut pending, &scopes, false);
-                continue;
-            }
-            (Step::Edit, Some(_)) => {
-                pending.edited = true;
-                continue;
-            }
-            (Step::SignIn, None) => match pending.request.realm {
-                Realm::B2c { .. } => entra_pages::b2c(server, state, id, &pending.request),
-                _ => pages::picker(server, state, id, &pending.request),
-            },
-            (Step::Consent(scopes), None) => {
-                let (name, administrator) = person_of(state, &pending)
-                    .map(|person| (person.name.clone(), person.administrator))
-                    .unwrap_or_default();
-                if needs_administrator(server, state, &pending, &scopes) {
-                    entra_pages::no_administrator(id, &pending.request, &scopes)
-                } else {
-                    let for_all = administrator && server.world.is_some();
-                    pages::consent(id, &pending.request, &name, &scopes, for_all)
-                }
-            }
-            (Step::Edit, None) => {
-                let name = person_of(state, &pending)
-                    .map(|person| person.name.clone())
-                    .unwrap_or_default();
-                entra_pages::edit(id, &pending.request, &name)
-            }
-            (Step::Finish, _) => continue,
+        let Some(person) = state.stand_in(&pending.browser).map(ToOwned::to_owned) else {
+            let page = page(server, state, id, &pending, &step);
+            state.interactions.put(id.to_owned(), pending);
+            return Ok(page);
         };
-        state.interactions.put(id.to_owned(), pending);
-        return Ok(page);
+        if let Some(failure) = step_without_page(server, state, &mut pending, &step, &person)? {
+            return Ok(failure);
+        }
+    }
+}
+
+/// Performs a step as the user who is signed in automatically: the response if the step fails.
+fn step_without_page(
+    server: &Server,
+    state: &mut ProviderState,
+    pending: &mut Interaction,
+    step: &InteractionStep,
+    person: &str,
+) -> Result<Option<Response>, Error> {
+    let fault = match step {
+        InteractionStep::SignIn => return sign_in_or_page(server, state, pending, person),
+        InteractionStep::Edit => {
+            pending.edited = true;
+            return Ok(None);
+        }
+        InteractionStep::Consent(scopes) if needs_administrator(server, state, pending, scopes) => {
+            no_administrator()
+        }
+        InteractionStep::Consent(_) if state.refused_consents > 0 => {
+            state.refused_consents -= 1;
+            declined(server, state, pending, Some(step), "decline")
+        }
+        InteractionStep::Consent(scopes) => {
+            consent(server, state, pending, scopes, false);
+            return Ok(None);
+        }
+    };
+    Ok(Some(callback::error(server, state, &pending.request.return_to(), &fault)))
+}
+
+/// The page on which the user performs a step.
+fn page(
+    server: &Server,
+    state: &ProviderState,
+    id: &str,
+    pending: &Interaction,
+    step: &InteractionStep,
+) -> Response {
+    let request = &pending.request;
+    let person = person_of(state, pending);
+    let name = person.map(|person| person.name.as_str()).unwrap_or_default();
+    match step {
+        InteractionStep::SignIn => match request.realm {
+            Realm::B2c { .. } => entra_pages::b2c(server, state, id, request),
+            _ => pages::picker(server, state, id, request),
+        },
+        InteractionStep::Consent(scopes) if needs_administrator(server, state, pending, scopes) => {
+            entra_pages::no_administrator(id, request, scopes)
+        }
+        InteractionStep::Consent(scopes) => {
+            let is_administrator = person.is_some_and(|person| person.administrator);
+            let for_all = is_administrator && server.world.is_some();
+            pages::consent(id, request, name, scopes, for_all)
+        }
+        InteractionStep::Edit => entra_pages::edit(id, request, name),
     }
 }
 
 /// The error for `prompt=none` if a page is needed (OpenID Connect Core section 3.1.2.6).
-fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
+fn silent_fault(step: &InteractionStep, pending: &Interaction) -> Fault {
     let b2c = matches!(pending.request.realm, Realm::B2c { .. });
     match step {
         _ if b2c => Fault::new(
@@ -112,7 +114,7 @@ fn silent_fault(step: &Step, pending: &Interaction) -> Fault {
             "nobody is signed in, and the request has prompt=none",
         )
         .b2c(90_077),
-        Step::Consent(_) => {
+        InteractionStep::Consent(_) => {
             Fault::new("consent_required", "the person has not agreed to every scope")
         }
         _ if !pending.request.claims.contexts.is_empty() => Fault::new(
@@ -227,90 +229,119 @@ fn consent(
 
 /// Handles a submitted form.
 pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
-    let refused = |text| Ok(pages::problem(StatusCode::FORBIDDEN, text));
     // Cross-site request forgery: another site could choose an account or consent.
     if incoming.is_from_elsewhere(server) {
-        return refused("This can only be done from a page of this provider.");
+        return Ok(refused("This can only be done from a page of this provider."));
     }
     let mut guard = server.state();
     let state = &mut *guard;
     let id = incoming.form.first("id").unwrap_or_default();
-    let browser = incoming.cookie(&server.cookie_name());
-    let found =
-        state.interactions.find(id).filter(|pending| Some(pending.browser.as_str()) == browser);
-    let Some(mut pending) =
-        found.filter(|pending| server.now().since(pending.started) < PATIENCE).cloned()
-    else {
-        return refused(
+    let Some(mut pending) = interaction_of(server, state, incoming, id) else {
+        return Ok(refused(
             "This page is too old or belongs to another browser. Please go back to the \
              application and sign in again.",
-        );
+        ));
     };
     let step = next_step(server, state, &pending, server.now());
-    match (
-        incoming.form.first("decision"),
-        incoming.form.first("person"),
-        incoming.form.first("name"),
-    ) {
+    let form = &incoming.form;
+    let failure = match (form.first("decision"), form.first("person"), form.first("name")) {
         (Some(decision @ ("decline" | "forgot")), ..) => {
-            let fault = declined(server, state, &pending, &step, decision);
-            return Ok(callback::error(server, state, &pending.request.return_to(), &fault));
+            let fault = declined(server, state, &pending, step.as_ref(), decision);
+            Some(callback::error(server, state, &pending.request.return_to(), &fault))
         }
         (Some(decision @ ("agree" | "agree-for-all")), ..) => {
-            if let Step::Consent(scopes) = step {
-                if needs_administrator(server, state, &pending, &scopes) {
-                    return refused("Only an administrator can agree to this.");
-                }
-                let for_all = decision == "agree-for-all"
-                    && person_of(state, &pending).is_some_and(|person| person.administrator);
-                consent(server, state, &mut pending, &scopes, for_all);
-            }
+            agree(server, state, &mut pending, step.as_ref(), decision == "agree-for-all")
         }
         (_, Some(person), _) if state.person(person).is_some() => {
-            let person = person.to_owned();
-            if let Some(fault) = sign_in(server, state, &mut pending, &person)? {
-                return Ok(fault::page(
-                    server,
-                    &pending.request.realm,
-                    &Parameters::default(),
-                    &fault,
-                ));
-            }
+            sign_in_or_page(server, state, &mut pending, person)?
         }
-        (_, _, Some(name)) if step == Step::Edit => {
-            let person =
-                person_of(state, &pending).map(|person| person.id.clone()).unwrap_or_default();
-            if let Some(person) = state.people.iter_mut().find(|known| known.id == person) {
-                name.trim().clone_into(&mut person.name);
-            }
-            pending.edited = true;
+        (_, _, Some(name)) if step == Some(InteractionStep::Edit) => {
+            edit(state, &mut pending, name);
+            None
         }
-        (_, _, Some(name)) => {
-            let mut person = DevPerson::new(
-                format!("person-{}", base64url(&crate::secret::random::<6>()?)),
-                name.trim(),
-            );
-            if let Realm::B2c { tenant, .. } | Realm::Entra(Audience::Tenant(tenant)) =
-                &pending.request.realm
-            {
-                person = person.with_tenant(*tenant);
-            }
-            person.is_new = true;
-            let id = person.id.clone();
-            state.people.push(person.with_note("Created here"));
-            if let Some(fault) = sign_in(server, state, &mut pending, &id)? {
-                return Ok(fault::page(
-                    server,
-                    &pending.request.realm,
-                    &Parameters::default(),
-                    &fault,
-                ));
-            }
-        }
-        _ => return refused("Nobody was chosen."),
+        (_, _, Some(name)) => create_account(server, state, &mut pending, name)?,
+        _ => Some(refused("Nobody was chosen.")),
+    };
+    match failure {
+        Some(failure) => Ok(failure),
+        None => proceed(server, state, id, pending),
     }
-    let id = id.to_owned();
-    proceed(server, state, &id, pending)
+}
+
+fn refused(text: &str) -> Response {
+    pages::problem(StatusCode::FORBIDDEN, text)
+}
+
+/// The interaction that a form belongs to: that of the same browser, as long as its page is valid.
+fn interaction_of(
+    server: &Server,
+    state: &ProviderState,
+    incoming: &Incoming,
+    id: &str,
+) -> Option<Interaction> {
+    let browser = incoming.cookie(&server.cookie_name());
+    let pending = state.interactions.find(id)?;
+    let is_valid =
+        Some(pending.browser.as_str()) == browser && server.now().since(pending.started) < PATIENCE;
+    is_valid.then(|| pending.clone())
+}
+
+/// Signs a user in; the error page if the account cannot sign in here.
+fn sign_in_or_page(
+    server: &Server,
+    state: &mut ProviderState,
+    pending: &mut Interaction,
+    person: &str,
+) -> Result<Option<Response>, Error> {
+    let fault = sign_in(server, state, pending, person)?;
+    Ok(fault
+        .map(|fault| fault::page(server, &pending.request.realm, &Parameters::default(), &fault)))
+}
+
+/// Stores the consent of a form. Without a consent step, the form was submitted a second time.
+fn agree(
+    server: &Server,
+    state: &mut ProviderState,
+    pending: &mut Interaction,
+    step: Option<&InteractionStep>,
+    for_all: bool,
+) -> Option<Response> {
+    let Some(InteractionStep::Consent(scopes)) = step else { return None };
+    if needs_administrator(server, state, pending, scopes) {
+        return Some(refused("Only an administrator can agree to this."));
+    }
+    // Only an administrator agrees for all users of the tenant.
+    let for_all = for_all && person_of(state, pending).is_some_and(|person| person.administrator);
+    consent(server, state, pending, scopes, for_all);
+    None
+}
+
+/// Changes the name of the user (B2C's policy that edits a profile).
+fn edit(state: &mut ProviderState, pending: &mut Interaction, name: &str) {
+    let id = person_of(state, pending).map(|person| person.id.clone()).unwrap_or_default();
+    if let Some(person) = state.people.iter_mut().find(|known| known.id == id) {
+        name.trim().clone_into(&mut person.name);
+    }
+    pending.edited = true;
+}
+
+/// Creates an account in the tenant of the request and signs it in.
+fn create_account(
+    server: &Server,
+    state: &mut ProviderState,
+    pending: &mut Interaction,
+    name: &str,
+) -> Result<Option<Response>, Error> {
+    let id = format!("person-{}", base64url(&crate::secret::random::<6>()?));
+    let mut person = DevPerson::new(id.clone(), name.trim());
+    if let Realm::B2c { tenant, .. } | Realm::Entra(Audience::Tenant(tenant)) =
+        &pending.request.realm
+    {
+        person = person.with_tenant(*tenant);
+    }
+    person.is_new = true;
+    state.people.push(person.with_note("Created here"));
+    sign_in_or_page(server, state, pending, &id)
 }
 
 /// The error response if the user declines on a page or has forgotten the password.
@@ -318,7 +349,7 @@ fn declined(
     server: &Server,
     state: &ProviderState,
     pending: &Interaction,
-    step: &Step,
+    step: Option<&InteractionStep>,
     decision: &str,
 ) -> Fault {
     let fault = Fault::new("access_denied", "the person declined").cancelled();
@@ -326,7 +357,9 @@ fn declined(
         (Realm::B2c { .. }, _) if decision == "forgot" => {
             Fault::new("access_denied", "the person has forgotten the password").b2c(90_118)
         }
-        (_, Step::Consent(scopes)) if needs_administrator(server, state, pending, scopes) => {
+        (_, Some(InteractionStep::Consent(scopes)))
+            if needs_administrator(server, state, pending, scopes) =>
+        {
             no_administrator()
         }
         _ => fault,

@@ -4,18 +4,17 @@
 use serde_json::{Map, Value};
 
 use super::{
-    asked_claims::AskedClaims,
-    entra_token,
+    entra_token, grants,
     issue::{self, IssuedTokens},
     jwt,
     provider::DevProvider,
     realm::{self, Realm},
-    spoil::{Order, Spoil},
+    spoil::{FaultOrder, Spoil},
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
     spoil_callback::SpoilCallback,
     spoil_documents::{SpoilDiscovery, SpoilKeys},
     spoil_entra::SpoilEntra,
-    state::{BrowserSession, IssuedGrant, Spoils, unguessable},
+    state::{Spoils, unguessable},
 };
 use crate::{
     error::{ConfigError, Error},
@@ -40,7 +39,7 @@ impl DevProvider {
     /// # }
     /// ```
     pub fn spoil_next_id_token(&self, spoil: Spoil) {
-        self.server.state().spoils.id_tokens.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.id_tokens.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Applies a named fault about tenants to the next ID token of the imitated Entra ID.
@@ -53,12 +52,12 @@ impl DevProvider {
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
     ) {
-        self.server.state().spoils.id_tokens.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.id_tokens.push_back(FaultOrder::Change(Box::new(change)));
     }
 
     /// Applies a named fault to the next authorization response.
     pub fn spoil_next_callback(&self, spoil: SpoilCallback) {
-        self.server.state().spoils.callbacks.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.callbacks.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Changes the parameters of the next authorization response.
@@ -66,7 +65,7 @@ impl DevProvider {
         &self,
         change: impl FnOnce(&mut Vec<(String, String)>) + Send + 'static,
     ) {
-        self.server.state().spoils.callbacks.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.callbacks.push_back(FaultOrder::Change(Box::new(change)));
     }
 
     /// Refuses the next authorization request with this `error` and `error_description`. `state`
@@ -86,7 +85,7 @@ impl DevProvider {
 
     /// Applies a named fault to the next successful token response.
     pub fn spoil_next_token_answer(&self, spoil: SpoilTokenAnswer) {
-        self.server.state().spoils.token_answers.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.token_answers.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Changes the members of the next successful token response.
@@ -94,12 +93,12 @@ impl DevProvider {
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
     ) {
-        self.server.state().spoils.token_answers.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.token_answers.push_back(FaultOrder::Change(Box::new(change)));
     }
 
     /// Applies a named fault to the next UserInfo response.
     pub fn spoil_next_user_info(&self, spoil: SpoilUserInfo) {
-        self.server.state().spoils.user_infos.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.user_infos.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Changes the members of the next UserInfo response.
@@ -107,12 +106,12 @@ impl DevProvider {
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
     ) {
-        self.server.state().spoils.user_infos.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.user_infos.push_back(FaultOrder::Change(Box::new(change)));
     }
 
     /// Applies a named fault to the next discovery document.
     pub fn spoil_next_discovery(&self, spoil: SpoilDiscovery) {
-        self.server.state().spoils.discoveries.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.discoveries.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Changes the members of the next discovery document.
@@ -120,12 +119,12 @@ impl DevProvider {
         &self,
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
     ) {
-        self.server.state().spoils.discoveries.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.discoveries.push_back(FaultOrder::Change(Box::new(change)));
     }
 
     /// Applies a named fault to the next key set.
     pub fn spoil_next_keys(&self, spoil: SpoilKeys) {
-        self.server.state().spoils.key_sets.push_back(Order::Spoil(spoil));
+        self.server.state().spoils.key_sets.push_back(FaultOrder::Spoil(spoil));
     }
 
     /// Removes all faults that were not applied yet.
@@ -135,7 +134,7 @@ impl DevProvider {
 
     /// Changes the members of the next key set.
     pub fn change_next_keys(&self, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) {
-        self.server.state().spoils.key_sets.push_back(Order::Change(Box::new(change)));
+        self.server.state().spoils.key_sets.push_back(FaultOrder::Change(Box::new(change)));
     }
 }
 
@@ -167,35 +166,19 @@ impl DevProvider {
             None => Realm::Plain,
             Some(world) => realm::at_home(world.home(known)),
         };
-        if state.client(client).is_none() {
+        let Some(client) = state.client(client).cloned() else {
             return Err(ConfigError::new(
                 "issue_tokens",
                 format!("there is no client with the id {client:?}"),
             ));
-        }
-        let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
-        let (id, sid) = (unguessable().map_err(failed)?, unguessable().map_err(failed)?);
-        let grant = IssuedGrant {
-            client: client.to_owned(),
-            person: person.to_owned(),
-            scopes: scopes.split_whitespace().map(ToOwned::to_owned).collect(),
-            resources: Vec::new(),
-            claims: AskedClaims::default(),
-            signed_in: BrowserSession {
-                person: person.to_owned(),
-                auth_time: self.server.now(),
-                acr: None,
-                sid,
-                contexts: Vec::new(),
-                is_new: false,
-            },
-            revoked: false,
-            tenant: realm.tenant_of(self.server.world.as_ref(), known),
-            realm,
-            tells_auth_time: false,
-            client_info: false,
-            proof: state.client(client).map(|client| client.registered_proof()).unwrap_or_default(),
         };
+        let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
+        let tenant = realm.tenant_of(self.server.world.as_ref(), known);
+        let scopes = scopes.split_whitespace().map(ToOwned::to_owned).collect();
+        let proof = client.registered_proof();
+        let client = client.proven_by(proof);
+        let grant = grants::grant(&self.server, &client, person, &realm, tenant, scopes);
+        let (id, grant) = (unguessable().map_err(failed)?, grant.map_err(failed)?);
         state.grants.put(id.clone(), grant.clone());
         let answer = match &grant.tenant {
             None => issue::token_answer(&self.server, state, &id, &grant, nonce),

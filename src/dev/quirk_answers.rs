@@ -31,6 +31,33 @@ fn fill(body: &mut Map<String, Value>, names: &[&str], value: &Value) {
     }
 }
 
+/// Sets optional members to `null` instead of leaving them out (OpenID Connect Discovery section
+/// 4.2).
+fn null_metadata(body: &mut Map<String, Value>) {
+    let names = [
+        "acr_values_supported",
+        "check_session_iframe",
+        "op_policy_uri",
+        "registration_endpoint",
+        "service_documentation",
+    ];
+    fill(body, &names, &Value::Null);
+    for name in
+        ["scopes_supported", "claims_supported", "revocation_endpoint", "introspection_endpoint"]
+    {
+        set(body, name, Value::Null);
+    }
+}
+
+/// A list of one value becomes that value.
+fn only_to_text(value: &mut Value) {
+    if let Value::Array(list) = value
+        && let [only] = list.as_slice()
+    {
+        *value = only.clone();
+    }
+}
+
 impl Quirks {
     /// Changes a discovery document.
     pub(super) fn document(&self, body: &mut Map<String, Value>) {
@@ -65,31 +92,10 @@ impl Quirks {
             }
         }
         if self.has(Quirk::NullMetadata) {
-            let names = [
-                "acr_values_supported",
-                "check_session_iframe",
-                "op_policy_uri",
-                "registration_endpoint",
-                "service_documentation",
-            ];
-            fill(body, &names, &Value::Null);
-            for name in [
-                "scopes_supported",
-                "claims_supported",
-                "revocation_endpoint",
-                "introspection_endpoint",
-            ] {
-                set(body, name, Value::Null);
-            }
+            null_metadata(body);
         }
         if self.has(Quirk::TextLists) {
-            for value in body.values_mut() {
-                if let Value::Array(list) = value
-                    && let [only] = list.as_slice()
-                {
-                    *value = only.clone();
-                }
-            }
+            body.values_mut().for_each(only_to_text);
         }
         if self.has(Quirk::TextBooleans) {
             body.values_mut().for_each(boolean_to_text);

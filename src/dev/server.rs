@@ -50,7 +50,7 @@ pub(super) struct Server {
 
 /// The listening address and the base URL.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct ServerAddress {
     pub(super) address: SocketAddr,
     pub(super) scheme: &'static str,
     pub(super) base_url: Option<Url>,
@@ -58,12 +58,12 @@ pub(super) struct Site {
 
 impl Server {
     pub(super) fn new(
-        site: Site,
+        site: ServerAddress,
         clock: Arc<dyn Clock>,
         world: Option<World>,
         state: ProviderState,
     ) -> Self {
-        let Site { address, scheme, base_url } = site;
+        let ServerAddress { address, scheme, base_url } = site;
         let origin = base_url.map_or_else(
             || format!("{scheme}://{address}"),
             |url| url.origin().ascii_serialization(),

@@ -246,12 +246,12 @@ spoils! {
 }
 
 /// An order for a future response: a named fault, or a function that changes it.
-pub(super) enum Order<S, T> {
+pub(super) enum FaultOrder<S, T> {
     Spoil(S),
     Change(Box<dyn FnOnce(&mut T) + Send>),
 }
 
-impl<S: fmt::Debug, T> fmt::Debug for Order<S, T> {
+impl<S: fmt::Debug, T> fmt::Debug for FaultOrder<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spoil(spoil) => spoil.fmt(f),
@@ -261,4 +261,4 @@ impl<S: fmt::Debug, T> fmt::Debug for Order<S, T> {
 }
 
 /// The queue of orders for one kind of response.
-pub(super) type Orders<S, T> = VecDeque<Order<S, T>>;
+pub(super) type Orders<S, T> = VecDeque<FaultOrder<S, T>>;

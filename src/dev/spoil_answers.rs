@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     reply,
-    spoil::{Order, spoils},
+    spoil::{FaultOrder, spoils},
 };
 
 spoils! {
@@ -102,14 +102,14 @@ pub(super) trait SpoilJson: Sized {
 
 /// Applies an order, and sends the response with `send`.
 pub(super) fn answer<S: SpoilJson>(
-    order: Option<Order<S, Map<String, Value>>>,
+    order: Option<FaultOrder<S, Map<String, Value>>>,
     mut body: Map<String, Value>,
     send: impl FnOnce(&Value) -> Response,
 ) -> Response {
     let instead = match order {
         None => None,
-        Some(Order::Spoil(spoil)) => spoil.spoil(&mut body),
-        Some(Order::Change(change)) => {
+        Some(FaultOrder::Spoil(spoil)) => spoil.spoil(&mut body),
+        Some(FaultOrder::Change(change)) => {
             change(&mut body);
             None
         }

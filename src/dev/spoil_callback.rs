@@ -2,7 +2,7 @@
 
 use super::{
     authorize::RequestedResponseMode,
-    spoil::{Order, spoils},
+    spoil::{FaultOrder, spoils},
 };
 
 /// The parameters of an authorization response.
@@ -91,14 +91,14 @@ fn error(parameters: &mut ResponseParameters, error: &str) {
 
 /// Applies an order.
 pub(super) fn carry_out(
-    order: Order<SpoilCallback, ResponseParameters>,
+    order: FaultOrder<SpoilCallback, ResponseParameters>,
     parameters: &mut ResponseParameters,
     mode: &mut RequestedResponseMode,
 ) {
     use SpoilCallback as S;
     let spoil = match order {
-        Order::Spoil(spoil) => spoil,
-        Order::Change(change) => return change(parameters),
+        FaultOrder::Spoil(spoil) => spoil,
+        FaultOrder::Change(change) => return change(parameters),
     };
     match spoil {
         S::StateOther => set(parameters, "state", "another-state"),

@@ -9,7 +9,7 @@ use super::{
     draft::{Draft, signed},
     jwt,
     keys::ProviderKey,
-    spoil::{Order, Spoil},
+    spoil::{FaultOrder, Spoil},
     state::ProviderState,
 };
 use crate::{clock::UnixTime, config::Algorithm, error::Error, secret::base64url};
@@ -23,18 +23,18 @@ pub(super) fn write(
     state: &ProviderState,
     key: ProviderKey,
     claims: Map<String, Value>,
-    order: Option<Order<Spoil, Map<String, Value>>>,
+    order: Option<FaultOrder<Spoil, Map<String, Value>>>,
     now: UnixTime,
 ) -> Result<String, Error> {
     let mut draft = Draft::new(key, "JWT", claims);
     state.quirks.header(&mut draft.header);
     match order {
         None => draft.signed(),
-        Some(Order::Change(change)) => {
+        Some(FaultOrder::Change(change)) => {
             change(&mut draft.claims);
             draft.signed()
         }
-        Some(Order::Spoil(spoil)) => carry_out(state, draft, spoil, now),
+        Some(FaultOrder::Spoil(spoil)) => carry_out(state, draft, spoil, now),
     }
 }
 

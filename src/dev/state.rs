@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::{
     asked_claims::AskedClaims,
     authorize::IncomingAuthorization,
-    client::{DevClient, Proof},
+    client::{ClientAuthKind, DevClient},
     device::Device,
-    entra_issue::Resource,
+    entra_issue::EntraResource,
     keys::{EntraKeys, ProviderKeys},
     person::DevPerson,
     quirk::Quirks,
@@ -152,7 +152,7 @@ pub(super) struct IssuedGrant {
     /// Whether the authorization request had `client_info=1`.
     pub(super) client_info: bool,
     /// The client authentication of the current request.
-    pub(super) proof: Proof,
+    pub(super) proof: ClientAuthKind,
 }
 
 /// An access token.
@@ -161,7 +161,7 @@ pub(super) struct AccessTokenEntry {
     pub(super) grant: String,
     pub(super) tenant: Option<DevTenant>,
     /// The resource of the token (Entra ID).
-    pub(super) resource: Option<Resource>,
+    pub(super) resource: Option<EntraResource>,
     /// The requested resources (generic provider). Empty means the client itself.
     pub(super) audiences: Vec<String>,
     pub(super) scopes: Vec<String>,

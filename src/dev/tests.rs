@@ -27,13 +27,13 @@ pub(super) struct Browser {
 
 /// A response with its body.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct TestResponse {
     pub(super) status: StatusCode,
     pub(super) headers: header::HeaderMap,
     pub(super) body: String,
 }
 
-impl Seen {
+impl TestResponse {
     pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
@@ -73,7 +73,7 @@ impl Browser {
     pub(super) async fn send(
         &mut self,
         request: reqwest::RequestBuilder,
-    ) -> Result<Seen, reqwest::Error> {
+    ) -> Result<TestResponse, reqwest::Error> {
         let request = match &self.cookie {
             Some(cookie) => request.header(header::COOKIE, cookie),
             None => request,
@@ -82,25 +82,25 @@ impl Browser {
         if let Some(cookie) = response.headers().get(header::SET_COOKIE) {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(ToOwned::to_owned);
         }
-        Ok(Seen {
+        Ok(TestResponse {
             status: response.status(),
             headers: response.headers().clone(),
             body: response.text().await?,
         })
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Seen {
+    pub(super) async fn get(&mut self, path: &str) -> TestResponse {
         let request = self.http.get(format!("{}{path}", self.issuer));
         self.send(request).await.unwrap()
     }
 
-    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Seen {
+    pub(super) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> TestResponse {
         let request = self.http.post(format!("{}{path}", self.issuer)).form(form);
         self.send(request).await.unwrap()
     }
 
     /// A valid authorization request with these parameters set, or left out if they are empty.
-    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> Seen {
+    pub(super) async fn authorize(&mut self, changed: &[(&str, &str)]) -> TestResponse {
         let challenge = base64url(digest(&SHA256, VERIFIER.as_bytes()).as_ref());
         let mut parameters = vec![
             ("response_type", "code"),
@@ -124,7 +124,12 @@ impl Browser {
     }
 
     /// A click on a page.
-    pub(super) async fn click(&mut self, page: &Seen, name: &str, value: &str) -> Seen {
+    pub(super) async fn click(
+        &mut self,
+        page: &TestResponse,
+        name: &str,
+        value: &str,
+    ) -> TestResponse {
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         let id = page.field("id");
         self.post("/interaction", &[("id", &id), (name, value)]).await
@@ -132,7 +137,7 @@ impl Browser {
 
     /// A valid token request with the client's secret in the form, changed like the authorization
     /// request.
-    pub(super) async fn token(&mut self, changed: &[(&str, &str)]) -> Seen {
+    pub(super) async fn token(&mut self, changed: &[(&str, &str)]) -> TestResponse {
         let secret = self.secret.clone();
         let mut form = vec![
             ("grant_type", "authorization_code"),
@@ -149,7 +154,7 @@ impl Browser {
         self.post("/token", &form).await
     }
 
-    pub(super) async fn refresh(&mut self, token: &str) -> Seen {
+    pub(super) async fn refresh(&mut self, token: &str) -> TestResponse {
         self.token(&[
             ("grant_type", "refresh_token"),
             ("refresh_token", token),
@@ -159,7 +164,7 @@ impl Browser {
         .await
     }
 
-    pub(super) async fn user_info(&mut self, token: &str) -> Seen {
+    pub(super) async fn user_info(&mut self, token: &str) -> TestResponse {
         let request = self.http.get(format!("{}/userinfo", self.issuer)).bearer_auth(token);
         self.send(request).await.unwrap()
     }

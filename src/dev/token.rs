@@ -46,6 +46,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
     if !incoming.has_form {
         return bad(&Fault::new("invalid_request", "the body has to be a form"));
     }
+    // RFC 6749 section 3.2: a parameter must not occur twice.
     if incoming.form.repeated().is_some() {
         return bad(&Fault::new("invalid_request", "a parameter is there twice").entra(9_002_313));
     }
@@ -104,6 +105,7 @@ fn redeem(
     let Some(code) = state.codes.find(given).cloned() else {
         return refused(self::refused("the code is unknown"));
     };
+    // RFC 6749 section 4.1.3: the code belongs to the client and the redirect URI of its request.
     if code.client != client.id {
         return refused(self::refused("the code was issued to another client"));
     }
@@ -184,6 +186,7 @@ fn refresh(
     else {
         return Ok(Err(revoked()));
     };
+    // RFC 6749 section 6: a refresh token is bound to its client.
     if grant.client != client.id {
         return refused("the refresh token was issued to another client");
     }
@@ -216,6 +219,7 @@ fn refresh(
         Ok(resources) => resources,
         Err(fault) => return Ok(Err(fault)),
     };
+    // RFC 9700 section 4.14.2: with rotation each refresh token is used once.
     let next = match state.rotation {
         RefreshRotation::Keep => None,
         RefreshRotation::Rotate => {

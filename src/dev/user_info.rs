@@ -1,7 +1,7 @@
 //! UserInfo (OpenID Connect Core section 5.3, RFC 6750).
 
 use super::{
-    entra_issue::Resource, reply, request::Incoming, server::Server, spoil_answers, tenant,
+    entra_issue::EntraResource, reply, request::Incoming, server::Server, spoil_answers, tenant,
 };
 use crate::error::Error;
 use axum::response::Response;
@@ -28,7 +28,7 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
     });
     // UserInfo of Entra ID is part of Graph, and accepts tokens for Graph only.
     let found = found.filter(|(entry, ..)| {
-        entry.resource.as_ref().is_none_or(|resource| *resource == Resource::Graph)
+        entry.resource.as_ref().is_none_or(|resource| *resource == EntraResource::Graph)
     });
     let Some((entry, grant, person)) = found else {
         return refused(StatusCode::UNAUTHORIZED, Some("invalid_token"));
