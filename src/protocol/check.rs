@@ -31,7 +31,7 @@ use crate::{
 /// `Display` shows one line for each finding and a summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckReport {
-    purpose: Purpose,
+    purpose: ConfigUse,
     authority: String,
     client_id: String,
     findings: Vec<Finding>,
@@ -39,12 +39,12 @@ pub struct CheckReport {
 
 /// What the configuration is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum ConfigUse {
     SignIn,
     AccessTokens,
 }
 
-impl Purpose {
+impl ConfigUse {
     /// What works, in the middle and at the beginning of a sentence, and what does not work yet.
     const fn outcomes(self) -> [&'static str; 3] {
         match self {
@@ -59,7 +59,7 @@ impl Purpose {
 }
 
 impl CheckReport {
-    pub(super) fn new(config: &ValidConfig, purpose: Purpose, findings: Vec<Finding>) -> Self {
+    pub(super) fn new(config: &ValidConfig, purpose: ConfigUse, findings: Vec<Finding>) -> Self {
         Self {
             purpose,
             authority: config.authority().to_string(),
@@ -166,7 +166,7 @@ impl ValidConfig {
         };
         let mut findings = self.check_settings(clock.now());
         check.provider(&mut findings).await;
-        CheckReport::new(self, Purpose::SignIn, findings)
+        CheckReport::new(self, ConfigUse::SignIn, findings)
     }
 }
 
@@ -181,7 +181,9 @@ impl Check<'_> {
     /// Runs the checks that need the provider. Each stage needs the one before.
     async fn provider(&self, found: &mut Vec<Finding>) {
         let Some(document) = self.document(found).await else { return };
-        let Some(metadata) = check_document::examine(document.body(), self.config, found) else {
+        let Some(metadata) =
+            check_document::examine(document.body(), self.config, ConfigUse::SignIn, found)
+        else {
             return;
         };
         self.keys(&metadata, found).await;

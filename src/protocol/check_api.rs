@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     channel::Channel,
-    check::{Check, CheckReport, Purpose},
+    check::{Check, CheckReport, ConfigUse},
     check_document,
     http::{HttpClient, ReqwestClient},
     metadata::Metadata,
@@ -47,14 +47,18 @@ impl ValidApiConfig {
         let check = Check { config: identity, channel, clock: &clock };
         let mut findings = self.check_settings(clock.now());
         if let Some(document) = check.document(&mut findings).await
-            && let Some(metadata) =
-                check_document::examine_for_api(document.body(), identity, &mut findings)
+            && let Some(metadata) = check_document::examine(
+                document.body(),
+                identity,
+                ConfigUse::AccessTokens,
+                &mut findings,
+            )
         {
             check.keys(&metadata, &mut findings).await;
             findings.extend(self.issuer_finding(&metadata));
             findings.extend(self.introspection_finding(&metadata));
         }
-        CheckReport::new(identity, Purpose::AccessTokens, findings)
+        CheckReport::new(identity, ConfigUse::AccessTokens, findings)
     }
 
     /// Clients compare the issuer of the provider's document with the one that the API names (RFC

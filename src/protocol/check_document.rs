@@ -2,8 +2,9 @@
 //! sign-in stops at the first one.
 
 use super::{
+    check::ConfigUse,
     json::{self, Object},
-    metadata::{Members, Metadata},
+    metadata::{MemberReader, Metadata},
 };
 use crate::{
     authority::TokenIssuer,
@@ -14,31 +15,22 @@ use crate::{
     error::ErrorKind,
 };
 
-/// Checks the document, and returns its metadata if a sign-in would accept it.
+/// Checks the document, and returns its metadata if a sign-in would accept it. An API needs issuer
+/// and keys of the provider alone.
 pub(super) fn examine(
     document: &[u8],
     config: &ValidConfig,
+    purpose: ConfigUse,
     found: &mut Vec<Finding>,
 ) -> Option<Metadata> {
     let before = found.len();
     let object = object(document, found)?;
     let look = Look { object: &object, config };
     look.issuer(found);
-    look.endpoints(found);
-    look.offers(found);
-    look.metadata(document, before, found)
-}
-
-/// The same for an API, which needs issuer and keys of the provider alone.
-pub(super) fn examine_for_api(
-    document: &[u8],
-    config: &ValidConfig,
-    found: &mut Vec<Finding>,
-) -> Option<Metadata> {
-    let before = found.len();
-    let object = object(document, found)?;
-    let look = Look { object: &object, config };
-    look.issuer(found);
+    if purpose == ConfigUse::SignIn {
+        look.endpoints(found);
+        look.offers(found);
+    }
     look.metadata(document, before, found)
 }
 
@@ -117,7 +109,7 @@ impl Look<'_> {
 
     /// Checks that the needed endpoints are present, and that their URLs may be used.
     fn endpoints(&self, found: &mut Vec<Finding>) {
-        let members = Members::of(self.object, self.config.authority());
+        let members = MemberReader::of(self.object, self.config.authority());
         let before = found.len();
         for (name, what) in [
             ("authorization_endpoint", "users cannot be redirected to sign in"),
@@ -428,7 +420,7 @@ impl Look<'_> {
     }
 
     fn list(&self, name: &'static str) -> Option<Vec<String>> {
-        Members::of(self.object, self.config.authority()).list(name)
+        MemberReader::of(self.object, self.config.authority()).list(name)
     }
 
     /// Whether the document has this list and the list does not have the value.

@@ -18,7 +18,7 @@ use crate::{
     outgoing::Api,
     strings::StringList,
 };
-use application::{InProcess, Site};
+use application::{InProcess, RunningApplication};
 pub use steps::{Step, StepLog};
 
 /// The base URL of the application for which [`DevProvider::user`] signs in. Nothing listens there.
@@ -73,9 +73,7 @@ impl DevProvider {
         layer: &IdentityLayer,
         person: impl IntoDevPerson,
     ) -> Result<User, ConfigError> {
-        let mut application = InProcess::new(layer);
-        walk::sign_in(self, self.automatic_browser(person)?, &mut application).await?;
-        application.user().await
+        self.sign_in_at(layer, person).await?.user().await
     }
 
     /// The value of a `Cookie` header with the session of a person who signed in, for an
@@ -113,9 +111,7 @@ impl DevProvider {
         layer: &IdentityLayer,
         person: impl IntoDevPerson,
     ) -> Result<String, ConfigError> {
-        let mut application = InProcess::new(layer);
-        walk::sign_in(self, self.automatic_browser(person)?, &mut application).await?;
-        Ok(application.cookie_header())
+        Ok(self.sign_in_at(layer, person).await?.cookie_header())
     }
 
     /// The value of a `Cookie` header with a session that has ended: the person signed in, and
@@ -130,8 +126,7 @@ impl DevProvider {
         layer: &IdentityLayer,
         person: impl IntoDevPerson,
     ) -> Result<String, ConfigError> {
-        let mut application = InProcess::new(layer);
-        walk::sign_in(self, self.automatic_browser(person)?, &mut application).await?;
+        let mut application = self.sign_in_at(layer, person).await?;
         let cookie = application.cookie_header();
         application.sign_out().await?;
         Ok(cookie)
@@ -221,8 +216,19 @@ impl DevProvider {
         person: impl IntoDevPerson,
     ) -> Result<reqwest::Client, ConfigError> {
         let cookie = self.automatic_browser(person)?;
-        let mut site = Site::new(self, base)?;
+        let mut site = RunningApplication::new(self, base)?;
         let provider = walk::sign_in(self, cookie.clone(), &mut site).await?;
         site.into_client(self, &cookie, &provider)
+    }
+
+    /// Signs a person in at the application that `layer` is around.
+    async fn sign_in_at<'a>(
+        &self,
+        layer: &'a IdentityLayer,
+        person: impl IntoDevPerson,
+    ) -> Result<InProcess<'a>, ConfigError> {
+        let mut application = InProcess::new(layer);
+        walk::sign_in(self, self.automatic_browser(person)?, &mut application).await?;
+        Ok(application)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::http::{Method, StatusCode};
 use tower_identity::{
+    IdentityLayer,
     dev::{DevTenant, Endpoint, Failure},
     pages::{ActionKind, DefaultPages, Language, Page, PageRenderer, PageRequest, RenderedPage},
     require_sign_in,
@@ -25,6 +26,17 @@ async fn open(app: &App, path: &str, cookies: &str, languages: &str) -> Answer {
 fn ui_locales(answer: &Answer) -> Option<String> {
     let url = url::Url::parse(answer.location()).unwrap();
     url.query_pairs().find(|(name, _)| name == "ui_locales").map(|(_, value)| value.into_owned())
+}
+
+/// An application with a page that no user may see, and the cookies of a user.
+async fn guarded_app(change: impl FnOnce(IdentityLayer) -> IdentityLayer) -> (App, String) {
+    let guarded = axum::Router::new()
+        .route("/guarded", axum::routing::get(|| async { "in" }))
+        .route_layer(require_sign_in().with_roles(["Nobody"]));
+    let app = App::builder().layer(change).router(|router| router.merge(guarded)).start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let ada = Raw::of(&app).sign_in().await;
+    (app, ada)
 }
 
 #[tokio::test]
@@ -50,19 +62,7 @@ async fn a_page_speaks_the_language_that_the_browser_prefers() {
 
 #[tokio::test]
 async fn failures_and_refusals_of_the_application_speak_it_too() {
-    let guarded = require_sign_in().with_roles(["Nobody"]);
-    let app = App::builder()
-        .router(|router| {
-            router.merge(
-                axum::Router::new()
-                    .route("/guarded", axum::routing::get(|| async { "in" }))
-                    .route_layer(guarded),
-            )
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
-    let ada = Raw::of(&app).sign_in().await;
+    let (app, ada) = guarded_app(|layer| layer).await;
     let refused = open(&app, "/guarded", &ada, "fr").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.body.contains("Accès refusé"), "{}", refused.body);
@@ -101,20 +101,7 @@ impl PageRenderer for Seen {
 async fn a_renderer_gets_kinds_languages_path_and_user() {
     let seen = Seen::default();
     let pages = seen.clone();
-    let guarded = require_sign_in().with_roles(["Nobody"]);
-    let app = App::builder()
-        .layer(|layer| layer.with_pages(pages))
-        .router(|router| {
-            router.merge(
-                axum::Router::new()
-                    .route("/guarded", axum::routing::get(|| async { "in" }))
-                    .route_layer(guarded),
-            )
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
-    let ada = Raw::of(&app).sign_in().await;
+    let (app, ada) = guarded_app(|layer| layer.with_pages(pages)).await;
     let page = open(&app, "/auth/signed-out", "", "de-AT, en;q=0.1").await;
     assert_eq!(page.header("content-language"), "de-AT");
     open(&app, "/guarded?x=1", &ada, "fr").await;
