@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{memory::Known, service::Shared};
+use super::{memory::Known, service::ApiParts};
 use crate::{
     clock::UnixTime,
     protocol::{AccessFacts, CallerKind, ClientProof},
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ApiCaller {
     known: Arc<Known>,
-    shared: Arc<Shared>,
+    shared: Arc<ApiParts>,
     /// The header with the token, for on-behalf-of requests; present if the API has a credential.
     pub(super) header: Option<http::HeaderValue>,
 }
@@ -35,7 +35,7 @@ pub struct ApiCaller {
 impl ApiCaller {
     pub(super) fn new(
         known: Arc<Known>,
-        shared: Arc<Shared>,
+        shared: Arc<ApiParts>,
         header: Option<http::HeaderValue>,
     ) -> Self {
         Self { known, shared, header }
@@ -45,7 +45,7 @@ impl ApiCaller {
         &self.known.token.facts
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &ApiParts {
         &self.shared
     }
 

@@ -9,7 +9,7 @@ use tower_layer::Layer as _;
 
 use super::{
     ApiCaller, CallerKind, require_app_roles, require_caller, require_scopes,
-    service_tests::{APP, Api, OTHER_TID, TID, entra, merge, token, v2},
+    service_tests::{APP, OTHER_TID, TID, TestApi, entra, merge, token, v2},
 };
 use crate::{
     authority::Authority,
@@ -20,7 +20,7 @@ use crate::{
 
 #[tokio::test]
 async fn a_request_without_a_token_is_told_no_error_code() {
-    let api = Api::with(|config| config.add_public_path("/health"));
+    let api = TestApi::with(|config| config.add_public_path("/health"));
     for authorization in [&[][..], &["Basic YTpi"], &["DPoP abc"], &["Bearerabc x"]] {
         let told = api.get("/notes?access_token=x", authorization).await;
         assert_eq!(told.status, StatusCode::UNAUTHORIZED);
@@ -33,7 +33,7 @@ async fn a_request_without_a_token_is_told_no_error_code() {
 
 #[tokio::test]
 async fn a_header_that_is_not_one_token_is_a_bad_request() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let (token, long) = (token(|_| ()), format!("Bearer {}", "a".repeat(20_000)));
     let (good, listed) = (format!("Bearer {token}"), format!("Bearer {token}, Bearer {token}"));
     for authorization in [
@@ -66,7 +66,7 @@ async fn a_header_that_is_not_one_token_is_a_bad_request() {
 #[tokio::test]
 async fn scopes_count_for_people_and_app_roles_for_applications() {
     let guard = require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]);
-    let api = Api::entra(|config| config).guarded(guard);
+    let api = TestApi::entra(|config| config).guarded(guard);
     let person = |more: Value| entra(v2(), |claims| merge(claims, &more));
     for (more, status) in [
         (json!({"scp": "Notes.Read"}), 200),
@@ -115,7 +115,7 @@ async fn the_three_spellings_of_a_scope_are_one() {
 #[tokio::test]
 async fn a_403_names_all_scopes_of_the_operation_at_once() {
     let guard = require_scopes(["Notes.Read", "Notes.Share"]).or_scopes(["Notes.Admin"]);
-    let api = Api::plain().guarded(guard);
+    let api = TestApi::plain().guarded(guard);
     let told = api.with_token(&token(|_| ())).await;
     assert_eq!(told.status, StatusCode::FORBIDDEN);
     assert!(told.challenge().contains(r#"scope="Notes.Read Notes.Share""#), "{told:?}");
@@ -129,7 +129,7 @@ async fn a_403_names_all_scopes_of_the_operation_at_once() {
 async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understands_it() {
     let minutes = Duration::from_secs(300);
     let api =
-        Api::plain().guarded(require_caller().with_auth_context("gold").with_max_age(minutes));
+        TestApi::plain().guarded(require_caller().with_auth_context("gold").with_max_age(minutes));
     let told = api.with_token(&token(|_| ())).await;
     assert_eq!(told.status, StatusCode::UNAUTHORIZED);
     for part in
@@ -142,7 +142,8 @@ async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understa
     assert_eq!(api.with_token(&good).await.status, StatusCode::OK);
     let old = token(|claims| merge(claims, &json!({"acr": "gold", "auth_time": now - 400})));
     assert_eq!(api.with_token(&old).await.status, StatusCode::UNAUTHORIZED);
-    let entra_api = Api::entra(|config| config).guarded(require_caller().with_auth_context("c1"));
+    let entra_api =
+        TestApi::entra(|config| config).guarded(require_caller().with_auth_context("c1"));
     let told = entra_api.with_token(&entra(v2(), |_| ())).await;
     let claims = base64url(br#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
     assert!(told.challenge().contains(r#"error="insufficient_claims""#), "{told:?}");
@@ -155,7 +156,7 @@ async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understa
 
 #[tokio::test]
 async fn tenants_applications_and_kinds_are_as_they_are() {
-    let api = |guard| Api::entra(|config| config).guarded(guard);
+    let api = |guard| TestApi::entra(|config| config).guarded(guard);
     let (person, agent) =
         (entra(v2(), |_| ()), entra(v2(), |claims| claims["xms_act_fct"] = json!("11")));
     for (guard, allowed) in [
@@ -180,7 +181,7 @@ const ROOT: &str = "/.well-known/oauth-protected-resource";
 /// RFC 9728: the same at both paths, whatever `Host` says.
 #[tokio::test]
 async fn what_clients_are_told_comes_from_the_configuration() {
-    let api = Api::with(|config| {
+    let api = TestApi::with(|config| {
         config.with_resource("https://api.example.com/mcp").unwrap().with_scopes(["Notes.Read"])
     });
     for path in ["", "/", "/mcp", "/mcp/"] {
@@ -202,7 +203,7 @@ async fn what_clients_are_told_comes_from_the_configuration() {
         let told = api.get(&format!("{ROOT}{path}"), &[]).await;
         assert_eq!(told.status, StatusCode::UNAUTHORIZED, "{path}");
     }
-    assert_eq!(Api::plain().get(ROOT, &[]).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(TestApi::plain().get(ROOT, &[]).await.status, StatusCode::UNAUTHORIZED);
 }
 
 /// The value that clients send as `resource` is the one in the document, in the spelling of the URL
@@ -217,7 +218,7 @@ async fn a_token_for_the_resource_of_the_metadata_is_accepted_with_and_without_a
         "https://api.example.com/a/b",
         "http://localhost:3004/mcp",
     ] {
-        let api = Api::with(|config| config.with_resource(resource).unwrap());
+        let api = TestApi::with(|config| config.with_resource(resource).unwrap());
         let challenge = api.get("/", &[]).await.challenge().to_owned();
         let address = challenge.split("resource_metadata=\"").nth(1).unwrap().trim_matches('"');
         let (address, own) =
@@ -243,7 +244,7 @@ async fn a_nested_api_has_its_metadata_as_routes_of_the_outer_router() {
     use axum::{Router, body::Body, routing::get};
     use tower::ServiceExt as _;
 
-    let api = Api::with(|config| config.with_resource("https://api.example.com/a/:b").unwrap());
+    let api = TestApi::with(|config| config.with_resource("https://api.example.com/a/:b").unwrap());
     let notes = Router::new().route("/notes", get(|| async { "a note" }));
     let app = Router::new()
         .without_v07_checks()
@@ -264,14 +265,14 @@ async fn a_nested_api_has_its_metadata_as_routes_of_the_outer_router() {
     assert_eq!(ask("DELETE", ROOT).await.0, 405);
     assert_eq!(ask("GET", &format!("{ROOT}/other")).await.0, 404);
     assert_eq!(ask("GET", "/a/:b/notes").await.0, 401);
-    let none = Router::<()>::new().merge(Api::plain().layer.metadata_routes());
+    let none = Router::<()>::new().merge(TestApi::plain().layer.metadata_routes());
     let request = Request::get(ROOT).body(Body::empty()).unwrap();
     assert_eq!(none.oneshot(request).await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn grpc_is_told_the_same_in_its_own_way() {
-    let api = Api::plain().guarded(require_scopes(["Notes.Share"]));
+    let api = TestApi::plain().guarded(require_scopes(["Notes.Share"]));
     let call = |token: Option<String>| {
         let mut request =
             Request::post("/notes.Notes/List").header("content-type", "application/grpc");
@@ -299,7 +300,7 @@ async fn grpc_is_told_the_same_in_its_own_way() {
 #[tokio::test]
 async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     let secret = "a secret of the API that is long enough";
-    let api = Api::entra(|config| config.with_credential(ClientCredential::secret(secret)));
+    let api = TestApi::entra(|config| config.with_credential(ClientCredential::secret(secret)));
     let base = format!("https://login.microsoftonline.com/{TID}");
     let mut key = Signer::shared().jwk("k1");
     key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");

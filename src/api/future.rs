@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
-use super::service::Shared;
+use super::service::ApiParts;
 use crate::http_message::{BoxedResponse, Challenge, IdentityBody, Raised, is_grpc};
 
 pin_project! {
@@ -27,7 +27,7 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum ApiState<F, R, E> {
-        Calling { #[pin] inner: F, shared: Arc<Shared>, shape: Shape },
+        Calling { #[pin] inner: F, shared: Arc<ApiParts>, shape: Shape },
         Answering { response: Option<Response<IdentityBody<R>>> },
         Verifying { future: BoxedResponse<IdentityBody<R>, E> },
     }
@@ -50,7 +50,7 @@ impl Shape {
 }
 
 impl<F, R, E> ApiFuture<F, R, E> {
-    pub(super) fn calling(inner: F, shared: Arc<Shared>, shape: Shape) -> Self {
+    pub(super) fn calling(inner: F, shared: Arc<ApiParts>, shape: Shape) -> Self {
         Self { state: ApiState::Calling { inner, shared, shape } }
     }
 

@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 
 use super::{
     memory::{Digest, Known},
-    service::Shared,
+    service::ApiParts,
 };
 use crate::{
     clock::UnixTime,
@@ -56,7 +56,7 @@ impl Introspections {
     }
 }
 
-impl Shared {
+impl ApiParts {
     /// The result of introspection of a token that is not in the memory.
     pub(super) async fn introspect(self: &Arc<Self>, token: &str) -> Result<Arc<Known>, Error> {
         let digest = self.memory()?.digest(token.as_bytes())?;

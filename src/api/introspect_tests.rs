@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Introspection,
-    service_tests::{Api, changed, merge},
+    service_tests::{TestApi, changed, merge},
 };
 use crate::{
     authority::Authority,
@@ -17,10 +17,10 @@ use crate::{
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
-fn api() -> Api {
+fn api() -> TestApi {
     let mut document = document();
     document["introspection_endpoint"] = json!("https://id.example/introspect");
-    Api::at(
+    TestApi::at(
         ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
             .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
             .with_introspection(Introspection::Opaque),
@@ -30,7 +30,7 @@ fn api() -> Api {
 }
 
 /// Answers questions about tokens with this.
-fn says(api: &Api, answered: Value) {
+fn says(api: &TestApi, answered: Value) {
     let mut document = document();
     document["introspection_endpoint"] = json!("https://id.example/introspect");
     api.http.answer_with(move |request| {
@@ -47,7 +47,7 @@ fn good(more: &Value) -> Value {
     changed(good, |answer| merge(answer, more))
 }
 
-fn questions(api: &Api) -> usize {
+fn questions(api: &TestApi) -> usize {
     api.http.count("/introspect")
 }
 
@@ -103,7 +103,7 @@ async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
     api.clock.advance(Duration::from_secs(61));
     says(&api, json!({"active": false}));
     api.refuses("opaque", "token_inactive").await;
-    Api::plain().refuses("opaque", "token_malformed").await;
+    TestApi::plain().refuses("opaque", "token_malformed").await;
 }
 
 #[tokio::test]

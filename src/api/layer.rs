@@ -6,7 +6,7 @@ use tower_layer::Layer;
 
 use super::{
     memory::DEFAULT_BYTES,
-    service::{ApiService, Shared},
+    service::{ApiParts, ApiService},
 };
 use crate::{
     client::Client,
@@ -51,7 +51,7 @@ pub struct ApiLayer(Arc<ApiLayerParts>);
 #[derive(Debug)]
 struct ApiLayerParts {
     setup: ApiSetup,
-    shared: OnceLock<Arc<Shared>>,
+    shared: OnceLock<Arc<ApiParts>>,
 }
 
 #[derive(Clone, Debug)]
@@ -143,11 +143,11 @@ impl ApiLayer {
         Self::of(setup)
     }
 
-    pub(crate) fn shared(&self) -> Arc<Shared> {
+    pub(crate) fn shared(&self) -> Arc<ApiParts> {
         Arc::clone(self.0.shared.get_or_init(|| {
             let ApiSetup { config, http, clock, remembered_bytes } = self.0.setup.clone();
             config.log();
-            Arc::new(Shared::new(config, http, clock, remembered_bytes))
+            Arc::new(ApiParts::new(config, http, clock, remembered_bytes))
         }))
     }
 }

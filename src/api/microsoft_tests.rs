@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::service_tests::{APP, Api, OTHER_TID, TID, changed, entra, merge, signed, v1, v2};
+use super::service_tests::{APP, OTHER_TID, TID, TestApi, changed, entra, merge, signed, v1, v2};
 use crate::{
     authority::{Authority, B2cPolicies},
     config::ApiConfig,
@@ -20,12 +20,12 @@ fn api(authority: Authority, base: &str, issuer: &str) -> Api {
     });
     let mut key = Signer::shared().jwk("k1");
     key["issuer"] = json!(issuer);
-    Api::at(ApiConfig::new(authority, APP), document, json!({"keys": [key]}))
+    TestApi::at(ApiConfig::new(authority, APP), document, json!({"keys": [key]}))
 }
 
 /// The rows of a table: members that change in a good token (`null` leaves one out), and the reason
 /// of the refusal.
-async fn judge(api: &Api, good: &Value, rows: &[(Value, Option<&str>)]) {
+async fn judge(api: &TestApi, good: &Value, rows: &[(Value, Option<&str>)]) {
     for (change, reason) in rows {
         let mut claims = changed(good.clone(), |claims| merge(claims, change));
         claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -135,7 +135,7 @@ async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers
             "token_endpoint": format!("{base}/oauth2/v2.0/token"),
             "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         });
-        let api = Api::at(ApiConfig::new(authority(), APP), document, key_set());
+        let api = TestApi::at(ApiConfig::new(authority(), APP), document, key_set());
         judge(&api, &claims(&issuer), &same).await;
     }
 }
@@ -181,7 +181,7 @@ async fn an_access_token_of_b2c_may_have_a_nonce_and_an_id_token_of_b2c_is_refus
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
     });
     let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
-    let api = Api::at(ApiConfig::new(authority, APP), document, key_set());
+    let api = TestApi::at(ApiConfig::new(authority, APP), document, key_set());
     let now = NOW.as_seconds();
     let claims = json!({
         "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1",
@@ -215,7 +215,7 @@ async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences(
     for name in ["userinfo_endpoint", "end_session_endpoint"] {
         document.as_object_mut().unwrap().remove(name);
     }
-    let api = Api::at(
+    let api = TestApi::at(
         ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID)
             .add_audience("https://api.example"),
         document,

@@ -50,7 +50,7 @@ mod tool_guard_tests;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
-pub(crate) use self::service::{Shared, call};
+pub(crate) use self::service::{ApiParts, call};
 pub use self::{
     caller::ApiCaller,
     future::ApiFuture,

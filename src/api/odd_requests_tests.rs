@@ -29,7 +29,7 @@ fn headed(header: Value) -> String {
 /// like that is malformed, and no request without a token.
 #[tokio::test]
 async fn each_way_to_write_the_header_has_its_answer() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let good = token(|_| ());
     for (written, status) in [
         (vec![format!("Bearer {good}")], 200),
@@ -75,7 +75,7 @@ async fn each_way_to_write_the_header_has_its_answer() {
 /// RFC 7515 and 7519, RFC 8725: what each token is refused for.
 #[tokio::test]
 async fn each_way_to_write_a_token_has_its_verdict() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let good = token(|_| ());
     let parts: Vec<&str> = good.split('.').collect();
     let (now, text) = (NOW.as_seconds(), claims().to_string());
@@ -184,8 +184,8 @@ async fn each_way_to_write_a_token_has_its_verdict() {
 async fn without_kid_each_of_several_keys_may_have_signed() {
     let (first, second) = (Signer::new(Algorithm::Rs256), Signer::shared());
     let keys = json!({"keys": [first.jwk("a"), second.jwk("k1")]});
-    let config = Api::plain_config();
-    let api = Api::at(config, document(), keys);
+    let config = TestApi::plain_config();
+    let api = TestApi::at(config, document(), keys);
     let header = json!({"alg": "RS256", "typ": "at+jwt"});
     for signer in [&first, second] {
         api.takes(&signer.sign(&header, &claims())).await;
@@ -197,7 +197,7 @@ async fn without_kid_each_of_several_keys_may_have_signed() {
 /// Neither method, nor version, nor `Accept` make a request that needs no token.
 #[tokio::test]
 async fn an_api_answers_as_an_api_whatever_the_request_says_about_itself() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let good = bearer(&token(|_| ()));
     for method in ["GET", "HEAD", "POST", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"] {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
@@ -230,7 +230,7 @@ async fn an_api_answers_as_an_api_whatever_the_request_says_about_itself() {
 /// the inner service where the configuration says so.
 #[tokio::test]
 async fn a_preflight_reaches_the_inner_service_only_where_it_is_configured() {
-    let ask = async |api: &Api, method: &str, origin: bool, requested: bool| {
+    let ask = async |api: &TestApi, method: &str, origin: bool, requested: bool| {
         let mut request = Request::get("/notes").method(method);
         if origin {
             request = request.header("origin", "https://app.example.com");
@@ -240,7 +240,7 @@ async fn a_preflight_reaches_the_inner_service_only_where_it_is_configured() {
         }
         api.send(request.body(String::new()).unwrap()).await
     };
-    let passes = Api::with(|config| config.with_preflight(Preflight::Pass));
+    let passes = TestApi::with(|config| config.with_preflight(Preflight::Pass));
     assert_eq!(ask(&passes, "OPTIONS", true, true).await.body, "nobody");
     for (method, origin, requested) in
         [("OPTIONS", true, false), ("OPTIONS", false, true), ("POST", true, true)]
@@ -248,13 +248,13 @@ async fn a_preflight_reaches_the_inner_service_only_where_it_is_configured() {
         let told = ask(&passes, method, origin, requested).await;
         assert_eq!(told.status, StatusCode::UNAUTHORIZED, "{method} {origin} {requested}");
     }
-    assert_eq!(ask(&Api::plain(), "OPTIONS", true, true).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&TestApi::plain(), "OPTIONS", true, true).await.status, StatusCode::UNAUTHORIZED);
 }
 
 /// gRPC-Web reads the status from the headers of a response without a body, as gRPC does.
 #[tokio::test]
 async fn each_kind_of_grpc_gets_its_status() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     for kind in [
         "application/grpc",
         "application/grpc+proto",

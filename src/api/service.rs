@@ -32,11 +32,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ApiService<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<ApiParts>,
 }
 
 /// The state that all services of one layer share.
-pub(crate) struct Shared {
+pub(crate) struct ApiParts {
     pub(super) config: ValidApiConfig,
     provider: Provider,
     clock: Arc<dyn Clock>,
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
 }
 
 impl<S> ApiService<S> {
-    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, shared: Arc<ApiParts>) -> Self {
         Self { inner, shared }
     }
 }
@@ -86,7 +86,7 @@ enum ApiDecision {
 /// Responds to a request, or passes it to the inner service, which must be ready.
 pub(crate) fn call<S, B, R>(
     inner: &mut S,
-    shared: &Arc<Shared>,
+    shared: &Arc<ApiParts>,
     mut request: Request<B>,
 ) -> ApiFuture<S::Future, R, S::Error>
 where
@@ -124,7 +124,7 @@ where
     }
 }
 
-impl Shared {
+impl ApiParts {
     pub(super) fn new(
         config: ValidApiConfig,
         http: Arc<dyn HttpClient>,
@@ -238,9 +238,9 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for ApiParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("ApiParts")
             .field("config", &self.config)
             .field("memory", &self.memory)
             .finish_non_exhaustive()

@@ -24,7 +24,7 @@ pub(super) const OTHER_TID: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
 pub(super) const APP: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
 
 /// An API behind its layer, and the provider that it asks.
-pub(super) struct Api {
+pub(super) struct TestApi {
     pub(super) layer: ApiLayer,
     pub(super) http: Arc<FakeHttp>,
     pub(super) clock: ManualClock,
@@ -50,7 +50,7 @@ impl Told {
     }
 }
 
-impl Api {
+impl TestApi {
     pub(super) fn at(config: ApiConfig, document: Value, keys: Value) -> Self {
         let http = FakeHttp::new(move |request| {
             Ok(match request.uri().path() {
@@ -198,7 +198,7 @@ pub(super) fn entra(claims: Value, change: impl FnOnce(&mut Value)) -> String {
 
 #[tokio::test]
 async fn a_token_of_rfc_9068_passes_once_verified_and_from_then_on_remembered() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let token = token(|_| ());
     assert_eq!(api.takes(&token).await, "person Notes.Read,Notes.Write");
     for _ in 0..10 {
@@ -211,7 +211,7 @@ async fn a_token_of_rfc_9068_passes_once_verified_and_from_then_on_remembered() 
 
 #[tokio::test]
 async fn version_1_and_version_2_of_entra_pass_one_configuration() {
-    let api = Api::entra(|config| config);
+    let api = TestApi::entra(|config| config);
     assert_eq!(api.takes(&entra(v2(), |_| ())).await, "person Notes.Read");
     for audience in [format!("api://{APP}"), format!("api://{APP}/"), APP.to_owned()] {
         let token = entra(v1(), |claims| claims["aud"] = json!(audience));
@@ -235,13 +235,13 @@ async fn version_1_and_version_2_of_entra_pass_one_configuration() {
 /// The audience is looked at first, whatever else is wrong, and never left out.
 #[tokio::test]
 async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration() {
-    let api = Api::entra(|config| config);
+    let api = TestApi::entra(|config| config);
     let foreign = entra(v2(), |claims| {
         merge(claims, &json!({"aud": "other", "tid": OTHER_TID, "iss": "x", "exp": 1}));
     });
     api.refuses(&foreign, "token_audience").await;
     assert_eq!(api.http.count("/common/keys"), 1);
-    let plain = Api::plain();
+    let plain = TestApi::plain();
     for odd in [json!(null), json!(7), json!([]), json!([7]), json!({}), json!("CLIENT-1")] {
         plain.refuses(&token(|claims| claims["aud"] = odd.clone()), "token_audience").await;
     }
@@ -259,7 +259,7 @@ async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration()
 /// What a token says about keys is not read.
 #[tokio::test]
 async fn no_key_and_no_algorithm_comes_from_the_token() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let own = Signer::new(Algorithm::Rs256);
     for (member, value) in [
         ("jwk", own.jwk("k1")),
@@ -302,9 +302,11 @@ async fn what_decides_is_understood_or_refused() {
         ("acr", json!(1)),
         ("cnf", json!(null)),
     ] {
-        Api::plain().refuses(&token(|claims| claims[name] = odd.clone()), "token_malformed").await;
+        TestApi::plain()
+            .refuses(&token(|claims| claims[name] = odd.clone()), "token_malformed")
+            .await;
     }
-    let api = Api::entra(|config| config);
+    let api = TestApi::entra(|config| config);
     for (name, odd) in [
         ("idtyp", json!("device")),
         ("idtyp", json!(1)),
@@ -324,7 +326,7 @@ async fn what_decides_is_understood_or_refused() {
 /// No other kind of token stands in for an access token.
 #[tokio::test]
 async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() {
-    let plain = Api::plain();
+    let plain = TestApi::plain();
     let now = NOW.as_seconds();
     let id_token =
         json!({"iss": ISSUER, "sub": "ada", "aud": CLIENT_ID, "exp": now + 60, "iat": now});
@@ -351,11 +353,11 @@ async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() 
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "JWT"] {
         plain.takes(&signed(typ, &claims())).await;
     }
-    let strict = Api::with(|config| config.with_token_type(AccessTokenType::AtJwt));
+    let strict = TestApi::with(|config| config.with_token_type(AccessTokenType::AtJwt));
     strict.refuses(&signed("JWT", &claims()), "token_algorithm").await;
     strict.takes(&signed("application/at+jwt", &claims())).await;
     // At Entra an ID token names no client, whatever roles it has.
-    let entra_api = Api::entra(|config| config);
+    let entra_api = TestApi::entra(|config| config);
     for more in
         [json!({"azp": null, "azpacr": null, "scp": null}), json!({"roles": ["Notes.Read.All"]})]
     {
@@ -371,7 +373,7 @@ async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() 
 
 #[tokio::test]
 async fn at_entra_a_token_has_a_scope_or_an_app_role() {
-    let api = Api::entra(|config| config);
+    let api = TestApi::entra(|config| config);
     for (more, caller) in [
         (json!({"idtyp": "user"}), Some("person Notes.Read")),
         (json!({"scp": "", "roles": ["A"]}), Some("application ")),
@@ -405,7 +407,7 @@ async fn at_entra_a_token_has_a_scope_or_an_app_role() {
 /// notes about its client.
 #[tokio::test]
 async fn a_service_account_of_keycloak_is_an_application_and_a_person_with_its_name_is_none() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let account = json!({
         "typ": "Bearer", "azp": "app", "sub": "4d0d4b7e-1f6c-4a6e-9d0a-0c1ce1f3b1a1", "jti": "1",
         "preferred_username": "service-account-app", "client_id": "app",
@@ -440,7 +442,7 @@ async fn a_service_account_of_keycloak_is_an_application_and_a_person_with_its_n
 /// The whole token finds what is remembered, and never a part of it.
 #[tokio::test]
 async fn a_token_with_anything_changed_is_another_token() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     let token = token(|_| ());
     api.takes(&token).await;
     let (head, signature) = token.rsplit_once('.').unwrap();
@@ -459,7 +461,7 @@ async fn a_token_with_anything_changed_is_another_token() {
 
 #[tokio::test]
 async fn unknown_keys_and_garbage_cause_no_calls_to_the_provider() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     api.takes(&token(|_| ())).await;
     for number in 0..200 {
         let header = json!({"alg": "RS256", "kid": format!("k-{number}"), "typ": "at+jwt"});
@@ -473,7 +475,7 @@ async fn unknown_keys_and_garbage_cause_no_calls_to_the_provider() {
 
 #[tokio::test]
 async fn an_outage_of_the_provider_is_no_refusal_of_the_token() {
-    let api = Api::plain();
+    let api = TestApi::plain();
     api.http.answer_with(|_| Err(HttpError::new("no connection")));
     let told = api.with_token(&token(|_| ())).await;
     assert_eq!((told.status, told.challenge()), (StatusCode::SERVICE_UNAVAILABLE, ""));

@@ -11,7 +11,7 @@ use tower_layer::Layer as _;
 
 use super::{
     RequireForTools, require_caller, require_for_tools, require_scopes,
-    service_tests::{Api, token},
+    service_tests::{TestApi, token},
 };
 use crate::http_message::IdentityBody;
 
@@ -24,13 +24,13 @@ fn guard() -> RequireForTools {
     ])
 }
 
-fn api() -> Api {
-    Api::with(|config| config.with_resource("http://localhost/mcp").unwrap())
+fn api() -> TestApi {
+    TestApi::with(|config| config.with_resource("http://localhost/mcp").unwrap())
 }
 
 /// Status, challenge and body of the answer to a body; the server behind answers with what it read.
 async fn post(
-    api: &Api,
+    api: &TestApi,
     guard: &RequireForTools,
     scopes: Option<&str>,
     body: impl Into<Bytes>,
@@ -40,7 +40,7 @@ async fn post(
 
 /// As [`post`], with a `Content-Encoding` header for each of these values.
 async fn post_encoded(
-    api: &Api,
+    api: &TestApi,
     guard: &RequireForTools,
     encodings: &[&str],
     scopes: Option<&str>,

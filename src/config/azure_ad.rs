@@ -134,8 +134,8 @@ macro_rules! deserialize_in_any_letter_case {
     ($name:ident, $expected:literal) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Members;
-                impl<'de> Visitor<'de> for Members {
+                struct MemberVisitor;
+                impl<'de> Visitor<'de> for MemberVisitor {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -147,7 +147,7 @@ macro_rules! deserialize_in_any_letter_case {
                         <$name>::deserialize(MapAccessDeserializer::new(AnyLetterCase(map)))
                     }
                 }
-                deserializer.deserialize_map(Members)
+                deserializer.deserialize_map(MemberVisitor)
             }
         }
     };

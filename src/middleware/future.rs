@@ -29,13 +29,13 @@ pin_project! {
     /// around it.
     pub struct ResponseFuture<F, R, E> {
         #[pin]
-        state: State<F, R, E>,
+        state: FutureState<F, R, E>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, R, E> {
+    enum FutureState<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
         Deciding { future: Pin<Box<dyn Future<Output = Result<Decided<F, R>, E>> + Send>> },
         Api { #[pin] future: ApiFuture<F, R, E> },
@@ -80,17 +80,17 @@ pub(super) enum FollowUp {
 
 impl<F, R, E> ResponseFuture<F, R, E> {
     pub(super) fn calling(inner: F, shared: Arc<Shared>, pending: Pending) -> Self {
-        Self { state: State::Calling { inner, shared, pending } }
+        Self { state: FutureState::Calling { inner, shared, pending } }
     }
 
     pub(super) fn of_api(future: ApiFuture<F, R, E>) -> Self {
-        Self { state: State::Api { future } }
+        Self { state: FutureState::Api { future } }
     }
 
     pub(super) fn deciding(
         future: impl Future<Output = Result<Decided<F, R>, E>> + Send + 'static,
     ) -> Self {
-        Self { state: State::Deciding { future: Box::pin(future) } }
+        Self { state: FutureState::Deciding { future: Box::pin(future) } }
     }
 }
 
@@ -109,7 +109,7 @@ where
                     match ready!(future.as_mut().poll(context))? {
                         Decided::Answered(response) => return Poll::Ready(Ok(response)),
                         Decided::Called { inner, shared, pending } => {
-                            State::Calling { inner, shared, pending }
+                            FutureState::Calling { inner, shared, pending }
                         }
                     }
                 }
@@ -123,7 +123,7 @@ where
                     let finished = async move {
                         Ok(Decided::Answered(shared.finish(response, follow_up).await))
                     };
-                    State::Deciding { future: Box::pin(finished) }
+                    FutureState::Deciding { future: Box::pin(finished) }
                 }
             };
             self.set(Self { state: next });

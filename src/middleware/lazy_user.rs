@@ -46,12 +46,12 @@ struct Lazy {
     page: Option<PathAndQuery>,
     /// Whether the path accepts requests with effects from every origin.
     is_cross_site: bool,
-    seen: OnceLock<Seen>,
+    seen: OnceLock<FirstLookUp>,
 }
 
 /// The outcome of the first look-up.
 #[derive(Clone)]
-pub(super) struct Seen {
+pub(super) struct FirstLookUp {
     pub(super) session: Option<Arc<Session>>,
     pub(super) roll: Option<Arc<Roll>>,
     pub(super) summary: RequestSummary,
@@ -113,12 +113,14 @@ impl LazyUser {
                     return Err(page.refusal());
                 }
                 let found = match flow.admit(&head.cookies).await? {
-                    Admission::In(session, roll) => Seen { session: Some(session), roll, summary },
+                    Admission::In(session, roll) => {
+                        FirstLookUp { session: Some(session), roll, summary }
+                    }
                     Admission::Out => {
                         if head.cookies.has_session() {
                             Box::pin(flow.tell_ends(&head.cookies, || head.parts())).await;
                         }
-                        Seen { session: None, roll: None, summary }
+                        FirstLookUp { session: None, roll: None, summary }
                     }
                 };
                 // Of two that ask at the same time the first one's answer counts.
@@ -151,7 +153,7 @@ impl LazyUser {
     }
 
     /// The outcome of the look-up; `None` if there was none.
-    pub(super) fn seen(&self) -> Option<&Seen> {
+    pub(super) fn seen(&self) -> Option<&FirstLookUp> {
         self.0.seen.get()
     }
 }

@@ -56,7 +56,7 @@ pub(super) struct Shared {
     flow: Result<Arc<Flow>, Error>,
     renderer: Renderer,
     /// Requests with an access token are its.
-    api: Option<Arc<api::Shared>>,
+    api: Option<Arc<api::ApiParts>>,
 }
 
 impl fmt::Debug for Shared {
@@ -294,7 +294,7 @@ impl Shared {
     pub(super) fn new(
         flow: Result<Arc<Flow>, Error>,
         renderer: Renderer,
-        api: Option<Arc<api::Shared>>,
+        api: Option<Arc<api::ApiParts>>,
     ) -> Self {
         Self { flow, renderer, api }
     }

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::{
-    error_answer::{self, Endpoint},
+    error_answer::{self, EndpointName},
     http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
     sent_secrets::SentSecrets,
 };
@@ -137,7 +137,7 @@ impl Channel {
             // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
             Ok(mut answer) => {
-                answer.extensions_mut().insert(Endpoint(what));
+                answer.extensions_mut().insert(EndpointName(what));
                 if let Some(secrets) = secrets {
                     answer.extensions_mut().insert(secrets);
                 }

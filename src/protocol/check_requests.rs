@@ -13,7 +13,7 @@ use super::{
     authorize::{AuthorizationRequest, code_challenge},
     channel::{Channel, empty_request},
     check::finding_of,
-    client_auth::{Client, Proof},
+    client_auth::{ClientAuth, Proof},
     credential::Credentials,
     device::{device_request, read_answer},
     error_answer::{authorization_error, http_error},
@@ -87,7 +87,7 @@ pub(super) async fn device_code(
             true => Proof::Nothing,
             false => credentials.proof(metadata, now).await?.proof,
         };
-        let client = Client { id: config.client_id(), proof: &proof };
+        let client = ClientAuth { id: config.client_id(), proof: &proof };
         let scopes = metadata.scopes_of(config, config.sign_in()).join(" ");
         let request = device_request(
             metadata,
@@ -260,7 +260,7 @@ async fn try_proof(
     metadata: &Metadata,
     proof: &Proof,
 ) -> Finding {
-    let client = Client { id: config.client_id(), proof };
+    let client = ClientAuth { id: config.client_id(), proof };
     let microsoft = config.authority().is_microsoft();
     let authority = config.authority();
     let has_tenant = !authority.is_multi_tenant() && !authority.is_personal();
@@ -308,7 +308,7 @@ async fn try_proof(
 async fn send(
     channel: &Channel,
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     form: Form,
 ) -> Result<Response<Bytes>, Error> {
     let request = form_request(&metadata.token_endpoint, metadata, client, form)?;

@@ -36,7 +36,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 /// The client of a request with its means of authentication.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Client<'a> {
+pub(crate) struct ClientAuth<'a> {
     pub(crate) id: &'a str,
     pub(crate) proof: &'a Proof,
 }
@@ -52,7 +52,7 @@ pub(crate) enum Proof {
     Assertion(Secret),
 }
 
-impl Client<'_> {
+impl ClientAuth<'_> {
     /// The client secret, if the client has one.
     pub(super) fn secret(&self) -> Option<&Secret> {
         match self.proof {
@@ -126,7 +126,10 @@ fn method(
 
 /// The other method for the secret, to be tried once after the provider refused the client; `None`
 /// if the provider's list excludes it or there is no secret.
-pub(super) fn other_method(client: Client<'_>, metadata: &Metadata) -> Option<ClientAuthMethod> {
+pub(super) fn other_method(
+    client: ClientAuth<'_>,
+    metadata: &Metadata,
+) -> Option<ClientAuthMethod> {
     let Proof::Secret(secret, chosen) = client.proof else { return None };
     let (other, name) = match method(*chosen, metadata, client.id, secret) {
         ClientAuthMethod::Basic => (ClientAuthMethod::Post, POST),

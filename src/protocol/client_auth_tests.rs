@@ -10,7 +10,7 @@ fn sent(id: &str, proof: &Proof, advertised: Value) -> Result<(Option<String>, F
     let metadata =
         metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
     let mut form = Vec::new();
-    let header = Client { id, proof }.authenticate(&metadata, &mut form)?;
+    let header = ClientAuth { id, proof }.authenticate(&metadata, &mut form)?;
     Ok((header.map(|value| value.to_str().unwrap().to_owned()), form))
 }
 
@@ -116,7 +116,7 @@ fn a_list_that_names_no_way_to_send_a_secret_is_no_reason_to_keep_it_back() {
         assert_eq!((decoded(header.as_deref()).as_str(), form.len()), ("id:s", 0));
         let metadata =
             metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);
-        let client = Client { id: "id", proof: &secret("s") };
+        let client = ClientAuth { id: "id", proof: &secret("s") };
         assert_eq!(other_method(client, &metadata), Some(ClientAuthMethod::Post));
     }
 }
@@ -158,7 +158,7 @@ fn an_assertion_goes_into_the_body_whatever_the_document_says() {
 
 #[test]
 fn the_header_does_not_print_itself() {
-    let header =
-        Client { id: "id", proof: &secret("s") }.authenticate(&metadata(|_| ()), &mut Vec::new());
+    let header = ClientAuth { id: "id", proof: &secret("s") }
+        .authenticate(&metadata(|_| ()), &mut Vec::new());
     assert_eq!(format!("{:?}", header.unwrap().unwrap()), "Sensitive");
 }

@@ -22,7 +22,7 @@ use aws_lc_rs::digest::{self, SHA256};
 
 use super::{
     assertion::{Assertion, audience, unavailable, usable_until},
-    client_auth::{Client, Proof, other_method},
+    client_auth::{ClientAuth, Proof, other_method},
     metadata::Metadata,
 };
 use crate::{
@@ -194,7 +194,8 @@ impl Credentials {
         if self.authority.is_microsoft() || self.members.iter().any(named) {
             return None;
         }
-        let method = other_method(Client { id: &self.client_id, proof: &refused.proof }, metadata)?;
+        let method =
+            other_method(ClientAuth { id: &self.client_id, proof: &refused.proof }, metadata)?;
         let seconds = now.as_seconds();
         // A wrong secret must not double the failures: some providers lock a client after too many.
         let is_time =

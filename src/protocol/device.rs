@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use url::Url;
 
 use super::{
-    client_auth::Client,
+    client_auth::ClientAuth,
     error_answer,
     grant::TokenParams,
     json::{self, OptionalMembers},
@@ -54,10 +54,10 @@ pub(crate) struct DeviceAnswer {
 ///
 /// - [`ErrorKind::ProviderMisconfigured`]: the provider has no device authorization endpoint.
 /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
-/// - Those of [`Client::authenticate`].
+/// - Those of [`ClientAuth::authenticate`].
 pub(crate) fn device_request(
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     params: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
@@ -263,7 +263,7 @@ mod tests {
     // MSAL-020: Discovery document with no `device_authorization_endpoint`; the client starts
     #[test]
     fn without_an_endpoint_only_the_device_flow_is_missing() {
-        let client = Client { id: "id", proof: &Proof::Nothing };
+        let client = ClientAuth { id: "id", proof: &Proof::Nothing };
         let error = device_request(
             &metadata(|_| ()),
             client,

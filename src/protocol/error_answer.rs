@@ -153,7 +153,7 @@ fn is_declined(error: &str) -> bool {
 ///
 /// [`Channel::send`]: super::channel::Channel::send
 #[derive(Clone, Copy)]
-pub(super) struct Endpoint(pub(super) &'static str);
+pub(super) struct EndpointName(pub(super) &'static str);
 
 /// The format that a response declares for its body, for the error of one that cannot be parsed: it
 /// tells an HTML page, or an encoding that was not requested.
@@ -202,7 +202,7 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     response_error(answer, kind, provider)
 }
 
-/// The error of a response, with the name of its [`Endpoint`].
+/// The error of a response, with the [`EndpointName`] in it.
 pub(super) fn response_error(
     answer: &Response<Bytes>,
     kind: ErrorKind,
@@ -210,7 +210,7 @@ pub(super) fn response_error(
 ) -> Error {
     let error = Error::from_provider(kind, said);
     match answer.extensions().get() {
-        Some(Endpoint(what)) => {
+        Some(EndpointName(what)) => {
             let detail = format!("{what}: {}", error.detail());
             error.with_detail(detail)
         }

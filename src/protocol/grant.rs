@@ -5,7 +5,7 @@ use http::Request;
 
 use super::{
     claims,
-    client_auth::Client,
+    client_auth::ClientAuth,
     metadata::Metadata,
     token::{Form, request},
 };
@@ -72,10 +72,10 @@ impl TokenParams<'_> {
 ///
 /// - [`ErrorKind::NoRefreshToken`]: the refresh token is empty.
 /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
-/// - Those of [`Client::authenticate`].
+/// - Those of [`ClientAuth::authenticate`].
 pub(crate) fn grant_request(
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     grant: Grant<'_>,
     params: &TokenParams<'_>,
     capabilities: &[String],
@@ -145,7 +145,7 @@ mod tests {
     use crate::protocol::{client_auth::Proof, test_support::metadata};
 
     fn form(grant: Grant<'_>, params: &TokenParams<'_>) -> BTreeMap<String, String> {
-        let client = Client { id: "id", proof: &Proof::Nothing };
+        let client = ClientAuth { id: "id", proof: &Proof::Nothing };
         let request = grant_request(&metadata(|_| ()), client, grant, params, &[]).unwrap();
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(request.body()).into_owned().collect();
@@ -229,7 +229,7 @@ mod tests {
         let proof = Proof::Secret("s".into(), None);
         let request = grant_request(
             &metadata,
-            Client { id: "id", proof: &proof },
+            ClientAuth { id: "id", proof: &proof },
             grant,
             &TokenParams::default(),
             &[],
@@ -281,7 +281,7 @@ mod tests {
     // C-239: no refresh token in the session
     #[test]
     fn an_empty_refresh_token_is_not_sent() {
-        let client = Client { id: "id", proof: &Proof::Nothing };
+        let client = ClientAuth { id: "id", proof: &Proof::Nothing };
         let outcome = grant_request(
             &metadata(|_| ()),
             client,

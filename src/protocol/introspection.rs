@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     access_token::{self, VerifiedAccessToken},
-    client_auth::Client,
+    client_auth::ClientAuth,
     error_answer,
     json::{self, Object},
     jwt::{malformed, numeric_date},
@@ -34,7 +34,7 @@ const SIGNED: &str = "application/token-introspection+jwt";
 /// client authentication that the API has.
 pub(super) fn request(
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     token: &str,
 ) -> Result<Request<Bytes>, Error> {
     let endpoint = metadata.introspection_endpoint.as_ref().ok_or_else(|| {

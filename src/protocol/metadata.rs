@@ -90,7 +90,7 @@ impl Metadata {
                 format!("the discovery document: {}", refused.as_str()),
             )
         })?;
-        let mut members = Members::of(&object, authority);
+        let mut members = MemberReader::of(&object, authority);
         let issuer = json::text(&object, "issuer")
             .ok_or_else(|| wrong("issuer", "is missing or not a string"))?;
         // Discovery section 4.3. Otherwise a document could speak for another provider, whose
@@ -260,14 +260,14 @@ fn allowed(
 }
 
 /// The reader of the members of a document. URLs are checked by the rules of the authority.
-pub(super) struct Members<'a> {
+pub(super) struct MemberReader<'a> {
     object: &'a Object,
     authority: &'a Authority,
     /// The members that were left out so far.
     pub(super) left_out: Vec<UnusableMember>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> MemberReader<'a> {
     pub(super) fn of(object: &'a Object, authority: &'a Authority) -> Self {
         Self { object, authority, left_out: Vec::new() }
     }

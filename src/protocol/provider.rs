@@ -23,7 +23,7 @@ use tracing::{field::Empty, info_span};
 use super::{
     callback::AuthorizationCode,
     channel::{Channel, observed},
-    client_auth::{Client, Proof},
+    client_auth::{ClientAuth, Proof},
     credential::Credentials,
     device::{self, DeviceAnswer},
     discovery::Discovery,
@@ -309,7 +309,7 @@ impl Provider {
             true => Proof::Nothing,
             false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
         };
-        let client = Client { id: self.config.client_id(), proof: &proof };
+        let client = ClientAuth { id: self.config.client_id(), proof: &proof };
         let mut scopes = metadata.offered(&self.config, params.scopes.split(' '), &[]);
         // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
@@ -419,17 +419,17 @@ impl Provider {
     async fn ask_for_tokens(
         &self,
         metadata: &Metadata,
-        build: impl Fn(Client<'_>) -> Result<Request<Bytes>, Error>,
+        build: impl Fn(ClientAuth<'_>) -> Result<Request<Bytes>, Error>,
     ) -> Result<TokenAnswer, Error> {
         let id = self.config.client_id();
         let sent = self.credentials.proof(metadata, self.clock.now()).await?;
-        let error = match self.answer_to(build(Client { id, proof: &sent.proof })?).await {
+        let error = match self.answer_to(build(ClientAuth { id, proof: &sent.proof })?).await {
             Err(error) if self.credentials.is_outdated(&error, &sent.proof) => error,
             outcome => return outcome,
         };
         match self.credentials.another(metadata, &sent, self.clock.now()).await {
             Some(newer) => {
-                let outcome = self.answer_to(build(Client { id, proof: &newer.proof })?).await;
+                let outcome = self.answer_to(build(ClientAuth { id, proof: &newer.proof })?).await;
                 // Any error but a refused client, such as a refused code, means that the credential
                 // was accepted.
                 if !outcome.as_ref().is_err_and(|error| {

@@ -5,7 +5,7 @@ use tracing::{field::Empty, info_span};
 use super::{
     access_token::{self, VerifiedAccessToken},
     channel::observed,
-    client_auth::Client,
+    client_auth::ClientAuth,
     introspection::{self, IntrospectionAnswer, Moment},
     jwt::{ApiTokenRules, TokenKind, UnverifiedJwt},
     provider::Provider,
@@ -64,7 +64,7 @@ impl Provider {
         let asking = async {
             let metadata = self.metadata().await?;
             let sent = self.credentials().proof(&metadata, self.now()).await?;
-            let client = Client { id: self.config().client_id(), proof: &sent.proof };
+            let client = ClientAuth { id: self.config().client_id(), proof: &sent.proof };
             let request = introspection::request(&metadata, client, raw)?;
             let answer = self.channel().send("the introspection endpoint", request).await?;
             let claims = match introspection::read_answer(&answer)? {

@@ -99,8 +99,8 @@ async fn a_code_becomes_tokens_a_verified_id_token_and_claims() {
 // C-097: OP rejects S256
 #[tokio::test]
 async fn a_code_is_sent_once_whatever_comes_back() {
-    type Outcome = fn() -> Result<Response<Bytes>, HttpError>;
-    let outcomes: [Outcome; 5] = [
+    type HttpOutcome = fn() -> Result<Response<Bytes>, HttpError>;
+    let outcomes: [HttpOutcome; 5] = [
         || Err(HttpError::new("too slow")),
         || Ok(answer(500, "")),
         || Ok(answer(302, "")),

@@ -20,7 +20,7 @@ use url::{Url, form_urlencoded};
 
 use super::{
     channel::empty_request,
-    client_auth::Client,
+    client_auth::ClientAuth,
     error_answer,
     json::{self, OptionalMembers},
     metadata::Metadata,
@@ -38,7 +38,7 @@ pub(super) type Form = Vec<(&'static str, Secret)>;
 /// authentication of the client added.
 pub(super) fn request(
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     mut form: Form,
 ) -> Result<Request<Bytes>, Error> {
     if metadata.has_client_info {
@@ -66,7 +66,7 @@ const PUBLIC_PARAMETERS: &[&str] = &[
 pub(super) fn form_request(
     endpoint: &Url,
     metadata: &Metadata,
-    client: Client<'_>,
+    client: ClientAuth<'_>,
     mut form: Form,
 ) -> Result<Request<Bytes>, Error> {
     let authorization = client.authenticate(metadata, &mut form)?;

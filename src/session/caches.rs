@@ -93,11 +93,11 @@ struct CacheParts {
     /// Whether a use waits until its changes are stored.
     waits: bool,
     /// The caches that are in memory, by name.
-    entries: Mutex<HashMap<Box<str>, Arc<CacheEntry>>>,
+    entries: Mutex<HashMap<Box<str>, Arc<MemoryCache>>>,
 }
 
 /// A cache that is in memory.
-struct CacheEntry {
+struct MemoryCache {
     /// Its row under each secret, the current secret first.
     rows: Vec<NamedRow>,
     client: Client,
@@ -247,19 +247,19 @@ impl StoredCaches {
     }
 
     /// Writes in a task of its own, so that a dropped caller does not interrupt the write.
-    async fn write(&self, entry: &Arc<CacheEntry>) {
+    async fn write(&self, entry: &Arc<MemoryCache>) {
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(entry));
         let _ = to_the_end(&Tokio, async move { shared.warn(shared.keep(&own).await) }).await;
     }
 
-    fn write_in_background(&self, entry: &Arc<CacheEntry>) {
+    fn write_in_background(&self, entry: &Arc<MemoryCache>) {
         let (shared, entry) = (Arc::clone(&self.shared), Arc::clone(entry));
         let write = async move { shared.warn(shared.keep(&entry).await) };
         self.shared.warn(Tokio.spawn(Box::pin(write)));
     }
 
     /// The cache of this name: the one in memory, or a new one that has not read its row yet.
-    fn entry(&self, name: &str) -> Arc<CacheEntry> {
+    fn entry(&self, name: &str) -> Arc<MemoryCache> {
         let mut all = self.shared.entries();
         if let Some(entry) = all.get(name) {
             return Arc::clone(entry);
@@ -274,7 +274,7 @@ impl StoredCaches {
                 entry: entry.clone(),
                 shared: Arc::downgrade(&self.shared),
             });
-            CacheEntry {
+            MemoryCache {
                 rows: self.shared.keys.named_rows(RowPurpose::Cache, name),
                 client: self.shared.client.with_own_cache(tasks),
                 uses: AtomicUsize::new(0),
@@ -287,12 +287,12 @@ impl StoredCaches {
 }
 
 impl CacheParts {
-    fn entries(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<CacheEntry>>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<MemoryCache>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the row, and takes it over into memory if it has changed.
-    async fn refresh(&self, entry: &CacheEntry, stored: &mut StoredState) {
+    async fn refresh(&self, entry: &MemoryCache, stored: &mut StoredState) {
         // A concurrent use has just read the row. Importing it again could remove tokens that the
         // other use has obtained meanwhile.
         if stored.is_read && entry.uses.load(SeqCst) > 1 {
@@ -338,7 +338,7 @@ impl CacheParts {
     /// current one.
     async fn load(
         &self,
-        entry: &CacheEntry,
+        entry: &MemoryCache,
         stored: &StoredState,
     ) -> Result<(Option<SealedRow>, bool), Error> {
         let now = self.client.now();
@@ -354,7 +354,7 @@ impl CacheParts {
         Ok((None, true))
     }
 
-    fn open(&self, entry: &CacheEntry, sealed: &SealedRow) -> Option<Zeroizing<Vec<u8>>> {
+    fn open(&self, entry: &MemoryCache, sealed: &SealedRow) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = sealed.bytes()?;
         let open =
             |row: &NamedRow| self.keys.open_row(RowPurpose::Cache, &row.id, &row.key, &bytes);
@@ -363,7 +363,7 @@ impl CacheParts {
 
     /// Writes the cache if it differs from its row. The lock is held during the write, so that
     /// concurrent callers wait for it instead of writing again.
-    async fn keep(&self, entry: &CacheEntry) -> Result<(), Error> {
+    async fn keep(&self, entry: &MemoryCache) -> Result<(), Error> {
         let mut stored = entry.stored.lock().await;
         let changes = entry.client.cache_changes();
         if stored.changes.unwrap_or_default() == changes
@@ -419,7 +419,7 @@ impl CacheParts {
     }
 }
 
-impl CacheEntry {
+impl MemoryCache {
     /// Whether the cache in memory has changed since its row was read or written.
     fn changes_since(&self, stored: &StoredState) -> bool {
         let changes = self.client.cache_changes();
@@ -433,10 +433,10 @@ impl CacheEntry {
 }
 
 /// A guard that counts one use of a cache while it lives.
-struct UseCount<'a>(&'a CacheEntry);
+struct UseCount<'a>(&'a MemoryCache);
 
 impl<'a> UseCount<'a> {
-    fn new(entry: &'a CacheEntry) -> Self {
+    fn new(entry: &'a MemoryCache) -> Self {
         entry.uses.fetch_add(1, SeqCst);
         Self(entry)
     }
@@ -452,7 +452,7 @@ impl Drop for UseCount<'_> {
 /// started a task may have been dropped before it ended.
 struct WritingTasks {
     // Weak, because the entry's client owns this value.
-    entry: Weak<CacheEntry>,
+    entry: Weak<MemoryCache>,
     shared: Weak<CacheParts>,
 }
 

@@ -21,7 +21,8 @@ use tower_service::Service;
 use url::Url;
 
 use super::walk::{
-    Application, AuthorizationResponse, client, failed, is_authorization_request, location, text_of,
+    ApplicationSide, AuthorizationResponse, client, failed, is_authorization_request, location,
+    text_of,
 };
 use crate::{
     Error, IdentityBody, IdentityLayer, IdentityService, LazyUser, User, config::PathPrefix,
@@ -120,7 +121,7 @@ impl<'a> InProcess<'a> {
 }
 
 #[async_trait]
-impl Application for InProcess<'_> {
+impl ApplicationSide for InProcess<'_> {
     async fn begin(&mut self) -> Result<Url, ConfigError> {
         let config = self.layer.config().clone();
         let answer = self.send(Method::GET, &config.paths().login, None).await?;
@@ -189,13 +190,13 @@ impl Service<Request<Full<Bytes>>> for Probe {
 }
 
 /// An application that answers on a port.
-pub(super) struct Site {
+pub(super) struct RunningApplication {
     base: Url,
     jar: Arc<reqwest::cookie::Jar>,
     http: reqwest::Client,
 }
 
-impl Site {
+impl RunningApplication {
     pub(super) fn new(provider: &DevProvider, base: &str) -> Result<Self, ConfigError> {
         let base = Url::parse(base).map_err(|error| failed(format!("{base:?}: {error}")))?;
         let jar = Arc::new(reqwest::cookie::Jar::default());
@@ -240,7 +241,7 @@ fn headers() -> HeaderMap {
 }
 
 #[async_trait]
-impl Application for Site {
+impl ApplicationSide for RunningApplication {
     async fn begin(&mut self) -> Result<Url, ConfigError> {
         let mut base = self.base.clone();
         if !base.path().ends_with('/') {

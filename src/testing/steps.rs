@@ -207,7 +207,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StepLog {
             && metadata.name().starts_with("identity.");
         let Some(span) = context.span(id).filter(|_| is_ours) else { return };
         let mut fields = Default::default();
-        attributes.record(&mut Fields(&mut fields));
+        attributes.record(&mut FieldReader(&mut fields));
         let mut steps = self.lock();
         let number = steps.next;
         steps.next += 1;
@@ -220,7 +220,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StepLog {
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        self.change(id, &context, |entry| values.record(&mut Fields(&mut entry.fields)));
+        self.change(id, &context, |entry| values.record(&mut FieldReader(&mut entry.fields)));
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
@@ -244,9 +244,9 @@ impl StepLog {
 }
 
 /// Reads the fields of [`FIELDS`], and ignores all others.
-struct Fields<'a>(&'a mut [Option<String>; FIELDS.len()]);
+struct FieldReader<'a>(&'a mut [Option<String>; FIELDS.len()]);
 
-impl Fields<'_> {
+impl FieldReader<'_> {
     fn set(&mut self, field: &Field, value: impl FnOnce() -> String) {
         let place = FIELDS.iter().position(|known| *known == field.name());
         if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
@@ -255,7 +255,7 @@ impl Fields<'_> {
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for FieldReader<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.set(field, || value.to_owned());
     }

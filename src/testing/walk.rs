@@ -19,7 +19,7 @@ pub(super) fn failed(problem: impl Into<String>) -> ConfigError {
 
 /// The application's side of a sign-in.
 #[async_trait]
-pub(super) trait Application: Send {
+pub(super) trait ApplicationSide: Send {
     /// Begins a sign-in; the URL of the authorization request.
     async fn begin(&mut self) -> Result<Url, ConfigError>;
 
@@ -41,7 +41,7 @@ pub(super) struct AuthorizationResponse {
 pub(super) async fn sign_in(
     provider: &DevProvider,
     browser: String,
-    application: &mut impl Application,
+    application: &mut impl ApplicationSide,
 ) -> Result<Url, ConfigError> {
     let request = application.begin().await?;
     let response = authorize(provider, &browser, &request).await?;

@@ -281,7 +281,7 @@ impl Scene {
                 {
                     return;
                 }
-                Step::default().await;
+                YieldOnce::default().await;
             }
         });
     }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::{
-    test_support::{Step, ada, identity, provider_error},
+    test_support::{YieldOnce, ada, identity, provider_error},
     *,
 };
 use crate::{
@@ -128,7 +128,7 @@ impl Refresher for FakeProvider {
             gate.acquire().await.unwrap().forget();
         }
         let answered = self.answer(call, refresh_token);
-        Step::default().await;
+        YieldOnce::default().await;
         answered
     }
 }

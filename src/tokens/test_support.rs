@@ -30,9 +30,9 @@ use crate::{
 
 /// Lets every other task run once before this one.
 #[derive(Default)]
-pub(super) struct Step(bool);
+pub(super) struct YieldOnce(bool);
 
-impl Future for Step {
+impl Future for YieldOnce {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -108,7 +108,7 @@ impl FakeStore {
     /// Removes the records as a sign-out does.
     pub(super) async fn sign_out(&self, grant: &GrantRef) {
         self.sessions.lock().unwrap().remove(&grant.session());
-        Step::default().await;
+        YieldOnce::default().await;
         self.evict(grant);
     }
 }
@@ -126,7 +126,7 @@ impl GrantStore for FakeStore {
         } else {
             Ok(place.lock().unwrap().get(&grant.id()).cloned())
         };
-        Step::default().await;
+        YieldOnce::default().await;
         record
     }
 
@@ -139,19 +139,19 @@ impl GrantStore for FakeStore {
             }
             self.saves.fetch_add(1, SeqCst);
         }
-        Step::default().await;
+        YieldOnce::default().await;
         if fails { Err(store_down()) } else { Ok(()) }
     }
 
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
         self.evict(grant);
-        Step::default().await;
+        YieldOnce::default().await;
         Ok(())
     }
 
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
         let exists = self.is_signed_in(grant);
-        Step::default().await;
+        YieldOnce::default().await;
         Ok(exists)
     }
 
@@ -209,7 +209,7 @@ impl RefreshLock for FakeLock {
             free
         };
         self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
-        Step::default().await;
+        YieldOnce::default().await;
         if free && self.loses_answer.swap(false, SeqCst) {
             Err("no answer in time".into())
         } else {
@@ -225,7 +225,7 @@ impl RefreshLock for FakeLock {
         if self.owner.lock().unwrap().take_if(|held| held == owner).is_some() {
             self.log.lock().unwrap().push("freed");
         }
-        Step::default().await;
+        YieldOnce::default().await;
         Ok(())
     }
 }

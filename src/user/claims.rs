@@ -11,11 +11,11 @@ use crate::{clock::UnixTime, protocol::is_overage};
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Names {
-    pub(super) name: Text,
-    pub(super) given_name: Text,
-    pub(super) preferred_username: Text,
-    pub(super) upn: Text,
-    pub(super) email: Text,
+    pub(super) name: TextClaim,
+    pub(super) given_name: TextClaim,
+    pub(super) preferred_username: TextClaim,
+    pub(super) upn: TextClaim,
+    pub(super) email: TextClaim,
     email_verified: Flag,
     xms_edov: Flag,
 }
@@ -59,7 +59,7 @@ struct RawRights {
     acrs: TextList,
     auth_time: Value,
     acct: Value,
-    idp: Text,
+    idp: TextClaim,
 }
 
 impl From<RawRights> for Rights {
@@ -128,9 +128,9 @@ fn tenant_of(idp: &str) -> Option<&str> {
 /// that is only displayed does not refuse a sign-in.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
-pub(super) struct Text(pub(super) Option<String>);
+pub(super) struct TextClaim(pub(super) Option<String>);
 
-impl From<Value> for Text {
+impl From<Value> for TextClaim {
     fn from(value: Value) -> Self {
         match value {
             Value::String(text) if !text.is_empty() => Self(Some(text)),
@@ -150,7 +150,7 @@ impl From<Value> for NonEmptyTexts {
             Value::Array(values) => values,
             value => vec![value],
         };
-        Self(values.into_iter().filter_map(|value| Text::from(value).0).collect())
+        Self(values.into_iter().filter_map(|value| TextClaim::from(value).0).collect())
     }
 }
 
