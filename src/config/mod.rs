@@ -57,6 +57,7 @@ pub use algorithm::Algorithm;
 pub use api::{AccessTokenType, ApiConfig, Introspection};
 pub(crate) use api_valid::{AccessTokenRules, WELL_KNOWN};
 pub use api_valid::{IntoValidApiConfig, ValidApiConfig};
+pub(crate) use assertion::AssertionFunction;
 pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
 pub use check::{Finding, Severity};

@@ -17,7 +17,7 @@ use super::{
     check_document, check_requests,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
-    jwks::JwkSet,
+    jwks::{Jwk, JwkSet},
     metadata::Metadata,
 };
 use crate::{
@@ -304,84 +304,66 @@ impl Check<'_> {
 
     /// Checks that the key set has a key for the accepted algorithms, and for this issuer.
     pub(super) async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
-        let mut problem =
-            |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
-        let keys = match self.channel.document("the key set", &metadata.jwks_uri).await {
-            Ok(answer) => JwkSet::parse(answer.body()),
-            Err(error) => {
-                return problem(
-                    "keys_unreachable",
-                    format!(
-                        "The key set at {} cannot be fetched ({}).",
-                        metadata.jwks_uri,
-                        error.detail()
-                    ),
-                );
-            }
-        };
-        let keys = match keys {
+        let keys = match self.key_set(metadata).await {
             Ok(keys) => keys,
-            Err(error) => {
-                return problem(
-                    "keys_malformed",
-                    format!(
-                        "The key set at {} cannot be parsed ({}).",
-                        metadata.jwks_uri,
-                        error.detail()
-                    ),
-                );
-            }
+            Err(finding) => return found.push(finding),
         };
         let algorithms = metadata
             .allowed_algorithms(self.config.id_token_algorithms().as_deref())
             .unwrap_or_default();
-        let authority = self.config.authority();
-        let (iss, tid) = authority.example_token_issuer(self.config.tenants(), &metadata.issuer);
-        let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
-        let (mut fit, mut usable) = (0, 0);
-        for algorithm in &algorithms {
-            let candidates = keys.candidates(*algorithm, None);
-            fit += candidates.len();
-            let speaks = |issuer, cloud_instance_name| {
-                authority
-                    .check_key(&metadata.issuer, &KeyIssuer { issuer, cloud_instance_name }, &token)
-                    .is_ok()
-            };
-            usable += candidates
-                .iter()
-                .filter(|key| speaks(key.issuer(), key.cloud_instance_name()))
-                .count();
-        }
-        let accepted = Algorithm::list(&algorithms);
-        match (fit, usable) {
-            (_, 1..) => found.push(Finding::new(
-                Severity::Passed,
-                "keys_usable",
-                "The provider's keys can verify tokens.",
-            )),
-            (0, _) => problem(
-                "keys_unusable",
-                format!(
-                    "None of the {} usable keys at {} can verify a token with an accepted \
-                     algorithm ({accepted}){}.",
-                    keys.len(),
-                    metadata.jwks_uri,
-                    keys.unusable_summary()
-                ),
-            ),
-            _ => problem(
-                "keys_of_other_issuers",
-                format!("The keys at {} may sign for other issuers only.", metadata.jwks_uri),
-            ),
-        }
+        let candidates: Vec<&Jwk> =
+            algorithms.iter().flat_map(|algorithm| keys.candidates(*algorithm, None)).collect();
+        let (uri, accepted) = (&metadata.jwks_uri, Algorithm::list(&algorithms));
+        found.push(if candidates.is_empty() {
+            let text = format!(
+                "None of the {} usable keys at {uri} can verify a token with an accepted algorithm \
+                 ({accepted}){}.",
+                keys.len(),
+                keys.unusable_summary()
+            );
+            Finding::new(Severity::Problem, "keys_unusable", text)
+        } else if !self.speaks_for_issuer(metadata, &candidates) {
+            let text = format!("The keys at {uri} may sign for other issuers only.");
+            Finding::new(Severity::Problem, "keys_of_other_issuers", text)
+        } else {
+            let text = "The provider's keys can verify tokens.";
+            Finding::new(Severity::Passed, "keys_usable", text)
+        });
         // Many key sets have keys for encryption, so an unusable key is only worth a note.
-        for unusable in keys.unusable().iter().filter(|_| fit > 0) {
+        for unusable in keys.unusable().iter().filter(|_| !candidates.is_empty()) {
             found.push(Finding::new(
                 Severity::Note,
                 "key_left_out",
                 format!("Left out of the key set: {unusable}."),
             ));
         }
+    }
+
+    /// The key set, or the finding that it cannot be had.
+    async fn key_set(&self, metadata: &Metadata) -> Result<JwkSet, Finding> {
+        let uri = &metadata.jwks_uri;
+        let problem = |code, text| Finding::new(Severity::Problem, code, text);
+        let answer = self.channel.document("the key set", uri).await.map_err(|error| {
+            let text = format!("The key set at {uri} cannot be fetched ({}).", error.detail());
+            problem("keys_unreachable", text)
+        })?;
+        JwkSet::parse(answer.body()).map_err(|error| {
+            let text = format!("The key set at {uri} cannot be parsed ({}).", error.detail());
+            problem("keys_malformed", text)
+        })
+    }
+
+    /// Whether one of the keys may sign tokens of the issuer. Key sets of Microsoft have keys for
+    /// other issuers, too.
+    fn speaks_for_issuer(&self, metadata: &Metadata, keys: &[&Jwk]) -> bool {
+        let authority = self.config.authority();
+        let (iss, tid) = authority.example_token_issuer(self.config.tenants(), &metadata.issuer);
+        let token = TokenIssuer { iss: &iss, tid: tid.as_deref() };
+        keys.iter().any(|key| {
+            let (issuer, cloud_instance_name) = (key.issuer(), key.cloud_instance_name());
+            let key = KeyIssuer { issuer, cloud_instance_name };
+            authority.check_key(&metadata.issuer, &key, &token).is_ok()
+        })
     }
 }
 

@@ -177,39 +177,8 @@ impl Look<'_> {
             self.code_flow(&mut add);
         }
         let asked = config.scopes(config.sign_in());
-        for scope in asked
-            .iter()
-            .filter(|scope| is_openid_scope(scope) && self.lacks("scopes_supported", scope))
-        {
-            let effect = if *scope == "offline_access" {
-                ": sessions may not be renewed, or the sign-in refused"
-            } else {
-                ""
-            };
-            if config.is_default_scope(scope) && !config.authority().is_microsoft() {
-                let without = match *scope {
-                    // Google has the parameter `access_type=offline` instead.
-                    "offline_access" if config.authority().is_google() => continue,
-                    "offline_access" => "sessions may not be renewed",
-                    "email" => "`User::email` may be empty",
-                    _ => "names may be missing",
-                };
-                let text = format!(
-                    "The provider does not list the scope {scope:?}, so it is not requested and \
-                     {without}: configure it if the provider accepts it anyway \
-                     (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
-                );
-                add(Severity::Note, "scope_not_sent", text);
-                continue;
-            }
-            add(
-                Severity::Warning,
-                "scope_not_offered",
-                format!(
-                    "The provider does not list the scope {scope:?}{effect}; remove it if the \
-                     provider refuses it."
-                ),
-            );
+        for scope in &asked {
+            self.scope(scope, &mut add);
         }
         if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token")
         {
@@ -239,6 +208,38 @@ impl Look<'_> {
                 "The provider supports what is configured.",
             ));
         }
+    }
+
+    /// Compares a requested scope of OpenID Connect with the list of the document.
+    fn scope(&self, scope: &str, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
+        if !is_openid_scope(scope) || !self.lacks("scopes_supported", scope) {
+            return;
+        }
+        if config.is_default_scope(scope) && !config.authority().is_microsoft() {
+            let without = match scope {
+                // Google has the parameter `access_type=offline` instead.
+                "offline_access" if config.authority().is_google() => return,
+                "offline_access" => "sessions may not be renewed",
+                "email" => "`User::email` may be empty",
+                _ => "names may be missing",
+            };
+            let text = format!(
+                "The provider does not list the scope {scope:?}, so it is not requested and \
+                 {without}: configure it if the provider accepts it anyway \
+                 (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
+            );
+            return add(Severity::Note, "scope_not_sent", text);
+        }
+        let effect = match scope {
+            "offline_access" => ": sessions may not be renewed, or the sign-in refused",
+            _ => "",
+        };
+        let text = format!(
+            "The provider does not list the scope {scope:?}{effect}; remove it if the provider \
+             refuses it."
+        );
+        add(Severity::Warning, "scope_not_offered", text);
     }
 
     /// Checks the support for the authorization code flow with PKCE.

@@ -115,70 +115,22 @@ pub(super) async fn device_code(
 
 /// The finding from the response to the authorization request.
 fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url) -> Finding {
-    let accepted = || {
-        Finding::new(
-            Severity::Passed,
-            "redirect_uri_accepted",
-            format!("The provider knows the application and its redirect URI {redirect_uri}."),
-        )
-    };
-    let unclear = |why: &str| {
-        let text = format!(
-            "Whether the provider knows the redirect URI {redirect_uri} could not be determined \
-             ({why}): register exactly this URI there."
-        );
-        Finding::new(Severity::Note, "redirect_uri_not_checked", text)
-    };
-    let refused = |error: &Error| {
-        finding_of(Severity::Problem, error, "The provider refuses the authorization request")
-    };
-    let body = std::str::from_utf8(answer.body()).unwrap_or_default();
     let status = answer.status();
     if status.is_redirection() {
-        let location = answer
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| endpoint.join(location.to_str().ok()?).ok());
-        let Some(location) = location.filter(|location| is_at(location, redirect_uri)) else {
-            return unclear("it shows a page of its own first");
-        };
-        let parameter = |name: &str| {
-            location
-                .query_pairs()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value.into_owned())
-        };
-        return match parameter("error") {
-            None => accepted(),
-            Some(error) => {
-                let error = authorization_error(&error, parameter("error_description").as_deref());
-                match error.kind() {
-                    ErrorKind::InteractionRequired => accepted(),
-                    ErrorKind::ProviderUnavailable => finding_of(
-                        Severity::Warning,
-                        &error,
-                        "The provider cannot begin a sign-in at the moment",
-                    ),
-                    _ => refused(&error),
-                }
-            }
+        let location = answer.headers().get(LOCATION);
+        let location = location.and_then(|location| endpoint.join(location.to_str().ok()?).ok());
+        return match location.filter(|location| is_at(location, redirect_uri)) {
+            Some(location) => response_finding(&location, redirect_uri),
+            None => unclear(redirect_uri, "it shows a page of its own first"),
         };
     }
+    let body = std::str::from_utf8(answer.body()).unwrap_or_default();
     // Microsoft's endpoints answer 200 with an error page that has the code in its text.
     if let Some(code) = code_in(body) {
-        let error = authorization_error("", Some(code));
-        return if error.kind() == ErrorKind::InteractionRequired {
-            accepted()
-        } else {
-            refused(&error)
-        };
+        return refusal_finding(&authorization_error("", Some(code)), redirect_uri);
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return finding_of(
-            Severity::Warning,
-            &http_error(answer),
-            "The provider cannot begin a sign-in at the moment",
-        );
+        return unavailable_finding(&http_error(answer));
     }
     if status.is_client_error() {
         let text = format!(
@@ -190,9 +142,49 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
     }
     // With `form_post` the response is a form with the error in a hidden field.
     if ["login_required", "interaction_required"].iter().any(|error| body.contains(error)) {
-        return accepted();
+        return accepted(redirect_uri);
     }
-    unclear("it answers with a page")
+    unclear(redirect_uri, "it answers with a page")
+}
+
+/// The finding from an authorization response in the query of the redirect URI. The request had
+/// `prompt=none`, so an error that asks for a page is the good answer (OpenID Connect Core section
+/// 3.1.2.6).
+fn response_finding(location: &Url, redirect_uri: &Url) -> Finding {
+    let parameter = |name: &str| {
+        let mut pairs = location.query_pairs();
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    };
+    let Some(error) = parameter("error") else { return accepted(redirect_uri) };
+    let error = authorization_error(&error, parameter("error_description").as_deref());
+    match error.kind() {
+        ErrorKind::ProviderUnavailable => unavailable_finding(&error),
+        _ => refusal_finding(&error, redirect_uri),
+    }
+}
+
+fn refusal_finding(error: &Error, redirect_uri: &Url) -> Finding {
+    match error.kind() {
+        ErrorKind::InteractionRequired => accepted(redirect_uri),
+        _ => finding_of(Severity::Problem, error, "The provider refuses the authorization request"),
+    }
+}
+
+fn unavailable_finding(error: &Error) -> Finding {
+    finding_of(Severity::Warning, error, "The provider cannot begin a sign-in at the moment")
+}
+
+fn accepted(redirect_uri: &Url) -> Finding {
+    let text = format!("The provider knows the application and its redirect URI {redirect_uri}.");
+    Finding::new(Severity::Passed, "redirect_uri_accepted", text)
+}
+
+fn unclear(redirect_uri: &Url, why: &str) -> Finding {
+    let text = format!(
+        "Whether the provider knows the redirect URI {redirect_uri} could not be determined \
+         ({why}): register exactly this URI there."
+    );
+    Finding::new(Severity::Note, "redirect_uri_not_checked", text)
 }
 
 /// Whether a URL is the redirect URI, apart from its query.

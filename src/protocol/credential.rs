@@ -29,8 +29,8 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     config::{
-        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, FileHash, SigningKey,
-        load_assertion,
+        AssertionFunction, AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind,
+        FileHash, SigningKey, load_assertion,
     },
     error::{Error, ErrorKind},
     secret::Secret,
@@ -253,29 +253,9 @@ impl Credentials {
             }
             CredentialKind::AssertionFunction(function) => {
                 let audience = audience(credential.options(), metadata);
-                // Held during the call, so that concurrent requests share its result.
-                let mut cached = member.assertion.lock().await;
-                let usable = cached
-                    .as_ref()
-                    .filter(|cached| !anew && cached.audience == audience && now < cached.until);
-                if let Some(usable) = usable {
-                    return Ok(from_outside(usable.jwt.clone()));
-                }
                 let request = AssertionRequest::new(&self.client_id, audience);
-                let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
-                let jwt = outcome
-                    .map_err(|_| {
-                        unavailable("the function that makes assertions took more than 10 s")
-                    })?
-                    .map_err(|error| {
-                        unavailable(format!("the function that makes assertions failed: {error}"))
-                    })?;
-                *cached = usable_until(&jwt).map(|until| CachedAssertion {
-                    audience: audience.to_owned(),
-                    jwt: jwt.clone(),
-                    until,
-                });
-                Ok(from_outside(jwt))
+                let now = (!anew).then_some(now);
+                member.assertion_of(function, request, now).await.map(from_outside)
             }
             CredentialKind::Key(source) => {
                 let key = member.load(|known| credential.load_key_unless(source, known))?;
@@ -298,6 +278,33 @@ impl Credentials {
 }
 
 impl Member {
+    /// The assertion of a function: the cached one while it is usable at `now`, otherwise a new
+    /// one.
+    async fn assertion_of(
+        &self,
+        function: &AssertionFunction,
+        request: AssertionRequest,
+        now: Option<UnixTime>,
+    ) -> Result<Secret, Error> {
+        // Held during the call, so that concurrent requests share its result.
+        let mut cached = self.assertion.lock().await;
+        let audience = request.audience().to_owned();
+        let usable = cached.as_ref().filter(|cached| {
+            cached.audience == audience && now.is_some_and(|now| now < cached.until)
+        });
+        if let Some(usable) = usable {
+            return Ok(usable.jwt.clone());
+        }
+        let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
+        let late = |_| unavailable("the function that makes assertions took more than 10 s");
+        let jwt = outcome.map_err(late)?.map_err(|error| {
+            unavailable(format!("the function that makes assertions failed: {error}"))
+        })?;
+        *cached =
+            usable_until(&jwt).map(|until| CachedAssertion { audience, jwt: jwt.clone(), until });
+        Ok(jwt)
+    }
+
     /// The current key, or the last one if it cannot be loaded now. Reading the file holds no lock,
     /// so that requests do not wait for each other.
     fn load(
@@ -329,6 +336,9 @@ impl Member {
     }
 }
 
+#[cfg(test)]
+#[path = "credential_refused_tests.rs"]
+mod refused_tests;
 #[cfg(test)]
 #[path = "credential_tests.rs"]
 mod tests;

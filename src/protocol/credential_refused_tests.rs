@@ -1,0 +1,162 @@
+//! Credentials that the provider refuses: which other one is sent, and when.
+
+use serde_json::json;
+
+use super::{tests::*, *};
+
+#[tokio::test]
+async fn a_refused_credential_is_loaded_anew_and_the_request_sent_once_more() {
+    for code in OUTDATED {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let rotating = ClientCredential::assertion_from(move |_| {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move { Ok(format!("assertion-{call}").into()) }
+        });
+        let world = World::entra(rotating.clone(), vec![refusal(code)]);
+        world.ask().await.unwrap();
+        assert_eq!(world.assertions(), ["assertion-0", "assertion-1"], "{code}");
+        let world = World::entra(rotating, vec![refusal(code), refusal(code), refusal(code)]);
+        assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+        assert_eq!(world.assertions().len(), 2, "once");
+    }
+}
+
+#[tokio::test]
+async fn the_same_credential_is_not_sent_twice_but_the_next_of_the_list_is() {
+    let world = World::entra(certificate(), vec![refusal(700_027)]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.assertions().len(), 1);
+
+    let list = ClientCredential::first_of([certificate(), ClientCredential::assertion("a.b.c")]);
+    let world = World::entra(list, vec![refusal(700_027)]);
+    world.ask().await.unwrap();
+    world.ask().await.unwrap();
+    let assertions = world.assertions();
+    assert_eq!(
+        (assertions.len(), &assertions[1..]),
+        (3, &["a.b.c".to_owned(), "a.b.c".to_owned()][..]),
+        "the refused one is not tried first again"
+    );
+}
+
+// MSAL-121: IdP answers invalid_client with AADSTS7000215, 700016, 7000222, 50011, 50012; or
+//   unauthorized_client; or empty body; token request
+#[tokio::test]
+async fn what_another_credential_cannot_mend_is_not_tried_again() {
+    let unauthorized = (400, json!({"error": "unauthorized_client", "error_codes": [700_027]}));
+    let nothing = (401, json!({}));
+    let unavailable = (503, json!({"error": "invalid_client", "error_codes": [700_027]}));
+    let bare = (401, json!({"error": "invalid_client"}));
+    let refusals = [7_000_215, 700_016, 7_000_222, 50_011, 50_012].map(refusal);
+    for refusal in refusals.into_iter().chain([unauthorized, nothing, unavailable, bare]) {
+        let (rotating, calls) = {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&calls);
+            let credential = ClientCredential::assertion_from(move |_| {
+                let call = counter.fetch_add(1, Ordering::SeqCst);
+                async move { Ok(format!("assertion-{call}").into()) }
+            });
+            (credential, calls)
+        };
+        let world = World::entra(rotating, vec![refusal.clone()]);
+        assert!(world.ask().await.is_err());
+        assert_eq!((world.forms().len(), calls.load(Ordering::SeqCst)), (1, 1), "{refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_never_another_one() {
+    let world = World::entra(ClientCredential::secret("s"), vec![refusal(700_027)]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 1);
+}
+
+#[tokio::test]
+async fn a_generic_provider_needs_no_codes_to_be_understood() {
+    let file = File::with("a.b.c");
+    let path = file.0.clone();
+    let world = World::with(
+        ClientCredential::federated_token_file(&file.0),
+        |_| (),
+        vec![(401, json!({"error": "invalid_client"}))],
+    );
+    assert!(world.ask().await.is_err(), "the file has not changed");
+    let mut first = true;
+    let forms = Arc::clone(&world.forms);
+    world.http.answer_with(move |request| {
+        if !request.uri().path().contains("token") {
+            return Ok(published(request, &document(), &key_set()));
+        }
+        forms
+            .lock()
+            .unwrap()
+            .push(url::form_urlencoded::parse(request.body()).into_owned().collect());
+        if std::mem::take(&mut first) {
+            std::fs::write(&path, "d.e.f").unwrap();
+            return Ok(answer(401, json!({"error": "invalid_client"})));
+        }
+        Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer"})))
+    });
+    world.ask().await.unwrap();
+    assert_eq!(world.assertions(), ["a.b.c", "a.b.c", "d.e.f"]);
+}
+
+/// A document lists what the provider can do, and this client is registered for one of them.
+#[tokio::test]
+async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_used() {
+    let refused = || (401, json!({"error": "invalid_client"}));
+    let methods = |methods: Value| {
+        move |document: &mut Value| document["token_endpoint_auth_methods_supported"] = methods
+    };
+    let by_post = |world: &World| -> Vec<bool> {
+        world.forms().iter().map(|form| form.contains_key("client_secret")).collect()
+    };
+    let both = || json!(["client_secret_basic", "client_secret_post"]);
+    for list in [both(), Value::Null] {
+        let world = World::with(ClientCredential::secret("s"), methods(list), vec![refused()]);
+        world.ask().await.unwrap();
+        world.ask().await.unwrap();
+        assert_eq!(by_post(&world), [false, true, true]);
+    }
+    // What is refused after that was not the credential.
+    let world = World::with(
+        ClientCredential::secret("s"),
+        methods(both()),
+        vec![(401, json!({})), (400, json!({"error": "invalid_grant"}))],
+    );
+    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    world.ask().await.unwrap();
+    assert_eq!(by_post(&world), [false, true, true]);
+    // `+` has two encodings in a header, so that the form comes first.
+    let world = World::with(ClientCredential::secret("a+b"), methods(both()), vec![refused()]);
+    world.ask().await.unwrap();
+    assert_eq!(by_post(&world), [true, false]);
+}
+
+#[tokio::test]
+async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refused_just_now() {
+    let refused = || (401, json!({"error": "invalid_client"}));
+    let basic = ClientCredential::secret("s").with_method(ClientAuthMethod::Basic);
+    let world = World::with(basic, |_| (), vec![refused()]);
+    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+    assert_eq!(world.forms().len(), 1);
+    let only = |document: &mut Value| {
+        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"])
+    };
+    let world = World::with(ClientCredential::secret("s"), only, vec![refused()]);
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 1);
+    let both = |document: &mut Value| {
+        document["token_endpoint_auth_methods_supported"] =
+            json!(["client_secret_basic", "client_secret_post"]);
+    };
+    let world =
+        World::with(ClientCredential::secret("wrong"), both, (0..9).map(|_| refused()).collect());
+    for _ in 0..3 {
+        assert!(world.ask().await.is_err());
+    }
+    assert_eq!(world.forms().len(), 4, "two, and one for each that follows");
+    world.clock.advance(std::time::Duration::from_secs(61));
+    assert!(world.ask().await.is_err());
+    assert_eq!(world.forms().len(), 6);
+}
