@@ -411,5 +411,8 @@ pub(super) fn http_date(text: &str) -> Option<UnixTime> {
 }
 
 #[cfg(test)]
+#[path = "error_answer_codes_tests.rs"]
+mod codes_tests;
+#[cfg(test)]
 #[path = "error_answer_tests.rs"]
 mod tests;

@@ -530,5 +530,8 @@ pub(super) fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Er
 }
 
 #[cfg(test)]
+#[path = "jwt_claims_tests.rs"]
+mod claims_tests;
+#[cfg(test)]
 #[path = "jwt_tests.rs"]
 mod tests;

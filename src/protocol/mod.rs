@@ -31,6 +31,8 @@ mod check_api;
 mod check_document;
 mod check_requests;
 #[cfg(test)]
+mod check_requests_tests;
+#[cfg(test)]
 mod check_tests;
 mod claims;
 mod claims_request;

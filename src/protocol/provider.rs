@@ -463,5 +463,8 @@ impl fmt::Debug for Provider {
 }
 
 #[cfg(test)]
+#[path = "provider_keys_tests.rs"]
+mod keys_tests;
+#[cfg(test)]
 #[path = "provider_tests.rs"]
 mod tests;

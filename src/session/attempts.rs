@@ -495,5 +495,8 @@ fn pair_length(set_cookie: &HeaderValue) -> usize {
 }
 
 #[cfg(test)]
+#[path = "attempts_limits_tests.rs"]
+mod limits_tests;
+#[cfg(test)]
 #[path = "attempts_tests.rs"]
 mod tests;

@@ -57,6 +57,10 @@ pub(crate) use {
     values::{LoginInUse, Values},
 };
 #[cfg(test)]
+mod lifetime_tests;
+#[cfg(test)]
+mod store_tests;
+#[cfg(test)]
 mod test_support;
 #[cfg(test)]
 mod tests;

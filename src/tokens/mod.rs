@@ -13,6 +13,8 @@ mod cache;
 mod client_parts;
 #[cfg(test)]
 mod concurrency_tests;
+#[cfg(test)]
+mod failure_tests;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod grant_store;

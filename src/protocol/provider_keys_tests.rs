@@ -1,0 +1,217 @@
+//! Keys and algorithms that change at the provider.
+
+use serde_json::{Value, json};
+
+use super::{tests::*, *};
+use crate::protocol::test_support::{
+    FakeHttp, Signer, answer, claims, config, document, header, key_set,
+};
+
+// C-052: keys rotated between two logins
+// C-053: keys rotated after the RP cached them, before the token is signed
+#[tokio::test]
+async fn a_key_that_came_after_the_keys_were_read_is_looked_for_once() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    let (key, token) = another_key("k2");
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+    assert!(verify(&provider, &token).await.is_ok());
+    assert_eq!(http.count("/keys"), 2);
+    assert_eq!(
+        verify(&provider, &id_token(|_| ())).await.unwrap_err(),
+        ErrorKind::TokenKeyUnknown,
+        "the old key is gone"
+    );
+}
+
+#[tokio::test]
+async fn a_named_key_is_looked_for_also_where_a_nameless_one_could_have_been_it() {
+    let mut nameless = another_key("x").0;
+    nameless.as_object_mut().unwrap().remove("kid");
+    let http = FakeHttp::publishing(document(), json!({"keys": [nameless]}));
+    let (provider, _) = http.provider(config());
+    assert_eq!(
+        verify(&provider, &another_key("k3").1).await.unwrap_err(),
+        ErrorKind::TokenSignature
+    );
+    let (provider, _) = http.provider(config());
+    let (key, token) = another_key("k2");
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    http.answer_with(move |request| {
+        let first = request.uri().path() == "/keys"
+            && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        let keys =
+            if first { json!({"keys": [nameless]}) } else { json!({"keys": [nameless, key]}) };
+        Ok(published(request, &document(), &keys))
+    });
+    assert!(verify(&provider, &token).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_nameless_key_that_was_replaced_is_looked_for_too() {
+    let (mut first, mut second) = (Signer::shared().jwk("x"), another_key("y").0);
+    for key in [&mut first, &mut second] {
+        key.as_object_mut().unwrap().remove("kid");
+    }
+    let http = FakeHttp::publishing(document(), json!({"keys": [second]}));
+    let (provider, _) = http.provider(config());
+    let nameless = Signer::shared().sign(&json!({"alg": "RS256"}), &claims());
+    assert_eq!(verify(&provider, &nameless).await.unwrap_err(), ErrorKind::TokenSignature);
+    assert_eq!(http.count("/keys"), 2);
+    let (provider, _) = http.provider(config());
+    provider.discovery.keys(&provider.metadata().await.unwrap()).await.unwrap();
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [first]}))));
+    assert!(verify(&provider, &nameless).await.is_ok());
+}
+
+// C-200: tokens with random kids, many per second
+#[tokio::test]
+async fn a_flood_of_unknown_keys_is_one_request_a_minute() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    let flood = |from: usize| {
+        let provider = provider.clone();
+        async move {
+            for at in from..from + 50 {
+                let token = Signer::shared()
+                    .sign(&json!({"alg": "RS256", "kid": format!("random-{at}")}), &claims());
+                assert_eq!(
+                    verify(&provider, &token).await.unwrap_err(),
+                    ErrorKind::TokenKeyUnknown
+                );
+            }
+        }
+    };
+    flood(0).await;
+    assert_eq!(http.count("/keys"), 2, "the first, and one that looked for a new key");
+    clock.advance(Duration::from_secs(59));
+    flood(100).await;
+    assert_eq!(http.count("/keys"), 2);
+    clock.advance(Duration::from_secs(1));
+    flood(200).await;
+    assert_eq!(http.count("/keys"), 3);
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_fails_otherwise_causes_no_request() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.ok();
+    for (token, kind) in [
+        ("foo".to_owned(), ErrorKind::TokenMalformed),
+        (Signer::shared().sign(&json!({"alg": "none"}), &claims()), ErrorKind::TokenAlgorithm),
+        (id_token(|claims| claims["iss"] = json!("https://evil.example")), ErrorKind::TokenIssuer),
+    ] {
+        assert_eq!(verify(&provider, &token).await.unwrap_err(), kind);
+    }
+    assert_eq!((http.count("/keys"), http.count(WELL_KNOWN)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_new_key_under_the_old_name_is_looked_for() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, _) = http.provider(config());
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    let (key, token) = another_key("k1");
+    http.answer_with(move |request| Ok(published(request, &document(), &json!({"keys": [key]}))));
+    assert!(verify(&provider, &token).await.is_ok());
+    assert_eq!(http.count("/keys"), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_wrong_signatures_is_one_request_a_minute() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.unwrap();
+    let forged = another_key("k1").1;
+    for minute in 1..4 {
+        for _ in 0..50 {
+            assert_eq!(verify(&provider, &forged).await.unwrap_err(), ErrorKind::TokenSignature);
+        }
+        assert_eq!(http.count("/keys"), 1 + minute);
+        clock.advance(Duration::from_secs(60));
+    }
+    assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+}
+
+/// The document is kept for a day; a provider that goes over to other signatures must not lock
+/// everybody out for that long.
+#[tokio::test]
+async fn an_algorithm_that_came_after_the_document_was_read_is_looked_for() {
+    let listing = |algorithms: Value| {
+        let mut document = document();
+        document["id_token_signing_alg_values_supported"] = algorithms;
+        document
+    };
+    let signer = Signer::new(Algorithm::Es256);
+    let token = signer.sign(&json!({"alg": "ES256", "kid": "e1"}), &claims());
+    for first in [json!(["RS256"]), json!(["HS256"]), json!(null)] {
+        let http = FakeHttp::publishing(listing(first), key_set());
+        let (provider, clock) = http.provider(config());
+        assert!(verify(&provider, &token).await.is_err());
+        let (after, keys) =
+            (listing(json!(["RS256", "ES256"])), json!({"keys": [signer.jwk("e1")]}));
+        http.answer_with(move |request| Ok(published(request, &after, &keys)));
+        for _ in 0..50 {
+            assert!(verify(&provider, &token).await.is_err(), "not twice a minute");
+        }
+        assert_eq!(http.count(WELL_KNOWN), 2);
+        clock.advance(Duration::from_secs(60));
+        assert!(verify(&provider, &token).await.is_ok());
+        assert_eq!(http.count(WELL_KNOWN), 3);
+    }
+}
+
+#[tokio::test]
+async fn every_asymmetric_algorithm_that_the_document_lists_is_verified_by_default() {
+    for algorithm in Algorithm::ALL.iter().copied() {
+        let mut listing = document();
+        listing["id_token_signing_alg_values_supported"] =
+            json!(["HS256", "none", algorithm.as_str()]);
+        let signer = Signer::new(algorithm);
+        let http = FakeHttp::publishing(listing, json!({"keys": [signer.jwk("k")]}));
+        let (provider, _) = http.provider(config());
+        let token = |alg: &str| signer.sign(&json!({"alg": alg, "kid": "k"}), &claims());
+        assert!(verify(&provider, &token(algorithm.as_str())).await.is_ok(), "{algorithm}");
+        for other in Algorithm::ALL.iter().filter(|other| **other != algorithm) {
+            assert_eq!(
+                verify(&provider, &token(other.as_str())).await.err(),
+                Some(ErrorKind::TokenAlgorithm),
+                "{algorithm} as {other}"
+            );
+        }
+        for never in ["none", "HS256"] {
+            assert_eq!(
+                verify(&provider, &token(never)).await.err(),
+                Some(ErrorKind::TokenAlgorithm),
+                "{never}"
+            );
+        }
+    }
+}
+
+// C-203: JWKS endpoint down, keys cached
+// C-204: cache backend fails during forced refresh
+#[tokio::test]
+async fn known_keys_go_on_working_while_the_provider_is_down() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    verify(&provider, &id_token(|_| ())).await.unwrap();
+    http.answer_with(|_| Err(HttpError::new("no connection")));
+    for _ in 0..3 {
+        clock.advance(A_WHILE);
+        assert!(verify(&provider, &id_token(|_| ())).await.is_ok());
+    }
+    let (_, token) = another_key("k2");
+    assert_eq!(verify(&provider, &token).await.unwrap_err(), ErrorKind::ProviderUnreachable);
+    for _ in 0..100 {
+        assert_eq!(
+            verify(&provider, &token).await.unwrap_err(),
+            ErrorKind::TokenKeyUnknown,
+            "refused, and nobody is asked"
+        );
+    }
+    assert_eq!(http.count("/keys"), 2);
+}
