@@ -95,7 +95,8 @@ impl IdentityConfig {
     }
 }
 
-/// Whether a scope is one of OpenID Connect Core (sections 5.4 and 11). These belong to no resource.
+/// Whether a scope is one of OpenID Connect Core (sections 5.4 and 11). These belong to no
+/// resource.
 pub(crate) fn is_openid_scope(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access" | "address" | "phone")
 }

@@ -46,7 +46,8 @@ fn credentials(
     incoming: &Incoming,
 ) -> Result<(String, Option<SentSecret>), Fault> {
     let assertion = incoming.form.first("client_assertion");
-    // RFC 7523 section 3: the `sub` of the assertion is the client id, so `client_id` may be absent.
+    // RFC 7523 section 3: the `sub` of the assertion is the client id, so `client_id` may be
+    // absent.
     let subject = assertion.and_then(assertion::named);
     let form_id = incoming.form.first("client_id").or(subject.as_deref());
     let form_secret = incoming.form.first("client_secret");

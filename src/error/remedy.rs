@@ -175,7 +175,8 @@ impl ErrorKind {
                  of the error has them"
             }
             Self::ApiAnswerInvalid => {
-                "compare the type with the API's response, and check that the URL is that of the API"
+                "compare the type with the API's response, and check that the URL is that of the \
+                 API"
             }
             Self::StrongerSignInNeeded => {
                 "the user has to sign in with a stronger method: return the error from the handler"

@@ -153,8 +153,8 @@ pub(super) fn without_layer(extensions: &Extensions) {
         tracing::debug!(
             route = place,
             "a handler takes `Option<User>` or `Option<Tokens>`, and no IdentityLayer is around \
-             its route: it is always `None` there. Put the layer around the whole application; pages \
-             that need no sign-in are public by `add_public_path`, or all of them by \
+             its route: it is always `None` there. Put the layer around the whole application; \
+             pages that need no sign-in are public by `add_public_path`, or all of them by \
              `with_default_access(Access::Public)` (IDENTITY_DEFAULT_ACCESS=public)"
         );
     }

@@ -157,8 +157,8 @@ pub(super) fn lost(error: &Error) {
         reason = error.reason(),
         %error,
         "a handler answered 500 after a token could not be had, and a sign-in would have brought \
-         it: the person sees an error instead of being asked. Return the `Error` of the token, or hand \
-         it on from the application's own error type: `if let Some(error) = \
+         it: the person sees an error instead of being asked. Return the `Error` of the token, or \
+         hand it on from the application's own error type: `if let Some(error) = \
          tower_identity::Error::find_in(&*own) {{ return error.clone().into_response() }}`"
     );
 }

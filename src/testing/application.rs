@@ -103,7 +103,8 @@ impl<'a> InProcess<'a> {
         Ok(answer)
     }
 
-    /// Keeps the cookies that a response sets. An empty value, or `Max-Age=0`, deletes (RFC 6265 section 5.3).
+    /// Keeps the cookies that a response sets. An empty value, or `Max-Age=0`, deletes (RFC 6265
+    /// section 5.3).
     fn keep_cookies(&mut self, headers: &HeaderMap) {
         let set = headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
         for cookie in set {

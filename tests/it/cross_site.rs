@@ -16,7 +16,8 @@ use crate::{
 
 type Headers<'a> = [(&'a str, &'a str)];
 
-/// The headers of browsers for pages of sibling origins and of other sites, old browsers among them.
+/// The headers of browsers for pages of sibling origins and of other sites, old browsers among
+/// them.
 const OTHERS: &[&Headers<'_>] = &[
     &[("sec-fetch-site", "same-site"), ("origin", "http://localhost:1")],
     &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],

@@ -1,5 +1,5 @@
-//! Events of sign-ins, sign-outs and ends of sessions, and a session of the application's own beside
-//! the layer's.
+//! Events of sign-ins, sign-outs and ends of sessions, and a session of the application's own
+//! beside the layer's.
 
 use std::sync::{
     Arc, Mutex,

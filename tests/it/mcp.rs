@@ -1,5 +1,5 @@
-//! The example of an MCP server, with the clients of two SDKs: from the first 401 to a tool, and from
-//! there to a tool that needs more scopes.
+//! The example of an MCP server, with the clients of two SDKs: from the first 401 to a tool, and
+//! from there to a tool that needs more scopes.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
