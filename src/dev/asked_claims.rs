@@ -43,6 +43,7 @@ impl AskedClaims {
                 .collect()
         };
         let values = |name: &str| {
+            // Section 5.5.1: `value` is one requested value, `values` are several.
             let wanted =
                 ["id_token", "access_token"].iter().filter_map(|part| asked.get(*part)?.get(name));
             let values = wanted.flat_map(|wanted| {

@@ -37,6 +37,7 @@ fn tenant(
         );
     };
     match &incoming.realm {
+        // `common` and `organizations` name no tenant: the one of the sign-in issues the tokens.
         Realm::Entra(Audience::Everyone | Audience::Organizations) => Ok(*own),
         realm => realm.tenant_of(server.world.as_ref(), person).ok_or_else(|| {
             Fault::new("invalid_grant", "the account does not exist in the tenant that was asked")
@@ -67,6 +68,7 @@ pub(super) fn redeem(
         }
         Err(fault) => return Ok(Err(fault)),
     };
+    // RFC 6749 section 4.1.3 has no `scope` here; Entra ID takes it as the API of the first token.
     let asked = incoming.form.list("scope");
     let resource = match entra_issue::one_resource(
         server,
@@ -103,11 +105,7 @@ fn first(
     resource: EntraResource,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
-    let refresh_token = if issue::refreshable(state, grant) {
-        Some(issue::refresh_token(server, state, grant_id)?)
-    } else {
-        None
-    };
+    let refresh_token = issue::first_refresh_token(server, state, grant_id, grant)?;
     let (scopes, client_info) = (&grant.scopes, grant.client_info);
     let wanted =
         Wanted { grant_id, grant, tenant, scopes, resource, nonce, refresh_token, client_info };
@@ -135,6 +133,8 @@ pub(super) fn refresh(
     }
     let b2c = matches!(grant.realm, Realm::B2c { .. });
     let asked = incoming.form.list("scope");
+    // RFC 6749 section 6 makes `scope` optional. Entra ID needs it, since a refresh token serves
+    // every API.
     let scopes = match (asked.is_empty(), b2c) {
         (true, true) => grant.scopes.clone(),
         (true, false) => return Ok(Err(Fault::new("invalid_request", "scope is missing"))),
@@ -147,6 +147,7 @@ pub(super) fn refresh(
     if let Err(fault) = consented(server, state, incoming, grant, &tenant, &scopes) {
         return Ok(Err(fault));
     }
+    // Entra ID's refresh tokens may be used again: the old one is not marked as used.
     let refresh_token = match state.rotation {
         RefreshRotation::Keep => None,
         RefreshRotation::Rotate => Some(issue::refresh_token(server, state, &entry.grant)?),
@@ -184,6 +185,7 @@ pub(super) fn consented(
             && !grant.scopes.contains(scope)
             && !state.has_consented(&grant.person, Some(tenant), &grant.client, &key)
     });
+    // In B2C an administrator has already consented for all users.
     if missing.is_some() && !matches!(grant.realm, Realm::B2c { .. }) {
         let description = "nobody has consented to what the application asks for";
         return Err(Fault::new("invalid_grant", description)

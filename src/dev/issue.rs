@@ -81,6 +81,7 @@ pub(super) fn access_claims(
     let person = state.person(&grant.person);
     let subject = person.map_or_else(|| grant.client.clone(), |person| person.subject.clone());
     let audience = match part.resources {
+        // RFC 9068 section 3 leaves the default to the provider: here the client itself.
         [] => json!(grant.client),
         [one] => json!(one),
         several => json!(several),
@@ -90,6 +91,7 @@ pub(super) fn access_claims(
         "scope": part.scopes.join(" "), "iat": now, "exp": now + state.lives.access_token,
         "jti": unguessable()?,
     }));
+    // RFC 9068 section 2.2.1: only of a grant in which a user signed in.
     if !grant.person.is_empty() {
         claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
         claims.extend(strength(&grant.signed_in));
@@ -113,17 +115,28 @@ fn strength(signed_in: &BrowserSession) -> Map<String, Value> {
 }
 
 /// Whether the rule of the client issues a refresh token for the grant.
-pub(super) fn refreshable(state: &ProviderState, grant: &IssuedGrant) -> bool {
+fn refreshable(state: &ProviderState, grant: &IssuedGrant) -> bool {
     match state.client(&grant.client).map(|client| client.refresh_tokens) {
         // Quirks come before the rule of the client.
         _ if state.quirks.has(Quirk::NoRefreshTokens) => false,
         Some(RefreshTokens::Always) => true,
         Some(RefreshTokens::WithOfflineAccess) if state.quirks.has(Quirk::NoOfflineAccess) => true,
+        // OpenID Connect Core section 11.
         Some(RefreshTokens::WithOfflineAccess) => {
             grant.scopes.iter().any(|scope| scope == "offline_access")
         }
         Some(RefreshTokens::Never) | None => false,
     }
+}
+
+/// The refresh token of the first token response, if the rule of the client issues one.
+pub(super) fn first_refresh_token(
+    server: &Server,
+    state: &mut ProviderState,
+    grant_id: &str,
+    grant: &IssuedGrant,
+) -> Result<Option<String>, Error> {
+    refreshable(state, grant).then(|| refresh_token(server, state, grant_id)).transpose()
 }
 
 /// Issues a refresh token for the grant.
@@ -163,6 +176,7 @@ fn id_token_claims(
     set("iat", now.as_seconds().into());
     set("auth_time", grant.signed_in.auth_time.as_seconds().into());
     set("sid", grant.signed_in.sid.clone().into());
+    // OpenID Connect Core section 2: the value of the authorization request, unchanged.
     if let Some(nonce) = nonce {
         set("nonce", nonce.into());
     }
@@ -204,11 +218,7 @@ pub(super) fn token_answer(
     grant: &IssuedGrant,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
-    let refresh_token = if refreshable(state, grant) {
-        Some(refresh_token(server, state, grant_id)?)
-    } else {
-        None
-    };
+    let refresh_token = first_refresh_token(server, state, grant_id, grant)?;
     let part = Part { scopes: &grant.scopes, resources: &grant.resources };
     members_for(server, state, grant_id, grant, part, nonce, refresh_token)
 }
@@ -233,6 +243,7 @@ pub(super) fn members_for(
     if let Some(token) = refresh_token {
         members.insert("refresh_token".into(), token.into());
     }
+    // OpenID Connect Core section 3.1.2.1: without `openid` it is plain OAuth 2.0.
     if part.scopes.iter().any(|scope| scope == "openid") {
         let claims = id_token_claims(server, state, grant, nonce, Some(&access_token));
         members.insert("id_token".into(), signed_id_token(server, state, claims, None)?.into());

@@ -30,6 +30,7 @@ pub(super) fn on_behalf_of(
             "requested_token_use has to be on_behalf_of",
         ));
     }
+    // The token alone proves nothing about the API that sends it.
     if client.secret.is_none() && client.keys.is_empty() {
         let description = "a client without a credential cannot show that the token was for it";
         return refused(Fault::new("unauthorized_client", description).entra(7_000_218));
@@ -67,6 +68,7 @@ fn called_with(
     let (entry, caller) = found.ok_or_else(|| {
         refused("the assertion is no access token of this provider").entra(500_133)
     })?;
+    // RFC 7523 section 3 point 3: the token that the API received has to be for this API.
     let is_meant = match &entry.tenant {
         Some(_) => {
             let claims = jwt::own_claims(state, assertion).unwrap_or_default();
@@ -81,6 +83,7 @@ fn called_with(
     if server.now() >= entry.expires || caller.revoked {
         return Err(refused("the assertion has expired").entra(500_133));
     }
+    // Entra ID refuses tokens without a user here: they have the client credentials grant.
     if caller.person.is_empty() {
         return Err(refused("the assertion is about an application, on whose behalf nobody acts")
             .entra(50_013));
@@ -139,11 +142,7 @@ fn elsewhere(
     };
     let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
-    let refresh_token = if issue::refreshable(state, &grant) {
-        Some(issue::refresh_token(server, state, &id)?)
-    } else {
-        None
-    };
+    let refresh_token = issue::first_refresh_token(server, state, &id, &grant)?;
     let part = Part { scopes: &grant.scopes, resources: &resources };
     issue::members_for(server, state, &id, &grant, part, None, refresh_token).map(Ok)
 }

@@ -103,6 +103,7 @@ fn status(
     // The API that a token is for may ask too.
     let may_know =
         |grant: &IssuedGrant| grant.client == client.id || resource::is_meant(client, &audiences);
+    // RFC 7662 section 4: to any other client the token is as inactive as an unknown one.
     let grant = state.grants.find(grant_id).filter(|grant| !grant.revoked && may_know(grant))?;
     let scopes = if scopes.is_empty() { &grant.scopes } else { &scopes };
     let mut status = json!({

@@ -37,6 +37,7 @@ pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response
     if !entry.audiences.is_empty() && !entry.audiences.contains(&server.issuer) {
         return refused(StatusCode::UNAUTHORIZED, Some("invalid_token"));
     }
+    // OpenID Connect Core section 5.3: the token comes from an OpenID Connect request.
     if !entry.scopes.iter().any(|scope| scope == "openid") {
         return refused(StatusCode::FORBIDDEN, Some("insufficient_scope"));
     }
