@@ -1,19 +1,18 @@
 //! What a check finds by its requests to the authorization, token and device endpoints, and what
 //! it finds at Microsoft Entra.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
 use super::{
     check_tests::*,
-    test_support::{CLIENT_ID, FakeHttp, ISSUER, Signer, answer, config, document, key_set},
+    http::HttpError,
+    test_support::{FakeHttp, Signer, answer, config, key_set},
 };
 use crate::{
     authority::Authority,
-    config::{ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity},
+    config::{ClientCredential, IdentityConfig, Severity},
 };
 
 #[tokio::test]

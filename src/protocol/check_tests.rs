@@ -13,7 +13,6 @@ use super::{
     test_support::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, config, document, key_set},
 };
 use crate::{
-    authority::Authority,
     clock::ManualClock,
     config::{
         Algorithm, ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity,

@@ -1,8 +1,12 @@
 //! Credentials that the provider refuses: which other one is sent, and when.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{tests::*, *};
+use crate::{
+    config::{ClientAuthMethod, ClientCredential},
+    protocol::test_support::{answer, document, key_set, published},
+};
 
 #[tokio::test]
 async fn a_refused_credential_is_loaded_anew_and_the_request_sent_once_more() {

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::{
-        Algorithm, AssertionAudience, ClientAuthMethod, ClientCredential, IdentityConfig, test_keys,
-    },
+    config::{Algorithm, AssertionAudience, ClientCredential, IdentityConfig, test_keys},
     protocol::{
         grant::TokenParams,
         provider::Provider,

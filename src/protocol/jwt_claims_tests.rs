@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{tests::*, *};
-use crate::protocol::test_support::{CLIENT_ID, ISSUER, NOW, claims, id_token, key_set};
+use crate::protocol::test_support::{CLIENT_ID, ISSUER, id_token, key_set};
 
 // C-019: iss = issuer + "1"
 // C-079: ID token without iss

@@ -1,10 +1,18 @@
 //! Keys and algorithms that change at the provider.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{tests::*, *};
-use crate::protocol::test_support::{
-    FakeHttp, Signer, answer, claims, config, document, header, key_set,
+use crate::{
+    config::Algorithm,
+    protocol::{
+        http::HttpError,
+        test_support::{
+            A_WHILE, FakeHttp, Signer, claims, config, document, id_token, key_set, published,
+        },
+    },
 };
 
 // C-052: keys rotated between two logins

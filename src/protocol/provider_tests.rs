@@ -1,4 +1,4 @@
-use std::{io::Write, sync::Mutex, time::Duration};
+use std::{io::Write, sync::Mutex};
 
 use http::Response;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use crate::{
         http::HttpError,
         id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},
         test_support::{
-            A_WHILE, CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims,
-            config, document, header, id_token, key_set, metadata, published,
+            CLIENT_ID, FakeHttp, NONCE, NOW, SUBJECT, Signer, answer, authority, claims, config,
+            document, header, id_token, key_set, metadata, published,
         },
     },
 };

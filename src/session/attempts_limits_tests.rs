@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::{super::test_support::*, tests::*, *};
-use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose};
+use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose, RecordId};
 
 /// An attempt with every optional field, with a return path and scopes of these lengths.
 fn full(return_path: usize, scopes: usize) -> Attempt {

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use proptest::prelude::*;
 
 use super::{super::test_support::*, *};
-use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose, RecordId};
+use crate::sign_in::Purpose;
 
 pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 pub(super) const BINDING: &[&[u8]] =

@@ -1,6 +1,7 @@
 //! How long a session lives, and when its ticket is rolled.
 
-use super::{test_support::*, *};
+use super::test_support::*;
+use crate::{clock::ManualClock, sign_in::NewSession};
 
 // C-325: idle and absolute time-out
 // C-246: rolling 24 h / absolute 7 d session ends

@@ -1,9 +1,12 @@
 //! Sessions and the store that keeps them: failures, foreign rows, and the number of reads.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use tower_sessions_core::session::Id;
 
 use super::{test_support::*, *};
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, sign_in::RecordId};
 
 // C-322: store down at login
 #[tokio::test]

@@ -1,15 +1,11 @@
-use std::sync::Arc;
-
 use http::HeaderMap;
 use proptest::{prelude::*, sample::Index};
-use serde_json::json;
 use tower_sessions_core::session::Id;
 
 use super::{test_support::*, *};
 use crate::{
     clock::ManualClock,
-    error::ErrorKind,
-    sign_in::{Fingerprint, NewSession, RecordId, ReturnedTo},
+    sign_in::{Fingerprint, NewSession, ReturnedTo},
 };
 
 // C-445: login starts on node A, callback lands on node B

@@ -1,7 +1,10 @@
 //! Requests that fail: what is served meanwhile, and how long the provider is left alone.
 
-use super::{test_support::*, tests::*, *};
-use crate::error::{ErrorKind, ProviderError};
+use super::{test_support::*, tests::*};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    secret::Secret,
+};
 
 #[tokio::test]
 async fn a_valid_token_is_served_when_the_provider_fails_for_a_passing_reason_only() {

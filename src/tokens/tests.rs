@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     codec::{self, Value as _},
     config::SessionEnd,
-    error::{ErrorKind, ProviderError},
+    error::ErrorKind,
     secret::Secret,
 };
 
