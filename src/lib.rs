@@ -50,6 +50,7 @@
 //! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`]; [`guide::deployments`] |
 //! | test my application | the module `dev` (feature `dev-provider`), [`ManualClock`]; [`guide::testing`] |
 //! | serve a front end in JavaScript | [`with_user_path`](IdentityConfig::with_user_path); [`guide::front_ends`] |
+//! | keep a form that was posted after the session had ended | [`with_kept_form_path`](IdentityConfig::with_kept_form_path); [`guide::kept_forms`] |
 //! | show pages of my own | [`pages`]; [`guide::own_pages`] |
 //! | come from another library | [`guide::migrating`] |
 //!

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An API at a provider of Microsoft's, whose document and keys name `issuer`.
-fn api(authority: Authority, base: &str, issuer: &str) -> Api {
+fn api(authority: Authority, base: &str, issuer: &str) -> TestApi {
     let document = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),

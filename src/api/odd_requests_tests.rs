@@ -4,7 +4,7 @@
 use http::{Method, Request, StatusCode, Version};
 use serde_json::{Value, json};
 
-use super::service_tests::{Api, changed, claims, token};
+use super::service_tests::{TestApi, changed, claims, token};
 use crate::{
     config::{Algorithm, Preflight},
     protocol::test_support::{CLIENT_ID, NOW, Signer, document},
@@ -248,7 +248,10 @@ async fn a_preflight_reaches_the_inner_service_only_where_it_is_configured() {
         let told = ask(&passes, method, origin, requested).await;
         assert_eq!(told.status, StatusCode::UNAUTHORIZED, "{method} {origin} {requested}");
     }
-    assert_eq!(ask(&TestApi::plain(), "OPTIONS", true, true).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        ask(&TestApi::plain(), "OPTIONS", true, true).await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 /// gRPC-Web reads the status from the headers of a response without a body, as gRPC does.

@@ -368,6 +368,7 @@ impl IdentityConfig {
                     reset_password,
                 )?,
                 self.user_path.path.as_deref().map(&at),
+                self.kept_form_path.as_deref().map(&at),
             ],
         );
         for (index, (setting, own)) in paths.iter().enumerate() {

@@ -65,6 +65,7 @@ impl IdentityConfig {
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |
     /// | `IDENTITY_USER_PATH`, `IDENTITY_USER_CLAIMS` | [`with_user_path`](Self::with_user_path), [`with_user_claims`](Self::with_user_claims) |
     /// | `IDENTITY_SIGNED_OUT_USER` | `unauthorized` (the default) or `no_user`: [`with_signed_out_user`](Self::with_signed_out_user) |
+    /// | `IDENTITY_KEPT_FORM_PATH` | [`with_kept_form_path`](Self::with_kept_form_path) |
     /// | `IDENTITY_CROSS_SITE_REQUESTS` | `refuse` (the default) or `allow`: [`with_cross_site_requests`](Self::with_cross_site_requests) |
     /// | `IDENTITY_TRUSTED_ORIGINS` | [`add_trusted_origin`](Self::add_trusted_origin) for each |
     /// | `IDENTITY_CROSS_SITE_PATHS`, `IDENTITY_CROSS_SITE_PREFIXES` | [`add_cross_site_path`](Self::add_cross_site_path) for each, and [`add_cross_site_prefix`](Self::add_cross_site_prefix) |
@@ -471,6 +472,7 @@ mod tests {
             include_str!("network.rs"),
             include_str!("cross_site.rs"),
             include_str!("user_path.rs"),
+            include_str!("kept_form.rs"),
         ];
         let rows = || TABLE.iter().copied().flatten();
         let mut methods: Vec<&str> = rows().flat_map(|row| row.methods).copied().collect();
@@ -630,6 +632,7 @@ mod tests {
             ("IDENTITY_SIGNED_OUT_USER", "no_user", |config| {
                 config.with_signed_out_user(SignedOutUser::NoUser)
             }),
+            ("IDENTITY_KEPT_FORM_PATH", "/form", |config| config.with_kept_form_path("/form")),
             ("IDENTITY_CROSS_SITE_REQUESTS", "allow", |config| {
                 config.with_cross_site_requests(CrossSiteRequests::Allow)
             }),

@@ -66,7 +66,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         );
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
-    let setters: [(&str, Setter); 7] = [
+    let setters: [(&str, Setter); 8] = [
         ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),
         ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
         ("IDENTITY_SIGN_OUT_PATH", IdentityConfig::with_sign_out_path),
@@ -74,6 +74,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
         ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),
         ("IDENTITY_USER_PATH", IdentityConfig::with_user_path),
+        ("IDENTITY_KEPT_FORM_PATH", IdentityConfig::with_kept_form_path),
     ];
     for (name, set) in setters {
         if let Some(path) = all.text(name)? {

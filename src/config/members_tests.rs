@@ -36,6 +36,7 @@ preflight = "pass"
 user_path = "/auth/user"
 user_claims = ["name", "email"]
 signed_out_user = "no_user"
+kept_form_path = "/auth/form"
 trusted_origins = ["https://staff.example.com"]
 cross_site_paths = ["/paid", "/hook"]
 cross_site_prefixes = ["/embed/"]
@@ -116,6 +117,7 @@ fn built_in_code() -> IdentityConfig {
         .with_user_path("/auth/user")
         .with_user_claims(["name", "email"])
         .with_signed_out_user(SignedOutUser::NoUser)
+        .with_kept_form_path("/auth/form")
         .add_trusted_origin("https://staff.example.com")
         .unwrap()
         .add_cross_site_path("/paid")

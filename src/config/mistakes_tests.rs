@@ -160,6 +160,16 @@ fn every_mistake_names_setting_value_and_remedy() {
             "user_path",
             &["\"/auth/login\"", "sign_in_path"],
         ),
+        (
+            oidc().with_kept_form_path("/auth/logout").build(),
+            "kept_form_path",
+            &["\"/auth/logout\"", "sign_out_path"],
+        ),
+        (
+            oidc().with_kept_form_path("/form").add_public_path("/form").build(),
+            "public_paths",
+            &["\"/form\"", "kept_form_path"],
+        ),
         (oidc().add_trusted_audience("client-id").build(), "trusted_audiences", &["client-id"]),
     ];
     for (outcome, setting, words) in mistakes {

@@ -32,6 +32,7 @@ mod env_names;
 mod env_settings;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
+mod kept_form;
 mod members;
 #[cfg(test)]
 mod mistakes_tests;

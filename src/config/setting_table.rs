@@ -203,6 +203,7 @@ const ACCESS: &[Row] = &[
     row("signed_out_user", &["with_signed_out_user"], &[], |c| {
         word(SIGNED_OUT_USERS, c.user_path.signed_out)
     }),
+    row("kept_form_path", &["with_kept_form_path"], &[], |c| optional(c.kept_form_path.as_ref())),
     row("cross_site_requests", &["with_cross_site_requests"], &[], |c| {
         word(CROSS_SITE_REQUESTS, c.cross_site.requests)
     }),

@@ -85,6 +85,8 @@ pub struct IdentityConfig {
     pub(super) reset_password_path: Option<String>,
     pub(super) paths: PathRules,
     pub(super) user_path: super::UserPath,
+    /// `None`: no form is kept.
+    pub(super) kept_form_path: Option<String>,
     pub(super) cross_site: super::cross_site::CrossSiteSettings,
     pub(super) preflight: Preflight,
     pub(super) sign_in_method: SignInMethod,
@@ -146,6 +148,7 @@ impl IdentityConfig {
             reset_password_path: None,
             paths: PathRules::default(),
             user_path: super::UserPath::default(),
+            kept_form_path: None,
             cross_site: super::cross_site::CrossSiteSettings::default(),
             preflight: Preflight::default(),
             sign_in_method: SignInMethod::default(),

@@ -82,14 +82,19 @@ pub(crate) struct Paths {
     pub(crate) reset_password: Option<String>,
     /// `None` if there is none.
     pub(crate) user: Option<String>,
+    /// `None` if no form is kept.
+    pub(crate) kept_form: Option<String>,
     /// A set of the lengths of the paths, one bit each; the last bit is for all lengths from 63.
     lengths: u64,
 }
 
 impl Paths {
+    /// The setting of the page that offers a form.
+    const KEPT_FORM: &str = "kept_form_path";
+
     pub(super) fn new(
         [login, callback, logout, signed_out]: [String; 4],
-        [edit_profile, reset_password, user]: [Option<String>; 3],
+        [edit_profile, reset_password, user, kept_form]: [Option<String>; 4],
     ) -> Self {
         let mut paths = Self {
             login,
@@ -99,6 +104,7 @@ impl Paths {
             edit_profile,
             reset_password,
             user,
+            kept_form,
             lengths: 0,
         };
         paths.lengths = paths.iter().fold(0, |lengths, (_, path)| lengths | Self::bit(path.len()));
@@ -122,6 +128,7 @@ impl Paths {
             ("edit_profile_path", &self.edit_profile),
             ("reset_password_path", &self.reset_password),
             ("user_path", &self.user),
+            (Self::KEPT_FORM, &self.kept_form),
         ];
         [
             ("sign_in_path", &self.login),
@@ -283,11 +290,14 @@ impl ValidConfig {
 
     /// The return path for `text`, a path as browsers see it. It is the home page if `text` is not
     /// a safe path on this site, or is a path of the layer, which would start another sign-in or
-    /// sign-out.
+    /// sign-out. The page that offers a form is one to return to.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         // A return to the sign-in path would loop, and one to the sign-out path could end the
         // session.
-        let own = |path: &str| self.0.paths.iter().any(|(_, own)| self.external_path(own) == path);
+        let own = |path: &str| {
+            let mut all = self.0.paths.iter().filter(|(setting, _)| *setting != Paths::KEPT_FORM);
+            all.any(|(_, own)| self.external_path(own) == path)
+        };
         ReturnPath::parse(text).filter(|path| !own(path.path())).unwrap_or_else(|| {
             // The value is not logged: it comes from the request and can contain anything.
             if !text.is_empty() {

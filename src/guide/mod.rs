@@ -17,6 +17,7 @@
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
 //! - [`events`]: what to do when users sign in and out, and a session of the application's own.
+//! - [`kept_forms`]: forms that are posted after the session has ended.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
@@ -56,6 +57,9 @@ pub mod public_sites {}
 
 #[doc = include_str!("events.md")]
 pub mod events {}
+
+#[doc = include_str!("kept_forms.md")]
+pub mod kept_forms {}
 
 #[doc = include_str!("own_pages.md")]
 pub mod own_pages {}

@@ -4,6 +4,7 @@
 mod body;
 mod challenge;
 mod failure;
+mod form;
 mod initiator;
 mod request_head;
 
@@ -15,6 +16,7 @@ pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
     challenge::{ChallengeKind, Raised},
     failure::{NOT_STORED, caller_challenge, grpc, is_grpc, problem, status, wait_before_next},
+    form::{is_urlencoded, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, is_prefetch, original_uri, own_path,

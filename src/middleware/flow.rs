@@ -137,7 +137,7 @@ impl Flow {
             Route::Protected => {
                 info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
             }
-            Route::SignedOut | Route::User => Span::none(),
+            Route::SignedOut | Route::User | Route::KeptForm => Span::none(),
         };
         let reply = async {
             match route {
@@ -149,6 +149,7 @@ impl Flow {
                 Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
                 Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
                 Route::User => self.current_user(head).await,
+                Route::KeptForm => self.kept_form(head, form).await,
                 Route::Protected => self.require_sign_in(head).await,
             }
         };

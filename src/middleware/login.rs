@@ -139,6 +139,7 @@ impl Flow {
                 Reply::new(Outcome::NotSaved {
                     sign_in: page.unwrap_or_else(|| self.sign_in_url(&start.return_path)),
                     has_ended: head.cookies.has_session(),
+                    kept: None,
                 })
             }
             (_, Some(page)) => Reply::sign_in_needed(page),

@@ -12,6 +12,7 @@ mod flow;
 mod future;
 mod guard;
 mod handlers;
+mod kept_form;
 mod layer;
 mod lazy_user;
 mod login;

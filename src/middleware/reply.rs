@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::device_code::{CodePage, PollAnswer};
-use crate::error::Error;
+use crate::{error::Error, pages::KeptForm};
 
 /// An answer of the layer, without a body.
 #[derive(Debug)]
@@ -21,9 +21,11 @@ pub(super) enum Outcome {
     /// A sign-in is needed, and the client cannot be redirected: where to sign in, and what failed
     /// for a person who is signed in.
     SignInNeeded { sign_in: String, why: Option<Error> },
-    /// A form was posted, and a sign-in is needed first: where to sign in, and whether there was a
-    /// session.
-    NotSaved { sign_in: String, has_ended: bool },
+    /// A form was posted, and a sign-in is needed first: where to sign in, whether there was a
+    /// session, and the form if it is kept.
+    NotSaved { sign_in: String, has_ended: bool, kept: Option<Box<KeptForm>> },
+    /// The page that offers a form that was kept, and the home page.
+    KeptForm { page: Box<KeptForm>, home: String },
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
     /// The page with the code of a sign-in by device code.
@@ -46,7 +48,10 @@ impl Outcome {
             Self::Failed { .. } => "failed",
             Self::User(_) => "user",
             Self::SignInNeeded { .. } | Self::NotSaved { .. } => "sign_in_needed",
-            Self::Code(_) | Self::SignedOut { .. } | Self::ConfirmSignOut { .. } => "page",
+            Self::Code(_)
+            | Self::KeptForm { .. }
+            | Self::SignedOut { .. }
+            | Self::ConfirmSignOut { .. } => "page",
             Self::PollAnswer(polled) => polled.as_str(),
         }
     }

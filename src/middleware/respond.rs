@@ -25,8 +25,8 @@ use crate::{
         grpc, status, wait_before_next,
     },
     pages::{
-        ActionKind, DeviceSignIn, Language, Languages, Page, PageKind, PageRenderer, PageRequest,
-        Text, texts,
+        ActionKind, DeviceSignIn, KeptForm, Language, Languages, Page, PageKind, PageRenderer,
+        PageRequest, Text, texts,
     },
     secret,
     user::User,
@@ -110,10 +110,15 @@ impl Renderer {
         let mut response = match reply.outcome {
             Outcome::Redirect(to) => redirect(&to),
             Outcome::SignInNeeded { sign_in, why } => {
-                self.sign_in_needed(caller, sign_in, sign_in_needed(why))
+                self.sign_in_needed(caller, sign_in, sign_in_needed(why), None)
             }
-            Outcome::NotSaved { sign_in, has_ended } => {
-                self.sign_in_needed(caller, sign_in, not_saved(has_ended))
+            Outcome::NotSaved { sign_in, has_ended, kept } => {
+                self.sign_in_needed(caller, sign_in, not_saved(has_ended), kept)
+            }
+            Outcome::KeptForm { page, home } => {
+                let request = self.page_request(caller);
+                let (status, page) = kept_form_page(request.language(), *page, home);
+                self.page(status, &page, &request)
             }
             Outcome::Failed { error, again } => self.failed(caller, error, again),
             Outcome::Code(code) => shown(&|language| code_page(&code, language)),
@@ -153,6 +158,7 @@ impl Renderer {
         caller: &Caller<'_>,
         sign_in: String,
         (error, text): (Error, Text),
+        kept: Option<Box<KeptForm>>,
     ) -> Response<IdentityBody<R>> {
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
@@ -165,6 +171,7 @@ impl Renderer {
                     .with_link(ActionKind::SignIn, sign_in);
                 page.reason = Some(error.reason());
                 page.error = Some(error.kind());
+                page.form = kept.map(|kept| *kept);
                 self.page(StatusCode::UNAUTHORIZED, &page, &request)
             }
             ClientKind::Htmx => {
@@ -315,6 +322,25 @@ fn code_page(code: &CodePage, language: Language) -> Page {
         continue_url: code.continue_url.clone(),
     });
     page
+}
+
+/// The page that offers a form, or says that there is none.
+fn kept_form_page(language: Language, form: KeptForm, home: String) -> (StatusCode, Page) {
+    let (status, title, message) = match form {
+        KeptForm::Offered { .. } => {
+            (StatusCode::OK, texts::OFFERED_FORM, texts::OFFERED_FORM_EXPLAINED)
+        }
+        KeptForm::Missing { .. } => {
+            (StatusCode::NOT_FOUND, texts::NO_FORM, texts::NO_FORM_EXPLAINED)
+        }
+        _ => (StatusCode::OK, texts::NO_FORM, texts::NO_FORM_EXPLAINED),
+    };
+    let next = match form {
+        KeptForm::Offered { .. } => ActionKind::DiscardForm,
+        _ => ActionKind::Home,
+    };
+    let page = Page::new(language, PageKind::KeptForm, title, message).with_link(next, home);
+    (status, Page { form: Some(form), ..page })
 }
 
 /// The answer to a script of the layer's own page.

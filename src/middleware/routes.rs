@@ -23,6 +23,7 @@ pub(super) enum Route {
     EditProfile,
     ResetPassword,
     User,
+    KeptForm,
     Protected,
 }
 
@@ -63,6 +64,8 @@ fn own_route(paths: &Paths, path: &str) -> Option<Route> {
         Some(Route::ResetPassword)
     } else if is(&paths.user) {
         Some(Route::User)
+    } else if is(&paths.kept_form) {
+        Some(Route::KeptForm)
     } else {
         None
     }

@@ -5,17 +5,11 @@ use std::{
     fmt,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{
-    Extensions, HeaderMap, Method, Request, Response, Uri,
-    header::{CONTENT_TYPE, SET_COOKIE},
-    request::Parts,
-};
+use http::{Extensions, Method, Request, Response, Uri, header::SET_COOKIE, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
 use super::{
@@ -24,24 +18,26 @@ use super::{
     future::{Admitted, Decided, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
     placement::nest,
-    reply::Reply,
+    reply::{Outcome, Reply},
     respond::{Caller, Renderer},
     routes::Route,
 };
 use crate::{
     api,
     config::CrossSiteRules,
-    error::{Error, ErrorKind},
+    error::Error,
     http_message::{
-        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, take_ready,
+        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, read_form,
+        take_ready,
     },
     session::RequestCookies,
 };
 
-/// The largest body of a `form_post` answer: a code, a state and an ID token fit a dozen times.
+/// The largest form that is read, in bytes: that of a `form_post` answer, in which a code, a state
+/// and an ID token fit a dozen times, and one that is kept.
 const FORM_LIMIT: usize = 64 * 1024;
-/// How long the browser may take to send it.
-const FORM_TIME: Duration = Duration::from_secs(10);
+/// The largest body with a sealed form of that size, in base64url.
+const SEALED_FORM_LIMIT: usize = 96 * 1024;
 
 /// The service that [`IdentityLayer`](crate::IdentityLayer) makes.
 #[derive(Clone, Debug)]
@@ -223,7 +219,8 @@ where
                 Ok(Decided::Called { inner, shared, pending })
             }
             Ok(Admission::Out) => {
-                Ok(Decided::Answered(Box::pin(signed_out(&shared, flow, &parts, cookies)).await))
+                let answer = Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await;
+                Ok(Decided::Answered(answer))
             }
             Err(error) => Ok(shared.refused(&summary, error)),
         }
@@ -231,15 +228,26 @@ where
 }
 
 /// Answers a request for a protected page without a session.
-async fn signed_out<R>(
+async fn signed_out<B, R>(
     shared: &Shared,
     flow: &Arc<Flow>,
     parts: &Parts,
+    body: B,
     cookies: RequestCookies<'_>,
-) -> Response<IdentityBody<R>> {
+) -> Response<IdentityBody<R>>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
     let head = RequestHead::of_parts(parts, cookies);
     flow.tell_ends(&head.cookies, || head.parts()).await;
-    let reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
+    let mut reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
+    if let Outcome::NotSaved { kept, .. } = &mut reply.outcome
+        && let Some(owner) = flow.form_owner(&head).await
+        && let Ok(form) = read_form(&parts.headers, body, FORM_LIMIT).await
+    {
+        *kept = flow.keep_form(&head, &owner, &form).map(Box::new);
+    }
     shared.renderer.response(&Caller::of(&head, None), reply)
 }
 
@@ -255,39 +263,20 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let form = if route == Route::Callback && parts.method == Method::POST {
-        form(&parts.headers, body).await
-    } else {
-        Ok(Bytes::new())
+    let limit = match route {
+        Route::Callback => Some(FORM_LIMIT),
+        Route::KeptForm => Some(SEALED_FORM_LIMIT),
+        _ => None,
+    };
+    let form = match limit.filter(|_| parts.method == Method::POST) {
+        Some(limit) => read_form(&parts.headers, body, limit).await,
+        None => Ok(Bytes::new()),
     };
     let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
     let reply = flow.reply(route, &head, form).await;
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);
     shared.renderer.response(&Caller::of(&head, user), reply)
-}
-
-/// The body of a `form_post` answer.
-async fn form<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Error>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
-    let is_form =
-        headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| {
-            kind.split(';').next().is_some_and(|kind| {
-                kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            })
-        });
-    if !is_form {
-        return refused("the body of the callback is not a form");
-    }
-    match tokio::time::timeout(FORM_TIME, Limited::new(body, FORM_LIMIT).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => refused("the body of the callback is broken or too large"),
-        Err(_) => refused("the body of the callback did not arrive in time"),
-    }
 }
 
 impl Shared {

@@ -21,6 +21,8 @@ texts! {
     SIGNED_OUT = "title.signed_out", "You are signed out";
     CONFIRM_SIGN_OUT = "title.confirm_sign_out", "Sign out?";
     DEVICE = "title.device_sign_in", "Sign in with a code";
+    OFFERED_FORM = "title.offered_form", "Send your form?";
+    NO_FORM = "title.no_form", "No form to send";
 
     // Sentences.
     NEEDS_MORE = "message.needs_more", "This page needs something more from your sign-in.";
@@ -31,6 +33,12 @@ texts! {
     NOT_SAVED = "message.not_signed_in_not_saved",
         "You are not signed in, and what you sent was not saved. Sign in, open the form and send \
          it again.";
+    OFFERED_FORM_EXPLAINED = "message.offered_form",
+        "Your session had ended when you sent this form, so it was not sent to the application. You \
+         can send it now.";
+    NO_FORM_EXPLAINED = "message.no_form",
+        "There is no form here that you could send. A form is kept for one hour, in the tab in \
+         which it was filled in, and only for the user who filled it in.";
     SIGN_IN_TO_USE = "message.signed_out", "To use this application again, sign in again.";
     WILL_SIGN_OUT = "message.confirm_sign_out", "You will be signed out of this application.";
     DEVICE_EXPLAINED = "message.device_sign_in",
@@ -46,6 +54,8 @@ texts! {
     TRY_AGAIN = "action.try_again", "Try again";
     START_AGAIN = "action.start_again", "Start again";
     CONTINUE = "action.continue", "Continue";
+    SEND_FORM = "action.send_form", "Send it now";
+    DISCARD_FORM = "action.discard_form", "Discard";
 
     // The details below a failure.
     DETAILS = "details", "Details for support";
@@ -57,6 +67,13 @@ texts! {
     DETAILS_CORRELATION_ID = "details.correlation_id", "Correlation ID";
     DETAILS_TRACE_ID = "details.trace_id", "Trace ID";
     DETAILS_TIME = "details.time", "Time";
+
+    // A form that was posted after its session had ended.
+    FORM_KEPT = "form.kept",
+        "Your session has ended, and what you sent was not saved yet. This tab keeps it: sign in \
+         again within one hour, and you will be asked whether to send it.";
+    FORM_PATH = "form.path", "Page";
+    FORM_POSTED = "form.posted", "Filled in";
 
     // The sign-in by device code.
     NOT_YET = "device.not_yet", "You are not signed in yet.";

@@ -17,6 +17,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.signed_out", "Vous êtes déconnecté"),
     ("title.confirm_sign_out", "Se déconnecter ?"),
     ("title.device_sign_in", "Se connecter avec un code"),
+    ("title.offered_form", "Envoyer votre formulaire ?"),
+    ("title.no_form", "Aucun formulaire à envoyer"),
     ("message.needs_more", "Cette page demande davantage que votre connexion actuelle."),
     ("message.needs_sign_in", "Cette page est réservée aux personnes connectées."),
     (
@@ -28,6 +30,17 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "message.not_signed_in_not_saved",
         "Vous n’êtes pas connecté et vos données n’ont pas été enregistrées. Connectez-vous, \
          ouvrez le formulaire et envoyez-le de nouveau.",
+    ),
+    (
+        "message.offered_form",
+        "Votre session était terminée lorsque vous avez envoyé ce formulaire ; il n’a donc pas été \
+         transmis à l’application. Vous pouvez l’envoyer maintenant.",
+    ),
+    (
+        "message.no_form",
+        "Il n’y a ici aucun formulaire que vous puissiez envoyer. Un formulaire est conservé \
+         pendant une heure, dans l’onglet où il a été rempli, et seulement pour la personne qui \
+         l’a rempli.",
     ),
     ("message.signed_out", "Pour utiliser de nouveau cette application, reconnectez-vous."),
     ("message.confirm_sign_out", "Vous serez déconnecté de cette application."),
@@ -44,6 +57,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("action.try_again", "Réessayer"),
     ("action.start_again", "Recommencer"),
     ("action.continue", "Continuer"),
+    ("action.send_form", "Envoyer maintenant"),
+    ("action.discard_form", "Abandonner"),
     ("details", "Informations pour l’assistance"),
     ("details.code", "Code"),
     ("details.reason", "Motif"),
@@ -53,6 +68,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("details.correlation_id", "ID de corrélation"),
     ("details.trace_id", "ID de trace"),
     ("details.time", "Heure"),
+    (
+        "form.kept",
+        "Votre session est terminée et vos données n’ont pas encore été enregistrées. Cet onglet \
+         les conserve : reconnectez-vous dans l’heure, et il vous sera demandé s’il faut les \
+         envoyer.",
+    ),
+    ("form.path", "Page"),
+    ("form.posted", "Rempli"),
     ("device.not_yet", "Vous n’êtes pas encore connecté."),
     (
         "device.first_enter",

@@ -17,6 +17,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.signed_out", "Sie sind abgemeldet"),
     ("title.confirm_sign_out", "Abmelden?"),
     ("title.device_sign_in", "Mit einem Code anmelden"),
+    ("title.offered_form", "Formular senden?"),
+    ("title.no_form", "Kein Formular zu senden"),
     ("message.needs_more", "Für diese Seite reicht Ihre Anmeldung noch nicht aus."),
     ("message.needs_sign_in", "Diese Seite ist nur für angemeldete Personen."),
     (
@@ -28,6 +30,17 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "message.not_signed_in_not_saved",
         "Sie sind nicht angemeldet, und Ihre Eingaben wurden nicht gespeichert. Melden Sie sich \
          an, öffnen Sie das Formular und senden Sie es noch einmal.",
+    ),
+    (
+        "message.offered_form",
+        "Ihre Sitzung war abgelaufen, als Sie dieses Formular gesendet haben. Es wurde deshalb nicht \
+         an die Anwendung gesendet. Sie können es jetzt senden.",
+    ),
+    (
+        "message.no_form",
+        "Hier ist kein Formular, das Sie senden könnten. Ein Formular wird eine Stunde lang \
+         aufbewahrt, in dem Tab, in dem es ausgefüllt wurde, und nur für die Person, die es \
+         ausgefüllt hat.",
     ),
     ("message.signed_out", "Um diese Anwendung wieder zu nutzen, melden Sie sich erneut an."),
     ("message.confirm_sign_out", "Sie werden von dieser Anwendung abgemeldet."),
@@ -44,6 +57,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("action.try_again", "Erneut versuchen"),
     ("action.start_again", "Von vorn beginnen"),
     ("action.continue", "Weiter"),
+    ("action.send_form", "Jetzt senden"),
+    ("action.discard_form", "Verwerfen"),
     ("details", "Angaben für den Support"),
     ("details.code", "Code"),
     ("details.reason", "Grund"),
@@ -53,6 +68,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("details.correlation_id", "Korrelations-ID"),
     ("details.trace_id", "Trace-ID"),
     ("details.time", "Zeit"),
+    (
+        "form.kept",
+        "Ihre Sitzung ist abgelaufen, und Ihre Eingaben wurden noch nicht gespeichert. Dieser Tab \
+         bewahrt sie auf: Melden Sie sich innerhalb einer Stunde wieder an, und Sie werden gefragt, \
+         ob sie gesendet werden sollen.",
+    ),
+    ("form.path", "Seite"),
+    ("form.posted", "Ausgefüllt"),
     ("device.not_yet", "Sie sind noch nicht angemeldet."),
     (
         "device.first_enter",

@@ -1,9 +1,10 @@
-//! The layer's own pages: errors, a code to sign in with, signed out, the question
-//! before signing out.
+//! The layer's own pages: errors, a code to sign in with, a form that was not sent, signed out, the
+//! question before signing out.
 //!
 //! - Everything is escaped by construction; text of the provider is only ever text.
-//! - No image, no font, and only on the page of a [sign-in by device code](DeviceSignIn) a script:
-//!   the policy sent along allows what is on the page and nothing else.
+//! - No image, no font, and a script only on the pages of a [sign-in by device code](DeviceSignIn)
+//!   and of a [form that is kept](KeptForm): the policy sent along allows what is on the page and
+//!   nothing else.
 //! - In the language of the browser, of those that the application has ([`Language`]).
 //! - One heading, one sentence, what to do next, and below it the details for support. Light and
 //!   dark follow the system.
@@ -14,6 +15,7 @@ mod device;
 pub(crate) mod english;
 mod french;
 mod german;
+mod kept_form;
 mod language;
 mod request;
 mod spanish;
@@ -25,7 +27,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub(crate) use self::english as texts;
 pub(crate) use self::language::{Languages, Text};
-pub use self::{device::DeviceSignIn, language::Language, request::PageRequest};
+pub use self::{
+    device::DeviceSignIn,
+    kept_form::{KeptForm, OfferedForm},
+    language::Language,
+    request::PageRequest,
+};
 use crate::{
     clock::UnixTime,
     error::{Advice, Error, ErrorKind},
@@ -54,6 +61,8 @@ pub enum PageKind {
     SignIn,
     /// Shows a code that the user types at the provider: [`Page::device`].
     DeviceSignIn,
+    /// Offers a form that was posted after its session had ended: [`Page::form`].
+    KeptForm,
     /// The user is signed in, but lacks the right.
     Forbidden,
     /// The user is signed out.
@@ -80,6 +89,8 @@ pub enum ActionKind {
     SignOut,
     /// Stays signed in: goes to the home page.
     StaySignedIn,
+    /// Sends no form that is offered: goes to the home page.
+    DiscardForm,
     /// Goes to the home page.
     Home,
 }
@@ -94,6 +105,7 @@ impl ActionKind {
             Self::Continue => texts::CONTINUE,
             Self::SignOut => texts::SIGN_OUT,
             Self::StaySignedIn => texts::STAY_SIGNED_IN,
+            Self::DiscardForm => texts::DISCARD_FORM,
             Self::Home => texts::HOME,
         }
     }
@@ -131,6 +143,8 @@ pub struct Page {
     pub actions: Vec<Action>,
     /// The code to sign in with, on a page of that kind.
     pub device: Option<DeviceSignIn>,
+    /// The form that was posted after its session had ended, on the pages that keep or offer one.
+    pub form: Option<KeptForm>,
     /// The stable reason code ([`Error::reason`](crate::Error::reason)).
     pub reason: Option<&'static str>,
     /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also
@@ -169,6 +183,7 @@ impl Page {
             message: language.say(message),
             actions: Vec::new(),
             device: None,
+            form: None,
             reason: None,
             code: None,
             advice: None,
@@ -266,7 +281,11 @@ impl PageRenderer for DefaultPages {
     fn render(&self, page: &Page, _: &PageRequest<'_>) -> RenderedPage {
         let target =
             page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
-        let more = page.device.as_ref().map(|_| device::policy()).unwrap_or_default();
+        let more = match (&page.device, &page.form) {
+            (Some(_), _) => device::policy(),
+            (None, Some(_)) => kept_form::policy(),
+            (None, None) => String::new(),
+        };
         RenderedPage {
             html: document(page).into_string(),
             content_security_policy: format!(
@@ -294,7 +313,8 @@ fn document(page: &Page) -> Markup {
             body {
                 main {
                     h1 { (page.title) }
-                    p { (page.message) }
+                    p id=[page.form.as_ref().and_then(KeptForm::message_id)] { (page.message) }
+                    @if let Some(form) = &page.form { (kept_form::content(form, page.language)) }
                     @if let Some(device) = &page.device { (device::content(device, page.language)) }
                     @if !page.actions.is_empty() {
                         div.actions {
@@ -306,6 +326,7 @@ fn document(page: &Page) -> Markup {
                     (facts(page))
                 }
                 @if page.device.is_some() { script { (PreEscaped(DeviceSignIn::SCRIPT)) } }
+                @if page.form.is_some() { script { (PreEscaped(KeptForm::SCRIPT)) } }
             }
         }
     }
@@ -319,9 +340,14 @@ fn button(action: &Action, quiet: bool) -> Markup {
             }
         } @else {
             // Out of a frame: the sign-in page refuses to be framed.
-            a.act.quiet[quiet] href=(action.url) target="_top" { (action.label) }
+            a.act.quiet[quiet] id=[id(action)] href=(action.url) target="_top" { (action.label) }
         }
     }
+}
+
+/// The name of a link for scripts.
+fn id(action: &Action) -> Option<&'static str> {
+    (action.kind == ActionKind::SignIn).then_some("sign-in")
 }
 
 fn facts(page: &Page) -> Markup {

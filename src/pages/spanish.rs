@@ -17,6 +17,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.signed_out", "Ha cerrado la sesión"),
     ("title.confirm_sign_out", "¿Cerrar la sesión?"),
     ("title.device_sign_in", "Iniciar sesión con un código"),
+    ("title.offered_form", "¿Enviar su formulario?"),
+    ("title.no_form", "Ningún formulario para enviar"),
     ("message.needs_more", "Esta página necesita algo más que su inicio de sesión actual."),
     ("message.needs_sign_in", "Esta página es para personas que han iniciado sesión."),
     (
@@ -28,6 +30,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "message.not_signed_in_not_saved",
         "No ha iniciado sesión y los datos que envió no se han guardado. Inicie sesión, abra el \
          formulario y envíelo de nuevo.",
+    ),
+    (
+        "message.offered_form",
+        "Su sesión había terminado cuando envió este formulario, por lo que no llegó a la \
+         aplicación. Puede enviarlo ahora.",
+    ),
+    (
+        "message.no_form",
+        "Aquí no hay ningún formulario que pueda enviar. Un formulario se conserva durante una \
+         hora, en la pestaña en la que se rellenó y solo para la persona que lo rellenó.",
     ),
     ("message.signed_out", "Para volver a usar esta aplicación, inicie sesión de nuevo."),
     ("message.confirm_sign_out", "Se cerrará su sesión en esta aplicación."),
@@ -44,6 +56,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("action.try_again", "Intentar de nuevo"),
     ("action.start_again", "Empezar de nuevo"),
     ("action.continue", "Continuar"),
+    ("action.send_form", "Enviar ahora"),
+    ("action.discard_form", "Descartar"),
     ("details", "Datos para el servicio de asistencia"),
     ("details.code", "Código"),
     ("details.reason", "Motivo"),
@@ -53,6 +67,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("details.correlation_id", "Id. de correlación"),
     ("details.trace_id", "Id. de seguimiento"),
     ("details.time", "Hora"),
+    (
+        "form.kept",
+        "Su sesión ha terminado y los datos que envió todavía no se han guardado. Esta pestaña los \
+         conserva: vuelva a iniciar sesión en el plazo de una hora y se le preguntará si desea \
+         enviarlos.",
+    ),
+    ("form.path", "Página"),
+    ("form.posted", "Rellenado"),
     ("device.not_yet", "Aún no ha iniciado sesión."),
     (
         "device.first_enter",

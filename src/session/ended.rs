@@ -65,7 +65,6 @@ impl Sessions {
 
     async fn ended_one(&self, cookie: &CookieValue, now: UnixTime) -> Option<EndedSession> {
         if let Some(known) = self.cache.get(cookie).filter(|known| now >= known.expires) {
-            self.cache.forget(cookie);
             return Some(EndedSession::of(&known, SessionEndCause::AbsoluteTimeout));
         }
         let (ticket, _) = Ticket::open(&self.records.keys, cookie)?;

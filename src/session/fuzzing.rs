@@ -7,10 +7,12 @@
 )]
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
+use url::form_urlencoded;
 
 use super::{
     attempts::{Slot, State},
     cookies::Cookies,
+    kept_form::form_fields,
     record::SessionRecord,
     seal::{KeyRing, RowPurpose},
     ticket::{COOKIE_LENGTH, Ticket},
@@ -26,6 +28,7 @@ use crate::{
 pub(crate) const PARSERS: &[Parser] = &[
     ("attempt", attempt),
     ("cookie_header", cookie_header),
+    ("form_body", form_body),
     ("sealed", sealed),
     ("session_record", session_record),
     ("state", state),
@@ -43,6 +46,14 @@ fn attempt(bytes: &[u8]) {
 fn session_record(bytes: &[u8]) {
     if let Some(record) = SessionRecord::read(bytes) {
         assert!(SessionRecord::read(&codec::encode(&record)).unwrap() == record);
+    }
+}
+
+/// The fields of a form that is kept are written as they were read.
+fn form_body(bytes: &[u8]) {
+    if let Some(fields) = form_fields(bytes) {
+        let mut written = form_urlencoded::Serializer::new(String::new());
+        assert_eq!(written.extend_pairs(&fields).finish().as_bytes(), bytes);
     }
 }
 

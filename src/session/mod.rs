@@ -21,6 +21,7 @@ mod ended;
 mod fuzzing;
 mod grants;
 mod into_store;
+mod kept_form;
 mod local;
 mod record;
 mod records;

@@ -55,6 +55,7 @@ pub(super) enum CookiePurpose {
     StepUp = 5,
     Value = 6,
     Page = 8,
+    Form = 10,
 }
 
 /// The purpose of a sealed row of the store. Each row has its own key.
@@ -103,6 +104,7 @@ struct SecretKeys {
     step_up: LessSafeKey,
     value: LessSafeKey,
     page: LessSafeKey,
+    form: LessSafeKey,
 }
 
 impl KeyRing {
@@ -235,6 +237,7 @@ impl SecretKeys {
             step_up: cookie(CookiePurpose::StepUp)?,
             value: cookie(CookiePurpose::Value)?,
             page: cookie(CookiePurpose::Page)?,
+            form: cookie(CookiePurpose::Form)?,
             rows: hmac::Key::new(HMAC_SHA256, &secret[..]),
         })
     }
@@ -246,6 +249,7 @@ impl SecretKeys {
             CookiePurpose::StepUp => &self.step_up,
             CookiePurpose::Value => &self.value,
             CookiePurpose::Page => &self.page,
+            CookiePurpose::Form => &self.form,
         }
     }
 
@@ -373,12 +377,13 @@ mod tests {
     use crate::secret::from_base64url;
 
     const CONTEXT: Context = [7; 16];
-    const PURPOSES: [CookiePurpose; 5] = [
+    const PURPOSES: [CookiePurpose; 6] = [
         CookiePurpose::Ticket,
         CookiePurpose::Attempt,
         CookiePurpose::StepUp,
         CookiePurpose::Value,
         CookiePurpose::Page,
+        CookiePurpose::Form,
     ];
     const ROWS: [RowPurpose; 2] = [RowPurpose::Session, RowPurpose::Grant];
 

@@ -41,10 +41,18 @@ impl<'a> SessionOrigin<'a> {
         now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
     }
 
+    /// Whether the session began with a sign-in that returned to this page.
+    pub(crate) fn began_for(&self, page: &str) -> bool {
+        self.returned_to.is_some_and(|returned_to| &*returned_to.path == page)
+    }
+
     /// The step-ups for this page that created the session less than ten minutes ago.
     pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
-        let for_the_page = self.returned_to.is_some_and(|returned_to| &*returned_to.path == page);
-        if for_the_page && now.since(self.created) < CAUSES_KEPT { self.causes } else { &[] }
+        if self.began_for(page) && now.since(self.created) < CAUSES_KEPT {
+            self.causes
+        } else {
+            &[]
+        }
     }
 
     /// The page that this response returned to, if it created the session.

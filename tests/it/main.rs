@@ -57,6 +57,7 @@ mod forms;
 mod granted;
 mod guards;
 mod headers;
+mod kept_forms;
 mod languages;
 mod layer;
 mod long_running;
