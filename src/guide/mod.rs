@@ -16,9 +16,11 @@
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
-//! - [`events`]: what to do when users sign in and out, and a session of the application's own.
+//! - [`events`]: what to do when users sign in and out, how one is suspended, and a session of the
+//!   application's own.
 //! - [`kept_forms`]: forms that are posted after the session has ended.
-//! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application.
+//! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a choice
+//!   of several providers.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
 
