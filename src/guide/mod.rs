@@ -9,8 +9,8 @@
 //!   Graph, tokens after the request.
 //! - [`providers`]: what to register at each provider, and which settings it needs beyond the
 //!   defaults.
-//! - [`deployments`]: proxies, path prefixes, several processes, Redis with time limits, rotation
-//!   of secrets.
+//! - [`deployments`]: proxies, path prefixes, container images, several processes, Redis with time
+//!   limits, a check in the pipeline, rotation of secrets.
 //! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
 //! - [`front_ends`]: pages that fetch, who is signed in, tabs that hear of a sign-out.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
