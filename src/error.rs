@@ -246,6 +246,9 @@ kinds! {
         "Sessions are not available at the moment. Please try again in a little while.";
     /// The signed-in user lacks a role, group or scope.
     Forbidden = "forbidden", "You are signed in, but you have no access to this page.";
+    /// The request has an access token, and the route takes the [`User`](crate::User) of a session.
+    SessionRequired = "session_required",
+        "This needs a sign-in with a session. An access token is not accepted here.";
     /// The session has no refresh token, which the token request needs.
     NoRefreshToken = "no_refresh_token", "Please sign in again.";
     /// The session could not be renewed for a temporary reason.

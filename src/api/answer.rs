@@ -8,6 +8,7 @@ use http::{
 };
 use serde_json::json;
 
+use super::bearer;
 use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
@@ -148,6 +149,12 @@ fn challenge(
     let parameters: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quotable(value))).collect();
     HeaderValue::try_from(format!("Bearer {}", parameters.join(", "))).ok()
+}
+
+/// The challenge for a request without a token.
+pub(super) fn challenge_without_token(config: &ValidApiConfig) -> Option<HeaderValue> {
+    let error = bearer::missing();
+    challenge(&error, meaning(&error, None), None, config)
 }
 
 /// The text without characters that a parameter must not have (RFC 6750 section 3).

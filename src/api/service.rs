@@ -146,6 +146,11 @@ impl ApiParts {
         self.client.as_ref()
     }
 
+    /// The challenge for a request without a token and without a session.
+    pub(crate) fn bearer_challenge(&self) -> Option<HeaderValue> {
+        answer::challenge_without_token(&self.config)
+    }
+
     /// Whether the API handles a request on a router that also has pages and sessions.
     pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
         bearer::is_presented(request.headers()) || self.metadata.at(request.uri().path()).is_some()

@@ -20,13 +20,15 @@ pub struct ApiRefusal {
 }
 
 /// The error code of a body: `error` of OAuth and of OData, where it is an object with a `code`;
-/// `code` of many others; `type` of a problem document (RFC 9457).
+/// `code` of many others; in a problem document (RFC 9457) `type`, or `reason` as this crate has it
+/// where the type is the default one, which says nothing (section 4.2.1).
 #[derive(Deserialize)]
 struct Body {
     error: Option<CodeOrObject>,
     code: Option<serde_json::Value>,
     #[serde(rename = "type")]
     kind: Option<serde_json::Value>,
+    reason: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +50,10 @@ impl ApiRefusal {
                 _ => None,
             };
             let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
-            code.or_else(|| body.code.and_then(text)).or_else(|| body.kind.and_then(text))
+            let kind = body.kind.and_then(text).filter(|kind| kind != "about:blank");
+            code.or_else(|| body.code.and_then(text))
+                .or(kind)
+                .or_else(|| body.reason.and_then(text))
         });
         let body = body.slice(..body.len().min(Self::MAX_BODY_BYTES));
         Self { status, reason, body }
@@ -111,6 +116,11 @@ mod tests {
                 r#"{"type":"https://api.example/gone","title":"Gone"}"#,
                 Some("https://api.example/gone"),
             ),
+            (
+                r#"{"type":"about:blank","title":"Unauthorized","reason":"token_audience"}"#,
+                Some("token_audience"),
+            ),
+            (r#"{"type":"about:blank","title":"Unauthorized"}"#, None),
             (r#"{"error":{"message":"no code"}}"#, None),
             (r#"{"code":7}"#, None),
             ("[]", None),

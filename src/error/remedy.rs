@@ -188,6 +188,10 @@ impl ErrorKind {
                 "check the session store of `with_store`, and the network to it"
             }
             Self::Forbidden => "grant the user the role, group or scope that the guard requires",
+            Self::SessionRequired => {
+                "let a handler for callers with access tokens take `ApiCaller` in place of `User`, \
+                 or send the request with the session's cookie and without `Authorization: Bearer`"
+            }
             Self::SignInRefused => {
                 "the handler of `IdentityLayer::on_signed_in` decided it: allow the user in the \
                  application's own data if that is wrong"

@@ -155,9 +155,8 @@ impl Error {
     /// The refusal of a caller with an access token where a session is needed.
     pub(crate) fn for_sessions_alone() -> Self {
         Self::new(
-            ErrorKind::Forbidden,
-            "the request has an access token, and this is for people who are signed in with a \
-             session",
+            ErrorKind::SessionRequired,
+            "the request has an access token, and the handler or guard takes the user of a session",
         )
     }
 

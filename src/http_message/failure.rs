@@ -115,6 +115,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::StrongerSignInNeeded
         | Kind::InvalidGrant => StatusCode::UNAUTHORIZED,
         Kind::Forbidden
+        | Kind::SessionRequired
         | Kind::AccessDenied
         | Kind::SignInRefused
         | Kind::TenantNotAllowed

@@ -254,11 +254,13 @@ impl IdentityLayer {
             };
             let languages = Languages::new(&setup.languages, setup.config.languages());
             let clock = Arc::clone(&setup.clock);
-            let renderer = Renderer::new(setup.pages, languages, clock, !setup.config.secure());
+            let api = setup.api.map(|api| api.shared());
+            let (development, home) = (!setup.config.secure(), setup.config.home().to_string());
+            let renderer = Renderer::new(setup.pages, languages, clock, development, home)
+                .with_bearer_challenge(api.as_ref().and_then(|api| api.bearer_challenge()));
             let flow =
                 Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)
                     .map(Arc::new);
-            let api = setup.api.map(|api| api.shared());
             Arc::new(Shared::new(flow, renderer, api))
         }))
     }

@@ -70,6 +70,10 @@ pub(super) struct Renderer {
     clock: Arc<dyn Clock>,
     /// The application runs on its developer's machine: pages show the line that the log has.
     development: bool,
+    /// The home page of the application.
+    home: String,
+    /// The challenge of the API on the same router, if there is one.
+    bearer_challenge: Option<HeaderValue>,
 }
 
 impl Renderer {
@@ -78,8 +82,14 @@ impl Renderer {
         languages: Languages,
         clock: Arc<dyn Clock>,
         development: bool,
+        home: String,
     ) -> Self {
-        Self { pages, languages, clock, development }
+        Self { pages, languages, clock, development, home, bearer_challenge: None }
+    }
+
+    /// Tells programs without a session that an access token would do as well.
+    pub(super) fn with_bearer_challenge(self, bearer_challenge: Option<HeaderValue>) -> Self {
+        Self { bearer_challenge, ..self }
     }
 
     /// The request of a page, in the language that fits its browser best.
@@ -182,9 +192,18 @@ impl Renderer {
                 );
                 response
             }
-            ClientKind::Program => problem(&error, None, Some(sign_in)),
+            ClientKind::Program => {
+                let mut response = problem(&error, None, Some(sign_in));
+                // Clients of an API read the first challenge, and some no other.
+                if let Some(challenge) = &self.bearer_challenge {
+                    response.headers_mut().append(WWW_AUTHENTICATE, challenge.clone());
+                }
+                response
+            }
         };
-        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        if let Ok(challenge) = challenge {
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+        }
         response
     }
 
@@ -214,9 +233,10 @@ impl Renderer {
                 .headers_mut()
                 .insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
-        response
-            .headers_mut()
-            .extend(caller_challenge(&error).map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        // A guard of the API met a request with a session.
+        let bearer = (error.kind() == ErrorKind::TokenMissing).then_some(&self.bearer_challenge);
+        let challenge = caller_challenge(&error).or_else(|| bearer?.clone());
+        response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
     }
@@ -236,7 +256,10 @@ impl Renderer {
             status => status,
         };
         let (kind, title) = match status {
+            _ if is_about_an_api(error) => (PageKind::Error, texts::REQUEST_FAILED),
             StatusCode::FORBIDDEN => (PageKind::Forbidden, texts::NO_ACCESS),
+            // A sign-in gives no access token to the browser.
+            _ if error.kind() == ErrorKind::TokenMissing => (PageKind::Forbidden, texts::NO_ACCESS),
             StatusCode::UNAUTHORIZED => (PageKind::SignIn, texts::PLEASE_SIGN_IN),
             StatusCode::SERVICE_UNAVAILABLE => (PageKind::Error, texts::NOT_AVAILABLE),
             _ => (PageKind::Error, texts::SIGN_IN_FAILED),
@@ -267,6 +290,10 @@ impl Renderer {
                 ActionKind::TryAgain
             };
             page = page.with_link(kind, again);
+        }
+        // A user who is signed in can go on without what they declined.
+        if error.kind() == ErrorKind::AccessDenied {
+            page = page.with_link(ActionKind::Home, &self.home);
         }
         self.page(status, &page, &request)
     }
@@ -369,6 +396,17 @@ fn not_saved(has_ended: bool) -> (Error, Text) {
     (Error::new(kind, "a form was posted without a session"), text)
 }
 
+/// Whether a request to an API failed, and not the sign-in.
+fn is_about_an_api(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ApiRefused
+            | ErrorKind::ApiUnreachable
+            | ErrorKind::ApiAnswerInvalid
+            | ErrorKind::RequestInvalid
+    )
+}
+
 /// Whether the same account would be turned away again.
 fn is_about_the_account(error: &Error) -> bool {
     let denied = matches!(
@@ -423,8 +461,13 @@ mod tests {
     async fn answered(caller: ClientKind, development: bool) -> (Response<()>, String) {
         let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
         let languages = Languages::new(&[], &[]);
-        let answers =
-            Renderer::new(Arc::new(DefaultPages), languages, Arc::new(clock), development);
+        let answers = Renderer::new(
+            Arc::new(DefaultPages),
+            languages,
+            Arc::new(clock),
+            development,
+            "/".to_owned(),
+        );
         let caller = Caller { client: caller, accept_language: None, path: None, user: None };
         let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
         let said = ProviderError {

@@ -18,6 +18,7 @@ texts! {
     NOT_AVAILABLE = "title.sign_in_not_available", "Sign-in is not available";
     PLEASE_SIGN_IN = "title.please_sign_in", "Please sign in";
     NO_ACCESS = "title.no_access", "No access";
+    REQUEST_FAILED = "title.request_failed", "The request failed";
     SIGNED_OUT = "title.signed_out", "You are signed out";
     CONFIRM_SIGN_OUT = "title.confirm_sign_out", "Sign out?";
     DEVICE = "title.device_sign_in", "Sign in with a code";

@@ -14,6 +14,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.sign_in_not_available", "Connexion indisponible"),
     ("title.please_sign_in", "Veuillez vous connecter"),
     ("title.no_access", "Accès refusé"),
+    ("title.request_failed", "La demande a échoué"),
     ("title.signed_out", "Vous êtes déconnecté"),
     ("title.confirm_sign_out", "Se déconnecter ?"),
     ("title.device_sign_in", "Se connecter avec un code"),
@@ -231,6 +232,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Les sessions ne sont pas disponibles pour le moment. Veuillez réessayer un peu plus tard.",
     ),
     ("cross_site", "Cela n’est possible que depuis une page de ce site."),
+    (
+        "session_required",
+        "Cette page exige une connexion avec une session. Un jeton d’accès n’est pas accepté ici.",
+    ),
     ("forbidden", "Vous êtes connecté, mais vous n’avez pas accès à cette page."),
     ("no_refresh_token", "Veuillez vous reconnecter."),
     (

@@ -14,6 +14,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.sign_in_not_available", "Anmeldung nicht verfügbar"),
     ("title.please_sign_in", "Bitte melden Sie sich an"),
     ("title.no_access", "Kein Zugriff"),
+    ("title.request_failed", "Anfrage fehlgeschlagen"),
     ("title.signed_out", "Sie sind abgemeldet"),
     ("title.confirm_sign_out", "Abmelden?"),
     ("title.device_sign_in", "Mit einem Code anmelden"),
@@ -232,6 +233,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Sitzungen sind im Moment nicht verfügbar. Bitte versuchen Sie es in Kürze erneut.",
     ),
     ("cross_site", "Dies ist nur von einer Seite dieser Website aus möglich."),
+    (
+        "session_required",
+        "Hierfür ist eine Anmeldung mit einer Sitzung nötig. Ein Zugriffstoken wird hier nicht \
+         angenommen.",
+    ),
     ("forbidden", "Sie sind angemeldet, haben aber keinen Zugriff auf diese Seite."),
     ("no_refresh_token", "Bitte melden Sie sich erneut an."),
     (

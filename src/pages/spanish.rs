@@ -14,6 +14,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.sign_in_not_available", "El inicio de sesión no está disponible"),
     ("title.please_sign_in", "Inicie sesión"),
     ("title.no_access", "Sin acceso"),
+    ("title.request_failed", "La solicitud ha fallado"),
     ("title.signed_out", "Ha cerrado la sesión"),
     ("title.confirm_sign_out", "¿Cerrar la sesión?"),
     ("title.device_sign_in", "Iniciar sesión con un código"),
@@ -228,6 +229,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Las sesiones no están disponibles en este momento. Inténtelo de nuevo dentro de poco.",
     ),
     ("cross_site", "Esto solo se puede hacer desde una página de este sitio."),
+    (
+        "session_required",
+        "Aquí se necesita un inicio de sesión con una sesión. No se acepta un token de acceso.",
+    ),
     ("forbidden", "Ha iniciado sesión, pero no tiene acceso a esta página."),
     ("no_refresh_token", "Vuelva a iniciar sesión."),
     (

@@ -101,7 +101,7 @@ async fn what_needs_a_session_refuses_a_token_instead_of_failing() {
         let page = with_token(&mut tab, &app.at(path), &token).await;
         assert_eq!(
             (page.status, &page.json()["reason"]),
-            (StatusCode::FORBIDDEN, &"forbidden".into()),
+            (StatusCode::FORBIDDEN, &"session_required".into()),
             "{path}"
         );
     }
@@ -115,4 +115,31 @@ async fn the_document_about_the_api_needs_neither_token_nor_session() {
     let page = tab.fetch(Method::GET, &app.at("/.well-known/oauth-protected-resource/mcp")).await;
     assert_eq!(page.json()["resource"], "http://localhost/mcp");
     assert_eq!(page.json()["authorization_servers"][0], app.provider.issuer());
+}
+
+/// Clients of an API learn where to get a token (RFC 9728), scripts of a page where to sign in.
+#[tokio::test]
+async fn a_program_with_neither_is_told_of_both_and_a_session_without_a_token_of_the_token() {
+    let app = app().await;
+    let metadata =
+        r#"resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp""#;
+    let bearer = format!("Bearer {metadata}");
+    let mut stranger = app.browser().tab();
+    stranger.open(app.at("/")).await;
+    let page = stranger.fetch(Method::GET, &app.at("/notes")).await;
+    let challenges: Vec<_> = page.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(challenges.len(), 2, "{challenges:?}");
+    assert_eq!(challenges[0], bearer.as_str(), "some clients read the first one alone");
+    assert!(challenges[1].to_str().unwrap().starts_with("Cookie "), "{challenges:?}");
+
+    let mut tab = app.signed_in().await;
+    let page = tab.fetch(Method::GET, &app.at("/notes")).await;
+    assert_eq!(
+        (page.status, page.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, &*bearer)
+    );
+    let page = tab.open(app.at("/notes")).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(page.body.contains("No access"), "no sign-in helps: {}", page.body);
 }
