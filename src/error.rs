@@ -374,6 +374,7 @@ struct ErrorParts {
     acr_values: Vec<String>,
     max_age: Option<Duration>,
     api_refusal: Option<Box<ApiRefusal>>,
+    own_message: Option<Box<str>>,
 }
 
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
@@ -404,6 +405,7 @@ impl Error {
             acr_values,
             max_age: None,
             api_refusal: None,
+            own_message: None,
         }))
     }
 
@@ -429,6 +431,18 @@ impl Error {
             token_owner,
             ..Arc::unwrap_or_clone(self.0)
         }))
+    }
+
+    /// The failure with a sentence of the application's own for the user.
+    pub(crate) fn with_own_message(self, message: String) -> Self {
+        let own_message = Some(message.into());
+        Self(Arc::new(ErrorParts { own_message, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The sentence of the application's own for the user, in place of
+    /// [`user_message`](Self::user_message).
+    pub(crate) fn own_message(&self) -> Option<&str> {
+        self.0.own_message.as_deref()
     }
 
     /// The failure with another kind.

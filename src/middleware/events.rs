@@ -139,6 +139,21 @@ impl SignInRefusal {
         Self(Error::new(ErrorKind::SignInRefused, detail.into()))
     }
 
+    /// The sentence that the page shows to the user, in place of the one that this application does
+    /// not accept the sign-in. It is text: a page shows markup as it is written.
+    ///
+    /// ```
+    /// use tower_identity::SignInRefusal;
+    ///
+    /// let refusal = SignInRefusal::new("the invoice of March is unpaid")
+    ///     .with_user_message("Your subscription has ended. Write to accounts@example.com.");
+    /// # let _ = refusal;
+    /// ```
+    #[must_use]
+    pub fn with_user_message(self, message: impl Into<String>) -> Self {
+        Self(self.0.with_own_message(message.into()))
+    }
+
     pub(super) fn into_error(self) -> Error {
         self.0
     }

@@ -442,7 +442,8 @@ fn problem<R>(
     let code = error.provider().and_then(|said| said.code.clone());
     let more = [("code", code), ("correlation_id", reference), ("sign_in", sign_in)];
     let more = more.into_iter().filter_map(|(name, value)| Some((name, value?.into())));
-    http_message::problem(error, status(error.kind()), error.user_message(), more)
+    let message = error.own_message().unwrap_or(error.user_message());
+    http_message::problem(error, status(error.kind()), message, more)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod language;
 mod request;
 mod spanish;
 
-use std::{fmt, sync::LazyLock};
+use std::{borrow::Cow, fmt, sync::LazyLock};
 
 use aws_lc_rs::digest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -137,8 +137,9 @@ pub struct Page {
     pub language: Language,
     /// The heading.
     pub title: &'static str,
-    /// One sentence for the user.
-    pub message: &'static str,
+    /// One sentence for the user: the crate's own in the language of the page, or the text of
+    /// [`SignInRefusal::with_user_message`](crate::SignInRefusal::with_user_message).
+    pub message: Cow<'static, str>,
     /// What can be done next; the first is the likeliest.
     pub actions: Vec<Action>,
     /// The code to sign in with, on a page of that kind.
@@ -180,7 +181,7 @@ impl Page {
             error: None,
             language,
             title: language.say(title),
-            message: language.say(message),
+            message: language.say(message).into(),
             actions: Vec::new(),
             device: None,
             form: None,
@@ -199,11 +200,11 @@ impl Page {
 
     /// The page of a failure.
     pub(crate) fn of_error(language: Language, kind: PageKind, title: Text, error: &Error) -> Self {
-        Self {
-            error: Some(error.kind()),
-            reason: Some(error.reason()),
-            ..Self::new(language, kind, title, Text::of_error(error))
+        let mut page = Self::new(language, kind, title, Text::of_error(error));
+        if let Some(message) = error.own_message() {
+            page.message = message.to_owned().into();
         }
+        Self { error: Some(error.kind()), reason: Some(error.reason()), ..page }
     }
 
     pub(crate) fn with_link(self, kind: ActionKind, url: impl Into<String>) -> Self {
@@ -267,7 +268,7 @@ pub struct RenderedPage {
 /// # Security
 ///
 /// [`Page::provider`], [`Page::code`] and the provider's identifiers are untrusted text: escape
-/// them.
+/// them, and [`Page::message`], which may be a text of the application.
 pub trait PageRenderer: fmt::Debug + Send + Sync + 'static {
     /// The page as HTML, for the request that it answers.
     fn render(&self, page: &Page, request: &PageRequest<'_>) -> RenderedPage;

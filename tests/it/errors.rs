@@ -290,7 +290,7 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
         (Some("AADSTS7000222"), Some("client_secret_expired"), "AADSTS7000222")
     );
     assert_eq!(
-        (page.message, page.error),
+        (&*page.message, page.error),
         (advice.for_user, Some(tower_identity::ErrorKind::ClientRefused))
     );
     assert_eq!(

@@ -253,7 +253,8 @@ async fn a_session_that_the_provider_does_not_renew_is_told_with_that_cause() {
 fn refusing(layer: IdentityLayer) -> IdentityLayer {
     layer.on_signed_in(|event: SignInEvent| async move {
         match first_name(Some(event.user())).as_str() {
-            "grace" => Err(SignInRefusal::new("the account is suspended")),
+            "grace" => Err(SignInRefusal::new("the account is suspended")
+                .with_user_message("Ask <Ada> to open your account.")),
             "alan" => Err(std::io::Error::other("the database is down").into()),
             _ => Ok(()),
         }
@@ -273,6 +274,8 @@ async fn a_refused_sign_in_ends_on_a_page_and_signs_nobody_in() {
         let page = tab.open(app.at("/me")).await;
         assert_eq!(page.status, status, "{}", page.body);
         assert!(page.body.contains(reason), "{}", page.body);
+        let own = page.body.contains("Ask &lt;Ada&gt; to open your account.");
+        assert_eq!(own, person == "grace", "{}", page.body);
         let text = log.text();
         let cause = if person == "grace" { "is suspended" } else { "the database is down" };
         assert!(text.contains(reason) && text.contains(cause), "{text}");
