@@ -104,11 +104,12 @@ fn without_spaces(mut value: &[u8]) -> &[u8] {
 
 /// `b64token` of RFC 6750 section 2.1.
 fn is_token(token: &str) -> bool {
+    let is_one = |byte: u8| {
+        byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
     let body = token.trim_end_matches('=');
-    !body.is_empty()
-        && body.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
-        })
+    // The fold has no branch, so that the compiler can vectorize it.
+    !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_one(byte))
 }
 
 /// The error for a request without a token.

@@ -83,10 +83,10 @@ where
                 let mut response = ready!(inner.poll(context))?;
                 // A guard refused the caller, or a handler returned an error of an on-behalf-of
                 // request.
-                Poll::Ready(Ok(match raised(&mut response) {
-                    Some(error) => shared.refused(error, *shape),
-                    None => response.map(IdentityBody::inner),
-                }))
+                if let Some(error) = raised(&mut response) {
+                    return Poll::Ready(Ok(shared.refused(error, *shape)));
+                }
+                Poll::Ready(Ok(response.map(IdentityBody::inner)))
             }
         }
     }

@@ -36,13 +36,18 @@ impl fmt::Display for Scope {
     }
 }
 
+/// Whether a spelling is a name alone. Guards ask with each request.
+fn is_bare(spelling: &str) -> bool {
+    !spelling.as_bytes().windows(3).any(|part| part == b"://")
+}
+
 impl ValidApiConfig {
     /// A scope of this API, by any of its spellings.
     #[must_use]
     pub fn scope(&self, spelling: &str) -> Scope {
         let prefixes = self.scope_prefixes();
-        let is_bare = !spelling.contains("://");
-        let prefix = if is_bare { prefixes.first().map_or("", |prefix| prefix) } else { "" };
+        let prefix =
+            if is_bare(spelling) { prefixes.first().map_or("", |prefix| prefix) } else { "" };
         let name = self.scope_name(spelling);
         let prefix = match name == spelling {
             true => prefix,
@@ -53,7 +58,7 @@ impl ValidApiConfig {
 
     /// The name in a token of this API; the spelling itself, if the scope is not one of this API.
     pub(super) fn scope_name<'s>(&self, spelling: &'s str) -> &'s str {
-        if !spelling.contains("://") {
+        if is_bare(spelling) {
             return spelling;
         }
         // An Application ID URI that ends in a slash makes two of them.

@@ -27,8 +27,9 @@ pin_project! {
     #[project = ContentProjection]
     enum Content<B> {
         Inner { #[pin] body: B },
-        /// The bytes that are left.
-        Own { body: Bytes },
+        /// The bytes that are left. Boxed, because most responses are the inner service's, and
+        /// each of them is moved several times.
+        Own { body: Box<Bytes> },
     }
 }
 
@@ -38,7 +39,7 @@ impl<B> IdentityBody<B> {
     }
 
     pub(crate) fn own(body: impl Into<Bytes>) -> Self {
-        Self { content: Content::Own { body: body.into() } }
+        Self { content: Content::Own { body: Box::new(body.into()) } }
     }
 }
 
@@ -63,7 +64,9 @@ where
         match self.project().content.project() {
             ContentProjection::Inner { body } => body.poll_frame(context),
             ContentProjection::Own { body } if body.is_empty() => Poll::Ready(None),
-            ContentProjection::Own { body } => Poll::Ready(Some(Ok(Frame::data(mem::take(body))))),
+            ContentProjection::Own { body } => {
+                Poll::Ready(Some(Ok(Frame::data(mem::take(&mut **body)))))
+            }
         }
     }
 
