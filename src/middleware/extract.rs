@@ -79,6 +79,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(match look(parts).await {
             Some(Ok(user)) => user,
+            // A caller with an access token has no session.
+            Some(Err(error)) if error.kind() == ErrorKind::SessionRequired => None,
             Some(Err(error)) if error.kind() == ErrorKind::CrossSite => {
                 tracing::warn!(
                     reason = error.reason(),
