@@ -412,7 +412,7 @@ mod tests {
     // MSAL-038: Error page shows error text with `<script>`; it is rendered
     #[test]
     fn text_of_the_provider_is_only_text() {
-        let mut page = Page { message: "<b>bold</b>", ..failed() };
+        let mut page = Page { message: "<b>bold</b>".into(), ..failed() };
         for place in [
             &mut page.provider,
             &mut page.code,
