@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tower_identity::{
     Clock, IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
-    dev::{DevProvider, DevProviderBuilder},
+    dev::{DevProvider, DevProviderBuilder, Endpoint, Failure},
     require_sign_in,
 };
 
@@ -164,6 +164,12 @@ impl App {
     pub fn turn_back(&self, seconds: u64) {
         self.clock.set(self.clock.now() - Duration::from_secs(seconds));
     }
+}
+
+/// Lets the next fetch of a document fail. A GET request that was cut off is sent once more.
+pub fn fail_document(provider: &DevProvider, endpoint: Endpoint, failure: &Failure) {
+    let times = if matches!(failure, Failure::Disconnect) { 2 } else { 1 };
+    provider.fail_next(endpoint, times, failure.clone());
 }
 
 /// The routes of the application, without the layer.

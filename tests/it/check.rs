@@ -10,6 +10,8 @@ use tower_identity::{
     },
 };
 
+use crate::app::fail_document;
+
 const BASE: &str = "http://localhost:3000";
 
 async fn check(provider: &DevProvider) -> CheckReport {
@@ -94,7 +96,7 @@ async fn a_provider_that_is_down_is_a_finding_and_no_failure() {
         Failure::html(200, "<p>Welcome"),
         Failure::Redirect("/".into()),
     ] {
-        provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        fail_document(&provider, Endpoint::Discovery, &failure);
         assert_eq!(config.check().await.problems().count(), 1, "{failure:?}");
     }
     provider.fail_next(Endpoint::Token, 1, Failure::Status(503));

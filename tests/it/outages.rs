@@ -4,7 +4,11 @@
 use axum::http::StatusCode;
 use tower_identity::dev::{Endpoint, Failure};
 
-use crate::{app::App, node::Node, raw::Raw};
+use crate::{
+    app::{App, fail_document},
+    node::Node,
+    raw::Raw,
+};
 
 // C-226: discovery down at start
 #[tokio::test]
@@ -16,7 +20,7 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
         let node = Node::beside(&app, |config| config, |layer| layer).await;
         let browser = app.browser();
         let mut tab = node.browser(&app, &browser).tab();
-        app.provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        fail_document(&app.provider, Endpoint::Discovery, &failure);
         let page = tab.open(app.at("/other")).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}");
         assert!(page.body.contains("provider_unreachable"), "{}", page.body);
@@ -63,7 +67,7 @@ async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
     let callback = Raw::of(&app).answer(&begun).await;
     // A node that has yet to read the provider's document.
     let node = Node::beside(&app, |config| config, |layer| layer).await;
-    app.provider.fail_next(Endpoint::Discovery, 1, Failure::Disconnect);
+    fail_document(&app.provider, Endpoint::Discovery, &Failure::Disconnect);
     let answer = node.raw().open(&callback, &begun.attempt).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.set_cookies().is_empty(), "the attempt is kept");
@@ -81,7 +85,7 @@ async fn without_keys_nobody_is_signed_in() {
         let node = Node::beside(&app, |config| config, |layer| layer).await;
         let browser = app.browser();
         let mut tab = node.browser(&app, &browser).tab();
-        app.provider.fail_next(Endpoint::Keys, 1, failure.clone());
+        fail_document(&app.provider, Endpoint::Keys, &failure);
         let page = tab.open(app.at("/other")).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}: {}", page.body);
         assert!(browser.cookies("localhost").is_empty());
