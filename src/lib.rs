@@ -150,5 +150,5 @@ pub use strings::StringList;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;
 pub use tokens::{AccessToken, RefreshLock, TokenSource};
-pub use user::{Groups, Tokens, User, UserKey};
+pub use user::{Groups, InvalidUserKey, Tokens, User, UserKey};
 pub use web_auth::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode, WebAuth, WebAuthBuilder};

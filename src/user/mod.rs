@@ -20,7 +20,11 @@ use tokio::sync::OnceCell;
 
 pub(crate) use self::{application::Application, claims::Rights};
 use self::{claims::Names, failed_token::FailedToken};
-pub use self::{groups::Groups, key::UserKey, tokens::Tokens};
+pub use self::{
+    groups::Groups,
+    key::{InvalidUserKey, UserKey},
+    tokens::Tokens,
+};
 use crate::{
     client::AppTokens,
     clock::UnixTime,
