@@ -35,8 +35,9 @@ rows! {
          scopes, response mode and sign-in options.",
         AUTHORIZATION_ENDPOINT;
     "invalid_client" = ClientCredentialRefused,
-        "The provider does not accept the client id or its credential: check both, whether the \
-         secret has expired, and how it is sent (`ClientCredential::with_method`).",
+        "The provider does not accept the client id or its credential: check both \
+         (IDENTITY_CLIENT_ID, IDENTITY_CLIENT_SECRET), whether the secret has expired, and how it \
+         is sent (`ClientCredential::with_method`, IDENTITY_CLIENT_AUTH_METHOD).",
         TOKEN_ENDPOINT;
     "unauthorized_client" = ClientNotAuthorized,
         "The application may not use the authorization code flow (or the device authorization \
