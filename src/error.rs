@@ -11,7 +11,9 @@ use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 pub use api::ApiRefusal;
 
 /// A mistake in the configuration, found before the first request. Its text says how to correct it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` writes the same sentence, because `main` prints the error that it returns in that form.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
     setting: Cow<'static, str>,
@@ -38,8 +40,9 @@ impl ConfigError {
         Self { setting: words(&self.setting).into(), problem: words(&self.problem).into() }
     }
 
-    /// The setting that has to change, by the name at its source: a method, a field or an
-    /// environment variable.
+    /// The setting that has to change, by the name at its source: the environment variable, the
+    /// member of a file, or in code the name of the setting, for example `base_url` of
+    /// `with_base_url`.
     #[must_use]
     pub fn setting(&self) -> &str {
         &self.setting
@@ -49,6 +52,13 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.setting, self.problem)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    /// The sentence of `Display`: `fn main() -> Result<(), ConfigError>` prints this form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -601,12 +611,9 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// The sentence of `Display`: `fn main() -> Result<(), Error>` prints this form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("detail", &self.0.detail)
-            .field("provider", &self.0.provider.as_ref().map(ToString::to_string))
-            .finish()
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -734,6 +741,23 @@ mod tests {
         for error in others {
             assert!(Error::find_in(&*error).is_none(), "{error:?}");
         }
+    }
+
+    #[test]
+    fn an_error_that_main_returns_is_printed_as_its_sentence() {
+        let config = ConfigError::new("IDENTITY_BASE_URL", "\"app\" is not an absolute URL");
+        assert_eq!(format!("{config:?}"), "IDENTITY_BASE_URL: \"app\" is not an absolute URL");
+        let error = Error::from_provider(
+            ErrorKind::ClientRefused,
+            ProviderError {
+                error: "invalid_client".into(),
+                description: Some("hush".into()),
+                claims: Some("hush".into()),
+                ..ProviderError::default()
+            },
+        );
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert!(!format!("{error:?}").contains("hush"));
     }
 
     #[test]
