@@ -277,6 +277,13 @@ impl Members {
         let names = || members.iter().map(|(name, _)| name.as_str());
         if let Some(of_section) = names().find(|name| is_of_section(name)) {
             if let Some(own) = names().find(|name| is_own(name) && !is_of_both(name)) {
+                // Beside as many settings of this crate it is one of them, in the spelling of .NET.
+                let count = |is_one: fn(&str) -> bool| names().filter(|name| is_one(name)).count();
+                if count(is_of_section) <= count(is_own)
+                    && let Some(problem) = env_names::unknown_member(of_section)
+                {
+                    return Err(ConfigError::new(of_section.to_owned(), problem));
+                }
                 return Err(ConfigError::new(
                     own.to_owned(),
                     format!(

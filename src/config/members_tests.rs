@@ -222,6 +222,30 @@ fn an_unknown_member_is_refused_with_the_nearest_setting() {
 }
 
 #[test]
+fn a_setting_in_the_spelling_of_a_section_is_a_misspelling_beside_settings_of_this_crate() {
+    for (name, meant, others) in [
+        ("clientid", "`client_id`", &["authority", "client_secret", "base_url"][..]),
+        ("clientId", "`client_id`", &["authority", "base_url"]),
+        ("ClientID", "`client_id`", &["authority", "cookie_secret"]),
+        ("clientSecret", "`client_secret`", &["authority", "client_id"]),
+        ("tenantid", "`authority`", &["authority", "client_id"]),
+        ("callbackPath", "`callback_path`", &["authority", "client_id", "base_url"]),
+        ("Authority", "`authority`", &["client_id", "base_url"]),
+    ] {
+        let mut members = json!({name: "https://op.example.com/hush"});
+        for other in others {
+            members[*other] = json!("https://op.example.com/hush");
+        }
+        let error = serde_json::from_value::<IdentityConfig>(members).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("{name}: not a setting: is {meant} meant")),
+            "{others:?}: {error}"
+        );
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
 fn a_mistake_is_told_by_the_name_of_the_member() {
     let with = |name: &str, value: Json| {
         let mut members = json!({
