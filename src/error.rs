@@ -18,6 +18,8 @@ pub use api::ApiRefusal;
 pub struct ConfigError {
     setting: Cow<'static, str>,
     problem: Cow<'static, str>,
+    /// Whether a setting is missing: a variable or member with a similar name may be meant for it.
+    is_missing: bool,
 }
 
 impl ConfigError {
@@ -25,7 +27,28 @@ impl ConfigError {
         setting: impl Into<Cow<'static, str>>,
         problem: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { setting: setting.into(), problem: problem.into() }
+        Self { setting: setting.into(), problem: problem.into(), is_missing: false }
+    }
+
+    /// The mistake that a setting is missing. `remedy` says what to set.
+    pub(crate) fn missing(
+        setting: impl Into<Cow<'static, str>>,
+        remedy: impl fmt::Display,
+    ) -> Self {
+        let problem = Cow::Owned(format!("missing: {remedy}"));
+        Self { setting: setting.into(), problem, is_missing: true }
+    }
+
+    /// Whether the mistake is that a setting is missing.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_missing
+    }
+
+    /// The same mistake with another sentence at its end.
+    pub(crate) fn with_sentence(mut self, sentence: &str) -> Self {
+        let end = if self.problem.ends_with(['.', '?']) { "" } else { "." };
+        self.problem = format!("{}{end} {sentence}", self.problem).into();
+        self
     }
 
     /// The same mistake under the name that the setting has at its source, for example a variable.
@@ -37,7 +60,8 @@ impl ConfigError {
     /// The same mistake in other words, for settings and variables that have other names at the
     /// source.
     pub(crate) fn reworded(self, words: impl Fn(&str) -> String) -> Self {
-        Self { setting: words(&self.setting).into(), problem: words(&self.problem).into() }
+        let (setting, problem) = (words(&self.setting).into(), words(&self.problem).into());
+        Self { setting, problem, ..self }
     }
 
     /// The setting that has to change, by the name at its source: the environment variable, the

@@ -180,10 +180,10 @@ impl Site {
                 url
             }
             (None, None) => {
-                return Err(ConfigError::new(
+                return Err(ConfigError::missing(
                     "base_url",
-                    "missing: call `with_base_url` (IDENTITY_BASE_URL) with the URL at which \
-                     browsers reach the application, such as https://app.example.com",
+                    "call `with_base_url` (IDENTITY_BASE_URL) with the URL at which browsers reach \
+                     the application, such as https://app.example.com",
                 ));
             }
         };

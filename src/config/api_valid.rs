@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     Access, AccessTokenType, ApiConfig, ClientCredential, Description, Introspection, PublicPaths,
-    ValidConfig, access::PathRules, sign_in::check_scope,
+    ValidConfig, access::PathRules, setting_table::API_TABLE, sign_in::check_scope,
 };
 use crate::error::ConfigError;
 
@@ -82,7 +82,12 @@ impl ApiConfig {
     ///
     /// A setting is missing, contradicts another, has no effect or would be unsafe. The error names
     /// the setting and how to correct it.
-    pub fn build(mut self) -> Result<ValidApiConfig, ConfigError> {
+    pub fn build(self) -> Result<ValidApiConfig, ConfigError> {
+        let settings = self.clone();
+        self.checked().map_err(|error| settings.origin.explained(error, &settings, API_TABLE))
+    }
+
+    fn checked(mut self) -> Result<ValidApiConfig, ConfigError> {
         let description = self.describe();
         let named = self.audiences()?;
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
@@ -95,7 +100,7 @@ impl ApiConfig {
             ));
         }
         for scope in &self.scopes {
-            check_scope(scope)?;
+            check_scope("scopes", scope)?;
         }
         // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
         // The default access is that of pages: every call of an API needs a token.

@@ -239,22 +239,19 @@ impl AzureAdSection {
 
     /// The authority from instance, tenant and policies; `None` if they are all missing.
     fn assembled(&self) -> Result<Option<Authority>, ConfigError> {
-        let missing =
-            |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
+        let missing = |setting: &'static str, remedy: &'static str| {
+            Err(ConfigError::missing(setting, remedy))
+        };
         let instance = self.instance.as_deref();
         if let Some(sign_in) = &self.sign_up_sign_in_policy_id {
             let Some(instance) = instance else {
                 return missing(
                     "AzureAd:Instance",
-                    "missing: a B2C policy needs it, https://{name}.b2clogin.com or your own \
-                     domain",
+                    "a B2C policy needs it, https://{name}.b2clogin.com or your own domain",
                 );
             };
             let Some(tenant) = self.domain.as_ref().or(self.tenant_id.as_ref()) else {
-                return missing(
-                    "AzureAd:Domain",
-                    "missing: a B2C policy needs it, {name}.onmicrosoft.com",
-                );
+                return missing("AzureAd:Domain", "a B2C policy needs it, {name}.onmicrosoft.com");
             };
             let mut policies = B2cPolicies::new(sign_in);
             policies.edit_profile.clone_from(&self.edit_profile_policy_id);
@@ -267,7 +264,7 @@ impl AzureAdSection {
         if self.edit_profile_policy_id.is_some() || self.reset_password_policy_id.is_some() {
             return missing(
                 "AzureAd:SignUpSignInPolicyId",
-                "missing: the other policies have no effect without it",
+                "the other policies have no effect without it",
             );
         }
         let authority = match (instance, self.tenant_id.as_deref().or(self.domain.as_deref())) {
@@ -355,15 +352,15 @@ impl TryFrom<AzureAdSection> for IdentityConfig {
 
     fn try_from(section: AzureAdSection) -> Result<Self, ConfigError> {
         let authority = section.authority()?.ok_or_else(|| {
-            ConfigError::new(
+            ConfigError::missing(
                 "AzureAd:TenantId",
-                "missing: set a GUID, a domain name, common, organizations or consumers",
+                "set a GUID, a domain name, common, organizations or consumers",
             )
         })?;
         let client_id = section
             .client_id
             .as_ref()
-            .ok_or_else(|| ConfigError::new("AzureAd:ClientId", "missing: set the client id"))?;
+            .ok_or_else(|| ConfigError::missing("AzureAd:ClientId", "set the client id"))?;
         let mut config = section.apply(Self::new(authority, client_id));
         if let Some(access) = &section.default_access {
             config = config.with_default_access(

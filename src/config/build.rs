@@ -9,6 +9,7 @@ use super::{
     address::Site,
     deployment::{Environment, resource_of_scope},
     path,
+    setting_table::TABLE,
     sign_in::{check_scope, check_words},
     valid::Valid,
 };
@@ -29,10 +30,13 @@ impl IdentityConfig {
     }
 
     /// [`build`](Self::build) with an environment as argument.
-    pub(super) fn build_in(
-        mut self,
-        environment: Environment<'_>,
-    ) -> Result<ValidConfig, ConfigError> {
+    pub(super) fn build_in(self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
+        let settings = self.clone();
+        self.checked(environment)
+            .map_err(|error| settings.origin.explained(error, &settings, TABLE))
+    }
+
+    fn checked(mut self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
         let description = self.describe();
         self.set_connection()?;
         self.check_client()?;
@@ -50,9 +54,9 @@ impl IdentityConfig {
         self.check_sign_out()?;
         self.user_path.check()?;
         let credential = self.credential.clone().ok_or_else(|| {
-            ConfigError::new(
+            ConfigError::missing(
                 "credential",
-                "missing: pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
+                "pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
                  `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
             )
         })?;
@@ -205,7 +209,7 @@ impl IdentityConfig {
         let wrong =
             |setting: &'static str, problem: &'static str| Err(ConfigError::new(setting, problem));
         for scope in &self.openid_scopes {
-            check_scope(scope)?;
+            check_scope("openid_scopes", scope)?;
         }
         let has = |name: &str| self.openid_scopes.iter().any(|scope| scope == name);
         // OpenID Connect Core 1.0 section 3.1.2.1: the scope `openid` is required.

@@ -6,8 +6,11 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{ClientCredential, Finding, Severity, env_names, variables::Variables};
-use crate::secret::Secret;
+use super::{
+    ClientCredential, Finding, Severity, env_names,
+    variables::{Source, Variables},
+};
+use crate::{error::ConfigError, secret::Secret};
 
 /// The settings of a configuration, each with its value and its source, as a list for an operator
 /// who asks why a setting is not what was expected.
@@ -180,6 +183,21 @@ impl<C> Setting<C> {
             || variable.strip_suffix("_FILE").is_some_and(|name| self.is_set_by(name))
     }
 
+    /// Whether an error calls it so: by its name, or by that of a method without `with_`.
+    fn is_called(&self, setting: &str) -> bool {
+        let is_of = |method: &&str| method.strip_prefix("with_") == Some(setting);
+        self.name == setting || self.methods.iter().any(|method| is_of(&method))
+    }
+
+    /// The variable that sets it; the first one if there are several.
+    fn own_variable(&self) -> Option<String> {
+        let own = format!("{}{}", env_names::PREFIX, self.name.to_ascii_uppercase());
+        if env_names::is_known(&own) {
+            return Some(own);
+        }
+        self.variables.first().map(|name| (*name).to_owned())
+    }
+
     fn describe(&self, now: &C, initial: &C, read: Option<&AsRead<C>>) -> DescribedSetting {
         let value = (self.value)(now);
         // The arguments of `new` have no default.
@@ -240,6 +258,7 @@ pub(super) struct Origin<C>(Option<Arc<AsRead<C>>>);
 
 struct AsRead<C> {
     settings: C,
+    source: Source,
     /// The variables that had a value, each with its name where it is written.
     variables: Vec<(String, String)>,
     unused: Vec<UnusedVariable>,
@@ -277,13 +296,39 @@ impl<C> Origin<C> {
             })
             .collect();
         unused.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        Self(Some(Arc::new(AsRead { settings, variables, unused, others })))
+        Self(Some(Arc::new(AsRead { settings, source: all.source, variables, unused, others })))
     }
 
     /// The origin of settings that come from one place that has no variables.
     pub(super) fn elsewhere(settings: C, place: &'static str) -> Self {
         let (variables, unused) = (Vec::new(), Vec::new());
-        Self(Some(Arc::new(AsRead { settings, variables, unused, others: place })))
+        let source = Source::Members;
+        Self(Some(Arc::new(AsRead { settings, source, variables, unused, others: place })))
+    }
+
+    /// An error about the settings as they are `now`, in the words of the place where they were
+    /// read: a setting that no method has changed is called by its variables or members. That one
+    /// is missing is told with the variables that may be meant for it.
+    pub(super) fn explained(
+        &self,
+        error: ConfigError,
+        now: &C,
+        table: &[&[Setting<C>]],
+    ) -> ConfigError {
+        let Some(read) = self.0.as_deref() else { return error };
+        let row = rows(table).find(|row| row.is_called(error.setting()));
+        let name = row
+            .filter(|row| (row.value)(now) == (row.value)(&read.settings))
+            .and_then(|row| read.name_of(row, error.is_missing()));
+        let error = match name {
+            Some(name) => error.named(name),
+            None => error,
+        };
+        let unused = read.unused.iter().map(UnusedVariable::name);
+        match read.source {
+            Source::Environment => env_names::with_unknown(error, unused),
+            Source::Members => error.reworded(env_names::in_words_of_members),
+        }
     }
 
     /// The description of the settings as they are `now`. `initial` has the defaults.
@@ -301,6 +346,13 @@ fn rows<'t, C>(table: &'t [&'t [Setting<C>]]) -> impl Iterator<Item = &'t Settin
 }
 
 impl<C> AsRead<C> {
+    /// What a setting is called where it was read: the variables that set it, or else its own.
+    fn name_of(&self, setting: &Setting<C>, is_missing: bool) -> Option<String> {
+        let own = || setting.own_variable().filter(|_| self.others == DEFAULT);
+        // A variable that was read for a setting that is missing does not set it.
+        if is_missing { own() } else { self.variables_of(setting).or_else(own) }
+    }
+
     /// The variables that set a setting, as they are written; `None` if there is none.
     fn variables_of(&self, setting: &Setting<C>) -> Option<String> {
         let names: Vec<&str> = self

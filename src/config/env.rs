@@ -165,7 +165,7 @@ pub(super) fn with_variables<T>(
     let names: Vec<String> =
         env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     let get = |name: &str| env::var_os(name);
-    read(&Variables::new(Source::Environment, &get, &names, &|path| fs::read_to_string(path)))
+    Variables::new(Source::Environment, &get, &names, &|path| fs::read_to_string(path)).read(read)
 }
 
 /// The configuration from all variables together.
@@ -183,9 +183,9 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
     }
     // An explicit client id has precedence over the one that the platform sets.
     let client_id = named.or(azure).ok_or_else(|| {
-        ConfigError::new(
+        ConfigError::missing(
             "IDENTITY_CLIENT_ID",
-            "missing: set the client id from the registration at the provider",
+            "set the client id from the registration at the provider",
         )
     })?;
     let azure_tenant = if azure_applies { all.text("AZURE_TENANT_ID")? } else { None };
@@ -354,7 +354,7 @@ mod tests {
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
         let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        from_variables(&Variables::new(Source::Environment, &get, &names, &read))
+        Variables::new(Source::Environment, &get, &names, &read).read(from_variables)
     }
 
     fn config(pairs: &[(&str, &str)]) -> IdentityConfig {
@@ -743,7 +743,10 @@ mod tests {
             origin(&[("IDENTITY_REDIRECT_URI", "https://app.example.com/x/y")]),
             "https://app.example.com"
         );
-        assert_eq!(with(&[("LISTEN", "127.0.0.1:0")]).build().unwrap_err().setting(), "base_url");
+        assert_eq!(
+            with(&[("LISTEN", "127.0.0.1:0")]).build().unwrap_err().setting(),
+            "IDENTITY_BASE_URL"
+        );
         assert_eq!(read(&basic_and(&[("LISTEN", "3000")])).unwrap_err().setting(), "LISTEN");
         assert_eq!(
             read(&basic_and(&[("IDENTITY_BASE_URL", "http://app.example.com")]))
@@ -785,10 +788,10 @@ mod tests {
     #[test]
     fn a_public_client_is_asked_for() {
         let public = |more: &[(&str, &str)]| config(&[&BASIC[..2], more].concat());
-        assert_eq!(public(&[]).build().unwrap_err().setting(), "credential");
+        assert_eq!(public(&[]).build().unwrap_err().setting(), "IDENTITY_CLIENT_SECRET");
         assert_eq!(
             public(&[("IDENTITY_CLIENT_SECRET", "")]).build().unwrap_err().setting(),
-            "credential"
+            "IDENTITY_CLIENT_SECRET"
         );
         assert!(public(&[("IDENTITY_CLIENT_AUTH_METHOD", "none")]).build().is_ok());
         assert_eq!(
@@ -825,6 +828,59 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_setting_is_told_with_the_variables_that_may_be_misspelt() {
+        let misspelt = [
+            ("IDENTITY_AUTHORTY", "https://op.example.com"),
+            ("IDENTITY_CLIENTID", "shop"),
+            ("IDENTITY_SECRET", "hush-hush"),
+            ("IDENTITY_COOKIE_SECRETS", ""),
+        ];
+        let told = |text: &str| {
+            for (name, meant) in [
+                ("IDENTITY_AUTHORTY", "IDENTITY_AUTHORITY"),
+                ("IDENTITY_CLIENTID", "IDENTITY_CLIENT_ID"),
+                ("IDENTITY_SECRET", "IDENTITY_CLIENT_SECRET"),
+            ] {
+                let sentence = format!(
+                    "{name} is set, which is not a variable of this crate: is {meant} meant?"
+                );
+                assert_eq!(text.matches(&sentence).count(), 1, "{text}");
+            }
+            assert!(!text.contains("hush") && !text.contains("COOKIE_SECRETS"), "{text}");
+        };
+        let beside = |right: &[(&'static str, &'static str)]| [&misspelt, right].concat();
+        let error = read(&misspelt).unwrap_err();
+        assert_eq!(error.setting(), "IDENTITY_CLIENT_ID");
+        told(&error.to_string());
+        let error = read(&beside(&BASIC[1..2])).unwrap_err();
+        assert_eq!(error.setting(), "IDENTITY_AUTHORITY");
+        told(&error.to_string());
+        let error = read(&beside(&BASIC[..2])).unwrap().build().unwrap_err();
+        assert_eq!(error.setting(), "IDENTITY_CLIENT_SECRET");
+        told(&error.to_string());
+        let get = |name: &str| {
+            let pair = misspelt.iter().find(|(key, _)| *key == name);
+            pair.map(|(_, value)| OsString::from(value))
+        };
+        let names = misspelt.map(|(name, _)| name.to_owned());
+        let none = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
+        let all = Variables::new(Source::Environment, &get, &names, &none);
+        told(&all.read(super::super::api_env::api_from_variables).unwrap_err().to_string());
+        // A mistake of another kind has its own remedy.
+        let wrong = [("IDENTITY_MAX_AGE", "soon"), ("IDENTITY_SECRET", "hush-hush")];
+        assert!(!read(&basic_and(&wrong)).unwrap_err().to_string().contains("IDENTITY_SECRET"));
+    }
+
+    #[test]
+    fn a_mistake_that_build_finds_is_told_by_its_variable_unless_a_method_made_it() {
+        let config = with(&[("IDENTITY_COOKIE_SECRET", "hush")]);
+        let error = config.clone().build().unwrap_err();
+        assert_eq!(error.setting(), "IDENTITY_COOKIE_SECRET");
+        let error = config.with_cookie_secrets(["hush-hush"]).build().unwrap_err();
+        assert_eq!(error.setting(), "cookie_secrets");
+    }
+
+    #[test]
     fn tenants_are_listed_or_explicitly_any() {
         let common = |tenants: &str| {
             config(&[
@@ -834,7 +890,7 @@ mod tests {
                 ("IDENTITY_TENANTS", tenants),
             ])
         };
-        assert_eq!(common("").build().unwrap_err().setting(), "tenants");
+        assert_eq!(common("").build().unwrap_err().setting(), "IDENTITY_TENANTS");
         assert_eq!(common("any").build().unwrap().tenants().to_string(), "any");
         assert_eq!(
             common(&format!("{TENANT}, {OTHER}")).build().unwrap().tenants().to_string(),

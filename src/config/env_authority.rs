@@ -61,9 +61,9 @@ pub(super) fn authority(
     }
     let mut found = found.into_iter();
     let first = found.next().ok_or_else(|| {
-        ConfigError::new(
+        ConfigError::missing(
             "IDENTITY_AUTHORITY",
-            "missing: set the URL of the provider, such as \
+            "set the URL of the provider, such as \
              https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
         )
     })?;
@@ -94,9 +94,9 @@ impl Flows {
     /// The policies of a tenant that `B2C_TENANT_NAME` names.
     fn policies(&self) -> Result<B2cPolicies, ConfigError> {
         let Some(sign_in) = &self.sign_in else {
-            return Err(ConfigError::new(
+            return Err(ConfigError::missing(
                 "SIGNUPSIGNIN_USER_FLOW",
-                "missing: with B2C_TENANT_NAME set it to the user flow for signing up and in",
+                "with B2C_TENANT_NAME set it to the user flow for signing up and in",
             ));
         };
         let mut policies = B2cPolicies::new(&sign_in.value);

@@ -1,6 +1,7 @@
 //! The names of the variables that are read, and warnings about similar ones.
 
 use super::{Finding, Severity};
+use crate::error::ConfigError;
 
 /// The prefix of the crate's variables.
 pub(super) const PREFIX: &str = "IDENTITY_";
@@ -208,28 +209,61 @@ fn is_of_others(name: &str) -> bool {
 /// A warning for each variable with the crate's prefix that is not read. It is not an error,
 /// because another program may use the prefix.
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
-    let mut unknown: Vec<&str> =
-        names.into_iter().filter(|name| is_of_crate(name) && !is_known(name)).collect();
-    unknown.sort_unstable();
-    unknown
+    sentences(names)
         .into_iter()
-        .map(|name| Finding::new(Severity::Warning, "unknown_variable", sentence(name)))
+        .map(|sentence| Finding::new(Severity::Warning, "unknown_variable", sentence))
         .collect()
 }
 
+/// An error about a missing setting, with the variables that may be misspelt; any other error as it
+/// is.
+pub(super) fn with_unknown<'n>(
+    error: ConfigError,
+    names: impl IntoIterator<Item = &'n str>,
+) -> ConfigError {
+    match sentences(names).as_slice() {
+        [] => error,
+        _ if !error.is_missing() => error,
+        sentences => error.with_sentence(&sentences.join(" ")),
+    }
+}
+
+/// A sentence about each variable with the crate's prefix that is not read.
+fn sentences<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let mut unknown: Vec<&str> =
+        names.into_iter().filter(|name| is_of_crate(name) && !is_known(name)).collect();
+    unknown.sort_unstable();
+    unknown.into_iter().map(sentence).collect()
+}
+
 fn sentence(name: &str) -> String {
+    let sentence = format!("{name} is set, which is not a variable of this crate");
     match nearest(name) {
-        Some(meant) => format!(
-            "The variable {name} is not one of this crate and has no effect: is {meant} meant?"
-        ),
+        Some(meant) => format!("{sentence}: is {meant} meant?"),
         None => format!(
-            "The variable {name} is not one of this crate and has no effect: the documentation of \
-             `IdentityConfig::from_env` lists all variables."
+            "{sentence}: the documentation of `IdentityConfig::from_env` lists all variables."
         ),
     }
 }
 
-/// The known name with the smallest edit distance, if that is at most 3.
+/// A text about variables as one about members: `IDENTITY_CLIENT_ID` is `client_id` there.
+pub(super) fn in_words_of_members(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(PREFIX) {
+        let end = after
+            .find(|letter: char| !(letter.is_ascii_uppercase() || letter == '_'))
+            .unwrap_or(after.len());
+        let (name, next) = after.split_at(end);
+        words.push_str(before);
+        words.push_str(&name.to_ascii_lowercase());
+        rest = next;
+    }
+    words + rest
+}
+
+/// The known name with the smallest edit distance, if that is at most 3 and at most half of the
+/// name.
 fn nearest(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == upper) {
@@ -237,11 +271,12 @@ fn nearest(name: &str) -> Option<&'static str> {
     }
     let plain = |name: &str| name.replace('_', "");
     let wanted = plain(&upper);
+    // More edits suggest names that only have the prefix in common.
+    let most = (wanted.len().saturating_sub(plain(PREFIX).len()) / 2).min(3);
     KNOWN
         .iter()
         .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), *known))
-        // More than three edits suggest names that only have the prefix in common.
-        .filter(|(distance, _)| *distance <= 3)
+        .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
 }
@@ -293,6 +328,7 @@ mod tests {
         assert!(
             unknown(["IDENTITY_SOMETHING_QUITE_DIFFERENT"])[0].to_string().contains("from_env")
         );
+        assert_eq!(nearest("IDENTITY_PORT"), None, "a short name is near to nothing");
     }
 
     /// App Service sets these for managed identities.

@@ -259,7 +259,7 @@ impl Written {
         let label = |name: &str| self.members.get(name).map_or(name, String::as_str).to_owned();
         let all = Variables::new(Source::Members, &get, &names, &|path| fs::read_to_string(path))
             .with_labels(&label);
-        read(&all).map_err(|error| error.reworded(in_words_of_members))
+        all.read(read).map_err(|error| error.reworded(env_names::in_words_of_members))
     }
 }
 
@@ -358,22 +358,6 @@ fn is_of_both(name: &str) -> bool {
 
 fn is_in_section(name: &str) -> bool {
     MEMBERS_IN_LOWER_CASE.contains(&name.to_ascii_lowercase().as_str())
-}
-
-/// A text about variables as one about members: `IDENTITY_CLIENT_ID` is `client_id` there.
-fn in_words_of_members(text: &str) -> String {
-    let mut words = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(PREFIX) {
-        let end = after
-            .find(|letter: char| !(letter.is_ascii_uppercase() || letter == '_'))
-            .unwrap_or(after.len());
-        let (name, next) = after.split_at(end);
-        words.push_str(before);
-        words.push_str(&name.to_ascii_lowercase());
-        rest = next;
-    }
-    words + rest
 }
 
 #[cfg(test)]

@@ -245,6 +245,41 @@ fn a_setting_in_the_spelling_of_a_section_is_a_misspelling_beside_settings_of_th
     }
 }
 
+/// What `build` finds, in the words of the file.
+#[test]
+fn a_mistake_that_build_finds_is_told_by_the_member_of_the_file() {
+    let built = |more: &str| {
+        let text = format!("authority = \"https://op.example.com\"\nclient_id = \"a\"\n{more}");
+        let config: IdentityConfig =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+        config.build().unwrap_err()
+    };
+    let placed = "base_url = \"https://app.example.com\"\n";
+    let secret = "client_secret = \"hush\"\n";
+    for (more, setting, words) in [
+        (placed.to_owned(), "client_secret", "client_auth_method=none"),
+        (secret.to_owned(), "base_url", "missing"),
+        (format!("{placed}{secret}cookie_secret = \"hush\""), "cookie_secret", "32"),
+        (format!("{placed}{secret}scope = ['a\"b']"), "scope", "one scope"),
+        (
+            format!("{placed}{secret}openid_scopes = ['openid', 'a\"b']"),
+            "openid_scopes",
+            "one scope",
+        ),
+        (format!("{placed}{secret}clock_leeway = 301"), "clock_leeway", "300"),
+    ] {
+        let error = built(&more);
+        let text = error.to_string();
+        assert!(error.setting() == setting && text.contains(words), "{text}");
+        assert!(!text.contains("hush") && !text.contains("IDENTITY_"), "{text}");
+    }
+    let section: IdentityConfig = toml::from_str(&format!(
+        "{placed}azure_ad = {{ TenantId = \"common\", ClientId = \"a\", ClientSecret = \"hush\" }}"
+    ))
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(section.build().unwrap_err().setting(), "tenants");
+}
+
 #[test]
 fn a_mistake_is_told_by_the_name_of_the_member() {
     let with = |name: &str, value: Json| {

@@ -49,7 +49,7 @@ fn every_mistake_names_setting_value_and_remedy() {
         (oidc().with_scopes(["a b"]).build(), "scopes", &["a b"]),
         (
             oidc().with_openid_scopes(["openid,email"]).build(),
-            "scopes",
+            "openid_scopes",
             &["openid,email", "IDENTITY_OPENID_SCOPES"],
         ),
         (

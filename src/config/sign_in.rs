@@ -314,7 +314,7 @@ impl SignInOptions {
         let wrong =
             |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
         for scope in &self.scopes {
-            check_scope(scope)?;
+            check_scope("scopes", scope)?;
         }
         if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
             return wrong(
@@ -397,13 +397,13 @@ impl SignInOptions {
 }
 
 /// Checks that text is one `scope-token` (RFC 6749 section 3.3).
-pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
+pub(super) fn check_scope(setting: &'static str, scope: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     // RFC 6749 allows a comma, but no OpenID Connect provider has scopes with one: the text is a
     // list with the wrong separator.
     if scope.contains(',') {
         return Err(ConfigError::new(
-            "scopes",
+            setting,
             format!(
                 "{scope:?} contains a comma: pass each scope as an item of its own (in \
                  IDENTITY_SCOPE and IDENTITY_OPENID_SCOPES with spaces between them)"
@@ -414,7 +414,7 @@ pub(super) fn check_scope(scope: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(ConfigError::new(
-        "scopes",
+        setting,
         format!(
             "{scope:?} is not one scope: pass each as an item of its own, without spaces, quotes \
              or backslashes"

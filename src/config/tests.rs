@@ -132,7 +132,7 @@ fn only_the_scopes_that_were_asked_for_are_sent() {
     );
     for scope in ["", "a b", "a\"b", "a\\b", "ü", "a\n"] {
         refuses(config().with_scopes([scope]), "scopes", "one scope");
-        refuses(config().with_openid_scopes(["openid", scope]), "scopes", "one scope");
+        refuses(config().with_openid_scopes(["openid", scope]), "openid_scopes", "one scope");
     }
 }
 

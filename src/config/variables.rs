@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::env_names;
 use crate::{error::ConfigError, secret::Secret};
 
 /// The environment as functions, so that tests do not change their process.
@@ -18,7 +19,7 @@ pub(super) struct Variables<'a> {
     /// The names of all variables.
     pub(super) names: &'a [String],
     /// Reads a file, for the variables whose name ends in `_FILE`.
-    read: &'a dyn Fn(&Path) -> io::Result<String>,
+    read_file: &'a dyn Fn(&Path) -> io::Result<String>,
     /// The name of a variable as it is written, if it is a member of a file.
     label: Option<&'a dyn Fn(&str) -> String>,
     /// The names of those that were read and had a value.
@@ -49,9 +50,19 @@ impl<'a> Variables<'a> {
         source: Source,
         get: &'a dyn Fn(&str) -> Option<OsString>,
         names: &'a [String],
-        read: &'a dyn Fn(&Path) -> io::Result<String>,
+        read_file: &'a dyn Fn(&Path) -> io::Result<String>,
     ) -> Self {
-        Self { source, get, names, read, label: None, used: RefCell::default() }
+        Self { source, get, names, read_file, label: None, used: RefCell::default() }
+    }
+
+    /// What `read` reads from these variables. Every error of a configuration from variables passes
+    /// here: that a setting is missing is told with the variables that may be meant for it.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let set = || self.names.iter().map(String::as_str).filter(|name| self.has_value(name));
+        read(self).map_err(|error| env_names::with_unknown(error, set()))
     }
 
     /// Sets how a variable is called where it is written.
@@ -187,7 +198,7 @@ impl<'a> Variables<'a> {
     /// The secret in a file, without line breaks at its end.
     fn file(&self, name: &str) -> Result<Option<Named<Secret>>, ConfigError> {
         let Some(path) = self.text(name)? else { return Ok(None) };
-        let content = (self.read)(&PathBuf::from(&path.value)).map_err(|error| {
+        let content = (self.read_file)(&PathBuf::from(&path.value)).map_err(|error| {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
         })?;
         let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
