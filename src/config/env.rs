@@ -11,6 +11,8 @@ use super::{
     variables::{Named, Source, Variables},
 };
 use crate::error::ConfigError;
+#[cfg(any(test, feature = "dev-provider"))]
+use {super::setting_table, crate::authority::is_loopback, url::Url};
 
 impl IdentityConfig {
     /// The configuration from environment variables.
@@ -112,10 +114,10 @@ impl IdentityConfig {
         with_variables(from_variables)
     }
 
-    /// The configuration from environment variables, with this base URL if none of them has one;
-    /// `None` if no variable describes a provider, a client or where the application runs.
+    /// The configuration from environment variables if one of them describes a provider or a
+    /// client, with this base URL if none of them has one.
     #[cfg(feature = "dev-provider")]
-    pub(crate) fn from_env_at(base_url: &str) -> Result<Option<Self>, ConfigError> {
+    pub(crate) fn from_env_at(base_url: &str) -> Result<FromEnv, ConfigError> {
         with_variables(|all| from_variables_at(all, base_url))
     }
 
@@ -136,26 +138,63 @@ impl IdentityConfig {
     }
 }
 
+/// What the environment says about the provider of an application.
+#[cfg(any(test, feature = "dev-provider"))]
+#[derive(Debug, PartialEq)]
+pub(crate) enum FromEnv {
+    /// A variable describes a provider or a client.
+    Configured(Box<IdentityConfig>),
+    /// None does: the development provider can serve the application at this URL of a loopback
+    /// host.
+    NotConfigured { base_url: String },
+}
+
 /// See [`IdentityConfig::from_env_at`].
 #[cfg(any(test, feature = "dev-provider"))]
-fn from_variables_at(
-    all: &Variables<'_>,
-    base_url: &str,
-) -> Result<Option<IdentityConfig>, ConfigError> {
-    for name in all.names.iter().filter(|name| env_names::describes_deployment(name)) {
-        if all.text(name)?.is_none() {
-            continue;
-        }
-        let mut config = from_variables(all)?;
-        let is_placed = all.text("IDENTITY_BASE_URL")?.is_some()
-            || all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?.is_some();
-        if !is_placed {
-            config = config.with_base_url(base_url)?;
-            config.notices.retain(|notice| notice.code() != "base_url_not_set");
-        }
-        return Ok(Some(config));
+fn from_variables_at(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, ConfigError> {
+    let mut describing: Vec<&str> = all
+        .names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| setting_table::describes_client(name) && all.has_value(name))
+        .collect();
+    if describing.is_empty() {
+        return not_configured(all, base_url);
     }
-    Ok(None)
+    describing.sort_unstable();
+    let mut config = from_variables(all).map_err(|error| {
+        let verb = if describing.len() == 1 { "is" } else { "are" };
+        error.with_sentence(&format!(
+            "The development provider was not started because {} {verb} set.",
+            describing.join(", ")
+        ))
+    })?;
+    let is_placed = all.text("IDENTITY_BASE_URL")?.is_some()
+        || all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?.is_some();
+    if !is_placed {
+        config = config.with_base_url(base_url)?;
+        config.notices.retain(|notice| notice.code() != "base_url_not_set");
+    }
+    Ok(FromEnv::Configured(Box::new(config)))
+}
+
+/// The base URL of an application at the development provider.
+#[cfg(any(test, feature = "dev-provider"))]
+fn not_configured(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, ConfigError> {
+    let placed = all.text("IDENTITY_BASE_URL")?;
+    let base_url = placed.map_or_else(|| base_url.to_owned(), |placed| placed.value);
+    // An application that other machines reach is not one for test accounts: its variables were
+    // forgotten.
+    if Url::parse(&base_url).is_ok_and(|url| !is_loopback(&url)) {
+        return Err(ConfigError::missing(
+            "IDENTITY_AUTHORITY",
+            format!(
+                "no provider is configured, and the development provider is for loopback hosts \
+                 only, not for {base_url}"
+            ),
+        ));
+    }
+    Ok(FromEnv::NotConfigured { base_url })
 }
 
 /// Calls a reader with the variables of this process.
@@ -395,7 +434,7 @@ mod tests {
 
     /// `DevProvider::config_or_env`.
     #[test]
-    fn whatever_describes_a_deployment_keeps_the_development_provider_away() {
+    fn the_development_provider_starts_unless_a_variable_describes_a_provider_or_a_client() {
         let at = |pairs: &[(&str, &str)]| {
             let get = |name: &str| {
                 pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
@@ -403,21 +442,56 @@ mod tests {
             let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
             let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
             let all = Variables::new(Source::Environment, &get, &names, &read);
-            from_variables_at(&all, "http://localhost:8080")
+            all.read(|all| from_variables_at(all, "http://localhost:8080"))
         };
-        let nothing = [("IDENTITY_AUTHORITY", ""), ("IDENTITY_SCOPE", "a"), ("PATH", "/bin")];
-        assert_eq!(at(&nothing), Ok(None));
-        assert_eq!(at(&[("IDENTITY_ENDPOINT", "http://a"), ("IDENTITY_DEV", "entra")]), Ok(None));
-        for name in ["IDENTITY_AUTHORITY", "IDENTITY_CLIENT_SECRET", "IDENTITY_BASE_URL"]
-            .into_iter()
-            .chain(["OIDC_AUTHORITY", "AzureAd__TenantId", "IDENTITY_AUTHORTY", "AZURE_CLIENT_ID"])
-        {
-            assert!(at(&[(name, "https://op.example.com")]).is_err(), "{name}");
+        let development = |base_url: &str| FromEnv::NotConfigured { base_url: base_url.to_owned() };
+        for pair in [
+            ("IDENTITY_AUTHORITY", ""),
+            ("IDENTITY_SCOPE", "a"),
+            ("PATH", "/bin"),
+            ("IDENTITY_ENDPOINT", "http://a"),
+            ("IDENTITY_DEV", "entra"),
+            ("IDENTITY_PORT", "1"),
+            ("IDENTITY_SIGN_IN_PATH", "/in"),
+            ("IDENTITY_COOKIE_SECRET", "hush"),
+            ("IDENTITY_STORE_TIMEOUT", "1"),
+            ("IDENTITY_SCOPES", "misspelt, and not about the client"),
+            // The platform or a command line sets them; they describe no client without its id.
+            ("AZURE_TENANT_ID", "contoso.onmicrosoft.com"),
+        ] {
+            assert_eq!(at(&[pair]), Ok(development("http://localhost:8080")), "{}", pair.0);
         }
-        let ours = at(BASIC).unwrap().unwrap().build().unwrap();
+        let placed = [("IDENTITY_BASE_URL", "http://localhost:4000")];
+        assert_eq!(at(&placed), Ok(development("http://localhost:4000")));
+        for name in ["IDENTITY_AUTHORITY", "OIDC_AUTHORITY", "IDENTITY_CLIENT_ID"]
+            .into_iter()
+            .chain(["AZURE_CLIENT_ID", "IDENTITY_CLIENT_SECRET", "IDENTITY_CLIENT_SECRET_FILE"])
+            .chain(["IDENTITY_CLIENT_AUTH_METHOD", "IDENTITY_TENANTS", "AzureAd__TenantId"])
+            .chain(["AZUREAD__CALLBACKPATH", "IDENTITY_REDIRECT_URI", "IDENTITY_DISCOVERY_URL"])
+            .chain(["IDENTITY_AUTHORTY", "IDENTITY_TENANT_ID", "IDENTITY_CLIENTID"])
+        {
+            let error = at(&[(name, "https://op.example.com"), placed[0]]).unwrap_err();
+            let why = format!("The development provider was not started because {name} is set.");
+            assert!(error.to_string().contains(&why), "{error}");
+        }
+        // An application for other machines has lost its variables; the misspelt one is named.
+        let error =
+            at(&[("IDENTITY_BASE_URL", "https://app.example.com"), ("IDENTITY_SCOPES", "a")])
+                .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            error.setting() == "IDENTITY_AUTHORITY"
+                && text.contains("https://app.example.com")
+                && text.contains("is IDENTITY_SCOPE meant?"),
+            "{text}"
+        );
+        let configured = |pairs: &[(&str, &str)]| match at(pairs) {
+            Ok(FromEnv::Configured(config)) => config.build().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let ours = configured(BASIC);
         assert_eq!(ours.redirect_uri(), "http://localhost:8080/auth/callback");
-        let placed = basic_and(&[("IDENTITY_BASE_URL", "https://app.example.com")]);
-        let placed = at(&placed).unwrap().unwrap().build().unwrap();
+        let placed = configured(&basic_and(&[("IDENTITY_BASE_URL", "https://app.example.com")]));
         assert_eq!(placed.redirect_uri(), "https://app.example.com/auth/callback");
     }
 

@@ -184,22 +184,6 @@ pub(super) fn unknown_member(name: &str) -> Option<String> {
     })
 }
 
-/// Whether a variable says which provider, client or place the application is configured for: then
-/// a development provider in its place would hide a mistake. An unknown variable may be a misspelt
-/// one.
-#[cfg(any(test, feature = "dev-provider"))]
-pub(super) fn describes_deployment(name: &str) -> bool {
-    let Some(setting) = name.strip_prefix(PREFIX) else {
-        return matches!(name, "AUTHORITY" | "OIDC_AUTHORITY" | "CLIENT_ID" | "AZURE_CLIENT_ID")
-            || name.to_ascii_lowercase().starts_with("azuread__");
-    };
-    let describes = ["AUTHORITY", "OIDC_AUTHORITY", "B2C_", "CLIENT_ID", "CLIENT_SECRET"]
-        .into_iter()
-        .chain(["CLIENT_CERTIFICATE", "CLIENT_ASSERTION", "TENANTS", "BASE_URL", "REDIRECT_URI"])
-        .any(|start| setting.starts_with(start));
-    describes || !(is_known(name) || is_of_others(name))
-}
-
 /// Whether a variable with the prefix belongs to the platform or to the examples for the
 /// development provider.
 fn is_of_others(name: &str) -> bool {
@@ -264,7 +248,7 @@ pub(super) fn in_words_of_members(text: &str) -> String {
 
 /// The known name with the smallest edit distance, if that is at most 3 and at most half of the
 /// name.
-fn nearest(name: &str) -> Option<&'static str> {
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     if let Some((_, meant)) = MEANT.iter().find(|(other, _)| *other == upper) {
         return Some(meant);

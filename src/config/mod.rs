@@ -74,6 +74,8 @@ pub use cross_site::CrossSiteRequests;
 pub(crate) use cross_site::CrossSiteRules;
 pub(crate) use deployment::{is_openid_scope, resource_of_scope};
 pub use description::{DescribedSetting, Description, UnusedVariable};
+#[cfg(feature = "dev-provider")]
+pub(crate) use env::FromEnv;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use path::PublicPaths;

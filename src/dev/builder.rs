@@ -27,9 +27,8 @@ use super::{
     wire::{CutSignal, DevListener},
 };
 use crate::{
-    authority::is_loopback,
     clock::{Clock, SystemClock},
-    config::{Algorithm, IdentityConfig},
+    config::{Algorithm, FromEnv, IdentityConfig},
     error::{ConfigError, Error},
 };
 
@@ -270,22 +269,12 @@ impl DevProviderBuilder {
         self,
         base_url: &str,
     ) -> Result<(Option<DevProvider>, IdentityConfig), ConfigError> {
-        if let Some(config) = IdentityConfig::from_env_at(base_url)? {
-            return Ok((None, config));
-        }
-        // An application that other machines reach is not one for test accounts: its variables
-        // were forgotten.
-        if Url::parse(base_url).is_ok_and(|url| !is_loopback(&url)) {
-            return Err(ConfigError::new(
-                "IDENTITY_AUTHORITY",
-                format!(
-                    "missing: no provider is configured, and the development provider is for \
-                     loopback hosts only, not for {base_url}"
-                ),
-            ));
-        }
+        let base_url = match IdentityConfig::from_env_at(base_url)? {
+            FromEnv::Configured(config) => return Ok((None, *config)),
+            FromEnv::NotConfigured { base_url } => base_url,
+        };
         let provider = self.start().await?;
-        let config = provider.config(base_url)?.with_env_settings()?;
+        let config = provider.config(&base_url)?.with_env_settings()?;
         Ok((Some(provider), config))
     }
 

@@ -50,10 +50,16 @@ impl DevProvider {
     /// otherwise: the configuration for the application at `base_url`, and the handle of the
     /// development provider if it was started. Keep the handle while the application runs.
     ///
-    /// Any variable that names a provider, a client, a credential or the place of the application
-    /// ([`IdentityConfig::from_env`]) means that it is configured, and so does a variable with the
-    /// prefix that nothing reads, because it may be misspelt. Other settings (`IDENTITY_SCOPE`,
-    /// `IDENTITY_SIGN_IN_METHOD`, …) apply to both. `IDENTITY_BASE_URL` replaces `base_url`.
+    /// A variable ([`IdentityConfig::from_env`]) that describes a provider or a client means that
+    /// it is configured: the authority and its tenants, `IDENTITY_DISCOVERY_URL`,
+    /// `IDENTITY_BACK_CHANNEL`, `IDENTITY_END_SESSION_ENDPOINT`; the client id, the credential
+    /// (`IDENTITY_CLIENT_…`), the redirect URI; each of them also by its other names, and every
+    /// `AzureAd__…`. Of Azure's own variables only `AZURE_CLIENT_ID` does. A misspelt name counts
+    /// as the variable that is probably meant. If something is wrong or missing then, the error
+    /// names these variables as the reason for which the development provider was not started.
+    ///
+    /// All other settings apply to both providers: paths, scopes, time limits, the cookie secret.
+    /// `IDENTITY_BASE_URL` replaces `base_url`.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -73,7 +79,7 @@ impl DevProvider {
     /// # Errors
     ///
     /// A variable is wrong or missing, no port can be bound, or the development provider would
-    /// start and `base_url` is not a URL on a loopback host.
+    /// start and the base URL is not a URL on a loopback host.
     pub async fn config_or_env(
         base_url: &str,
     ) -> Result<(Option<Self>, IdentityConfig), ConfigError> {
