@@ -237,6 +237,11 @@ pub(super) enum Value {
     /// Secrets are compared and never shown.
     Secrets(Vec<Secret>),
     Credential(ClientCredential),
+    /// A value that is compared, and the part of it that may be shown.
+    Private {
+        value: Secret,
+        shown: String,
+    },
 }
 
 impl Value {
@@ -246,7 +251,7 @@ impl Value {
             Self::Unset => None,
             Self::Secrets(secrets) => (!secrets.is_empty()).then(|| "set".into()),
             Self::Credential(credential) => Some(credential.to_string()),
-            Self::Text(text) => Some(text),
+            Self::Text(text) | Self::Private { shown: text, .. } => Some(text),
         }
     }
 }

@@ -109,6 +109,35 @@ fn a_method_that_replaces_a_variable_says_so() {
 }
 
 #[test]
+fn values_that_may_be_secret_or_about_a_user_are_compared_and_not_shown() {
+    let variables = [
+        ("IDENTITY_OIDC_AUTHORITY", "https://id.example"),
+        ("IDENTITY_CLIENT_ID", "client"),
+        ("IDENTITY_SIGN_IN_PARAMETERS", "audience=hush-hush"),
+        ("IDENTITY_SIGN_OUT_PARAMETERS", "key=hush-hush"),
+        ("IDENTITY_LOGIN_HINT", "hush-hush@example.com"),
+        ("IDENTITY_CLAIMS", r#"{"id_token":{"hush-hush":null}}"#),
+        ("IDENTITY_DISCOVERY_URL", "https://id.example/document?key=hush-hush"),
+        ("IDENTITY_END_SESSION_ENDPOINT", "https://id.example/end?key=hush-hush"),
+    ];
+    let described = from_env(&variables).describe();
+    for (name, expected) in [
+        ("sign_in_parameters", ("audience", "IDENTITY_SIGN_IN_PARAMETERS")),
+        ("sign_out_parameters", ("key", "IDENTITY_SIGN_OUT_PARAMETERS")),
+        ("login_hint", ("set", "IDENTITY_LOGIN_HINT")),
+        ("claims", ("set", "IDENTITY_CLAIMS")),
+        ("discovery_url", ("https://id.example/document?…", "IDENTITY_DISCOVERY_URL")),
+        ("end_session_endpoint", ("https://id.example/end?…", "IDENTITY_END_SESSION_ENDPOINT")),
+    ] {
+        assert_eq!(of(&described, name), expected, "{name}");
+    }
+    assert!(!described.to_string().contains("hush"), "{described}");
+    let other = from_env(&variables).with_sign_in(SignInOptions::new().with_login_hint("alan"));
+    let source = of(&other.describe(), "login_hint").1.to_owned();
+    assert_eq!(source, "with_sign_in in place of IDENTITY_LOGIN_HINT");
+}
+
+#[test]
 fn settings_in_code_are_named_by_their_methods() {
     let config = IdentityConfig::new(Authority::oidc("https://id.example").unwrap(), "client-id")
         .with_credential(ClientCredential::none());

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use url::Url;
+
 #[cfg(any(test, feature = "dev-provider"))]
 use super::env_names;
 use super::{
@@ -13,6 +15,7 @@ use super::{
         PROVIDER_SESSIONS, SESSION_ENDS, SIGNED_OUT_USERS, USER_INFOS,
     },
 };
+use crate::secret::Secret;
 
 impl IdentityConfig {
     /// Every setting with its value and where it was set: the variable by its name, the member of a
@@ -192,7 +195,7 @@ const PROVIDER: &[Row] = &[
     row("client_id", &[NEW], CLIENT_ID, |c| text(&c.client_id)),
     row("credential", &["with_credential"], CREDENTIAL, credential),
     row("tenants", &["with_tenants", "with_any_tenant"], &[], |c| optional(c.tenants.as_ref())),
-    row("discovery_url", &["with_discovery_url"], &[], |c| optional(c.discovery_url.as_ref())),
+    row("discovery_url", &["with_discovery_url"], &[], |c| url(c.discovery_url.as_ref())),
     row("back_channel", &["with_back_channel"], &[], |c| optional(c.back_channel.as_ref())),
     row("danger_allow_http", &["danger_allow_http"], &[], |c| text(c.danger_http)),
 ];
@@ -254,12 +257,12 @@ const SIGN_IN: &[Row] = &[
     row("openid_scopes", &["with_openid_scopes"], &[], |c| list(&c.openid_scopes)),
     row("scope", &["with_scopes", "with_sign_in"], &[], |c| list(&c.sign_in.scopes)),
     row("prompt", &["with_sign_in"], &[], |c| list(&c.sign_in.prompt)),
-    row("login_hint", &["with_sign_in"], &[], |c| optional(c.sign_in.login_hint.as_ref())),
+    row("login_hint", &["with_sign_in"], &[], |c| personal(c.sign_in.login_hint.as_ref())),
     row("domain_hint", &["with_sign_in"], &[], |c| optional(c.sign_in.domain_hint.as_ref())),
     row("max_age", &["with_sign_in"], &[], |c| optional(c.sign_in.max_age.map(Seconds))),
     row("acr_values", &["with_sign_in"], &[], |c| list(&c.sign_in.acr_values)),
     row("auth_context", &["with_sign_in"], &[], |c| optional(c.sign_in.auth_context.as_ref())),
-    row("claims", &["with_sign_in"], &[], |c| optional(c.sign_in.claims.as_ref())),
+    row("claims", &["with_sign_in"], &[], |c| personal(c.sign_in.claims.as_ref())),
     row("ui_locales", &["with_sign_in"], &[], |c| list(&c.sign_in.ui_locales)),
     row("sign_in_parameters", &["with_sign_in"], &[], |c| parameters(&c.sign_in.parameters)),
     row("user_info", &["with_user_info"], &[], |c| word(USER_INFOS, c.user_info)),
@@ -291,7 +294,7 @@ const SESSIONS: &[Row] = &[
         None => Value::Unset,
     }),
     row("end_session_endpoint", &["with_end_session_endpoint"], &[], |c| {
-        optional(c.sign_out.endpoint.as_ref())
+        url(c.sign_out.endpoint.as_ref())
     }),
     row("sign_out_return_parameter", &["with_sign_out_return_parameter"], &[], |c| {
         optional(c.sign_out.return_parameter.as_ref())
@@ -326,7 +329,7 @@ const API: &[Setting<ApiConfig>] = &[
     row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
         Value::Secrets(c.identity.cookie_secrets.clone())
     }),
-    row("discovery_url", &[], &[], |c| optional(c.identity.discovery_url.as_ref())),
+    row("discovery_url", &[], &[], |c| url(c.identity.discovery_url.as_ref())),
     row("back_channel", &["with_back_channel"], &[], |c| {
         optional(c.identity.back_channel.as_ref())
     }),
@@ -365,8 +368,32 @@ fn prefixes(rules: &[PathRule]) -> Value {
     }))
 }
 
+/// The names are shown alone: a value may be a secret of the registration at the provider.
 fn parameters(pairs: &[(String, String)]) -> Value {
-    list(pairs.iter().map(|(name, value)| format!("{name}={value}")))
+    private((!pairs.is_empty()).then(|| {
+        let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        let pairs: Vec<String> =
+            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (pairs.join(" "), names.join(" "))
+    }))
+}
+
+/// A URL is shown without its query, which may hold a secret.
+fn url(value: Option<&Url>) -> Value {
+    private(value.map(|url| {
+        let shown = url.as_str().split_once('?').map(|(start, _)| format!("{start}?…"));
+        (url.to_string(), shown.unwrap_or_else(|| url.to_string()))
+    }))
+}
+
+/// A text about a user, or one that may have several lines: it is only shown that it is set.
+fn personal(value: Option<&String>) -> Value {
+    private(value.map(|value| (value.clone(), "set".to_owned())))
+}
+
+fn private(value_and_shown: Option<(String, String)>) -> Value {
+    value_and_shown
+        .map_or(Value::Unset, |(value, shown)| Value::Private { value: Secret::from(value), shown })
 }
 
 fn algorithms(config: &IdentityConfig) -> Value {
