@@ -203,7 +203,10 @@ impl HttpClient for ReqwestClient {
             } else {
                 &clients.remote
             };
-            exchange(client, request).await
+            // One limit for both, where a request is sent once more.
+            tokio::time::timeout(TIMEOUT, exchange(client, request))
+                .await
+                .unwrap_or_else(|_| Err(HttpError::new("too slow")))
         })
     }
 }

@@ -17,7 +17,7 @@ const SHORTEST: usize = 8;
 const PIECE: usize = 12;
 
 /// More than any text of a provider that is kept.
-const MAX_TEXT_BYTES: usize = 64 * 1024;
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// The secrets of a request. Some providers repeat a parameter in the error that refuses it, whole
 /// or in part. [`Channel::send`] adds the secrets to the extensions of the response, and they are
