@@ -113,7 +113,7 @@ async fn who_declines_sees_a_page_and_stays_signed_in() {
     let page = tab.open(app.at("/mail")).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert!(page.body.contains("access_denied"), "{}", page.body);
-    tab.click("Home").await;
+    tab.click("Home page").await;
     assert_eq!(tab.page().url.path(), "/", "there is a way back without the consent");
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
 }
