@@ -131,7 +131,8 @@ pub enum CookieLifetime {
     /// recalculated when the cookie is renewed.
     ///
     /// It does not extend the session: its end is inside the sealed cookie. Sign-out removes the
-    /// cookie.
+    /// cookie. With [`with_kept_form_path`](crate::IdentityConfig::with_kept_form_path) the browser
+    /// keeps it an hour longer.
     Session,
 }
 

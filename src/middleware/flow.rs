@@ -64,7 +64,8 @@ impl Flow {
         let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
         let cookies = Arc::new(
             Cookies::new(config.cookie_id(), config.secure(), form_post)
-                .with_lifetime(config.cookie_lifetime()),
+                .with_lifetime(config.cookie_lifetime())
+                .with_kept_forms(config.paths().kept_form.is_some()),
         );
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
         let relying_party = RelyingParty::new(config.clone(), http, Arc::clone(&clock));

@@ -39,11 +39,8 @@ impl Flow {
     /// is read before.
     pub(super) async fn form_owner(&self, head: &RequestHead<'_>) -> Option<User> {
         self.config.paths().kept_form.as_ref()?;
-        // A form in a frame is left to the page around it.
-        let is_whole_page =
-            head.headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document");
-        let is_form = head.method == Method::POST && is_urlencoded(head.headers) && is_whole_page;
-        if !is_form || !is_from_own_page(head.headers, self.config.origin()) {
+        let is_form = head.method == Method::POST && is_urlencoded(head.headers);
+        if !is_form || !is_page_of_this_origin(head, self.config.origin()) {
             return None;
         }
         self.sessions.timed_out_user(&head.cookies, self.clock.now()).await
@@ -66,6 +63,12 @@ impl Flow {
         Some(KeptForm::Sealed { sealed, form_url: form_page.as_str().to_owned(), sign_in_url })
     }
 
+    /// Whether the body of a `POST` to the kept-form path is read.
+    pub(super) async fn may_open_form(&self, head: &RequestHead<'_>) -> bool {
+        is_page_of_this_origin(head, self.config.origin())
+            && matches!(self.present(&head.cookies, self.clock.now()).await, Ok(Some(_)))
+    }
+
     /// Answers the kept-form path. `form` is the body of a `POST`.
     pub(super) async fn kept_form(
         &self,
@@ -77,7 +80,7 @@ impl Flow {
             let error = Error::new(ErrorKind::RequestInvalid, "the path takes GET and POST");
             return Reply::failed(error, None);
         }
-        if is_post && !is_from_own_page(head.headers, self.config.origin()) {
+        if is_post && !is_page_of_this_origin(head, self.config.origin()) {
             let detail = "a kept form is opened by a page of this site alone";
             return Reply::failed(Error::new(ErrorKind::CrossSite, detail), None);
         }
@@ -97,9 +100,11 @@ impl Flow {
         let form_url = form_page.as_str().to_owned();
         let page = match is_post {
             false => KeptForm::Wanted { form_url },
-            true => match form.ok().and_then(|form| self.open_form(&form_page, &session, &form)) {
-                Some(form) => KeptForm::Offered { form, form_url },
-                None => KeptForm::Missing { form_url },
+            // After a failed read the tab keeps the form: its script runs on the other pages alone.
+            true => match form.map(|form| self.open_form(&form_page, &session, &form)) {
+                Err(error) => return Reply::failed(error, Some(form_url)),
+                Ok(Some(form)) => KeptForm::Offered { form, form_url },
+                Ok(None) => KeptForm::Missing { form_url },
             },
         };
         let home = self.config.home().as_str().to_owned();
@@ -141,4 +146,12 @@ impl Flow {
         let path = self.config.paths().kept_form.as_deref()?;
         ReturnPath::parse(&self.config.external_path(path))
     }
+}
+
+/// Whether a page of this origin posts the form as a navigation of its own. A form in a frame is
+/// left to the page around it, and a script has what it sends.
+fn is_page_of_this_origin(head: &RequestHead<'_>, origin: &str) -> bool {
+    let is_whole_page =
+        head.headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document");
+    is_whole_page && is_from_own_page(head.headers, origin)
 }

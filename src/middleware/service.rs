@@ -268,11 +268,13 @@ where
         Route::KeptForm => Some(SEALED_FORM_LIMIT),
         _ => None,
     };
+    let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
     let form = match limit.filter(|_| parts.method == Method::POST) {
+        // Only a signed-in user can open a form: strangers get no memory for one.
+        Some(_) if route == Route::KeptForm && !flow.may_open_form(&head).await => Ok(Bytes::new()),
         Some(limit) => read_form(&parts.headers, body, limit).await,
         None => Ok(Bytes::new()),
     };
-    let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
     let reply = flow.reply(route, &head, form).await;
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);

@@ -75,6 +75,7 @@ texts! {
          again within one hour, and you will be asked whether to send it.";
     FORM_PATH = "form.path", "Page";
     FORM_POSTED = "form.posted", "Filled in";
+    FORM_FIELDS = "form.fields", "What will be sent";
 
     // The sign-in by device code.
     NOT_YET = "device.not_yet", "You are not signed in yet.";

@@ -77,6 +77,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("form.path", "Page"),
     ("form.posted", "Rempli"),
+    ("form.fields", "Ce qui sera envoyé"),
     ("device.not_yet", "Vous n’êtes pas encore connecté."),
     (
         "device.first_enter",

@@ -77,6 +77,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("form.path", "Seite"),
     ("form.posted", "Ausgefüllt"),
+    ("form.fields", "Was gesendet wird"),
     ("device.not_yet", "Sie sind noch nicht angemeldet."),
     (
         "device.first_enter",

@@ -137,7 +137,8 @@ pub(super) fn content(form: &KeptForm, language: Language) -> Markup {
     }
 }
 
-/// The path and the time of a form, and the button that sends it.
+/// The path, the time and the fields of a form, and the button that sends it. The fields are shown,
+/// since another person may have posted the form from this tab.
 fn offered(form: &OfferedForm, language: Language) -> Markup {
     let path = form.action.split('?').next().unwrap_or_default();
     html! {
@@ -147,6 +148,15 @@ fn offered(form: &OfferedForm, language: Language) -> Markup {
             @if let Some((machine, words)) = utc(form.posted) {
                 dt { (language.say(texts::FORM_POSTED)) }
                 dd { time datetime=(machine) { (words) } }
+            }
+        }
+        details {
+            summary { (language.say(texts::FORM_FIELDS)) }
+            dl {
+                @for (name, value) in &form.fields {
+                    dt { (name) }
+                    dd { (value) }
+                }
             }
         }
         div.actions {

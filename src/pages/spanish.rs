@@ -76,6 +76,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     ("form.path", "Página"),
     ("form.posted", "Rellenado"),
+    ("form.fields", "Lo que se enviará"),
     ("device.not_yet", "Aún no ha iniciado sesión."),
     (
         "device.first_enter",

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{attempts::Slot, request_cookies::RequestCookies};
+use super::{attempts::Slot, kept_form::FORM_LIFETIME, request_cookies::RequestCookies};
 use crate::{
     config::CookieLifetime,
     error::{Error, ErrorKind},
@@ -31,6 +31,8 @@ pub(crate) struct Cookies {
     answered_by_post: bool,
     /// How long the browser keeps the session cookie.
     lifetime: CookieLifetime,
+    /// How much longer, with [`CookieLifetime::Session`].
+    after_end: Duration,
 }
 
 #[derive(Clone, Copy)]
@@ -53,12 +55,19 @@ impl Cookies {
             secure,
             answered_by_post,
             lifetime: CookieLifetime::default(),
+            after_end: Duration::ZERO,
         }
     }
 
     /// Sets the lifetime of the session cookie in the browser.
     pub(crate) fn with_lifetime(self, lifetime: CookieLifetime) -> Self {
         Self { lifetime, ..self }
+    }
+
+    /// Lets the browser keep the session cookie for the time in which a form is kept, because it
+    /// tells whose form it is. The sealed end of the session decides as before.
+    pub(crate) fn with_kept_forms(self, are_kept: bool) -> Self {
+        Self { after_end: if are_kept { FORM_LIFETIME } else { Duration::ZERO }, ..self }
     }
 
     /// Finds this application's cookies in a request.
@@ -112,7 +121,7 @@ impl Cookies {
         let max_age = match self.lifetime {
             // Without `Max-Age` the cookie ends with the browser (RFC 6265 section 5.3).
             CookieLifetime::Browser => None,
-            CookieLifetime::Session => Some(left.as_secs()),
+            CookieLifetime::Session => Some(left.saturating_add(self.after_end).as_secs()),
         };
         self.set_cookie(&self.session, value, max_age, SameSite::Lax)
     }
@@ -218,6 +227,9 @@ mod tests {
             "__Host-identity-id=value; Path=/; Max-Age=90; HttpOnly; Secure; SameSite=Lax"
         );
         assert!(cookies.remove_session().to_str().unwrap().contains("; Max-Age=0;"));
+        let kept = cookies.with_kept_forms(true);
+        let cookie = kept.set_session(b"value", Duration::from_millis(90_500)).unwrap();
+        assert!(cookie.to_str().unwrap().contains("; Max-Age=3690;"), "{cookie:?}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a form can be opened.
-const LIFETIME: Duration = Duration::from_secs(3600);
+pub(super) const FORM_LIFETIME: Duration = Duration::from_secs(3600);
 
 const NO_CONTEXT: Context = [0; 16];
 
@@ -125,7 +125,7 @@ impl Sessions {
         let record = Record::read(plain)?;
         let posted = record.posted;
         // The clocks of two nodes differ a little.
-        let is_fresh = now.since(posted) < LIFETIME && posted.since(now) < LIFETIME;
+        let is_fresh = now.since(posted) < FORM_LIFETIME && posted.since(now) < FORM_LIFETIME;
         if !is_fresh || !record.person.is(session.user.person()) {
             return None;
         }
