@@ -50,8 +50,9 @@ struct PartitionTable {
     entries: HashMap<GrantId, Partition>,
     /// Number of partitions of each kind.
     kinds: HashMap<Box<str>, usize>,
-    /// The partitions that were removed since the last import, and when: another copy of the cache
-    /// must not bring them back.
+    /// The partitions that were removed since the last import, and when each had begun: another
+    /// copy of the cache must not bring them back. Copies may be of machines with other clocks, so
+    /// the times of one entry are compared, and not the time of the removal.
     removed: HashMap<Box<str>, UnixTime>,
     uses: u64,
     changes: u64,
@@ -251,19 +252,17 @@ impl Partitions {
     /// Removes the partition of this name if `owns` accepts the person of its record; returns
     /// whether it did.
     pub(crate) fn remove_of(&self, name: &str, owns: impl FnOnce(&Person) -> bool) -> bool {
-        let now = self.clock.now();
         let mut state = self.state();
-        state.is_of(name, owns) && state.withdraw(name, self.most, now)
+        state.is_of(name, owns) && state.withdraw(name, self.most)
     }
 
     /// Removes the partitions with this prefix.
     pub(crate) fn remove_all(&self, prefix: &str) {
-        let now = self.clock.now();
         let mut state = self.state();
         let names: Vec<Box<str>> =
             state.by_name.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
         for name in names {
-            state.withdraw(&name, self.most, now);
+            state.withdraw(&name, self.most);
         }
     }
 
@@ -321,7 +320,7 @@ impl Partitions {
     }
 
     /// Adds those partitions of an exported cache that are missing here or newer, and that were not
-    /// removed here after they had begun. The result is `false` as for [`import`](Self::import).
+    /// removed here. The result is `false` as for [`import`](Self::import).
     pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
@@ -411,14 +410,16 @@ impl PartitionTable {
     }
 
     /// Removes a partition for good, also from copies that are merged later.
-    fn withdraw(&mut self, name: &str, most: usize, now: UnixTime) -> bool {
+    fn withdraw(&mut self, name: &str, most: usize) -> bool {
+        let own = self.by_name.get(name).and_then(|own| self.entries.get(own));
+        let begun = own.map(|entry| entry.begun);
         let is_removed = self.remove(name);
-        if is_removed {
+        if let Some(begun) = begun.filter(|_| is_removed) {
             // They matter until the next import only, so that the oldest are not looked for.
             if self.removed.len() >= most {
                 self.removed.clear();
             }
-            self.removed.insert(name.into(), now);
+            self.removed.insert(name.into(), begun);
         }
         is_removed
     }
@@ -500,10 +501,9 @@ impl GrantStore for Partitions {
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
-        let now = self.clock.now();
         let mut state = self.state();
         if let Some(name) = state.entries.get(&grant.id()).map(|entry| entry.name.clone()) {
-            state.withdraw(&name, self.most, now);
+            state.withdraw(&name, self.most);
         }
         Ok(())
     }

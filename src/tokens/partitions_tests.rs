@@ -168,6 +168,21 @@ async fn a_new_sign_in_wins_over_an_older_one_however_often_that_was_refreshed()
     assert_eq!(token(&new, "u:ada").as_deref(), Some("newest"));
 }
 
+/// The sign-in was at a machine whose clock is ahead of that of the removal.
+#[test]
+fn a_removed_account_does_not_come_back_from_a_machine_whose_clock_is_ahead() {
+    let owner = owner("app", "https://op.example.com");
+    let (cache, clock) = partitions(10);
+    let ahead = ManualClock::at(clock.now() + std::time::Duration::from_secs(4));
+    let other = Partitions::new(Arc::new(ahead));
+    other.put("u:ada", about("ada"), record("1")).unwrap();
+    let stored = other.export(owner.clone());
+    assert!(cache.import(&owner, &stored));
+    assert!(cache.remove_of("u:ada", |_| true));
+    assert!(cache.merge(&owner, &stored));
+    assert_eq!(token(&cache, "u:ada"), None);
+}
+
 #[test]
 fn an_account_that_was_removed_does_not_come_back_from_another_copy() {
     let owner = owner("app", "https://op.example.com");
