@@ -111,14 +111,12 @@ fn a_method_that_replaces_a_variable_says_so() {
 #[test]
 fn values_that_may_be_secret_or_about_a_user_are_compared_and_not_shown() {
     let variables = [
-        ("IDENTITY_OIDC_AUTHORITY", "https://id.example"),
-        ("IDENTITY_CLIENT_ID", "client"),
         ("IDENTITY_SIGN_IN_PARAMETERS", "audience=hush-hush"),
         ("IDENTITY_SIGN_OUT_PARAMETERS", "key=hush-hush"),
         ("IDENTITY_LOGIN_HINT", "hush-hush@example.com"),
         ("IDENTITY_CLAIMS", r#"{"id_token":{"hush-hush":null}}"#),
-        ("IDENTITY_DISCOVERY_URL", "https://id.example/document?key=hush-hush"),
-        ("IDENTITY_END_SESSION_ENDPOINT", "https://id.example/end?key=hush-hush"),
+        ("IDENTITY_DISCOVERY_URL", "https://op.example.com/document?key=hush-hush"),
+        ("IDENTITY_END_SESSION_ENDPOINT", "https://op.example.com/end?key=hush-hush"),
     ];
     let described = from_env(&variables).describe();
     for (name, expected) in [
@@ -126,8 +124,8 @@ fn values_that_may_be_secret_or_about_a_user_are_compared_and_not_shown() {
         ("sign_out_parameters", ("key", "IDENTITY_SIGN_OUT_PARAMETERS")),
         ("login_hint", ("set", "IDENTITY_LOGIN_HINT")),
         ("claims", ("set", "IDENTITY_CLAIMS")),
-        ("discovery_url", ("https://id.example/document?…", "IDENTITY_DISCOVERY_URL")),
-        ("end_session_endpoint", ("https://id.example/end?…", "IDENTITY_END_SESSION_ENDPOINT")),
+        ("discovery_url", ("https://op.example.com/document?…", "IDENTITY_DISCOVERY_URL")),
+        ("end_session_endpoint", ("https://op.example.com/end?…", "IDENTITY_END_SESSION_ENDPOINT")),
     ] {
         assert_eq!(of(&described, name), expected, "{name}");
     }
