@@ -284,9 +284,13 @@ async fn a_sealed_form_that_was_changed_or_is_too_old_is_not_offered() {
     let middle = sealed.len() / 2;
     let changed = if sealed.as_bytes()[middle] == b'A' { "B" } else { "A" };
     let changed = format!("{}{changed}{}", &sealed[..middle], &sealed[middle + 1..]);
-    for broken in ["", "x", &changed, &sealed[..middle], &"A".repeat(200_000)] {
+    for broken in ["", "x", &changed, &sealed[..middle]] {
         is_not_offered(open_form(&mut tab, broken).await);
     }
+    // A read that failed says nothing about the form, so the script leaves it in the tab.
+    let unread = open_form(&mut tab, &"A".repeat(200_000)).await;
+    assert_eq!(unread.status, StatusCode::BAD_REQUEST);
+    assert!(!unread.body.contains("answered-form"), "{}", unread.body);
     assert_eq!(open_form(&mut tab, &sealed).await.status, StatusCode::OK);
     for _ in 0..8 {
         app.turn(500);
