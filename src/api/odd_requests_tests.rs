@@ -21,8 +21,8 @@ fn of_text(payload: &str) -> String {
 }
 
 /// A good token with other members in its header.
-fn headed(header: Value) -> String {
-    Signer::shared().sign(&header, &claims())
+fn headed(header: &Value) -> String {
+    Signer::shared().sign(header, &claims())
 }
 
 /// RFC 9110 section 11.4: `auth-scheme 1*SP token68`. What begins as `Bearer` and is not written
@@ -80,9 +80,9 @@ async fn each_way_to_write_a_token_has_its_verdict() {
     let parts: Vec<&str> = good.split('.').collect();
     let (now, text) = (NOW.as_seconds(), claims().to_string());
     let twice = |member: &str| of_text(&text.replacen('{', &format!("{{{member},"), 1));
-    let at = |alg: &str| headed(json!({"alg": alg, "kid": "k1", "typ": "at+jwt"}));
+    let at = |alg: &str| headed(&json!({"alg": alg, "kid": "k1", "typ": "at+jwt"}));
     let with = |name: &str, value: Value| {
-        headed(changed(json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"}), |header| {
+        headed(&changed(json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"}), |header| {
             header[name] = value
         }))
     };
@@ -96,7 +96,7 @@ async fn each_way_to_write_a_token_has_its_verdict() {
     for (name, token, reason) in [
         (
             "unencoded payload",
-            headed(json!({"alg": "RS256", "kid": "k1", "b64": false, "crit": ["b64"]})),
+            headed(&json!({"alg": "RS256", "kid": "k1", "b64": false, "crit": ["b64"]})),
             Some("token_algorithm"),
         ),
         ("b64 that says nothing new", with("b64", json!(true)), Some("token_algorithm")),
@@ -116,7 +116,7 @@ async fn each_way_to_write_a_token_has_its_verdict() {
         ("kid as a list", with("kid", json!(["k1"])), Some("token_malformed")),
         ("kid in other letters", with("kid", json!("K1")), Some("token_key_unknown")),
         ("kid as a path", with("kid", json!("../k1")), Some("token_key_unknown")),
-        ("kid missing", headed(json!({"alg": "RS256", "typ": "at+jwt"})), None),
+        ("kid missing", headed(&json!({"alg": "RS256", "typ": "at+jwt"})), None),
         ("an audience among others", claim("aud", json!(["other", CLIENT_ID])), None),
         ("an audience twice", claim("aud", json!([CLIENT_ID, CLIENT_ID])), None),
         (

@@ -186,7 +186,7 @@ impl<C> Setting<C> {
     /// Whether an error calls it so: by its name, or by that of a method without `with_`.
     fn is_called(&self, setting: &str) -> bool {
         let is_of = |method: &&str| method.strip_prefix("with_") == Some(setting);
-        self.name == setting || self.methods.iter().any(|method| is_of(&method))
+        self.name == setting || self.methods.iter().any(is_of)
     }
 
     /// The variable that sets it; the first one if there are several.

@@ -319,7 +319,8 @@ impl DevProviderBuilder {
     fn add_quickstart(&mut self) -> Result<(), ConfigError> {
         let id = if self.entra { QUICKSTART_IN_ENTRA } else { QUICKSTART };
         if !self.clients.iter().any(|client| client.id == id) {
-            let client = DevClient::confidential(id, unguessable().map_err(not_started)?);
+            let client =
+                DevClient::confidential(id, unguessable().map_err(|error| not_started(&error))?);
             self.clients.insert(0, client.with_any_loopback_redirect());
         }
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))
@@ -362,8 +363,8 @@ impl DevProviderBuilder {
     fn state(self, people: Vec<DevPerson>) -> Result<ProviderState, ConfigError> {
         let entra_keys = self.entra.then(|| EntraKeys::new(self.algorithm)).transpose();
         Ok(ProviderState {
-            keys: ProviderKeys::new(self.algorithm).map_err(not_started)?,
-            entra_keys: entra_keys.map_err(not_started)?,
+            keys: ProviderKeys::new(self.algorithm).map_err(|error| not_started(&error))?,
+            entra_keys: entra_keys.map_err(|error| not_started(&error))?,
             people,
             clients: self.clients,
             algorithm: self.algorithm,
@@ -391,7 +392,7 @@ impl DevProviderBuilder {
     }
 }
 
-fn not_started(error: Error) -> ConfigError {
+fn not_started(error: &Error) -> ConfigError {
     ConfigError::new("start", error.to_string())
 }
 

@@ -141,7 +141,7 @@ impl DevProvider {
     ///
     /// ```
     /// use tower_identity::{
-    ///     Error, Tokens,
+    ///     Error, IdentityLayer, Tokens,
     ///     dev::{DevProvider, DevTenant},
     ///     outgoing::ApiClient,
     /// };
@@ -157,8 +157,9 @@ impl DevProvider {
     /// let graph = ApiClient::new(provider.graph_api(["User.Read"])?);
     /// let tenant = DevTenant::CONTOSO;
     /// let config = provider.entra_config(tenant.id(), "http://localhost:3000")?;
-    /// let ada = provider.user_for(config.with_scopes(["User.Read"]).build()?, "ada").await?;
-    /// assert_eq!(my_id(&graph, ada.tokens()).await?, provider.object_id("ada", tenant).unwrap());
+    /// let layer = IdentityLayer::new(config.with_scopes(["User.Read"]).build()?);
+    /// let ada = provider.user_for(&layer, "ada").await?;
+    /// assert_eq!(my_id(&graph, &ada.tokens()).await?, provider.object_id("ada", tenant).unwrap());
     /// # Ok(())
     /// # }
     /// ```
