@@ -24,7 +24,9 @@ scenario('a form whose session has ended is offered after the sign-in and sent o
   await lose_form(page, app);
   await page.getByRole('link', { name: 'Sign in' }).click(); // Ada's session at the provider goes on.
   await page.getByRole('heading', { name: 'Send your form?' }).waitFor();
-  assert.match(await page.locator('dl').innerText(), /\/book/);
+  assert.match(await page.locator('dl').first().innerText(), /\/book/);
+  await page.getByText('What will be sent').click();
+  assert.match(await page.locator('details').innerText(), /Two lines,\s+and "<b>quotes<\/b>" & ü/);
   const other = await context.newPage();
   assert.deepEqual(await entries(other, app), [], 'nothing is sent by itself');
 
