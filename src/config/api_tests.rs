@@ -1,12 +1,10 @@
 //! The configuration of an API: from code, from variables, from an `AzureAd` section.
 
-use std::{ffi::OsString, io};
-
 use serde_json::json;
 
 use super::{
     AccessTokenType, ApiConfig, ClientCredential, Introspection, ValidApiConfig, api_env,
-    variables::{Source, Variables},
+    test_variables::read_variables,
 };
 use crate::{authority::Authority, error::ConfigError};
 
@@ -22,12 +20,7 @@ fn plain() -> ApiConfig {
 }
 
 fn read(pairs: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
-    let get = |name: &str| {
-        pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-    };
-    let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    api_env::api_from_variables(&Variables::new(Source::Environment, &get, &names, &read))
+    read_variables(pairs, api_env::api_from_variables)
 }
 
 fn audiences(config: ApiConfig) -> Vec<String> {

@@ -1,14 +1,11 @@
 //! What the description of a configuration says about each setting.
 
-use std::{ffi::OsString, io};
-
 use crate::{
     authority::Authority,
     config::{
         ApiConfig, AzureAdSection, ClientCredential, Description, IdentityConfig, SignInOptions,
-        api_env::api_from_variables,
-        env::from_variables,
-        variables::{Source, Variables},
+        api_env::api_from_variables, env::from_variables, test_variables::read_variables,
+        variables::Variables,
     },
     error::ConfigError,
 };
@@ -20,16 +17,7 @@ const BASIC: [(&str, &str); 3] = [
 ];
 
 fn read<T>(pairs: &[(&str, &str)], reader: fn(&Variables<'_>) -> Result<T, ConfigError>) -> T {
-    let get = |name: &str| {
-        pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-    };
-    let read = |path: &std::path::Path| match path.to_str() {
-        Some("/run/secret") => Ok("hush-hush\n".to_owned()),
-        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
-    };
-    let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-    reader(&Variables::new(Source::Environment, &get, &names, &read))
-        .unwrap_or_else(|error| panic!("{error}"))
+    read_variables(pairs, reader).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn from_env(more: &[(&str, &str)]) -> IdentityConfig {

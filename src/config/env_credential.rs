@@ -152,23 +152,17 @@ fn agreed(
 
 #[cfg(test)]
 mod tests {
-    use std::{ffi::OsString, io};
-
     use super::*;
-    use crate::config::variables::Source;
+    use crate::config::test_variables::read_variables;
 
     fn read(
         pairs: &[(&str, &str)],
         azure_applies: bool,
     ) -> Result<Option<ClientCredential>, String> {
-        let get = |name: &str| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-        };
-        let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-        let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let all = Variables::new(Source::Environment, &get, &names, &read);
-        let section = AzureAdSection::from_variables(&all).map_err(|error| error.to_string())?;
-        credential(&all, &section, azure_applies).map_err(|error| error.to_string())
+        read_variables(pairs, |all| {
+            credential(all, &AzureAdSection::from_variables(all)?, azure_applies)
+        })
+        .map_err(|error| error.to_string())
     }
 
     fn file(path: &str) -> ClientCredential {

@@ -1,11 +1,9 @@
 //! The configuration that variables give, and the errors of variables.
 
-use std::{ffi::OsString, io};
-
 use super::*;
 use crate::config::{
     Access, ClientAuthMethod, CookieKeySource, CookieLifetime, CrossSiteRequests, ResponseMode,
-    SignInMethod, SignedOutUser,
+    SignInMethod, SignedOutUser, api_env::api_from_variables, test_variables::read_variables,
 };
 
 const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
@@ -17,15 +15,7 @@ const BASIC: &[(&str, &str)] = &[
 ];
 
 fn read(pairs: &[(&str, &str)]) -> Result<IdentityConfig, ConfigError> {
-    let get = |name: &str| {
-        pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-    };
-    let read = |path: &std::path::Path| match path.to_str() {
-        Some("/run/secret") => Ok("hush-hush\n".to_owned()),
-        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
-    };
-    let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-    Variables::new(Source::Environment, &get, &names, &read).read(from_variables)
+    read_variables(pairs, from_variables)
 }
 
 fn config(pairs: &[(&str, &str)]) -> IdentityConfig {
@@ -67,13 +57,7 @@ fn three_variables_are_enough_for_the_quickstart() {
 #[test]
 fn the_development_provider_starts_unless_a_variable_describes_a_provider_or_a_client() {
     let at = |pairs: &[(&str, &str)]| {
-        let get = |name: &str| {
-            pairs.iter().rfind(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
-        };
-        let names: Vec<String> = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-        let all = Variables::new(Source::Environment, &get, &names, &read);
-        all.read(|all| from_variables_at(all, "http://localhost:8080"))
+        read_variables(pairs, |all| from_variables_at(all, "http://localhost:8080"))
     };
     let development = |base_url: &str| FromEnv::NotConfigured { base_url: base_url.to_owned() };
     for pair in [
@@ -545,14 +529,7 @@ fn a_missing_setting_is_told_with_the_variables_that_may_be_misspelt() {
     let error = read(&beside(&BASIC[..2])).unwrap().build().unwrap_err();
     assert_eq!(error.setting(), "IDENTITY_CLIENT_SECRET");
     told(&error.to_string());
-    let get = |name: &str| {
-        let pair = misspelt.iter().find(|(key, _)| *key == name);
-        pair.map(|(_, value)| OsString::from(value))
-    };
-    let names = misspelt.map(|(name, _)| name.to_owned());
-    let none = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
-    let all = Variables::new(Source::Environment, &get, &names, &none);
-    told(&all.read(super::super::api_env::api_from_variables).unwrap_err().to_string());
+    told(&read_variables(&misspelt, api_from_variables).unwrap_err().to_string());
     // A mistake of another kind has its own remedy.
     let wrong = [("IDENTITY_MAX_AGE", "soon"), ("IDENTITY_SECRET", "hush-hush")];
     assert!(!read(&basic_and(&wrong)).unwrap_err().to_string().contains("IDENTITY_SECRET"));

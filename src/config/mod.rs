@@ -48,6 +48,8 @@ mod signing_key;
 #[cfg(test)]
 pub(crate) mod test_keys;
 #[cfg(test)]
+mod test_variables;
+#[cfg(test)]
 mod tests;
 mod user_path;
 mod valid;
