@@ -39,7 +39,7 @@ pub(crate) fn presented(headers: &HeaderMap) -> Authorization<'_> {
     if token.is_empty() {
         return Authorization::Malformed("there is no token after `Bearer`");
     }
-    if token.len() == rest.len() {
+    if !rest.starts_with(b" ") {
         return Authorization::Malformed("there is no space between `Bearer` and the token");
     }
     if token.len() > LONGEST {
@@ -76,9 +76,9 @@ pub(crate) fn is_presented(headers: &HeaderMap) -> bool {
 
 const SCHEME: &[u8] = b"bearer";
 
-/// Whether the scheme is `Bearer`, in any letter case. A scheme ends before the first character that
-/// no `token` of RFC 9110 section 5.6.2 has: with a tab or a colon after it the header is malformed,
-/// and not one of another scheme, which would leave the request to its cookie.
+/// Whether the scheme is `Bearer`, in any letter case. A scheme ends before the first character
+/// that no `token` of RFC 9110 section 5.6.2 has: with a tab or a colon after it the header is
+/// malformed, and not one of another scheme, which would leave the request to its cookie.
 fn is_bearer(value: &[u8]) -> bool {
     match value.split_at_checked(SCHEME.len()) {
         Some((scheme, rest)) => {

@@ -43,6 +43,8 @@ async fn each_way_to_write_the_header_has_its_answer() {
         (vec![format!("Bearer: {good}")], 400),
         (vec![format!("Bearer={good}")], 400),
         (vec![format!("Bearer,{good}")], 400),
+        (vec![format!("Bearer/{good} ")], 400),
+        (vec![format!("Bearer={good} ")], 400),
         (vec![format!("Bearer \"{good}\"")], 400),
         (vec![format!("Bearer <{good}>")], 400),
         (vec![format!("Bearer token={good}")], 400),
