@@ -53,221 +53,97 @@ fn entras_details_are_kept() {
     assert!(!error.to_string().contains("administrator"), "{error}");
 }
 
+/// Rows with one outcome: the kinds of the error, from the token endpoint and in an authorization
+/// response, and `error`, code and reason of each.
+type CodeRows = (ErrorKind, ErrorKind, &'static [(&'static str, &'static str, &'static str)]);
+
+const CODES: &[CodeRows] = &[
+    // The grant is good, and the user has to act.
+    (
+        ErrorKind::InteractionRequired,
+        ErrorKind::InteractionRequired,
+        &[
+            ("invalid_grant", "AADSTS65001", "consent_required"),
+            ("invalid_grant", "AADSTS50076", "mfa_required"),
+            ("invalid_grant", "AADSTS50079", "mfa_registration_required"),
+            ("invalid_grant", "AADSTS50055", "password_expired"),
+            ("interaction_required", "AADSTS53003", "conditional_access_blocked"),
+            ("login_required", "AADSTS50058", "sign_in_needed"),
+        ],
+    ),
+    // The grant has ended.
+    (
+        ErrorKind::InvalidGrant,
+        ErrorKind::ProviderError,
+        &[
+            ("invalid_grant", "AADSTS700082", "refresh_token_expired"),
+            ("invalid_grant", "AADSTS50173", "refresh_token_revoked"),
+            ("invalid_grant", "AADSTS54005", "code_redeemed"),
+            ("invalid_grant", "AADB2C90129", "refresh_token_revoked"),
+        ],
+    ),
+    (
+        ErrorKind::InvalidGrant,
+        ErrorKind::AccessDenied,
+        &[("invalid_grant", "AADSTS50057", "account_disabled")],
+    ),
+    // The provider refuses for the moment.
+    (
+        ErrorKind::ProviderUnreachable,
+        ErrorKind::ProviderUnavailable,
+        &[
+            ("invalid_grant", "AADSTS50196", "request_loop"),
+            ("invalid_request", "AADSTS90055", "throttled"),
+            ("invalid_grant", "AADB2C90244", "throttled"),
+            ("invalid_request", "AADSTS90033", "service_unavailable"),
+        ],
+    ),
+    // The application has to be configured.
+    (
+        ErrorKind::ClientRefused,
+        ErrorKind::ClientRefused,
+        &[
+            ("invalid_client", "AADSTS7000222", "client_secret_expired"),
+            ("invalid_client", "AADSTS7000215", "client_secret_wrong"),
+            ("invalid_client", "AADSTS700024", "client_assertion_clock_skew"),
+            ("invalid_request", "AADSTS50011", "redirect_uri_not_registered"),
+            ("invalid_request", "AADSTS9002327", "redirect_uri_wrong_platform"),
+            ("unauthorized_client", "AADSTS700016", "application_not_found"),
+            ("invalid_resource", "AADSTS500011", "resource_not_found"),
+            ("invalid_request", "AADB2C90006", "redirect_uri_not_registered"),
+        ],
+    ),
+    // The user is not admitted.
+    (
+        ErrorKind::AccessDenied,
+        ErrorKind::AccessDenied,
+        &[
+            ("invalid_request", "AADSTS50105", "user_not_assigned"),
+            ("access_denied", "AADSTS65004", "consent_declined"),
+            ("access_denied", "AADSTS90094", "admin_consent_required"),
+            ("access_denied", "AADB2C90118", "password_forgotten"),
+            ("access_denied", "AADB2C90091", "sign_in_cancelled"),
+        ],
+    ),
+];
+
 // MSAL-102: `access_denied` with AADB2C90118; page handler raises it
-/// What a code adds to an `error` that says little, and that it takes nothing away from one that
-/// says enough.
+/// A code makes a vague `error` exact, and takes nothing away from an exact one.
 #[test]
-fn a_code_says_more_than_its_error() {
-    use ErrorKind as Kind;
-    let code = |error: &str, code: &str| {
-        let description =
-            format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
-        let at_token = json!({"error": error, "error_description": description});
-        let from_token = http_error(&answer(400, at_token));
-        (
-            from_token.kind(),
-            authorization_error(error, Some(&description)).kind(),
-            from_token.reason(),
-        )
-    };
-    for (error, number, at_token, at_callback, reason) in [
-        // The person has to do something: the grant is not dead.
-        (
-            "invalid_grant",
-            "AADSTS65001",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "consent_required",
-        ),
-        (
-            "invalid_grant",
-            "AADSTS50076",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "mfa_required",
-        ),
-        (
-            "invalid_grant",
-            "AADSTS50079",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "mfa_registration_required",
-        ),
-        (
-            "invalid_grant",
-            "AADSTS50055",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "password_expired",
-        ),
-        (
-            "interaction_required",
-            "AADSTS53003",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "conditional_access_blocked",
-        ),
-        (
-            "login_required",
-            "AADSTS50058",
-            Kind::InteractionRequired,
-            Kind::InteractionRequired,
-            "sign_in_needed",
-        ),
-        // It is dead.
-        (
-            "invalid_grant",
-            "AADSTS700082",
-            Kind::InvalidGrant,
-            Kind::ProviderError,
-            "refresh_token_expired",
-        ),
-        (
-            "invalid_grant",
-            "AADSTS50173",
-            Kind::InvalidGrant,
-            Kind::ProviderError,
-            "refresh_token_revoked",
-        ),
-        ("invalid_grant", "AADSTS54005", Kind::InvalidGrant, Kind::ProviderError, "code_redeemed"),
-        (
-            "invalid_grant",
-            "AADSTS50057",
-            Kind::InvalidGrant,
-            Kind::AccessDenied,
-            "account_disabled",
-        ),
-        (
-            "invalid_grant",
-            "AADB2C90129",
-            Kind::InvalidGrant,
-            Kind::ProviderError,
-            "refresh_token_revoked",
-        ),
-        // Nothing is wrong with it, but this is not the time.
-        (
-            "invalid_grant",
-            "AADSTS50196",
-            Kind::ProviderUnreachable,
-            Kind::ProviderUnavailable,
-            "request_loop",
-        ),
-        (
-            "invalid_request",
-            "AADSTS90055",
-            Kind::ProviderUnreachable,
-            Kind::ProviderUnavailable,
-            "throttled",
-        ),
-        (
-            "invalid_grant",
-            "AADB2C90244",
-            Kind::ProviderUnreachable,
-            Kind::ProviderUnavailable,
-            "throttled",
-        ),
-        (
-            "invalid_request",
-            "AADSTS90033",
-            Kind::ProviderUnreachable,
-            Kind::ProviderUnavailable,
-            "service_unavailable",
-        ),
-        // The application.
-        (
-            "invalid_client",
-            "AADSTS7000222",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "client_secret_expired",
-        ),
-        (
-            "invalid_client",
-            "AADSTS7000215",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "client_secret_wrong",
-        ),
-        (
-            "invalid_client",
-            "AADSTS700024",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "client_assertion_clock_skew",
-        ),
-        (
-            "invalid_request",
-            "AADSTS50011",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "redirect_uri_not_registered",
-        ),
-        (
-            "invalid_request",
-            "AADSTS9002327",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "redirect_uri_wrong_platform",
-        ),
-        (
-            "unauthorized_client",
-            "AADSTS700016",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "application_not_found",
-        ),
-        (
-            "invalid_resource",
-            "AADSTS500011",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "resource_not_found",
-        ),
-        (
-            "invalid_request",
-            "AADB2C90006",
-            Kind::ClientRefused,
-            Kind::ClientRefused,
-            "redirect_uri_not_registered",
-        ),
-        // The person is not let in.
-        (
-            "invalid_request",
-            "AADSTS50105",
-            Kind::AccessDenied,
-            Kind::AccessDenied,
-            "user_not_assigned",
-        ),
-        (
-            "access_denied",
-            "AADSTS65004",
-            Kind::AccessDenied,
-            Kind::AccessDenied,
-            "consent_declined",
-        ),
-        (
-            "access_denied",
-            "AADSTS90094",
-            Kind::AccessDenied,
-            Kind::AccessDenied,
-            "admin_consent_required",
-        ),
-        (
-            "access_denied",
-            "AADB2C90118",
-            Kind::AccessDenied,
-            Kind::AccessDenied,
-            "password_forgotten",
-        ),
-        (
-            "access_denied",
-            "AADB2C90091",
-            Kind::AccessDenied,
-            Kind::AccessDenied,
-            "sign_in_cancelled",
-        ),
-    ] {
-        assert_eq!(code(error, number), (at_token, at_callback, reason), "{error} {number}");
+fn a_code_makes_a_vague_error_exact() {
+    for (at_token, at_callback, rows) in CODES {
+        for (error, code, reason) in *rows {
+            let description =
+                format!("{code}: Ada of contoso.com … Trace ID: 0a-1 Correlation ID: 9c-2");
+            let body = json!({"error": error, "error_description": description});
+            let from_token = http_error(&answer(400, body));
+            let from_callback = authorization_error(error, Some(&description));
+            assert_eq!(
+                (from_token.kind(), from_callback.kind(), from_token.reason()),
+                (*at_token, *at_callback, *reason),
+                "{error} {code}"
+            );
+        }
     }
 }
 
@@ -309,12 +185,12 @@ fn of_several_codes_the_one_that_tells_most_counts() {
     assert_eq!(told(&[70000], "AADSTS70000: …"), ("AADSTS70000".to_owned(), "grant_not_accepted"));
     assert_eq!(told(&[1, 70000], ""), ("AADSTS70000".to_owned(), "grant_not_accepted"));
     assert_eq!(told(&[90006], "AADB2C90006: …").1, "redirect_uri_not_registered");
-    // Numbers of somebody who is not Microsoft.
+    // The numbers of a provider that is not Microsoft's.
     assert_eq!(told(&[65001], "the code was used"), (String::new(), "invalid_grant"));
 }
 
 // MSAL-053: Debug logging on; an entry is added
-/// What is logged is this crate's own words, the codes and the identifiers.
+/// The log has this crate's own words, the codes and the identifiers.
 #[test]
 fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
     let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
