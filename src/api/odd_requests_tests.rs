@@ -1,5 +1,5 @@
-//! Requests and tokens that scanners, careless clients and other libraries send, and the answer that
-//! the specification of each demands.
+//! Requests and tokens that scanners, careless clients and other libraries send, and the answer
+//! that the specification of each demands.
 
 use http::{Method, Request, StatusCode, Version};
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ fn headed(header: &Value) -> String {
     Signer::shared().sign(header, &claims())
 }
 
-/// RFC 9110 section 11.4: `auth-scheme 1*SP token68`. What begins as `Bearer` and is not written
-/// like that is malformed, and no request without a token.
+/// RFC 9110 section 11.4: `auth-scheme 1*SP token68`. A header that begins with `Bearer` and has
+/// another form is malformed; it does not count as a request without a token.
 #[tokio::test]
 async fn each_way_to_write_the_header_has_its_answer() {
     let api = TestApi::plain();
@@ -74,28 +74,33 @@ async fn each_way_to_write_the_header_has_its_answer() {
     }
 }
 
-/// RFC 7515 and 7519, RFC 8725: what each token is refused for.
-#[tokio::test]
-async fn each_way_to_write_a_token_has_its_verdict() {
+/// A name, a token, and the reason of its refusal.
+type TokenCase = (&'static str, String, Option<&'static str>);
+
+async fn judge(cases: impl IntoIterator<Item = TokenCase>) {
     let api = TestApi::plain();
-    let good = token(|_| ());
-    let parts: Vec<&str> = good.split('.').collect();
-    let (now, text) = (NOW.as_seconds(), claims().to_string());
-    let twice = |member: &str| of_text(&text.replacen('{', &format!("{{{member},"), 1));
-    let at = |alg: &str| headed(&json!({"alg": alg, "kid": "k1", "typ": "at+jwt"}));
+    for (name, token, reason) in cases {
+        let told = api.with_token(&token).await;
+        match reason {
+            None => assert_eq!(told.status, StatusCode::OK, "{name}: {told:?}"),
+            Some(reason) => {
+                assert_eq!((told.status.as_u16(), told.reason().as_str()), (401, reason), "{name}");
+                assert!(told.challenge().contains(r#"error="invalid_token""#), "{name}");
+            }
+        }
+    }
+}
+
+/// RFC 7515 section 4, RFC 7797, RFC 8725 section 3.1.
+#[tokio::test]
+async fn each_way_to_write_the_header_of_a_token_has_its_verdict() {
     let with = |name: &str, value: Value| {
         headed(&changed(json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt"}), |header| {
             header[name] = value
         }))
     };
-    let nested = Signer::shared().sign_text(r#"{"alg":"RS256","kid":"k1","cty":"JWT"}"#, &good);
-    let claim = |name: &str, value: Value| token(|claims| claims[name] = value);
-    let flattened = base64url(
-        json!({"protected": parts[0], "payload": parts[1], "signature": parts[2]})
-            .to_string()
-            .as_bytes(),
-    );
-    for (name, token, reason) in [
+    let at = |alg: &str| with("alg", json!(alg));
+    judge([
         (
             "unencoded payload",
             headed(&json!({"alg": "RS256", "kid": "k1", "b64": false, "crit": ["b64"]})),
@@ -108,8 +113,6 @@ async fn each_way_to_write_a_token_has_its_verdict() {
             with("crit", json!([])),
             Some("token_algorithm"),
         ),
-        ("nested JWS", nested, Some("token_malformed")),
-        ("flattened JSON serialization", flattened, Some("token_malformed")),
         ("alg in small letters", at("rs256"), Some("token_algorithm")),
         ("alg none", at("none"), Some("token_algorithm")),
         ("alg NoNe", at("NoNe"), Some("token_algorithm")),
@@ -119,6 +122,17 @@ async fn each_way_to_write_a_token_has_its_verdict() {
         ("kid in other letters", with("kid", json!("K1")), Some("token_key_unknown")),
         ("kid as a path", with("kid", json!("../k1")), Some("token_key_unknown")),
         ("kid missing", headed(&json!({"alg": "RS256", "typ": "at+jwt"})), None),
+    ])
+    .await;
+}
+
+/// RFC 7519 sections 2 and 4.1, RFC 8725 section 2.4.
+#[tokio::test]
+async fn each_way_to_write_the_claims_of_a_token_has_its_verdict() {
+    let (now, text) = (NOW.as_seconds(), claims().to_string());
+    let twice = |member: &str| of_text(&text.replacen('{', &format!("{{{member},"), 1));
+    let claim = |name: &str, value: Value| token(|claims| claims[name] = value);
+    judge([
         ("an audience among others", claim("aud", json!(["other", CLIENT_ID])), None),
         ("an audience twice", claim("aud", json!([CLIENT_ID, CLIENT_ID])), None),
         (
@@ -157,6 +171,22 @@ async fn each_way_to_write_a_token_has_its_verdict() {
             twice(r#""\u0073cope":"Admin""#),
             Some("token_malformed"),
         ),
+    ])
+    .await;
+}
+
+/// RFC 7515 section 3.1: three parts in base64url, and nothing around them.
+#[tokio::test]
+async fn each_way_to_write_the_parts_of_a_token_has_its_verdict() {
+    let good = token(|_| ());
+    let parts: Vec<&str> = good.split('.').collect();
+    let text = claims().to_string();
+    let nested = Signer::shared().sign_text(r#"{"alg":"RS256","kid":"k1","cty":"JWT"}"#, &good);
+    let flattened = json!({"protected": parts[0], "payload": parts[1], "signature": parts[2]});
+    let flattened = base64url(flattened.to_string().as_bytes());
+    judge([
+        ("nested JWS", nested, Some("token_malformed")),
+        ("flattened JSON serialization", flattened, Some("token_malformed")),
         ("an object around the claims", of_text(&format!("[{text}]")), Some("token_malformed")),
         ("text after the claims", of_text(&format!("{text}{{}}")), Some("token_malformed")),
         ("a byte order mark", of_text(&format!("\u{feff}{text}")), Some("token_malformed")),
@@ -166,18 +196,11 @@ async fn each_way_to_write_a_token_has_its_verdict() {
         ("no signature", format!("{}.{}.", parts[0], parts[1]), Some("token_signature")),
         ("padding at the end", format!("{good}="), Some("token_malformed")),
         ("base64 of the other alphabet", good.replace(['-', '_'], "+"), Some("token_malformed")),
-    ] {
-        let told = api.with_token(&token).await;
-        match reason {
-            None => assert_eq!(told.status, StatusCode::OK, "{name}: {told:?}"),
-            Some(reason) => {
-                assert_eq!((told.status.as_u16(), told.reason().as_str()), (401, reason), "{name}");
-                assert!(told.challenge().contains(r#"error="invalid_token""#), "{name}");
-            }
-        }
-    }
+    ])
+    .await;
     // Padding inside of a token is no `b64token` at all.
-    let told = api.with_token(&format!("{}=.{}.{}", parts[0], parts[1], parts[2])).await;
+    let padded = format!("{}=.{}.{}", parts[0], parts[1], parts[2]);
+    let told = TestApi::plain().with_token(&padded).await;
     assert_eq!((told.status.as_u16(), told.reason().as_str()), (400, "authorization_invalid"));
 }
 
@@ -198,7 +221,7 @@ async fn without_kid_each_of_several_keys_may_have_signed() {
 
 /// Neither method, nor version, nor `Accept` make a request that needs no token.
 #[tokio::test]
-async fn an_api_answers_as_an_api_whatever_the_request_says_about_itself() {
+async fn no_method_version_or_header_makes_a_request_one_without_a_token() {
     let api = TestApi::plain();
     let good = bearer(&token(|_| ()));
     for method in ["GET", "HEAD", "POST", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"] {
