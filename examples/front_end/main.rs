@@ -79,8 +79,8 @@ fn api(provider: Option<&DevProvider>, base_url: &str) -> Result<ApiConfig, Conf
     Ok(ApiConfig::new(Authority::oidc(provider.authority_url())?, provider.client_id()))
 }
 
-/// The subject of the user, by the session or by the access token. With a token there is no `User`,
-/// whatever cookie the request has.
+/// The subject of the user, by the session or by the access token. A request with a token has no
+/// `User`, even if it has a cookie as well.
 struct Author(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Author {

@@ -178,7 +178,7 @@ async fn tenants_applications_and_kinds_are_as_they_are() {
 
 const ROOT: &str = "/.well-known/oauth-protected-resource";
 
-/// RFC 9728: the same at both paths, whatever `Host` says.
+/// RFC 9728: the same at both paths, and independent of `Host`.
 #[tokio::test]
 async fn what_clients_are_told_comes_from_the_configuration() {
     let api = TestApi::with(|config| {

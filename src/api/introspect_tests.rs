@@ -134,7 +134,7 @@ async fn callers_with_one_token_share_one_question_and_those_with_another_do_not
     }
 }
 
-/// The bar: any number of different tokens is 240 questions at once and ten more each second.
+/// Any number of different tokens is 240 questions at once and ten more each second.
 #[tokio::test]
 async fn garbage_at_full_rate_takes_bounded_memory_and_a_bounded_rate_of_questions() {
     let api = api();
@@ -172,9 +172,8 @@ async fn garbage_at_full_rate_takes_bounded_memory_and_a_bounded_rate_of_questio
     );
 }
 
-/// One caller who is known, and any number of new ones.
 #[tokio::test]
-async fn random_tokens_keep_nobody_out_who_was_known_before() {
+async fn random_tokens_do_not_keep_out_callers_with_a_token_that_was_active() {
     let api = api();
     says(&api, good(&json!({})));
     for number in 0..2_000 {
@@ -189,7 +188,7 @@ async fn random_tokens_keep_nobody_out_who_was_known_before() {
     };
     flood("garbage").await;
     api.takes("caller-7").await;
-    // What was answered about it is no longer used: the provider is asked again.
+    // The result about it is a minute old, so the provider is asked again.
     api.clock.advance(Duration::from_secs(61));
     flood("rubbish").await;
     says(&api, good(&json!({})));

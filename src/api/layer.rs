@@ -106,8 +106,8 @@ impl ApiLayer {
         self.shared().client().cloned()
     }
 
-    /// The routes of the metadata document (RFC 9728), for an application in which this layer is not
-    /// the outermost: inside of `Router::nest` it gets no request for `/.well-known/`. Without a
+    /// The routes of the metadata document (RFC 9728), for an application in which this layer is
+    /// not the outermost: inside of `Router::nest` it gets no request for `/.well-known/`. Without a
     /// [resource](crate::ApiConfig::with_resource) there are none.
     ///
     /// Merge them into the outermost router, which serves one API:

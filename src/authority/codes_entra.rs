@@ -276,9 +276,9 @@ rows! {
         REFERENCE;
     9010010 = ResourceMismatch,
         "The parameter `resource` is not the API that the scopes name. Entra compares it, \
-         character by character, with the part of the scope before the last slash: set the Application ID \
-         URI of the API to the URL that clients use (`with_resource`, IDENTITY_RESOURCE), without \
-         a slash at the end, and ask for scopes with that prefix.",
+         character by character, with the part of the scope before the last slash: set the \
+         Application ID URI of the API to the URL that clients use (`with_resource`, \
+         IDENTITY_RESOURCE), without a slash at the end, and ask for scopes with that prefix.",
         looked_up!(9010010);
     901002 = RequestMalformed,
         "The v2.0 endpoints do not accept the parameter `resource`: use scopes.",

@@ -160,8 +160,8 @@ impl Provider {
         self.permits.session().await
     }
 
-    /// Counts the introspection of a token of which nothing is known: their rate is limited, because
-    /// anyone can send random tokens.
+    /// Counts the introspection of a token of which nothing is known: their rate is limited,
+    /// because anyone can send random tokens.
     ///
     /// # Errors
     ///

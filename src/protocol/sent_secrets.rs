@@ -9,14 +9,16 @@ use url::form_urlencoded;
 
 use crate::secret::Secret;
 
-/// A shorter value than this occurs in texts by chance, and is no code or token.
+/// The least length of a secret that is searched for, in bytes. Shorter values occur in texts by
+/// chance, and are no codes or tokens.
 const SHORTEST: usize = 8;
 
-/// The number of bytes that a text has in common with a longer secret if it repeats a piece of it:
-/// some providers shorten what they show.
+/// The least length of a piece of a secret that is taken out, in bytes: some providers shorten the
+/// values that they repeat.
 const PIECE: usize = 12;
 
-/// More than any text of a provider that is kept.
+/// The length up to which a text is searched and kept, in bytes. Every text that an error keeps is
+/// shorter.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// The secrets of a request. Some providers repeat a parameter in the error that refuses it, whole
@@ -77,8 +79,8 @@ fn without(text: &str, secret: &str) -> String {
     kept
 }
 
-/// The number of bytes at the beginning of the text that are a piece of the secret; 0 if it does not
-/// begin with one.
+/// The number of bytes at the beginning of the text that are a piece of the secret; 0 if it does
+/// not begin with one.
 fn common_length(text: &str, secret: &str) -> usize {
     let (text_bytes, secret) = (text.as_bytes(), secret.as_bytes());
     let piece = text_bytes.get(..PIECE.min(secret.len()));

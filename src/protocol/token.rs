@@ -73,7 +73,7 @@ pub(super) fn form_request(
     let secret = |(name, _): &&(&str, Secret)| !PUBLIC_PARAMETERS.contains(name);
     let mut sent: Vec<_> = form.iter().filter(secret).map(|(_, value)| value.clone()).collect();
     sent.extend(client.secret().cloned());
-    // What `Basic` sends is the secret in another form.
+    // With `Basic` the header has the secret in base64.
     let basic = authorization.as_ref().and_then(|header| header.to_str().ok()?.split_once(' '));
     sent.extend(basic.map(|(_, credentials)| Secret::from(credentials)));
     let mut body = form_urlencoded::Serializer::new(String::new());
