@@ -107,8 +107,7 @@ impl Flow {
                 Ok(None) => KeptForm::Missing { form_url },
             },
         };
-        let home = self.config.home().as_str().to_owned();
-        Reply::new(Outcome::KeptForm { page: Box::new(page), home })
+        Reply::new(Outcome::KeptForm(Box::new(page)))
     }
 
     /// The form in the body of a `POST` to the kept-form path, for the user of this session.

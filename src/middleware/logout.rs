@@ -36,7 +36,6 @@ impl Flow {
         match head.client_kind() {
             ClientKind::Navigation | ClientKind::Document => Reply::new(Outcome::ConfirmSignOut {
                 sign_out: own(),
-                home: self.config.home().as_str().to_owned(),
                 provider: self.provider_origin().await,
             }),
             _ => {
@@ -96,7 +95,6 @@ impl Flow {
     /// nothing that matters here.
     pub(super) fn signed_out(&self) -> Reply {
         Reply::new(Outcome::SignedOut {
-            home: self.config.home().as_str().to_owned(),
             sign_in: match self.config.sign_in_page() {
                 Some(page) => self.url_of(page, self.config.home()),
                 None => self.sign_in_url(self.config.home()),

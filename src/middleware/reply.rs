@@ -24,8 +24,8 @@ pub(super) enum Outcome {
     /// A form was posted, and a sign-in is needed first: where to sign in, whether there was a
     /// session, and the form if it is kept.
     NotSaved { sign_in: String, has_ended: bool, kept: Option<Box<KeptForm>> },
-    /// The page that offers a form that was kept, and the home page.
-    KeptForm { page: Box<KeptForm>, home: String },
+    /// The page that offers a form that was kept.
+    KeptForm(Box<KeptForm>),
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
     /// The page with the code of a sign-in by device code.
@@ -35,9 +35,9 @@ pub(super) enum Outcome {
     /// The signed-in user, as JSON for a script.
     User(serde_json::Value),
     /// The page after signing out.
-    SignedOut { home: String, sign_in: String },
+    SignedOut { sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
-    ConfirmSignOut { sign_out: String, home: String, provider: Option<String> },
+    ConfirmSignOut { sign_out: String, provider: Option<String> },
 }
 
 impl Outcome {
@@ -49,7 +49,7 @@ impl Outcome {
             Self::User(_) => "user",
             Self::SignInNeeded { .. } | Self::NotSaved { .. } => "sign_in_needed",
             Self::Code(_)
-            | Self::KeptForm { .. }
+            | Self::KeptForm(_)
             | Self::SignedOut { .. }
             | Self::ConfirmSignOut { .. } => "page",
             Self::PollAnswer(polled) => polled.as_str(),

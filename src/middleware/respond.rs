@@ -125,9 +125,9 @@ impl Renderer {
             Outcome::NotSaved { sign_in, has_ended, kept } => {
                 self.sign_in_needed(caller, sign_in, not_saved(has_ended), kept)
             }
-            Outcome::KeptForm { page, home } => {
+            Outcome::KeptForm(form) => {
                 let request = self.page_request(caller);
-                let (status, page) = kept_form_page(request.language(), *page, home);
+                let (status, page) = kept_form_page(request.language(), *form, &self.home);
                 self.page(status, &page, &request)
             }
             Outcome::Failed { error, again } => self.failed(caller, error, again),
@@ -140,17 +140,17 @@ impl Renderer {
                 PollAnswer::Ended => json!({ "status": "ended" }),
             }),
             Outcome::User(document) => json_answer(&document),
-            Outcome::SignedOut { home, sign_in } => shown(&|language| {
+            Outcome::SignedOut { sign_in } => shown(&|language| {
                 let (kind, title) = (PageKind::SignedOut, texts::SIGNED_OUT);
                 Page::new(language, kind, title, texts::SIGN_IN_TO_USE)
                     .with_link(ActionKind::SignIn, &sign_in)
-                    .with_link(ActionKind::Home, &home)
+                    .with_link(ActionKind::Home, &self.home)
             }),
-            Outcome::ConfirmSignOut { sign_out, home, provider } => shown(&|language| {
+            Outcome::ConfirmSignOut { sign_out, provider } => shown(&|language| {
                 let (kind, title) = (PageKind::ConfirmSignOut, texts::CONFIRM_SIGN_OUT);
                 let page = Page::new(language, kind, title, texts::WILL_SIGN_OUT)
                     .with_post(ActionKind::SignOut, &sign_out)
-                    .with_link(ActionKind::StaySignedIn, &home);
+                    .with_link(ActionKind::StaySignedIn, &self.home);
                 Page { form_target: provider.clone(), ..page }
             }),
         };
@@ -233,9 +233,11 @@ impl Renderer {
                 .headers_mut()
                 .insert(http::header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
-        // A guard of the API met a request with a session.
-        let bearer = (error.kind() == ErrorKind::TokenMissing).then_some(&self.bearer_challenge);
-        let challenge = caller_challenge(&error).or_else(|| bearer?.clone());
+        let challenge = match error.kind() {
+            // A guard of the API met a request with a session.
+            ErrorKind::TokenMissing => self.bearer_challenge.clone(),
+            _ => caller_challenge(&error),
+        };
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response
@@ -256,7 +258,7 @@ impl Renderer {
             status => status,
         };
         let (kind, title) = match status {
-            _ if is_about_an_api(error) => (PageKind::Error, texts::REQUEST_FAILED),
+            _ if is_about_a_request(error) => (PageKind::Error, texts::REQUEST_FAILED),
             StatusCode::FORBIDDEN => (PageKind::Forbidden, texts::NO_ACCESS),
             // A sign-in gives no access token to the browser.
             _ if error.kind() == ErrorKind::TokenMissing => (PageKind::Forbidden, texts::NO_ACCESS),
@@ -352,7 +354,7 @@ fn code_page(code: &CodePage, language: Language) -> Page {
 }
 
 /// The page that offers a form, or says that there is none.
-fn kept_form_page(language: Language, form: KeptForm, home: String) -> (StatusCode, Page) {
+fn kept_form_page(language: Language, form: KeptForm, home: &str) -> (StatusCode, Page) {
     let (status, title, message) = match form {
         KeptForm::Offered { .. } => {
             (StatusCode::OK, texts::OFFERED_FORM, texts::OFFERED_FORM_EXPLAINED)
@@ -396,8 +398,8 @@ fn not_saved(has_ended: bool) -> (Error, Text) {
     (Error::new(kind, "a form was posted without a session"), text)
 }
 
-/// Whether a request to an API failed, and not the sign-in.
-fn is_about_an_api(error: &Error) -> bool {
+/// Whether the request itself, or one to an API, failed, and not the sign-in.
+fn is_about_a_request(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ApiRefused
