@@ -3,8 +3,8 @@
 //! - An account, the application in one tenant, and an assertion each have a partition of their
 //!   own. A token is never found from another partition.
 //! - An in-flight refresh does not re-create a partition that was removed meanwhile.
-//! - Of two copies of a partition the one of the newer sign-in wins, and of one sign-in the one that
-//!   was written more often. A partition that was removed here stays removed.
+//! - Of two copies of a partition the one of the newer sign-in wins, and of one sign-in the one
+//!   that was written more often. A partition that was removed here stays removed.
 //! - There are at most [`MOST_PARTITIONS`] of each kind (accounts, assertions, …, by the prefix of
 //!   their names). When that is reached, the expired ones of the kind are removed, or else the
 //!   eighth that was used least recently. Many assertions never displace an account. Each
@@ -358,9 +358,7 @@ impl Partition {
         let ends = ends.unwrap_or(FOR_EVER);
         Self { name: name.into(), about, record, begun, ends, used: 0, users: 0 }
     }
-}
 
-impl Partition {
     /// The order of two copies: a sign-in is newer than every refresh of the one before, and the
     /// generation counts the writes since, so that the higher one has the newer refresh token.
     fn age(&self) -> (UnixTime, u64) {
@@ -400,28 +398,25 @@ impl PartitionTable {
         self.entries.insert(id, Partition { used: self.uses, ..entry });
     }
 
-    fn remove(&mut self, name: &str) -> bool {
-        let Some(id) = self.by_name.remove(name) else { return false };
+    fn remove(&mut self, name: &str) -> Option<Partition> {
+        let id = self.by_name.remove(name)?;
         self.changes += 1;
         if let Some(count) = self.kinds.get_mut(kind(name)) {
             *count -= 1;
         }
-        self.entries.remove(&id).is_some()
+        self.entries.remove(&id)
     }
 
     /// Removes a partition for good, also from copies that are merged later.
     fn withdraw(&mut self, name: &str, most: usize) -> bool {
-        let own = self.by_name.get(name).and_then(|own| self.entries.get(own));
-        let begun = own.map(|entry| entry.begun);
-        let is_removed = self.remove(name);
-        if let Some(begun) = begun.filter(|_| is_removed) {
-            // They matter until the next import only, so that the oldest are not looked for.
-            if self.removed.len() >= most {
-                self.removed.clear();
-            }
-            self.removed.insert(name.into(), begun);
+        let Some(Partition { name, begun, .. }) = self.remove(name) else { return false };
+        // Entries matter only until the next import, so a full map is cleared instead of searched
+        // for its oldest ones.
+        if self.removed.len() >= most {
+            self.removed.clear();
         }
-        is_removed
+        self.removed.insert(name, begun);
+        true
     }
 
     fn count(&self, kind: &str) -> usize {
