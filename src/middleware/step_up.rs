@@ -83,8 +83,8 @@ impl Flow {
     /// Answers in the place of a handler that passed on an error of the person's tokens: with the
     /// sign-in that remedies it where there is one, otherwise with the page of the error.
     ///
-    /// This is a walk of its own (D11): the user may have signed out while the handler ran, and then
-    /// the answer is that of a request without a session. Nothing of the ended session decides.
+    /// This is a walk of its own (D11): the user may have signed out while the handler ran. Then
+    /// the answer leads to an ordinary sign-in, and no step-up is made for the ended session.
     pub(super) async fn raised(
         &self,
         summary: &RequestSummary,
@@ -93,21 +93,15 @@ impl Flow {
     ) -> Reply {
         let return_path = self.page_behind(summary);
         let now = self.clock.now();
-        let remedy = Remedy::of(&error, self.config.sign_in(), now);
-        if matches!(remedy, Remedy::Nothing) {
-            return Reply::failed(error, None);
-        }
-        let is_signed_in = match self.sessions.is_there(session.id(), now).await {
-            Err(error) => return Reply::failed(error, None),
-            Ok(is_signed_in) => is_signed_in,
-        };
-        let url = match remedy {
-            Remedy::StepUp(step_up) if is_signed_in => {
-                self.step_up_url(session, &return_path, &step_up)
-            }
-            Remedy::Nothing | Remedy::SignIn | Remedy::StepUp(_) => {
-                Ok(self.sign_in_url(&return_path))
-            }
+        let url = match Remedy::of(&error, self.config.sign_in(), now) {
+            Remedy::Nothing => return Reply::failed(error, None),
+            Remedy::SignIn => Ok(self.sign_in_url(&return_path)),
+            // Only a step-up depends on the session, so only for one the store is asked.
+            Remedy::StepUp(step_up) => match self.sessions.is_there(session.id(), now).await {
+                Ok(true) => self.step_up_url(session, &return_path, &step_up),
+                Ok(false) => Ok(self.sign_in_url(&return_path)),
+                Err(error) => return Reply::failed(error, None),
+            },
         };
         match (url, summary.client) {
             // A new sign-in did not remedy this error, so it belongs into the message.
