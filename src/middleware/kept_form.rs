@@ -63,10 +63,16 @@ impl Flow {
         Some(KeptForm::Sealed { sealed, form_url: form_page.as_str().to_owned(), sign_in_url })
     }
 
-    /// Whether the body of a `POST` to the kept-form path is read.
-    pub(super) async fn may_open_form(&self, head: &RequestHead<'_>) -> bool {
-        is_page_of_this_origin(head, self.config.origin())
-            && matches!(self.present(&head.cookies, self.clock.now()).await, Ok(Some(_)))
+    /// Whether the body of a `POST` to the kept-form path is read: only a signed-in user can open a
+    /// form, so strangers get no memory for one.
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit). The answer must not say that there is no form: the tab would
+    /// remove it.
+    pub(super) async fn may_open_form(&self, head: &RequestHead<'_>) -> Result<bool, Error> {
+        Ok(is_page_of_this_origin(head, self.config.origin())
+            && self.present(&head.cookies, self.clock.now()).await?.is_some())
     }
 
     /// Answers the kept-form path. `form` is the body of a `POST`.

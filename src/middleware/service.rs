@@ -269,11 +269,16 @@ where
         _ => None,
     };
     let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
-    let form = match limit.filter(|_| parts.method == Method::POST) {
-        // Only a signed-in user can open a form: strangers get no memory for one.
-        Some(_) if route == Route::KeptForm && !flow.may_open_form(&head).await => Ok(Bytes::new()),
-        Some(limit) => read_form(&parts.headers, body, limit).await,
-        None => Ok(Bytes::new()),
+    let limit = match limit.filter(|_| parts.method == Method::POST) {
+        Some(limit) if route == Route::KeptForm => {
+            flow.may_open_form(&head).await.map(|may_open| may_open.then_some(limit))
+        }
+        limit => Ok(limit),
+    };
+    let form = match limit {
+        Ok(Some(limit)) => read_form(&parts.headers, body, limit).await,
+        Ok(None) => Ok(Bytes::new()),
+        Err(error) => Err(error),
     };
     let reply = flow.reply(route, &head, form).await;
     let session = head.cookies.session();

@@ -20,6 +20,7 @@ use crate::{
     },
     observability::Log,
     raw::Raw,
+    stores::{Operation, Watched},
 };
 
 const IDLE: Duration = Duration::from_secs(600);
@@ -298,6 +299,20 @@ async fn a_sealed_form_that_was_changed_or_is_too_old_is_not_offered() {
         tab.fetch(Method::GET, &app.at("/me")).await;
     }
     is_not_offered(open_form(&mut tab, &sealed).await);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_leaves_the_form_in_the_tab() {
+    let (received, store) = (Received::default(), Watched::default());
+    let kept = store.clone();
+    let app = keeping(&received).layer(|layer| layer.with_store(kept).unwrap()).start().await;
+    let (mut tab, sealed, sign_in) = lost_form(&app, "hello").await;
+    tab.follow(&sign_in).await;
+    store.fail_next(Operation::Load);
+    let unread = open_form(&mut tab, &sealed).await;
+    assert!(unread.status.is_server_error(), "{}", unread.body);
+    assert!(!unread.body.contains("answered-form"), "{}", unread.body);
+    assert_eq!(open_form(&mut tab, &sealed).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

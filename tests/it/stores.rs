@@ -36,6 +36,7 @@ struct Inner {
     loads: AtomicUsize,
     writes: AtomicUsize,
     failing: Mutex<Vec<(Operation, usize)>>,
+    failing_once: Mutex<Option<Operation>>,
     forgetful: AtomicBool,
     hanging: AtomicBool,
 }
@@ -92,6 +93,11 @@ impl Watched {
         self.0.failing.lock().unwrap().push((operation, times));
     }
 
+    /// The next of these operations fails, and the one after succeeds.
+    pub fn fail_next(&self, operation: Operation) {
+        *self.0.failing_once.lock().unwrap() = Some(operation);
+    }
+
     pub fn recover(&self) {
         self.0.failing.lock().unwrap().clear();
     }
@@ -120,6 +126,10 @@ impl Watched {
         }
         let count = if operation == Operation::Load { &self.0.loads } else { &self.0.writes };
         count.fetch_add(1, Ordering::SeqCst);
+        let once = self.0.failing_once.lock().unwrap().take_if(|failing| *failing == operation);
+        if once.is_some() {
+            return Err(Error::Backend("connection reset".into()));
+        }
         match self.0.failing.lock().unwrap().iter_mut().find(|(failing, _)| *failing == operation) {
             Some((_, 0)) => Err(Error::Backend("connection refused: redis://:secret@store".into())),
             Some((_, times)) => {
