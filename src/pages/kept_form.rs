@@ -61,8 +61,9 @@ pub enum KeptForm {
 
 /// A form that was not sent to the application yet.
 ///
-/// A page of your own shows the path and the time, and sends the same fields in the same order by
-/// a form with `method="post"`, when the user presses its button and never before.
+/// A page of your own shows the path, the time and the fields, because another person may have
+/// posted the form from the same tab. It sends the same fields in the same order by a form with
+/// `method="post"`, when the user presses its button and never before.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OfferedForm {
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_wrote_is_only_text_in_the_page_that_offers_it() {
+    fn text_of_the_user_is_only_text_in_the_page_that_offers_it() {
         let attack = "\"><script>alert(1)</script>";
         let (html, policy) = rendered(form(attack, attack));
         assert!(!html.contains("<script>alert"), "{html}");
