@@ -90,9 +90,8 @@ impl SignOutEvent {
     }
 }
 
-/// The end of a session without a sign-out: what
-/// [`IdentityLayer::on_session_ended`](crate::IdentityLayer::on_session_ended) hands to its
-/// handler.
+/// The end of a session without a sign-out, for the handler of
+/// [`IdentityLayer::on_session_ended`](crate::IdentityLayer::on_session_ended).
 #[derive(Clone)]
 pub struct SessionEndEvent {
     pub(super) user: User,

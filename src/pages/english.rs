@@ -35,8 +35,8 @@ texts! {
         "You are not signed in, and what you sent was not saved. Sign in, open the form and send \
          it again.";
     OFFERED_FORM_EXPLAINED = "message.offered_form",
-        "Your session had ended when you sent this form, so it was not sent to the application. You \
-         can send it now.";
+        "Your session had ended when you sent this form, so it was not sent to the application. \
+         You can send it now.";
     NO_FORM_EXPLAINED = "message.no_form",
         "There is no form here that you could send. A form is kept for one hour, in the tab in \
          which it was filled in, and only for the user who filled it in.";

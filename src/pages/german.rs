@@ -34,8 +34,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "message.offered_form",
-        "Ihre Sitzung war abgelaufen, als Sie dieses Formular gesendet haben. Es wurde deshalb nicht \
-         an die Anwendung gesendet. Sie können es jetzt senden.",
+        "Ihre Sitzung war abgelaufen, als Sie dieses Formular gesendet haben. Es wurde deshalb \
+         nicht an die Anwendung gesendet. Sie können es jetzt senden.",
     ),
     (
         "message.no_form",
@@ -72,8 +72,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "form.kept",
         "Ihre Sitzung ist abgelaufen, und Ihre Eingaben wurden noch nicht gespeichert. Dieser Tab \
-         bewahrt sie auf: Melden Sie sich innerhalb einer Stunde wieder an, und Sie werden gefragt, \
-         ob sie gesendet werden sollen.",
+         bewahrt sie auf: Melden Sie sich innerhalb einer Stunde wieder an, und Sie werden \
+         gefragt, ob sie gesendet werden sollen.",
     ),
     ("form.path", "Seite"),
     ("form.posted", "Ausgefüllt"),

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_opens_for_its_user_within_an_hour_and_for_nobody_else() {
+    async fn a_form_opens_for_its_user_alone_and_within_an_hour() {
         let node = Node::new(local());
         let mut people = Vec::new();
         for name in ["ada", "alan"] {

@@ -62,7 +62,7 @@ fn form(text: &str) -> Form {
     form
 }
 
-/// What the page keeps, as its script reads it: the sealed form, and where the sign-in begins.
+/// The sealed form in a page, as its script reads it, and the URL at which the sign-in begins.
 fn kept(page: &Page) -> Option<(String, String)> {
     let tags = html::tags(&page.body);
     let tag =
@@ -84,7 +84,7 @@ async fn lost_form(app: &App, text: &str) -> (Tab, String, String) {
     (tab, sealed, sign_in)
 }
 
-/// What the script of the page after the sign-in does.
+/// Posts the sealed form as the script of the page after the sign-in does.
 async fn open_form<'t>(tab: &'t mut Tab, sealed: &str) -> &'t Page {
     let mut form = Form::post(PATH);
     form.fields = vec![("form".into(), sealed.into())];
@@ -252,7 +252,7 @@ async fn only_a_form_that_a_page_of_this_origin_posts_is_kept() {
     assert!(!is_kept(POSTED, "/auth/logout", text).await, "a path of the layer");
     assert!(!is_kept(POSTED, PATH, text).await, "a path of the layer");
     let without = raw.send(Method::POST, notes, "", POSTED, text).await;
-    assert!(!without.body.contains("data-form="), "nobody was signed in");
+    assert!(!without.body.contains("data-form="), "no user was signed in");
     let put = raw.send(Method::PUT, notes, &session, POSTED, text).await;
     assert!(!put.body.contains("data-form="), "{}", put.body);
 }
