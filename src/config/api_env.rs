@@ -4,7 +4,7 @@ use super::{
     ApiConfig, AzureAdSection,
     description::Origin,
     env,
-    env_settings::{ACCESS_TOKEN_TYPES, INTROSPECTIONS, choice},
+    env_settings::{ACCESS_TOKEN_TYPES, INTROSPECTIONS, add_words, choice, words},
     setting_table::API_TABLE,
     variables::Variables,
 };
@@ -49,15 +49,13 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     for audience in section.audience.iter().chain(&section.audiences) {
         config = config.add_audience(audience);
     }
-    if let Some(audiences) = all.text("IDENTITY_AUDIENCE")? {
-        config = audiences.value.split_ascii_whitespace().fold(config, ApiConfig::add_audience);
-    }
+    config = add_words(all, config, "IDENTITY_AUDIENCE", ApiConfig::add_audience)?;
     if let Some(resource) = all.text("IDENTITY_RESOURCE")? {
         config =
             config.with_resource(&resource.value).map_err(|error| error.named(resource.name))?;
     }
-    if let Some(scopes) = all.text("IDENTITY_API_SCOPES")? {
-        config = config.with_scopes(scopes.value.split_ascii_whitespace());
+    if let Some(scopes) = words(all, "IDENTITY_API_SCOPES")? {
+        config = config.with_scopes(scopes.value);
     }
     if let Some(token_type) = choice(all, "IDENTITY_ACCESS_TOKEN_TYPE", ACCESS_TOKEN_TYPES)? {
         config = config.with_token_type(token_type);

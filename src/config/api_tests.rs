@@ -122,6 +122,8 @@ fn variables_say_what_methods_do() {
         ("IDENTITY_RESOURCE", "api"),
         ("IDENTITY_ACCESS_TOKEN_TYPE", "jwt"),
         ("IDENTITY_INTROSPECTION", "always"),
+        ("IDENTITY_AUDIENCE", "urn:a,urn:b"),
+        ("IDENTITY_API_SCOPES", "Notes.Read, Notes.Write"),
     ] {
         assert_eq!(with(&[(name, value)]).unwrap_err().setting(), name);
     }

@@ -88,9 +88,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         ("IDENTITY_PROTECTED_PREFIXES", IdentityConfig::add_protected_prefix),
     ];
     for (name, add) in rules {
-        for path in words(all, name)?.into_iter().flat_map(|paths| paths.value) {
-            config = add(config, path);
-        }
+        config = add_words(all, config, name, add)?;
     }
     if let Some(page) = all.text("IDENTITY_SIGN_IN_PAGE")? {
         config = config.with_sign_in_page(page.value);
@@ -131,15 +129,9 @@ fn cross_site(
                 .map_err(|error| error.named(origins.name.clone()))?;
         }
     }
-    for path in words(all, "IDENTITY_CROSS_SITE_PATHS")?.into_iter().flat_map(|paths| paths.value) {
-        config = config.add_cross_site_path(path);
-    }
-    for prefix in
-        words(all, "IDENTITY_CROSS_SITE_PREFIXES")?.into_iter().flat_map(|prefixes| prefixes.value)
-    {
-        config = config.add_cross_site_prefix(prefix);
-    }
-    Ok(config)
+    config =
+        add_words(all, config, "IDENTITY_CROSS_SITE_PATHS", IdentityConfig::add_cross_site_path)?;
+    add_words(all, config, "IDENTITY_CROSS_SITE_PREFIXES", IdentityConfig::add_cross_site_prefix)
 }
 
 fn sign_in(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
@@ -184,11 +176,8 @@ fn sign_in(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCo
 }
 
 fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
-    for audience in
-        words(all, "IDENTITY_TRUSTED_AUDIENCES")?.into_iter().flat_map(|audiences| audiences.value)
-    {
-        config = config.add_trusted_audience(audience);
-    }
+    config =
+        add_words(all, config, "IDENTITY_TRUSTED_AUDIENCES", IdentityConfig::add_trusted_audience)?;
     if let Some(acr) = words(all, "IDENTITY_REQUIRED_ACR")? {
         config = config.with_required_acr(acr.value);
     }
@@ -240,8 +229,21 @@ fn sessions(
     Ok(config)
 }
 
+/// Adds each word of a list.
+pub(super) fn add_words<C>(
+    all: &Variables<'_>,
+    config: C,
+    name: &str,
+    add: impl FnMut(C, String) -> C,
+) -> Result<C, ConfigError> {
+    Ok(words(all, name)?.into_iter().flat_map(|words| words.value).fold(config, add))
+}
+
 /// The words of a list that is separated by spaces.
-fn words(all: &Variables<'_>, name: &str) -> Result<Option<Named<Vec<String>>>, ConfigError> {
+pub(super) fn words(
+    all: &Variables<'_>,
+    name: &str,
+) -> Result<Option<Named<Vec<String>>>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
     let value: Vec<String> = text.value.split_whitespace().map(str::to_owned).collect();
     // A comma would become part of a word that the provider does not know.
@@ -286,10 +288,7 @@ pub(super) fn choice<T: Copy>(
     let found = choices.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
     found.map(Some).ok_or_else(|| {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-        ConfigError::new(
-            text.name,
-            format!("{:?} is not one of {}", text.value, words.join(" and ")),
-        )
+        ConfigError::new(text.name, format!("{:?} is not one of {}", text.value, words.join(", ")))
     })
 }
 
