@@ -12,9 +12,9 @@ use crate::error::ConfigError;
 
 /// A checked configuration of an API, made by [`ApiConfig::build`]. Cloning it is cheap.
 #[derive(Clone)]
-pub struct ValidApiConfig(Arc<Valid>);
+pub struct ValidApiConfig(Arc<ValidApiConfigParts>);
 
-struct Valid {
+struct ValidApiConfigParts {
     identity: ValidConfig,
     rules: AccessTokenRules,
     resource: Option<Resource>,
@@ -131,7 +131,7 @@ impl ApiConfig {
             false => Vec::new(),
         };
         let type_required = self.token_type == AccessTokenType::AtJwt;
-        Ok(ValidApiConfig(Arc::new(Valid {
+        Ok(ValidApiConfig(Arc::new(ValidApiConfigParts {
             identity,
             rules: AccessTokenRules { audiences, type_required },
             resource,

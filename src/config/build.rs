@@ -11,7 +11,7 @@ use super::{
     path,
     setting_table::TABLE,
     sign_in::{check_scope, check_words},
-    valid::Valid,
+    valid::ValidConfigParts,
 };
 use crate::{error::ConfigError, languages, secret};
 
@@ -85,7 +85,7 @@ impl IdentityConfig {
         for notice in &notices {
             tracing::warn!(code = notice.code(), "{notice}");
         }
-        Ok(ValidConfig::new(Valid {
+        Ok(ValidConfig::new(ValidConfigParts {
             notices,
             description,
             redirect_uri: site.url(&site.callback_path),

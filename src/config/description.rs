@@ -160,7 +160,7 @@ pub(super) struct Setting<C> {
     /// The variables that set it besides `IDENTITY_` and the name in capitals. A `*` at the end
     /// stands for every name that begins so.
     pub(super) variables: &'static [&'static str],
-    pub(super) value: fn(&C) -> Value,
+    pub(super) value: fn(&C) -> SettingValue,
 }
 
 impl<C> Setting<C> {
@@ -231,7 +231,7 @@ pub(super) const NEW: &str = "new";
 
 /// The value of a setting.
 #[derive(PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum SettingValue {
     Unset,
     Text(String),
     /// Secrets are compared and never shown.
@@ -244,7 +244,7 @@ pub(super) enum Value {
     },
 }
 
-impl Value {
+impl SettingValue {
     /// The value as the description has it.
     fn shown(self) -> Option<String> {
         match self {

@@ -55,19 +55,19 @@ const CLAIMS: &str = "claims";
 /// The members of a configuration file: either the settings of this crate, or those of an `AzureAd`
 /// section.
 #[derive(Deserialize)]
-pub(super) struct Members(Value);
+pub(super) struct Members(MemberValue);
 
 /// A value of any serde source. Texts are secrets, because some of them are.
-enum Value {
+enum MemberValue {
     None,
     Flag(bool),
     Number(serde_json::Number),
     Text(Secret),
-    List(Vec<Value>),
-    Table(Vec<(String, Value)>),
+    List(Vec<MemberValue>),
+    Table(Vec<(String, MemberValue)>),
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for MemberValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)
     }
@@ -76,78 +76,78 @@ impl<'de> Deserialize<'de> for Value {
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
+    type Value = MemberValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a setting: a text, a number, a boolean, a list or a table")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::None)
+    fn visit_unit<E>(self) -> Result<MemberValue, E> {
+        Ok(MemberValue::None)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::None)
+    fn visit_none<E>(self) -> Result<MemberValue, E> {
+        Ok(MemberValue::None)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<MemberValue, D::Error> {
+        MemberValue::deserialize(deserializer)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
-    ) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
+    ) -> Result<MemberValue, D::Error> {
+        MemberValue::deserialize(deserializer)
     }
 
-    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Flag(flag))
+    fn visit_bool<E>(self, flag: bool) -> Result<MemberValue, E> {
+        Ok(MemberValue::Flag(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<MemberValue, E> {
+        Ok(MemberValue::Number(number.into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<MemberValue, E> {
+        Ok(MemberValue::Number(number.into()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<MemberValue, E> {
         let number = serde_json::Number::from_f64(number);
-        number.map(Value::Number).ok_or_else(|| E::custom("a number is not finite"))
+        number.map(MemberValue::Number).ok_or_else(|| E::custom("a number is not finite"))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.into()))
+    fn visit_str<E>(self, text: &str) -> Result<MemberValue, E> {
+        Ok(MemberValue::Text(text.into()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::Text(text.into()))
+    fn visit_string<E>(self, text: String) -> Result<MemberValue, E> {
+        Ok(MemberValue::Text(text.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<MemberValue, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        Ok(Value::List(list))
+        Ok(MemberValue::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut table: Vec<(String, Value)> = Vec::new();
-        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<MemberValue, A::Error> {
+        let mut table: Vec<(String, MemberValue)> = Vec::new();
+        while let Some((name, value)) = members.next_entry::<String, MemberValue>()? {
             // The last one would win silently in one format and the first one in another.
             if table.iter().any(|(other, _)| *other == name) {
                 return Err(A::Error::custom(format_args!("the member `{name}` occurs twice")));
             }
             table.push((name, value));
         }
-        Ok(Value::Table(table))
+        Ok(MemberValue::Table(table))
     }
 }
 
-impl Value {
+impl MemberValue {
     /// A value without members, as text; `None` for a list or a table.
     fn text(&self) -> Option<String> {
         match self {
@@ -225,11 +225,17 @@ impl Written {
 
     /// Adds a section as .NET writes it in variables: `AzureAd__ClientCredentials__0__SourceType`.
     /// `member` is where it stands in the file; empty for the section alone.
-    fn add_section(&mut self, path: &str, member: &str, value: &Value) -> Result<(), ConfigError> {
+    fn add_section(
+        &mut self,
+        path: &str,
+        member: &str,
+        value: &MemberValue,
+    ) -> Result<(), ConfigError> {
         match value {
-            Value::Table(members) => {
+            MemberValue::Table(members) => {
                 for (name, value) in members {
-                    let is_twin = |(other, _): &&(String, Value)| other.eq_ignore_ascii_case(name);
+                    let is_twin =
+                        |(other, _): &&(String, MemberValue)| other.eq_ignore_ascii_case(name);
                     if members.iter().filter(is_twin).count() > 1 {
                         let problem = "occurs twice, in different letter cases: remove one";
                         return Err(ConfigError::new(format!("AzureAd:{name}"), problem));
@@ -237,7 +243,7 @@ impl Written {
                     self.add_section(&format!("{path}__{name}"), &below(member, name), value)?;
                 }
             }
-            Value::List(items) => {
+            MemberValue::List(items) => {
                 for (position, value) in items.iter().enumerate() {
                     let item = below(member, &position.to_string());
                     self.add_section(&format!("{path}__{position}"), &item, value)?;
@@ -270,7 +276,7 @@ impl Members {
         own: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
         section: impl FnOnce(AzureAdSection, &Variables<'_>) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
-        let Value::Table(members) = &self.0 else {
+        let MemberValue::Table(members) = &self.0 else {
             return Err(ConfigError::new("identity", "not a table of settings"));
         };
         let mut written = Written::default();

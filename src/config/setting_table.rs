@@ -9,7 +9,7 @@ use super::env_names;
 use super::{
     ApiConfig, Description, IdentityConfig, SignInMethod, ValidApiConfig, ValidConfig,
     access::PathRule,
-    description::{NEW, Setting, Value},
+    description::{NEW, Setting, SettingValue},
     env_settings::{
         ACCESS_TOKEN_TYPES, CROSS_SITE_REQUESTS, GROUPS, INTROSPECTIONS, PATH_PREFIXES, PREFLIGHTS,
         PROVIDER_SESSIONS, SESSION_ENDS, SIGNED_OUT_USERS, USER_INFOS,
@@ -103,7 +103,7 @@ const fn row<C>(
     name: &'static str,
     methods: &'static [&'static str],
     variables: &'static [&'static str],
-    value: fn(&C) -> Value,
+    value: fn(&C) -> SettingValue,
 ) -> Setting<C> {
     Setting { name, methods, variables, value }
 }
@@ -282,7 +282,7 @@ const TOKENS: &[Row] = &[
 
 const SESSIONS: &[Row] = &[
     row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
-        Value::Secrets(c.cookie_secrets.clone())
+        SettingValue::Secrets(c.cookie_secrets.clone())
     }),
     row("cookie_lifetime", &["with_cookie_lifetime"], &[], |c| text(c.cookie_lifetime)),
     row("idle_timeout", &["with_idle_timeout"], &[], |c| text(Seconds(c.idle_timeout))),
@@ -291,7 +291,7 @@ const SESSIONS: &[Row] = &[
     row("session_end", &["with_session_end"], &[], |c| word(SESSION_ENDS, c.session_end)),
     row("provider_session", &["with_provider_session"], &[], |c| match c.provider_session {
         Some(session) => word(PROVIDER_SESSIONS, session),
-        None => Value::Unset,
+        None => SettingValue::Unset,
     }),
     row("end_session_endpoint", &["with_end_session_endpoint"], &[], |c| {
         url(c.sign_out.endpoint.as_ref())
@@ -327,7 +327,7 @@ const API: &[Setting<ApiConfig>] = &[
     row("public_prefixes", &["add_public_prefix"], &[], |c| prefixes(&c.identity.paths.public)),
     row("preflight", &["with_preflight"], &[], |c| word(PREFLIGHTS, c.identity.preflight)),
     row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
-        Value::Secrets(c.identity.cookie_secrets.clone())
+        SettingValue::Secrets(c.identity.cookie_secrets.clone())
     }),
     row("discovery_url", &[], &[], |c| url(c.identity.discovery_url.as_ref())),
     row("back_channel", &["with_back_channel"], &[], |c| {
@@ -336,32 +336,32 @@ const API: &[Setting<ApiConfig>] = &[
     row("danger_allow_http", &["danger_allow_http"], &[], |c| text(c.identity.danger_http)),
 ];
 
-fn text(value: impl fmt::Display) -> Value {
-    Value::Text(value.to_string())
+fn text(value: impl fmt::Display) -> SettingValue {
+    SettingValue::Text(value.to_string())
 }
 
-fn optional(value: Option<impl fmt::Display>) -> Value {
-    value.map_or(Value::Unset, text)
+fn optional(value: Option<impl fmt::Display>) -> SettingValue {
+    value.map_or(SettingValue::Unset, text)
 }
 
-fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> Value {
+fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> SettingValue {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() { Value::Unset } else { Value::Text(items.join(" ")) }
+    if items.is_empty() { SettingValue::Unset } else { SettingValue::Text(items.join(" ")) }
 }
 
 /// The word of a choice, as the variable has it.
-fn word<T: Copy + PartialEq>(words: &[(&str, T)], value: T) -> Value {
+fn word<T: Copy + PartialEq>(words: &[(&str, T)], value: T) -> SettingValue {
     optional(words.iter().find(|(_, choice)| *choice == value).map(|(word, _)| word))
 }
 
-fn exact(rules: &[PathRule]) -> Value {
+fn exact(rules: &[PathRule]) -> SettingValue {
     list(rules.iter().filter_map(|rule| match rule {
         PathRule::Exact(path) => Some(path),
         PathRule::Prefix(_) => None,
     }))
 }
 
-fn prefixes(rules: &[PathRule]) -> Value {
+fn prefixes(rules: &[PathRule]) -> SettingValue {
     list(rules.iter().filter_map(|rule| match rule {
         PathRule::Exact(_) => None,
         PathRule::Prefix(prefix) => Some(prefix),
@@ -369,7 +369,7 @@ fn prefixes(rules: &[PathRule]) -> Value {
 }
 
 /// The names are shown alone: a value may be a secret of the registration at the provider.
-fn parameters(pairs: &[(String, String)]) -> Value {
+fn parameters(pairs: &[(String, String)]) -> SettingValue {
     private((!pairs.is_empty()).then(|| {
         let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         let pairs: Vec<String> =
@@ -379,7 +379,7 @@ fn parameters(pairs: &[(String, String)]) -> Value {
 }
 
 /// A URL is shown without its query, which may hold a secret.
-fn url(value: Option<&Url>) -> Value {
+fn url(value: Option<&Url>) -> SettingValue {
     private(value.map(|url| {
         let shown = url.as_str().split_once('?').map(|(start, _)| format!("{start}?…"));
         (url.to_string(), shown.unwrap_or_else(|| url.to_string()))
@@ -387,21 +387,23 @@ fn url(value: Option<&Url>) -> Value {
 }
 
 /// A text about a user, or one that may have several lines: it is only shown that it is set.
-fn personal(value: Option<&String>) -> Value {
+fn personal(value: Option<&String>) -> SettingValue {
     private(value.map(|value| (value.clone(), "set".to_owned())))
 }
 
-fn private(value_and_shown: Option<(String, String)>) -> Value {
-    value_and_shown
-        .map_or(Value::Unset, |(value, shown)| Value::Private { value: Secret::from(value), shown })
+fn private(value_and_shown: Option<(String, String)>) -> SettingValue {
+    value_and_shown.map_or(SettingValue::Unset, |(value, shown)| SettingValue::Private {
+        value: Secret::from(value),
+        shown,
+    })
 }
 
-fn algorithms(config: &IdentityConfig) -> Value {
+fn algorithms(config: &IdentityConfig) -> SettingValue {
     list(config.id_token_algorithms.iter().flatten())
 }
 
-fn credential(config: &IdentityConfig) -> Value {
-    config.credential.clone().map_or(Value::Unset, Value::Credential)
+fn credential(config: &IdentityConfig) -> SettingValue {
+    config.credential.clone().map_or(SettingValue::Unset, SettingValue::Credential)
 }
 
 /// A time in seconds, as the variable has it.

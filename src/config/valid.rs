@@ -17,7 +17,7 @@ use crate::{
 
 /// A checked configuration, made by [`IdentityConfig::build`]. Cloning it is cheap.
 #[derive(Clone)]
-pub struct ValidConfig(Arc<Valid>);
+pub struct ValidConfig(Arc<ValidConfigParts>);
 
 /// Conversion into a checked configuration, for the constructors that take one.
 #[diagnostic::on_unimplemented(
@@ -45,7 +45,7 @@ impl IntoValidConfig for &ValidConfig {
 }
 
 /// The settings, and the values derived from them.
-pub(super) struct Valid {
+pub(super) struct ValidConfigParts {
     pub(super) settings: IdentityConfig,
     pub(super) credential: ClientCredential,
     pub(super) tenants: Tenants,
@@ -158,8 +158,8 @@ macro_rules! accessors {
 }
 
 impl ValidConfig {
-    pub(super) fn new(valid: Valid) -> Self {
-        Self(Arc::new(valid))
+    pub(super) fn new(parts: ValidConfigParts) -> Self {
+        Self(Arc::new(parts))
     }
 
     /// The settings, with the changes of `build`.
