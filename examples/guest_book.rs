@@ -1,4 +1,4 @@
-//! A guest book: what a user writes is not lost when the session ends meanwhile.
+//! A guest book that does not lose an entry if the session ends before it is sent.
 //!
 //! ```console
 //! $ IDENTITY_IDLE_TIMEOUT=20 cargo run --example guest_book

@@ -797,8 +797,8 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "provider_error: the provider answered with an error (error=\"access_denied\"): look \
-             the provider's code up in its documentation or its sign-in log; a response without a code \
-             may come from a firewall or a web server in front of it"
+             the provider's code up in its documentation or its sign-in log; a response without a \
+             code may come from a firewall or a web server in front of it"
         );
     }
 }

@@ -124,8 +124,8 @@ impl ApiConfig {
     /// # Errors
     ///
     /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), has a
-    /// query, a fragment or credentials, or is not in the normal form of URLs, in which clients send
-    /// it: lower-case host, no default port, no `..`, percent-encoded characters.
+    /// query, a fragment or credentials, or is not in the normal form of URLs, in which clients
+    /// send it: lower-case host, no default port, no `..`, percent-encoded characters.
     pub fn with_resource(mut self, resource: &str) -> Result<Self, ConfigError> {
         super::address::resource(resource)?;
         self.resource = Some(resource.to_owned());
@@ -169,9 +169,8 @@ impl ApiConfig {
         self
     }
 
-    /// Sets the secrets under which [`StoredCaches`](crate::StoredCaches) of this API are sealed: see
-    /// [`IdentityConfig::with_cookie_secrets`](IdentityConfig::with_cookie_secrets). An API sets no
-    /// cookies.
+    /// Sets the secrets under which [`StoredCaches`](crate::StoredCaches) of this API are sealed:
+    /// see [`IdentityConfig::with_cookie_secrets`]. An API sets no cookies.
     #[must_use]
     pub fn with_cookie_secrets<S: Into<Secret>>(
         mut self,

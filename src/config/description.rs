@@ -1,8 +1,8 @@
 //! [`Description`]: every setting with its value, and where the value was set.
 //!
-//! Methods record nothing. What was read is kept as a copy of the settings at that time; a value
-//! that differs from the copy was set by a method later. A method that is added to the
-//! configuration therefore cannot forget to say so.
+//! Methods record nothing. A copy of the settings as they were read is kept; a value that differs
+//! from the copy was set by a method later. A method that is added to the configuration therefore
+//! needs no code for it.
 
 use std::{fmt, sync::Arc};
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{error::ConfigError, secret::Secret};
 
-/// The settings of a configuration, each with its value and its source, as a list for an operator
-/// who asks why a setting is not what was expected.
+/// The settings of a configuration, each with its value and its source: for operators, to find out
+/// why a setting has not the expected value.
 ///
 /// `Display` writes one setting a line, and leaves out those that are not set and have no default.
-/// Secrets are never part of it: such a setting is only `set`.
+/// It contains no secrets: the value of such a setting is shown as `set`.
 ///
 /// ```
 /// use tower_identity::{Authority, IdentityConfig};
@@ -111,8 +111,8 @@ impl DescribedSetting {
 
     /// Where the value was set: the variables that were read, the members of a file as they stand
     /// there, the method (`with_base_url`; `new` for its arguments), or `default`. A variable whose
-    /// value was replaced by a method is named, too. A method that sets the value which is there
-    /// already is not told apart from it.
+    /// value was replaced by a method is named, too. A method that sets the same value again does
+    /// not change the source.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
@@ -183,7 +183,8 @@ impl<C> Setting<C> {
             || variable.strip_suffix("_FILE").is_some_and(|name| self.is_set_by(name))
     }
 
-    /// Whether an error calls it so: by its name, or by that of a method without `with_`.
+    /// Whether an error means this setting: errors have its name, or that of a method without
+    /// `with_`.
     fn is_called(&self, setting: &str) -> bool {
         let is_of = |method: &&str| method.strip_prefix("with_") == Some(setting);
         self.name == setting || self.methods.iter().any(is_of)
@@ -312,8 +313,8 @@ impl<C> Origin<C> {
     }
 
     /// An error about the settings as they are `now`, in the words of the place where they were
-    /// read: a setting that no method has changed is called by its variables or members. That one
-    /// is missing is told with the variables that may be meant for it.
+    /// read: a setting that no method has changed is called by its variables or members. An error
+    /// about a missing setting also names the variables that may be meant for it.
     pub(super) fn explained(
         &self,
         error: ConfigError,
@@ -351,7 +352,7 @@ fn rows<'t, C>(table: &'t [&'t [Setting<C>]]) -> impl Iterator<Item = &'t Settin
 }
 
 impl<C> AsRead<C> {
-    /// What a setting is called where it was read: the variables that set it, or else its own.
+    /// The name of a setting where it was read: the variables that set it, or else its own.
     fn name_of(&self, setting: &Setting<C>, is_missing: bool) -> Option<String> {
         let own = || setting.own_variable().filter(|_| self.others == DEFAULT);
         // A variable that was read for a setting that is missing does not set it.

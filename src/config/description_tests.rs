@@ -1,4 +1,4 @@
-//! What the description of a configuration says about each setting.
+//! The description of a configuration: value and source of each setting.
 
 use crate::{
     authority::Authority,
@@ -59,7 +59,7 @@ fn a_variable_is_named_as_it_was_read() {
 }
 
 #[test]
-fn what_azure_sets_for_another_application_is_no_source() {
+fn a_variable_that_azure_sets_for_another_application_is_no_source() {
     let described = from_env(&[("AZURE_CLIENT_ID", "other"), ("AZURE_TENANT_ID", "x")]).describe();
     assert_eq!(of(&described, "client_id"), ("client-id", "IDENTITY_CLIENT_ID"));
     assert_eq!(of(&described, "authority").1, "IDENTITY_AUTHORITY");

@@ -138,14 +138,14 @@ impl IdentityConfig {
     }
 }
 
-/// What the environment says about the provider of an application.
+/// The provider of an application, as far as the environment describes one.
 #[cfg(any(test, feature = "dev-provider"))]
 #[derive(Debug, PartialEq)]
 pub(crate) enum FromEnv {
     /// A variable describes a provider or a client.
     Configured(Box<IdentityConfig>),
-    /// None does: the development provider can serve the application at this URL of a loopback
-    /// host.
+    /// No variable does: the development provider can serve the application at this URL of a
+    /// loopback host.
     NotConfigured { base_url: String },
 }
 
@@ -183,8 +183,8 @@ fn from_variables_at(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, Con
 fn not_configured(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, ConfigError> {
     let placed = all.text("IDENTITY_BASE_URL")?;
     let base_url = placed.map_or_else(|| base_url.to_owned(), |placed| placed.value);
-    // An application that other machines reach is not one for test accounts: its variables were
-    // forgotten.
+    // Other machines reach this application, where test accounts must not sign in: the
+    // variables of its provider were forgotten.
     if Url::parse(&base_url).is_ok_and(|url| !is_loopback(&url)) {
         return Err(ConfigError::missing(
             "IDENTITY_AUTHORITY",

@@ -500,7 +500,7 @@ fn what_is_missing_is_told_by_its_variable() {
 }
 
 #[test]
-fn a_missing_setting_is_told_with_the_variables_that_may_be_misspelt() {
+fn the_error_of_a_missing_setting_names_the_variables_that_may_be_misspelt() {
     let misspelt = [
         ("IDENTITY_AUTHORTY", "https://op.example.com"),
         ("IDENTITY_CLIENTID", "shop"),
@@ -536,7 +536,7 @@ fn a_missing_setting_is_told_with_the_variables_that_may_be_misspelt() {
 }
 
 #[test]
-fn a_mistake_that_build_finds_is_told_by_its_variable_unless_a_method_made_it() {
+fn an_error_of_build_names_the_variable_unless_a_method_replaced_its_value() {
     let config = with(&[("IDENTITY_COOKIE_SECRET", "hush")]);
     let error = config.clone().build().unwrap_err();
     assert_eq!(error.setting(), "IDENTITY_COOKIE_SECRET");

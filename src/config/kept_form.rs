@@ -1,11 +1,11 @@
-//! The kept-form path: where a form is offered again that was posted after its session had ended.
+//! The kept-form path: the page that restores a form posted after its session had ended.
 
 use super::IdentityConfig;
 
 impl IdentityConfig {
-    /// Sets a path, relative to the base URL, at which a form is offered again that was posted
-    /// after its session had ended, for example `/auth/form`. By default there is none: the page
-    /// says that nothing was saved, and the form is lost. The variable is
+    /// Sets the path, relative to the base URL, of the page that restores a form posted after its
+    /// session had ended, for example `/auth/form`. By default there is none: the page that asks to
+    /// sign in says that nothing was saved, and the form is lost. The variable is
     /// `IDENTITY_KEPT_FORM_PATH`.
     ///
     /// With it, the page that asks to sign in carries the form as sealed text, which the browser's
@@ -23,7 +23,7 @@ impl IdentityConfig {
     /// - the browser runs the script of the page.
     ///
     /// It is offered for an hour, only to the user whose session ended, and only in the session
-    /// that was begun from that page. [The guide](crate::guide::kept_forms) says what an
+    /// that was begun from that page. [The guide](crate::guide::kept_forms) has the points that an
     /// application has to consider.
     ///
     /// ```

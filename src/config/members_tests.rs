@@ -245,9 +245,8 @@ fn a_setting_in_the_spelling_of_a_section_is_a_misspelling_beside_settings_of_th
     }
 }
 
-/// What `build` finds, in the words of the file.
 #[test]
-fn a_mistake_that_build_finds_is_told_by_the_member_of_the_file() {
+fn an_error_of_build_names_the_member_of_the_file_and_no_variable() {
     let built = |more: &str| {
         let text = format!("authority = \"https://op.example.com\"\nclient_id = \"a\"\n{more}");
         let config: IdentityConfig =

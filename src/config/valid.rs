@@ -290,7 +290,7 @@ impl ValidConfig {
 
     /// The return path for `text`, a path as browsers see it. It is the home page if `text` is not
     /// a safe path on this site, or is a path of the layer, which would start another sign-in or
-    /// sign-out. The page that offers a form is one to return to.
+    /// sign-out. The kept-form path is accepted.
     pub(crate) fn return_path(&self, text: &str) -> ReturnPath {
         // A return to the sign-in path would loop, and one to the sign-out path could end the
         // session.

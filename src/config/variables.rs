@@ -55,8 +55,9 @@ impl<'a> Variables<'a> {
         Self { source, get, names, read_file, label: None, used: RefCell::default() }
     }
 
-    /// What `read` reads from these variables. Every error of a configuration from variables passes
-    /// here: that a setting is missing is told with the variables that may be meant for it.
+    /// The result of reading these variables with `read`. All errors of a configuration from
+    /// variables pass here, where one about a missing setting gets the variables that may be
+    /// meant for it.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Self) -> Result<T, ConfigError>,

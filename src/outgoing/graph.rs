@@ -47,7 +47,7 @@ impl Api {
             )
         })?;
         let qualified = |scope: String| {
-            // No name of a permission of Graph has a slash: what stands before one is a resource.
+            // No name of a permission of Graph has a slash: the part before one is a resource.
             let is_bare = !scope.contains('/') && !is_openid_scope(&scope);
             let needs_resource =
                 scope == ".default" || graph != PUBLIC && graph.starts_with("https");

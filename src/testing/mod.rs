@@ -133,10 +133,10 @@ impl DevProvider {
     }
 
     /// The imitated Microsoft Graph as an API with these scopes, for code that gets
-    /// [`Api::graph`] in production. It has `/me` and the lists of the user's groups; a call without
-    /// a token for Graph is answered with 401 and Graph's error object.
+    /// [`Api::graph`] in production. It has `/me` and the lists of the user's groups; a call
+    /// without a token for Graph is answered with 401 and Graph's error object.
     ///
-    /// To see Graph throttle a call, order it:
+    /// To make Graph throttle the next call:
     /// `provider.fail_next(Endpoint::Graph, 1, Failure::RetryAfter { status: 429, pause })`.
     ///
     /// ```

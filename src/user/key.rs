@@ -81,7 +81,8 @@ impl TryFrom<&str> for UserKey {
     }
 }
 
-/// The error for a text that is not a [`UserKey`]. The text is personal data and no part of it.
+/// The error for a text that is not a [`UserKey`]. It does not contain the text, which is personal
+/// data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidUserKey(());
 
@@ -118,7 +119,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_read_is_written_the_same(text in "(?s).{0,40}") {
+        fn a_text_that_is_a_key_is_written_the_same(text in "(?s).{0,40}") {
             if let Ok(key) = text.parse::<UserKey>() {
                 prop_assert_eq!(key.to_string(), text);
             }

@@ -77,11 +77,11 @@ use crate::{
 ///
 /// # Events
 ///
-/// There are no handlers as the layer has them, because these methods return to your own code at
-/// the same moments: `complete_sign_in` where the layer calls `on_signed_in`, `sign_out` after a
+/// The handlers of the layer are not needed here, because the methods return to your own code at
+/// the same points: `complete_sign_in` where the layer calls `on_signed_in`, `sign_out` after a
 /// sign-out, and `user` returns `None` when the session has ended. To refuse a sign-in, sign out
 /// again before you store the value. A user who was signed in before is signed out as well, and the
-/// same authorization response, sent again, signs nobody in.
+/// same authorization response does not sign in a second time.
 ///
 /// ```no_run
 /// use tower_identity::{Error, SignInOutcome, UserKey, WebAuth, WebSession};

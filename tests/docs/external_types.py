@@ -2,8 +2,8 @@
 
     external_types.py RUSTDOC_JSON
 
-The list is `[package.metadata.external-types]`: a crate and the reason. The check fails when a crate
-appears that is not in the list, and when one of the list no longer appears.
+The list is `[package.metadata.external-types]`: a crate and the reason. The check fails when a
+crate appears that is not in the list, and when one of the list no longer appears.
 """
 
 import json
@@ -52,7 +52,7 @@ def found(documentation):
             path = documentation["paths"].get(str(id))
             if path is None or path["crate_id"] == 0 or path["path"][0] in LANGUAGE:
                 continue
-            # What a macro names in its own implementations is nothing that a caller can use.
+            # Macros name hidden items in their implementations, which no caller can use.
             if any(part.startswith("__") for part in path["path"]):
                 continue
             span = item["span"] or {"filename": "?", "begin": [0]}
