@@ -13,7 +13,7 @@ use crate::{
 
 /// Builds a [`Client`] with an HTTP client or a clock of your own; see [`Client::builder`].
 #[derive(Debug)]
-#[must_use = "a builder does nothing until it builds"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     config: IdentityConfig,
     http: Arc<dyn HttpClient>,

@@ -15,7 +15,7 @@ use crate::{
 
 /// Builds a [`WebAuth`] with an HTTP client or a clock of your own. See [`WebAuth::builder`].
 #[derive(Debug)]
-#[must_use = "a builder does nothing until it builds"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct WebAuthBuilder {
     config: ValidConfig,
     http: Arc<dyn HttpClient>,
