@@ -185,7 +185,6 @@ impl Clients {
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(TIMEOUT)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS.0)
                 .pool_idle_timeout(IDLE_CONNECTIONS.1)
                 .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -203,7 +202,8 @@ impl HttpClient for ReqwestClient {
             } else {
                 &clients.remote
             };
-            // One limit for both, where a request is sent once more.
+            // Not a limit of the client's own, which would begin again where a request is sent once
+            // more.
             tokio::time::timeout(TIMEOUT, exchange(client, request))
                 .await
                 .unwrap_or_else(|_| Err(HttpError::new("too slow")))
