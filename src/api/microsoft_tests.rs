@@ -10,17 +10,30 @@ use crate::{
     protocol::test_support::{CLIENT_ID, NOW, Signer, document, key_set},
 };
 
-/// An API at a provider of Microsoft's, whose document and keys name `issuer`.
-fn api(authority: Authority, base: &str, issuer: &str) -> TestApi {
-    let document = json!({
+/// The discovery document of a provider of Microsoft's.
+fn published(base: &str, issuer: &str) -> Value {
+    json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-    });
+    })
+}
+
+/// An API at a provider of Microsoft's, whose document and keys name `issuer`.
+fn api(authority: Authority, base: &str, issuer: &str) -> TestApi {
     let mut key = Signer::shared().jwk("k1");
     key["issuer"] = json!(issuer);
-    TestApi::at(ApiConfig::new(authority, APP), document, json!({"keys": [key]}))
+    let keys = json!({"keys": [key]});
+    TestApi::at(ApiConfig::new(authority, APP), published(base, issuer), keys)
+}
+
+const B2C: &str = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
+
+/// An API at a B2C user flow, whose keys name no issuer.
+fn b2c_api(issuer: &str) -> TestApi {
+    let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
+    TestApi::at(ApiConfig::new(authority, APP), published(B2C, issuer), key_set())
 }
 
 /// The rows of a table: members that change in a good token (`null` leaves one out), and the reason
@@ -34,7 +47,6 @@ async fn judge(api: &TestApi, good: &Value, rows: &[(Value, Option<&str>)]) {
             None => assert_eq!(api.takes(&token).await, "person Notes.Read", "{change}"),
             Some(reason) => {
                 let told = api.with_token(&token).await;
-                assert!(!told.status.is_success(), "{change}");
                 assert_eq!(
                     (told.status.as_u16(), told.reason().as_str()),
                     (401, *reason),
@@ -85,7 +97,6 @@ async fn external_id_issues_under_the_host_of_its_tenant_and_nowhere_else() {
 
 #[tokio::test]
 async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers() {
-    let base = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
     let by_tenant = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
     let by_flow = |flow: &str| format!("https://contoso.b2clogin.com/tfp/{TID}/{flow}/v2.0/");
     let now = NOW.as_seconds();
@@ -95,7 +106,6 @@ async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers
             "tfp": "B2C_1_in", "scp": "Notes.Read", "azp": "client", "ver": "1.0",
         })
     };
-    let authority = || Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
     let same = [
         (json!({}), None),
         // Names of user flows have no letter case; old policies write `acr` in place of `tfp`.
@@ -129,14 +139,7 @@ async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers
         (json!({"iss": by_flow("b2c_1_edit")}), Some("token_issuer")),
     ];
     for issuer in [by_tenant, by_flow("b2c_1_in")] {
-        let document = json!({
-            "issuer": issuer,
-            "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-            "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-            "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-        });
-        let api = TestApi::at(ApiConfig::new(authority(), APP), document, key_set());
-        judge(&api, &claims(&issuer), &same).await;
+        judge(&b2c_api(&issuer), &claims(&issuer), &same).await;
     }
 }
 
@@ -168,20 +171,12 @@ async fn a_token_of_another_tenant_is_refused_at_the_metadata_of_one_tenant_in_b
     }
 }
 
-/// Microsoft's example of an access token of Azure AD B2C, which repeats the `nonce` of the request,
-/// and the ID token beside it, which names neither client nor scope.
+/// Microsoft's example of an access token of Azure AD B2C, which repeats the `nonce` of the
+/// request, and the ID token beside it, which names neither client nor scope.
 #[tokio::test]
 async fn an_access_token_of_b2c_may_have_a_nonce_and_an_id_token_of_b2c_is_refused() {
-    let base = "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in";
     let issuer = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
-    let document = json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-    });
-    let authority = Authority::b2c("contoso", B2cPolicies::new("B2C_1_in")).unwrap();
-    let api = TestApi::at(ApiConfig::new(authority, APP), document, key_set());
+    let api = b2c_api(&issuer);
     let now = NOW.as_seconds();
     let claims = json!({
         "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1",
