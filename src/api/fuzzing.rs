@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     bearer::{self, Authorization},
-    metadata::Metadata,
+    metadata::ResourceMetadata,
     tool_guard::called_tools,
 };
 use crate::{
@@ -72,7 +72,7 @@ fn resource_url(bytes: &[u8]) {
     let (resource, url) = (config.resource().unwrap(), Url::parse(text).unwrap());
     let address = Url::parse(&resource.metadata_url()).unwrap();
     assert_eq!(address.origin(), url.origin());
-    let metadata = Metadata::of(&config);
+    let metadata = ResourceMetadata::of(&config);
     let document = metadata.at(address.path()).unwrap();
     assert_eq!(metadata.at(WELL_KNOWN), Some(document));
     let document: Value = serde_json::from_slice(document).unwrap();

@@ -27,7 +27,7 @@ use crate::{
 /// the root without reading the challenge, those of MCP, call the configured URL: they compare it
 /// with `resource`, and send what the document says.
 #[derive(Debug)]
-pub(super) struct Metadata(Option<Served>);
+pub(super) struct ResourceMetadata(Option<Served>);
 
 #[derive(Debug)]
 struct Served {
@@ -36,7 +36,7 @@ struct Served {
     document: Bytes,
 }
 
-impl Metadata {
+impl ResourceMetadata {
     pub(super) fn of(config: &ValidApiConfig) -> Self {
         Self(config.resource().map(|resource| Served {
             path: without_slash(&resource.metadata_path).to_owned(),

@@ -17,7 +17,7 @@ use super::{
     future::{ApiFuture, Shape},
     introspect::Introspections,
     memory::{Known, Memory},
-    metadata::{self, Metadata},
+    metadata::{self, ResourceMetadata},
 };
 use crate::{
     client::Client,
@@ -43,7 +43,7 @@ pub(crate) struct ApiParts {
     /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
     introspections: Introspections,
-    metadata: Metadata,
+    metadata: ResourceMetadata,
     /// Present if the API has a credential.
     client: Option<Client>,
 }
@@ -137,7 +137,7 @@ impl ApiParts {
             .credential()
             .is_confidential()
             .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
-        let (memory, metadata) = (Memory::new(remembered_bytes), Metadata::of(&config));
+        let (memory, metadata) = (Memory::new(remembered_bytes), ResourceMetadata::of(&config));
         let introspections = Introspections::new();
         Self { provider, clock, memory, introspections, metadata, client, config }
     }
@@ -157,7 +157,7 @@ impl ApiParts {
     }
 
     #[cfg(feature = "axum")]
-    pub(super) fn metadata(&self) -> &Metadata {
+    pub(super) fn metadata(&self) -> &ResourceMetadata {
         &self.metadata
     }
 
