@@ -126,7 +126,7 @@ async fn each_way_to_write_the_header_of_a_token_has_its_verdict() {
     .await;
 }
 
-/// RFC 7519 sections 2 and 4.1, RFC 8725 section 2.4.
+/// RFC 7519 sections 2, 4 and 4.1.
 #[tokio::test]
 async fn each_way_to_write_the_claims_of_a_token_has_its_verdict() {
     let (now, text) = (NOW.as_seconds(), claims().to_string());

@@ -1,5 +1,5 @@
-//! Work on behalf of a caller that goes on without its token: begun through the layer, kept in a
-//! store, continued by another process.
+//! Long-running work on behalf of a caller: started through the layer, kept in a store, continued
+//! by another process after the caller's token has expired.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -175,7 +175,7 @@ async fn work_ends_when_the_grant_is_revoked() {
 }
 
 #[tokio::test]
-async fn an_application_alone_begins_no_work_on_behalf_of_anybody() {
+async fn an_application_that_calls_by_itself_begins_no_work_on_behalf_of_a_person() {
     let world = World::new().await;
     let process = world.process(COOKIES);
     let token = tower_identity::dev::DevAccessToken::application(API).with_roles(["Export"]);
