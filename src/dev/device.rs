@@ -200,7 +200,7 @@ fn poll(device: &mut Device, now: UnixTime) -> Result<BrowserSession, Fault> {
             Err(Fault::new("slow_down", description).entra(70_016))
         }
         DeviceDecision::Pending => {
-            Err(Fault::new("authorization_pending", "nobody has answered yet").entra(70_016))
+            Err(Fault::new("authorization_pending", "the user has not decided yet").entra(70_016))
         }
         DeviceDecision::Declined => {
             // Entra ID has an error of its own.

@@ -187,7 +187,7 @@ pub(super) fn consented(
     });
     // In B2C an administrator has already consented for all users.
     if missing.is_some() && !matches!(grant.realm, Realm::B2c { .. }) {
-        let description = "nobody has consented to what the application asks for";
+        let description = "no user has consented to the requested scopes";
         return Err(Fault::new("invalid_grant", description)
             .entra(65_001)
             .suberror("consent_required"));

@@ -111,7 +111,7 @@ fn silent_fault(step: &InteractionStep, pending: &Interaction) -> Fault {
     match step {
         _ if b2c => Fault::new(
             "interaction_required",
-            "nobody is signed in, and the request has prompt=none",
+            "no user is signed in, and the request has prompt=none",
         )
         .b2c(90_077),
         InteractionStep::Consent(_) => {

@@ -85,8 +85,9 @@ fn called_with(
     }
     // Entra ID refuses tokens without a user here: they have the client credentials grant.
     if caller.person.is_empty() {
-        return Err(refused("the assertion is about an application, on whose behalf nobody acts")
-            .entra(50_013));
+        return Err(
+            refused("the assertion is the token of an application, without a user").entra(50_013)
+        );
     }
     Ok((entry, caller))
 }
