@@ -202,6 +202,16 @@ impl Site {
         url.set_path(&format!("{}{path}", self.prefix));
         url
     }
+
+    /// Whether browsers use `https`.
+    pub(super) fn is_secure(&self) -> bool {
+        self.origin.starts_with("https:")
+    }
+
+    /// The base URL, without a slash at the end.
+    pub(super) fn base_url(&self) -> String {
+        format!("{}{}", self.origin, self.prefix)
+    }
 }
 
 /// The path of a redirect URI, relative to the base URL.

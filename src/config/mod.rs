@@ -16,6 +16,8 @@ mod azure_ad;
 mod build;
 mod check;
 mod check_api;
+mod check_paths;
+mod check_settings;
 mod choice;
 mod cookie_keys;
 mod credential;
