@@ -64,27 +64,24 @@ impl IdentityConfig {
                 ),
             );
         }
-        if let Some((first, other)) = self.two_resources() {
-            add(
-                "scopes_of_two_resources",
-                format!(
-                    "The scopes {first:?} and {other:?} are for different APIs, and a token of \
-                     {} is for one API: the sign-in requests consent to both and gets a token \
-                     for the first. Get the other with `Tokens::for_user`, in a call of its own \
-                     (`with_scopes`, IDENTITY_SCOPE).",
-                    self.authority
-                ),
-            );
-        }
+        found.extend(self.two_resources());
         found.extend(self.http_finding());
         found
     }
 
-    /// Two scopes of different resources, which one access token of Microsoft cannot have together.
-    fn two_resources(&self) -> Option<(&str, &str)> {
+    /// A warning about scopes of different resources, which one access token of Microsoft cannot
+    /// have together.
+    fn two_resources(&self) -> Option<Finding> {
         let mut scopes = self.api_scopes();
         let first = scopes.next()?;
-        Some((first, scopes.find(|scope| resource_of_scope(scope) != resource_of_scope(first))?))
+        let other = scopes.find(|scope| resource_of_scope(scope) != resource_of_scope(first))?;
+        let text = format!(
+            "The scopes {first:?} and {other:?} are for different APIs, and a token of {} is for \
+             one API: the sign-in requests consent to both and gets a token for the first. Get the \
+             other with `Tokens::for_user`, in a call of its own (`with_scopes`, IDENTITY_SCOPE).",
+            self.authority
+        );
+        Some(Finding::new(Severity::Warning, "scopes_of_two_resources", text))
     }
 
     /// The scopes for APIs if the provider is Microsoft's; none for other providers, whose scopes

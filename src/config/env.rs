@@ -255,14 +255,10 @@ pub(super) fn settings(
         };
     }
     if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
-        config = config.with_sign_in_method(
-            method.value.parse().map_err(|error: ConfigError| error.named(method.name))?,
-        );
+        config = config.with_sign_in_method(method.parsed()?);
     }
     if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
-        config = config.with_response_mode(
-            mode.value.parse().map_err(|error: ConfigError| error.named(mode.name))?,
-        );
+        config = config.with_response_mode(mode.parsed()?);
     }
     if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
         let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
@@ -271,23 +267,10 @@ pub(super) fn settings(
             config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
     }
     if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
-        let seconds = timeout
-            .value
-            .parse()
-            .ok()
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let wrong = || {
-            ConfigError::new(
-                timeout.name,
-                format!("{:?} is not a number of seconds such as 3 or 0.5", timeout.value),
-            )
-        };
-        config = config.with_store_timeout(seconds.ok_or_else(wrong)?);
+        config = config.with_store_timeout(seconds(timeout)?);
     }
     if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
-        config = config.with_cookie_lifetime(
-            lifetime.value.parse().map_err(|error: ConfigError| error.named(lifetime.name))?,
-        );
+        config = config.with_cookie_lifetime(lifetime.parsed()?);
     }
     if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
         config = config.with_cookie_secrets(
@@ -298,6 +281,17 @@ pub(super) fn settings(
     config = env_settings::settings(all, config)?;
     config.notices.extend(env_names::unknown(all.names.iter().map(String::as_str)));
     Ok(config)
+}
+
+/// The time of a variable in seconds, also in fractions of a second.
+fn seconds(text: Named<String>) -> Result<Duration, ConfigError> {
+    let time = text.value.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
+    time.ok_or_else(|| {
+        ConfigError::new(
+            text.name,
+            format!("{:?} is not a number of seconds such as 3 or 0.5", text.value),
+        )
+    })
 }
 
 /// Applies base URL and redirect URI.

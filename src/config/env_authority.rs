@@ -21,10 +21,6 @@ pub(super) fn authority(
     azure_tenant: Option<Named<String>>,
 ) -> Result<Authority, ConfigError> {
     let mut found: Vec<Named<Authority>> = Vec::new();
-    let named = |name: String, authority: Result<Authority, ConfigError>| match authority {
-        Ok(value) => Ok(Named { name, value }),
-        Err(error) => Err(error.named(name)),
-    };
     if let Some(text) = all.one(&["IDENTITY_AUTHORITY", "AUTHORITY"])? {
         found.push(named(text.name, Authority::parse(&text.value))?);
     }
@@ -50,13 +46,7 @@ pub(super) fn authority(
                     (&tenant.name, &tenant.value),
                 ));
             }
-            None => {
-                let host = all.text("AZURE_AUTHORITY_HOST")?.map_or_else(
-                    || "https://login.microsoftonline.com".to_owned(),
-                    |host| host.value,
-                );
-                found.push(named(tenant.name, Authority::at_instance(&host, &tenant.value))?);
-            }
+            None => found.push(of_azure(all, tenant)?),
         }
     }
     let mut found = found.into_iter();
@@ -72,6 +62,26 @@ pub(super) fn authority(
         Some(other) => Err(contradiction((&first.name, &first.value), (&other.name, &other.value))),
         None => Ok(first.value),
     }
+}
+
+/// A parsed authority with the name of its variable, which an error names too.
+fn named(
+    name: String,
+    authority: Result<Authority, ConfigError>,
+) -> Result<Named<Authority>, ConfigError> {
+    match authority {
+        Ok(value) => Ok(Named { name, value }),
+        Err(error) => Err(error.named(name)),
+    }
+}
+
+/// The authority of `AZURE_TENANT_ID`, in the public cloud unless `AZURE_AUTHORITY_HOST` says
+/// otherwise.
+fn of_azure(all: &Variables<'_>, tenant: Named<String>) -> Result<Named<Authority>, ConfigError> {
+    let host = all
+        .text("AZURE_AUTHORITY_HOST")?
+        .map_or_else(|| "https://login.microsoftonline.com".to_owned(), |host| host.value);
+    named(tenant.name, Authority::at_instance(&host, &tenant.value))
 }
 
 /// The B2C user flows in the variables of Python's `identity`.
@@ -131,34 +141,6 @@ impl AzureAdSection {
         let text = |member: &str| {
             Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value))
         };
-        let mut client_credentials = Vec::new();
-        for index in 0.. {
-            let item = |member: &str| text(&format!("ClientCredentials__{index}__{member}"));
-            let secret = |member: &str| {
-                Ok::<_, ConfigError>(
-                    all.secret(&[&format!("AzureAd__ClientCredentials__{index}__{member}")])?
-                        .map(|named| named.value),
-                )
-            };
-            let mut description = CredentialDescription {
-                source_type: item("SourceType")?,
-                client_secret: secret("ClientSecret")?,
-                certificate_disk_path: item("CertificateDiskPath")?,
-                certificate_password: secret("CertificatePassword")?,
-                base64_encoded_value: secret("Base64EncodedValue")?,
-                signed_assertion_file_disk_path: item("SignedAssertionFileDiskPath")?,
-            };
-            if description.is_empty() {
-                break;
-            }
-            if description.source_type.as_deref() == Some("SignedAssertionFilePath")
-                && description.signed_assertion_file_disk_path.is_none()
-            {
-                description.signed_assertion_file_disk_path =
-                    all.text("AZURE_FEDERATED_TOKEN_FILE")?.map(|named| named.value);
-            }
-            client_credentials.push(description);
-        }
         Ok(Self {
             instance: text("Instance")?,
             authority: text("Authority")?,
@@ -167,7 +149,9 @@ impl AzureAdSection {
             client_id: text("ClientId")?,
             client_secret: all.secret(&["AzureAd__ClientSecret"])?.map(|named| named.value),
             send_x5c: all.flag("AzureAd__SendX5C")?,
-            client_credentials,
+            client_credentials: (0..)
+                .map_while(|index| credential_description(all, index).transpose())
+                .collect::<Result<_, _>>()?,
             callback_path: text("CallbackPath")?,
             signed_out_callback_path: text("SignedOutCallbackPath")?,
             sign_up_sign_in_policy_id: text("SignUpSignInPolicyId")?,
@@ -181,4 +165,35 @@ impl AzureAdSection {
                 .collect::<Result<_, _>>()?,
         })
     }
+}
+
+/// The item `ClientCredentials__{index}` of the section; `None` if no variable has it.
+fn credential_description(
+    all: &Variables<'_>,
+    index: usize,
+) -> Result<Option<CredentialDescription>, ConfigError> {
+    let name = |member: &str| format!("AzureAd__ClientCredentials__{index}__{member}");
+    let text =
+        |member: &str| Ok::<_, ConfigError>(all.text(&name(member))?.map(|named| named.value));
+    let secret =
+        |member: &str| Ok::<_, ConfigError>(all.secret(&[&name(member)])?.map(|named| named.value));
+    let mut description = CredentialDescription {
+        source_type: text("SourceType")?,
+        client_secret: secret("ClientSecret")?,
+        certificate_disk_path: text("CertificateDiskPath")?,
+        certificate_password: secret("CertificatePassword")?,
+        base64_encoded_value: secret("Base64EncodedValue")?,
+        signed_assertion_file_disk_path: text("SignedAssertionFileDiskPath")?,
+    };
+    if description.is_empty() {
+        return Ok(None);
+    }
+    // As in Microsoft.Identity.Web, the path that Azure's workload identity sets is the default.
+    if description.source_type.as_deref() == Some("SignedAssertionFilePath")
+        && description.signed_assertion_file_disk_path.is_none()
+    {
+        description.signed_assertion_file_disk_path =
+            all.text("AZURE_FEDERATED_TOKEN_FILE")?.map(|named| named.value);
+    }
+    Ok(Some(description))
 }

@@ -14,31 +14,10 @@ pub(super) fn credential(
     section: &AzureAdSection,
     azure_applies: bool,
 ) -> Result<Option<ClientCredential>, ConfigError> {
-    let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
     let of_section = section.credential()?;
-    if let Some(other) = of_section.as_ref().and_then(ClientCredential::client_secret) {
-        secret = Some(agreed(
-            secret,
-            Named { name: "AzureAd__ClientSecret".into(), value: other.clone() },
-        )?);
-    }
-    if let Some(other) = if azure_applies { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
-        secret = Some(agreed(secret, other)?);
-    }
+    let secret = secret(all, of_section.as_ref(), azure_applies)?;
     let of_section = of_section.filter(|credential| credential.client_secret().is_none());
-    let mut other =
-        of_section.map(|value| Named { name: "AzureAd__ClientCredentials".into(), value });
-    for next in [
-        certificate(all, "IDENTITY_CLIENT_CERTIFICATE_FILE", "IDENTITY_CLIENT")?,
-        assertion_file(all, "IDENTITY_CLIENT_ASSERTION_FILE")?,
-    ] {
-        other = match (other, next) {
-            (Some(first), Some(next)) => {
-                return Err(contradiction((&first.name, &first.value), (&next.name, &next.value)));
-            }
-            (first, next) => first.or(next),
-        };
-    }
+    let mut other = key_or_assertion(all, of_section)?;
     // The list `first_of` is available in code only: in variables, two credentials are probably a
     // mistake.
     if let (Some(secret), Some(other)) = (&secret, &other) {
@@ -53,11 +32,60 @@ pub(super) fn credential(
             |other| Ok(Some(other)),
         )?;
     }
-    let Some(method) = all.text("IDENTITY_CLIENT_AUTH_METHOD")? else {
-        return Ok(secret
+    match all.text("IDENTITY_CLIENT_AUTH_METHOD")? {
+        Some(method) => with_method(method, secret, other),
+        None => Ok(secret
             .map(|secret| ClientCredential::secret(secret.value))
-            .or(other.map(|other| other.value)));
-    };
+            .or(other.map(|other| other.value))),
+    }
+}
+
+/// The client secret that all variables agree on; `None` if none is set.
+fn secret(
+    all: &Variables<'_>,
+    of_section: Option<&ClientCredential>,
+    azure_applies: bool,
+) -> Result<Option<Named<Secret>>, ConfigError> {
+    let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
+    if let Some(other) = of_section.and_then(ClientCredential::client_secret) {
+        let other = Named { name: "AzureAd__ClientSecret".into(), value: other.clone() };
+        secret = Some(agreed(secret, other)?);
+    }
+    if let Some(other) = if azure_applies { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
+        secret = Some(agreed(secret, other)?);
+    }
+    Ok(secret)
+}
+
+/// The one credential other than a secret: that of the `AzureAd` section, a certificate or an
+/// assertion.
+fn key_or_assertion(
+    all: &Variables<'_>,
+    of_section: Option<ClientCredential>,
+) -> Result<Option<Named<ClientCredential>>, ConfigError> {
+    let mut only =
+        of_section.map(|value| Named { name: "AzureAd__ClientCredentials".into(), value });
+    for next in [
+        certificate(all, "IDENTITY_CLIENT_CERTIFICATE_FILE", "IDENTITY_CLIENT")?,
+        assertion_file(all, "IDENTITY_CLIENT_ASSERTION_FILE")?,
+    ] {
+        only = match (only, next) {
+            (Some(first), Some(next)) => {
+                return Err(contradiction((&first.name, &first.value), (&next.name, &next.value)));
+            }
+            (first, next) => first.or(next),
+        };
+    }
+    Ok(only)
+}
+
+/// The credential with the method of `IDENTITY_CLIENT_AUTH_METHOD`. At most one of `secret` and
+/// `other` is set.
+fn with_method(
+    method: Named<String>,
+    secret: Option<Named<Secret>>,
+    other: Option<Named<ClientCredential>>,
+) -> Result<Option<ClientCredential>, ConfigError> {
     let credential = |secret: Option<Named<Secret>>, method| {
         secret.map(|secret| ClientCredential::secret(secret.value).with_method(method))
     };

@@ -61,9 +61,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         config = config.with_path_prefix(prefix);
     }
     if let Some(access) = all.one(&["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
-        config = config.with_default_access(
-            access.value.parse().map_err(|error: ConfigError| error.named(access.name))?,
-        );
+        config = config.with_default_access(access.parsed()?);
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
     let setters: [(&str, Setter); 8] = [

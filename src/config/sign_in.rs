@@ -311,89 +311,95 @@ impl SignInOptions {
     ///
     /// An option is malformed, contradicts another, is set twice or is reserved.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let wrong =
-            |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
         for scope in &self.scopes {
             check_scope("scopes", scope)?;
         }
-        if self.prompt.contains(&Prompt::None) && self.prompt.len() > 1 {
-            return wrong(
-                "prompt",
-                "`none` cannot be combined with another prompt (OpenID Connect Core section \
-                 3.1.2.1): remove one"
-                    .into(),
-            );
-        }
-        // The provider could only answer `login_required`, so no sign-in would ever succeed.
-        if self.prompt.contains(&Prompt::None) && self.requires_authentication() {
-            return wrong(
-                "max_age",
-                "0 requires a sign-in page, which `prompt=none` forbids: remove one".into(),
-            );
-        }
+        self.check_prompt()?;
         if self.tenant.is_some() {
-            return wrong(
+            return Err(ConfigError::new(
                 "tenant",
-                "only a sign-in of `Client` can choose it: name the tenant in the authority".into(),
-            );
+                "only a sign-in of `Client` can choose it: name the tenant in the authority",
+            ));
         }
         if self.claims.as_deref().is_some_and(|claims| {
             serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err()
         }) {
-            return wrong("claims", "not a JSON object (OpenID Connect Core section 5.5)".into());
+            return Err(ConfigError::new(
+                "claims",
+                "not a JSON object (OpenID Connect Core section 5.5)",
+            ));
         }
         check_words("acr_values", &self.acr_values)?;
         check_words("auth_context", self.auth_context.as_slice())?;
         check_words("ui_locales", &self.ui_locales)?;
-        for (setting, hint) in
-            [("login_hint", &self.login_hint), ("domain_hint", &self.domain_hint)]
-        {
-            if hint
-                .as_deref()
-                .is_some_and(|hint| hint.is_empty() || hint.contains(char::is_control))
-            {
-                return wrong(setting, "empty, or has control characters: remove it".into());
-            }
+        check_hint("login_hint", self.login_hint.as_deref())?;
+        check_hint("domain_hint", self.domain_hint.as_deref())?;
+        check_parameters(&self.parameters)
+    }
+
+    /// Checks that `prompt` can be satisfied.
+    fn check_prompt(&self) -> Result<(), ConfigError> {
+        if !self.prompt.contains(&Prompt::None) {
+            return Ok(());
         }
-        for (index, (name, value)) in self.parameters.iter().enumerate() {
-            // A second `state`, `nonce` or `redirect_uri` would override the checks of the crate
-            // (security rule 3).
-            if RESERVED.contains(&name.as_str()) {
-                return wrong(
-                    "parameters",
-                    format!(
-                        "{name:?} is a parameter that this crate sets: use its setting, if there \
-                         is one, instead of `add_parameter`"
-                    ),
-                );
-            }
-            if name.is_empty()
-                || !name.bytes().all(|byte| byte.is_ascii_graphic())
-                || value.contains(char::is_control)
-            {
-                return wrong(
-                    "parameters",
-                    format!(
-                        "{name:?} has an empty or invalid name, or control characters in its value"
-                    ),
-                );
-            }
-            // RFC 6749 section 3.1 forbids repeated parameters; RFC 8707 section 2 allows it for
-            // `resource`.
-            if name != "resource"
-                && self.parameters.iter().take(index).any(|(earlier, _)| earlier == name)
-            {
-                return wrong(
-                    "parameters",
-                    format!(
-                        "{name:?} is given twice: only `resource` (RFC 8707 section 2) may be \
-                         repeated (RFC 6749 section 3.1)"
-                    ),
-                );
-            }
+        if self.prompt.len() > 1 {
+            return Err(ConfigError::new(
+                "prompt",
+                "`none` cannot be combined with another prompt (OpenID Connect Core section \
+                 3.1.2.1): remove one",
+            ));
+        }
+        // The provider could only answer `login_required`, so no sign-in would ever succeed.
+        if self.requires_authentication() {
+            return Err(ConfigError::new(
+                "max_age",
+                "0 requires a sign-in page, which `prompt=none` forbids: remove one",
+            ));
         }
         Ok(())
     }
+}
+
+/// Checks the hint about the user, if there is one.
+fn check_hint(setting: &'static str, hint: Option<&str>) -> Result<(), ConfigError> {
+    match hint {
+        Some(hint) if hint.is_empty() || hint.contains(char::is_control) => {
+            Err(ConfigError::new(setting, "empty, or has control characters: remove it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the additional parameters of an authorization request.
+fn check_parameters(parameters: &[(String, String)]) -> Result<(), ConfigError> {
+    let wrong = |problem: String| Err(ConfigError::new("parameters", problem));
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        // A second `state`, `nonce` or `redirect_uri` would override the checks of the crate
+        // (security rule 3).
+        if RESERVED.contains(&name.as_str()) {
+            return wrong(format!(
+                "{name:?} is a parameter that this crate sets: use its setting, if there is one, \
+                 instead of `add_parameter`"
+            ));
+        }
+        if name.is_empty()
+            || !name.bytes().all(|byte| byte.is_ascii_graphic())
+            || value.contains(char::is_control)
+        {
+            return wrong(format!(
+                "{name:?} has an empty or invalid name, or control characters in its value"
+            ));
+        }
+        // RFC 6749 section 3.1 forbids repeated parameters; RFC 8707 section 2 allows it for
+        // `resource`.
+        if name != "resource" && parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
+            return wrong(format!(
+                "{name:?} is given twice: only `resource` (RFC 8707 section 2) may be repeated \
+                 (RFC 6749 section 3.1)"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that text is one `scope-token` (RFC 6749 section 3.3).

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fmt, io,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use super::env_names;
@@ -43,6 +44,13 @@ const ANY_LETTER_CASE: &str = "AzureAd__";
 pub(super) struct Named<T> {
     pub(super) name: String,
     pub(super) value: T,
+}
+
+impl Named<String> {
+    /// The choice that the value names. An error names the variable.
+    pub(super) fn parsed<T: FromStr<Err = ConfigError>>(self) -> Result<T, ConfigError> {
+        self.value.parse().map_err(|error: ConfigError| error.named(self.name))
+    }
 }
 
 impl<'a> Variables<'a> {

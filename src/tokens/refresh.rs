@@ -273,10 +273,10 @@ impl RefreshContext {
         answer: Refreshed,
     ) -> RefreshResult {
         let now = self.clock.now();
-        // Flights that run at the same time may have stored tokens since `record` was read: the
-        // response is merged into the present record.
         let (record, _merging) = match self.provider.order() {
             Order::InTurn => (record.clone(), None),
+            // Flights that run at the same time may have stored tokens since `record` was read: the
+            // response is merged into the present record.
             Order::AtOnce => {
                 let merging = self.merging.lock().await;
                 (self.record(grant).await?, Some(merging))
@@ -289,39 +289,37 @@ impl RefreshContext {
             .filter(|token| !token.is_empty())
             .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
+        // In another tenant the same person has other identifiers, so that ID token is not compared.
         let identity = match identity.filter(|_| !kind.is_elsewhere()).transpose() {
             Ok(identity) => identity,
+            // The refresh token that was sent may be spent, so its successor is stored in any case.
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
                 self.keep(grant, &next).await?;
                 return self.refused(grant, kind, &next, error).await;
             }
         };
+        // OpenID Connect Core section 12.2: `iss` and `sub` are those of the original ID token.
         if identity.as_ref().is_some_and(|identity| !record.person().is_same(&identity.person)) {
-            let error = Error::new(
-                ErrorKind::PersonChanged,
-                "the ID token of a refresh is about another person",
-            );
-            self.log_end(&error);
-            self.end_session(grant).await;
-            return Err(RefreshError::SessionMustEnd(error));
+            let detail = "the ID token of a refresh is about another person";
+            return self.ended(grant, Error::new(ErrorKind::PersonChanged, detail)).await;
         }
         issued.refresh_token = Some(refresh_token);
-        let (key, renewed_by) = match kind {
-            RefreshKind::Token(request) if request.key == record.sign_in_key() => {
-                (request.key.clone(), identity.as_ref().map(Some))
+        let (next, token) = match kind {
+            RefreshKind::Renewal => {
+                record.refreshed(record.sign_in_key(), issued, Some(identity.as_ref()), now)
             }
-            RefreshKind::Token(request) => (request.key.clone(), None),
-            RefreshKind::Renewal => (record.sign_in_key(), Some(identity.as_ref())),
+            // The same token as of the sign-in: an ID token that comes with it renews the session.
+            RefreshKind::Token(TokenRequest { key, .. }) if *key == record.sign_in_key() => {
+                record.refreshed(key.clone(), issued, identity.as_ref().map(Some), now)
+            }
+            RefreshKind::Token(request) => record.refreshed(request.key.clone(), issued, None, now),
         };
-        let (next, token) = record.refreshed(key, issued, renewed_by, now);
         let next = Arc::new(next);
         self.keep(grant, &next).await?;
         if token.is_none() && matches!(kind, RefreshKind::Token(_)) {
-            let error = Error::new(
-                ErrorKind::TokenResponseInvalid,
-                "the answer to a refresh has no access token",
-            );
+            let detail = "the answer to a refresh has no access token";
+            let error = Error::new(ErrorKind::TokenResponseInvalid, detail);
             return self.refused(grant, kind, &next, error).await;
         }
         self.throttle.forget(grant.id(), kind);
@@ -342,9 +340,7 @@ impl RefreshContext {
             self.throttle.remember(grant.id(), kind, error.clone(), pause, now);
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::EndsSession {
-            self.log_end(&error);
-            self.end_session(grant).await;
-            return Err(RefreshError::SessionMustEnd(error));
+            return self.ended(grant, error).await;
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::Passing {
             let (failing, renew_at) = policy::after_failure(record, &error, now);
@@ -377,6 +373,13 @@ impl RefreshContext {
                  refresh token, or its response was refused"
             );
         }
+    }
+
+    /// Ends the session because of `error`.
+    async fn ended(&self, grant: &GrantRef, error: Error) -> RefreshResult {
+        self.log_end(&error);
+        self.end_session(grant).await;
+        Err(RefreshError::SessionMustEnd(error))
     }
 
     /// Deletes the session. If the store fails, the next renewal gets the same refusal and tries
