@@ -77,8 +77,7 @@ impl Authority {
                     ErrorKind::ProviderMisconfigured,
                     format!(
                         "the discovery document of {self} says that the tenant is in another \
-                     cloud, \
-                     {:?}: configure the authority with the login host of that cloud",
+                         cloud, {:?}: configure the authority with the login host of that cloud",
                         truncated(cloud)
                     ),
                 ))
@@ -150,25 +149,7 @@ impl Authority {
         if token.iss != metadata_issuer.replace(TEMPLATE, tid.unwrap_or_default()) {
             return foreign("`iss` is not the issuer of the token's tenant");
         }
-        let refused = |detail: &'static str| {
-            let tid = tid.map_or_else(|| "none".into(), shown);
-            Err(Error::new(
-                ErrorKind::TenantNotAllowed,
-                format!("{detail}: the tenant is {tid}, and the allowed tenants are {tenants}"),
-            ))
-        };
-        // The issuer of personal accounts fits the template of `organizations` as well, so the
-        // kind of account is checked apart from the issuer.
-        match tenant {
-            Tenant::Organizations if tid == Some(PERSONAL) => {
-                refused("a personal account at an authority for organizations")
-            }
-            Tenant::Consumers if tid != Some(PERSONAL) => {
-                refused("a work or school account at the authority for personal accounts")
-            }
-            _ if !tenants.allow(tid) => refused("the token's tenant is not allowed"),
-            _ => Ok(()),
-        }
+        check_tenant(tenant, tenants, tid)
     }
 
     /// The issuer that the `iss` of a token stands for.
@@ -253,6 +234,28 @@ impl Instance {
             None => cloud_instance_name == self.host(),
         }
     }
+}
+
+/// Checks that accounts of the tenant `tid` may sign in at an authority for `tenant`.
+///
+/// The issuer of personal accounts fits the template of `organizations` as well, so the kind of
+/// account is checked apart from the issuer.
+fn check_tenant(tenant: &Tenant, tenants: &Tenants, tid: Option<&str>) -> Result<(), Error> {
+    let detail = match tenant {
+        Tenant::Organizations if tid == Some(PERSONAL) => {
+            "a personal account at an authority for organizations"
+        }
+        Tenant::Consumers if tid != Some(PERSONAL) => {
+            "a work or school account at the authority for personal accounts"
+        }
+        _ if !tenants.allow(tid) => "the token's tenant is not allowed",
+        _ => return Ok(()),
+    };
+    let tid = tid.map_or_else(|| "none".into(), shown);
+    Err(Error::new(
+        ErrorKind::TenantNotAllowed,
+        format!("{detail}: the tenant is {tid}, and the allowed tenants are {tenants}"),
+    ))
 }
 
 /// An issuer without the slash at its end, which does not change the URL of the discovery document

@@ -3,8 +3,9 @@
 use aws_lc_rs::digest;
 
 use super::{
-    CookieKeys, IdentityConfig, ProviderSession, ReturnPath, SignInMethod, ValidConfig,
-    address::Site, deployment::Environment, setting_table::TABLE, valid::ValidConfigParts,
+    ClientCredential, CookieKeys, IdentityConfig, ProviderSession, ReturnPath, SignInMethod,
+    ValidConfig, address::Site, deployment::Environment, setting_table::TABLE,
+    valid::ValidConfigParts,
 };
 use crate::{error::ConfigError, secret};
 
@@ -33,23 +34,8 @@ impl IdentityConfig {
         self.check_tokens()?;
         self.check_times()?;
         let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
-        self.check_sign_in_method()?;
-        // A device authorization request cannot carry `acr_values`. The ID token is checked anyway.
-        if self.sign_in.acr_values.is_empty() && self.sign_in_method == SignInMethod::Redirect {
-            self.sign_in.acr_values.clone_from(&self.required_acr);
-        }
-        self.sign_in.check()?;
-        self.check_languages()?;
-        self.check_default_scope()?;
-        self.check_sign_out()?;
-        self.user_path.check()?;
-        let credential = self.credential.clone().ok_or_else(|| {
-            ConfigError::missing(
-                "credential",
-                "pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
-                 `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
-            )
-        })?;
+        self.check_requests()?;
+        let credential = self.chosen_credential()?;
         credential.check(&self.authority)?;
 
         let site = Site::new(
@@ -92,15 +78,50 @@ impl IdentityConfig {
             tenants,
             paths,
             cookie_keys,
-            // A device code may have been entered in another browser, whose session at the provider
-            // this application must not end by default.
-            provider_session: self.provider_session.unwrap_or(match self.sign_in_method {
-                SignInMethod::Redirect => ProviderSession::End,
-                SignInMethod::DeviceCode => ProviderSession::Keep,
-            }),
+            provider_session: self.provider_session(),
             sign_in_page: self.sign_in_page.as_ref().map(|page| format!("{request_prefix}{page}")),
             settings: self,
         }))
+    }
+
+    /// Checks the settings of the requests to the provider and of the layer's own pages.
+    fn check_requests(&mut self) -> Result<(), ConfigError> {
+        self.check_sign_in_method()?;
+        self.request_required_acr();
+        self.sign_in.check()?;
+        self.check_languages()?;
+        self.check_default_scope()?;
+        self.check_sign_out()?;
+        self.user_path.check()
+    }
+
+    /// Requests the `acr` values that sign-ins are held to, unless others are requested.
+    fn request_required_acr(&mut self) {
+        // A device authorization request cannot carry `acr_values`. The ID token is checked anyway.
+        if self.sign_in.acr_values.is_empty() && self.sign_in_method == SignInMethod::Redirect {
+            self.sign_in.acr_values.clone_from(&self.required_acr);
+        }
+    }
+
+    /// The credential. It has no default: a public client has to be chosen.
+    fn chosen_credential(&self) -> Result<ClientCredential, ConfigError> {
+        self.credential.clone().ok_or_else(|| {
+            ConfigError::missing(
+                "credential",
+                "pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
+                 `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
+            )
+        })
+    }
+
+    /// What sign-out does with the session at the provider, by default of the sign-in method.
+    fn provider_session(&self) -> ProviderSession {
+        self.provider_session.unwrap_or(match self.sign_in_method {
+            SignInMethod::Redirect => ProviderSession::End,
+            // A device code may have been entered in another browser, whose session at the provider
+            // this application must not end by default.
+            SignInMethod::DeviceCode => ProviderSession::Keep,
+        })
     }
 
     /// [`build`](Self::build) for an application without pages, which needs no base URL.

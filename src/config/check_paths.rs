@@ -38,22 +38,7 @@ impl IdentityConfig {
     /// The paths of the layer, in the form in which requests have them.
     pub(super) fn own_paths(&self, site: &Site) -> Result<Paths, ConfigError> {
         let at = |path: &str| format!("{}{path}", self.request_prefix(site));
-        let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
-        let optional = |setting: &'static str,
-                        path: &Option<String>,
-                        default: &str,
-                        policy: Option<&String>| match (path, policy) {
-            (Some(path), None) => Err(ConfigError::new(
-                setting,
-                format!("{path:?} has no effect: the authority has no B2C policy for it"),
-            )),
-            (_, None) => Ok(None),
-            (path, Some(_)) => Ok(Some(at(path.as_deref().unwrap_or(default)))),
-        };
-        let (edit_profile, reset_password) = (
-            policies.and_then(|all| all.edit_profile.as_ref()),
-            policies.and_then(|all| all.reset_password.as_ref()),
-        );
+        let (edit_profile, reset_password) = self.policy_paths()?;
         let paths = Paths::new(
             [
                 at(&self.sign_in_path),
@@ -62,20 +47,10 @@ impl IdentityConfig {
                 at(&self.signed_out_path),
             ],
             [
-                optional(
-                    "edit_profile_path",
-                    &self.edit_profile_path,
-                    "/auth/edit-profile",
-                    edit_profile,
-                )?,
-                optional(
-                    "reset_password_path",
-                    &self.reset_password_path,
-                    "/auth/reset-password",
-                    reset_password,
-                )?,
-                self.user_path.path.as_deref().map(&at),
-                self.kept_form_path.as_deref().map(&at),
+                edit_profile.map(at),
+                reset_password.map(at),
+                self.user_path.path.as_deref().map(at),
+                self.kept_form_path.as_deref().map(at),
             ],
         );
         for (index, (setting, own)) in paths.iter().enumerate() {
@@ -97,6 +72,28 @@ impl IdentityConfig {
             }
         }
         Ok(paths)
+    }
+
+    /// The paths that edit a profile and reset a password, each only if the authority has the B2C
+    /// policy for it.
+    fn policy_paths(&self) -> Result<(Option<&str>, Option<&str>), ConfigError> {
+        let policies = self.authority.b2c_policies().map(|(policies, _)| policies);
+        let has_edit_profile = policies.is_some_and(|all| all.edit_profile.is_some());
+        let has_reset_password = policies.is_some_and(|all| all.reset_password.is_some());
+        Ok((
+            policy_path(
+                "edit_profile_path",
+                self.edit_profile_path.as_deref(),
+                "/auth/edit-profile",
+                has_edit_profile,
+            )?,
+            policy_path(
+                "reset_password_path",
+                self.reset_password_path.as_deref(),
+                "/auth/reset-password",
+                has_reset_password,
+            )?,
+        ))
     }
 
     /// The public paths, in the form in which requests have them.
@@ -130,5 +127,21 @@ impl IdentityConfig {
             PathPrefix::Stripped => "",
             PathPrefix::Kept => &site.prefix,
         }
+    }
+}
+
+/// The path of a B2C policy, if the authority has that policy.
+fn policy_path<'p>(
+    setting: &'static str,
+    path: Option<&'p str>,
+    default: &'p str,
+    has_policy: bool,
+) -> Result<Option<&'p str>, ConfigError> {
+    match path {
+        Some(path) if !has_policy => Err(ConfigError::new(
+            setting,
+            format!("{path:?} has no effect: the authority has no B2C policy for it"),
+        )),
+        _ => Ok(has_policy.then(|| path.unwrap_or(default))),
     }
 }

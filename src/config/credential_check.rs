@@ -63,8 +63,8 @@ impl ClientCredential {
             audience,
             claims,
         } = &self.options;
-        // A setting without effect is an error, so that a typo cannot weaken the authentication
-        // silently (security rule 10).
+        // A setting without effect is an error, so that a mistake cannot weaken the authentication
+        // silently.
         if self.method.is_some() && self.client_secret().is_none() {
             return wrong(
                 "`with_method` is for a client secret, but there is none: remove it, or set the \
@@ -101,10 +101,7 @@ impl ClientCredential {
                 format!("the claim {own:?} of an assertion cannot be replaced: remove it"),
             ));
         }
-        let is_thumbprint = |text: &&String| {
-            matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
-        if !thumbprints.iter().all(|text| is_thumbprint(&text)) {
+        if !thumbprints.iter().all(|text| is_thumbprint(text)) {
             return wrong("a thumbprint has 40 (SHA-1) or 64 (SHA-256) hexadecimal digits");
         }
         if authority.is_adfs() && algorithm.is_some_and(|algorithm| algorithm.as_str() != "RS256") {
@@ -210,6 +207,11 @@ impl ClientCredential {
         }
         Ok(())
     }
+}
+
+/// Whether text is a thumbprint of a certificate in hexadecimal digits, by SHA-1 or SHA-256.
+fn is_thumbprint(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether a secret can be sent unchanged. White space around it is nearly always a copying error.

@@ -341,6 +341,30 @@ fn grant_of(
     Ok((grant, client))
 }
 
+/// The `typ` and the claims of the token, before the changes that the test ordered.
+fn content(
+    server: &Server,
+    state: &ProviderState,
+    wanted: &DevAccessToken,
+    grant: &IssuedGrant,
+) -> Result<(&'static str, Map<String, Value>), Error> {
+    let Some(tenant) = &grant.tenant else {
+        let part = Part { scopes: &grant.scopes, resources: &grant.resources };
+        return Ok(("at+jwt", issue::access_claims(server, state, grant, part)?));
+    };
+    let (audience, scopes) = (&wanted.audience, grant.scopes.iter().map(String::as_str));
+    let scopes: Vec<&str> = scopes.collect();
+    let mut claims = entra_access::claims(server, state, grant, tenant, audience, &scopes)?;
+    // The version is a setting of the API's registration (`requestedAccessTokenVersion`).
+    if wanted.is_version_1 {
+        claims = entra_access::to_version_1(server, tenant, audience, claims);
+    }
+    if wanted.sign_in_age.is_some() {
+        claims.insert("auth_time".into(), json!(grant.signed_in.auth_time));
+    }
+    Ok(("JWT", claims))
+}
+
 /// Issues the token of this grant.
 fn issued(
     server: &Server,
@@ -350,23 +374,7 @@ fn issued(
     client: &str,
 ) -> Result<String, Error> {
     let (now, audience) = (server.now(), &wanted.audience);
-    let (typ, mut claims) = match &grant.tenant {
-        None => {
-            let part = Part { scopes: &grant.scopes, resources: &grant.resources };
-            ("at+jwt", issue::access_claims(server, state, grant, part)?)
-        }
-        Some(tenant) => {
-            let scopes: Vec<&str> = grant.scopes.iter().map(String::as_str).collect();
-            let mut claims = entra_access::claims(server, state, grant, tenant, audience, &scopes)?;
-            if wanted.is_version_1 {
-                claims = entra_access::to_version_1(server, tenant, audience, claims);
-            }
-            if wanted.sign_in_age.is_some() {
-                claims.insert("auth_time".into(), json!(grant.signed_in.auth_time));
-            }
-            ("JWT", claims)
-        }
-    };
+    let (typ, mut claims) = content(server, state, wanted, grant)?;
     wanted.change(client, &mut claims);
     for (name, value) in &wanted.changes {
         match value {

@@ -226,6 +226,24 @@ fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>,
     Ok(scopes)
 }
 
+/// The resources of the request (RFC 8707 section 2.1). Entra ID has them in the scopes, and
+/// accepts `resource` only if it says the same.
+fn resources(
+    server: &Server,
+    realm: &Realm,
+    parameters: &Parameters,
+    scopes: &[String],
+) -> Result<Vec<String>, Fault> {
+    match (realm, parameters.first("resource")) {
+        (Realm::Plain, _) => resource::named(parameters),
+        (Realm::Entra(_), Some(named)) => {
+            entra_issue::check_resource(server, named, scopes)?;
+            Ok(Vec::new())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Reads the other parameters. Their errors are sent to the redirect URI.
 fn read(
     server: &Server,
@@ -251,14 +269,7 @@ fn read(
         None => AskedClaims::default(),
         Some(claims) => AskedClaims::parse(claims).ok_or_else(no_claims)?,
     };
-    let resources = match (&to.realm, parameters.first("resource")) {
-        (Realm::Plain, _) => resource::named(parameters)?,
-        (Realm::Entra(_), Some(named)) => {
-            entra_issue::check_resource(server, named, &scopes)?;
-            Vec::new()
-        }
-        _ => Vec::new(),
-    };
+    let resources = resources(server, &to.realm, parameters, &scopes)?;
     // OpenID Connect Core section 5.5.1.1: `acr` in `claims` asks for a class, too.
     let mut acr_values = parameters.list("acr_values");
     let is_new = |class: &&String| !acr_values.contains(class);

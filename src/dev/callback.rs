@@ -5,7 +5,7 @@ use axum::response::Response;
 use url::{Url, form_urlencoded};
 
 use super::{
-    authorize::{RequestedResponseMode, ReturnTo},
+    authorize::{IncomingAuthorization, RequestedResponseMode, ReturnTo},
     client::ClientAuthKind,
     entra_issue,
     fault::{self, Fault},
@@ -15,7 +15,7 @@ use super::{
     reply,
     server::Server,
     spoil_callback::{self, ResponseParameters},
-    state::{Code, Interaction, IssuedGrant, ProviderState, unguessable},
+    state::{BrowserSession, Code, Interaction, IssuedGrant, ProviderState, unguessable},
     tenant::guid_of,
 };
 use crate::error::{Error, ErrorKind};
@@ -39,15 +39,7 @@ pub(super) fn success(
         .person(&signed_in.person)
         .and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
     let mut parameters = vec![("code".to_owned(), code.clone())];
-    if let (Some(world), Some(person)) = (&server.world, state.person(&signed_in.person)) {
-        if request.client_info {
-            parameters.push((
-                "client_info".to_owned(),
-                entra_issue::client_info(world, person, &request.realm),
-            ));
-        }
-        parameters.push(("session_state".to_owned(), guid_of(&["session", &signed_in.sid])));
-    }
+    parameters.extend(entra_parameters(server, state, request, &signed_in));
     state.grants.put(
         grant.clone(),
         IssuedGrant {
@@ -79,6 +71,26 @@ pub(super) fn success(
         },
     );
     Ok(send(server, state, &request.return_to(), parameters))
+}
+
+/// The parameters that Entra ID adds to a response with a code.
+fn entra_parameters(
+    server: &Server,
+    state: &ProviderState,
+    request: &IncomingAuthorization,
+    signed_in: &BrowserSession,
+) -> ResponseParameters {
+    let (Some(world), Some(person)) = (&server.world, state.person(&signed_in.person)) else {
+        return Vec::new();
+    };
+    let mut parameters = ResponseParameters::new();
+    // Entra ID sends it only if the request has `client_info=1`, as those of MSAL do.
+    if request.client_info {
+        let client_info = entra_issue::client_info(world, person, &request.realm);
+        parameters.push(("client_info".to_owned(), client_info));
+    }
+    parameters.push(("session_state".to_owned(), guid_of(&["session", &signed_in.sid])));
+    parameters
 }
 
 /// Sends an authorization response with an error.

@@ -139,7 +139,6 @@ pub(super) fn redeem(
     incoming: &Incoming,
 ) -> Answer {
     let refused = |fault| Ok(Err(fault));
-    let now = server.now();
     // Version 1.0 of Entra ID's endpoint names the parameter `code`.
     let old = incoming.form.first("code").filter(|_| incoming.realm != Realm::Plain);
     let Some(code) = incoming.form.first("device_code").or(old) else {
@@ -152,10 +151,7 @@ pub(super) fn redeem(
     let Some(device) = known else {
         return refused(Fault::new("invalid_grant", "the device code is unknown").entra(70_000));
     };
-    if now >= device.expires {
-        return refused(Fault::new("expired_token", "the device code has expired").entra(70_020));
-    }
-    let signed_in = match poll(device, now) {
+    let signed_in = match poll(device, server.now()) {
         Ok(signed_in) => signed_in,
         Err(fault) => return refused(fault),
     };
@@ -189,6 +185,9 @@ pub(super) fn redeem(
 
 /// The user who consented, or the error that the device gets for now (RFC 8628 section 3.5).
 fn poll(device: &mut Device, now: UnixTime) -> Result<BrowserSession, Fault> {
+    if now >= device.expires {
+        return Err(Fault::new("expired_token", "the device code has expired").entra(70_020));
+    }
     let interval = Duration::from_secs(device.interval);
     let is_early = device.polled.is_some_and(|before| now.since(before) < interval);
     device.polled = Some(now);

@@ -55,6 +55,19 @@ fn read(
         None => None,
         Some(id) => Some(state.client(id).ok_or("This client_id is not registered here.")?),
     };
+    let to = redirect(server, state, parameters, client)?;
+    let person =
+        parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
+    Ok(EndSessionRequest { person, to })
+}
+
+/// The registered URI to which the browser returns, if the request names one.
+fn redirect(
+    server: &Server,
+    state: &ProviderState,
+    parameters: &Parameters,
+    client: Option<&DevClient>,
+) -> Result<Option<String>, &'static str> {
     let name =
         if state.quirks.has(Quirk::LogoutUri) { "logout_uri" } else { "post_logout_redirect_uri" };
     if name == "logout_uri"
@@ -62,27 +75,22 @@ fn read(
     {
         return Err("client_id or logout_uri is missing.");
     }
-    let to = match (parameters.first(name), client) {
-        (None, _) => None,
+    match (parameters.first(name), client) {
+        (None, _) => Ok(None),
         // Entra ID accepts the URIs of every application, and ignores an unregistered one.
         (Some(uri), None) if server.world.is_some() => {
             let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
-            known.then(|| with_state(uri, parameters)).transpose()?
+            known.then(|| with_state(uri, parameters)).transpose()
         }
         // Section 3: no redirect without a client that registered the URI.
-        (Some(_), None) => {
-            return Err("post_logout_redirect_uri needs id_token_hint or client_id.");
-        }
+        (Some(_), None) => Err("post_logout_redirect_uri needs id_token_hint or client_id."),
         (Some(uri), Some(client)) if client.may_sign_out_to(uri) => {
-            Some(with_state(uri, parameters)?)
+            with_state(uri, parameters).map(Some)
         }
         (Some(_), Some(_)) => {
-            return Err("This post_logout_redirect_uri is not registered for the client.");
+            Err("This post_logout_redirect_uri is not registered for the client.")
         }
-    };
-    let person =
-        parameters.first("id_token_hint").and_then(|hint| authorize::hinted(server, state, hint));
-    Ok(EndSessionRequest { person, to })
+    }
 }
 
 /// The redirect URI with the request's `state`.

@@ -249,15 +249,7 @@ fn id_token_claims(
     claims.insert("sub".into(), subject(person, tenant, &grant.client).into());
     claims.insert("oid".into(), object_id(person, tenant).into());
     if let Realm::B2c { policy, .. } = &grant.realm {
-        claims.insert("ver".into(), "1.0".into());
-        claims.insert("tfp".into(), policy.name().into());
-        claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
-        claims.insert("name".into(), person.name.clone().into());
-        list(&mut claims, "emails", person.email.as_slice());
-        if grant.signed_in.is_new {
-            claims.insert("newUser".into(), true.into());
-        }
-        claims.extend(person.claims.clone());
+        policy_claims(&mut claims, grant, person, policy.name());
         return claims;
     }
     claims.insert("ver".into(), "2.0".into());
@@ -283,6 +275,25 @@ fn id_token_claims(
     groups(&mut claims, person, tenant);
     claims.extend(person.claims.clone());
     claims
+}
+
+/// Adds the claims of a B2C policy, whose ID tokens are those of version 1.0 in part.
+fn policy_claims(
+    claims: &mut Map<String, Value>,
+    grant: &IssuedGrant,
+    person: &DevPerson,
+    policy: &str,
+) {
+    claims.insert("ver".into(), "1.0".into());
+    claims.insert("tfp".into(), policy.into());
+    claims.insert("auth_time".into(), grant.signed_in.auth_time.as_seconds().into());
+    claims.insert("name".into(), person.name.clone().into());
+    list(claims, "emails", person.email.as_slice());
+    // A user flow writes it only at the sign-in that created the account.
+    if grant.signed_in.is_new {
+        claims.insert("newUser".into(), true.into());
+    }
+    claims.extend(person.claims.clone());
 }
 
 /// The tenant of a guest's home account.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     entra_issue::EntraResource,
+    person::DevPerson,
     reply,
     request::Incoming,
     server::Server,
@@ -125,18 +126,23 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
             "The permissions of the token do not allow that.",
         ));
     }
-    if path == "/me" {
-        return Ok(reply::private_json(
-            StatusCode::OK,
-            &json!({
-                "@odata.context": server.url("/graph/v1.0/$metadata#users/$entity"),
-                "id": object_id(person, &caller.tenant), "displayName": person.name,
-                "userPrincipalName": person.username,
-                "mail": person.email,
-            }),
-        ));
-    }
-    Ok(page(server, incoming, path, &person.groups, ids))
+    Ok(match path {
+        "/me" => user(server, person, &caller.tenant),
+        _ => page(server, incoming, path, &person.groups, ids),
+    })
+}
+
+/// The signed-in user, with some of the properties that Graph returns by default.
+fn user(server: &Server, person: &DevPerson, tenant: &DevTenant) -> Response {
+    reply::private_json(
+        StatusCode::OK,
+        &json!({
+            "@odata.context": server.url("/graph/v1.0/$metadata#users/$entity"),
+            "id": object_id(person, tenant), "displayName": person.name,
+            "userPrincipalName": person.username,
+            "mail": person.email,
+        }),
+    )
 }
 
 /// One page of groups: their IDs alone, or objects.

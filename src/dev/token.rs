@@ -15,11 +15,11 @@ use super::{
     on_behalf_of,
     realm::{Audience, Realm},
     reply,
-    request::Incoming,
+    request::{Incoming, Parameters},
     resource,
     server::Server,
     spoil_answers,
-    state::{IssuedGrant, ProviderState, RefreshRotation},
+    state::{Code, IssuedGrant, ProviderState, RefreshRotation},
 };
 use crate::{
     error::Error,
@@ -105,28 +105,7 @@ fn redeem(
     let Some(code) = state.codes.find(given).cloned() else {
         return refused(self::refused("the code is unknown"));
     };
-    // RFC 6749 section 4.1.3: the code belongs to the client and the redirect URI of its request.
-    if code.client != client.id {
-        return refused(self::refused("the code was issued to another client"));
-    }
-    if code.used {
-        // RFC 6749 section 4.1.2: all tokens from a reused code are revoked.
-        state.revoke_grant(&code.grant);
-        return refused(
-            self::refused("the code was used before; what it gave is revoked").entra(54_005),
-        );
-    }
-    if server.now() >= code.expires {
-        return refused(self::refused("the code has expired").entra(70_008));
-    }
-    if incoming.form.first("redirect_uri") != Some(code.redirect_uri.as_str()) {
-        return refused(
-            self::refused("redirect_uri is not that of the authorization request").entra(500_112),
-        );
-    }
-    if let Err(fault) =
-        verify(&code.challenge, incoming.form.first("code_verifier").unwrap_or_default())
-    {
+    if let Err(fault) = check_code(server, state, client, incoming, &code) {
         return refused(fault);
     }
     if let Some(code) = state.codes.find_mut(given) {
@@ -146,6 +125,32 @@ fn redeem(
         }
         Err(fault) => refused(fault),
     }
+}
+
+/// Checks that this request may redeem the code.
+fn check_code(
+    server: &Server,
+    state: &mut ProviderState,
+    client: &DevClient,
+    incoming: &Incoming,
+    code: &Code,
+) -> Result<(), Fault> {
+    // RFC 6749 section 4.1.3: the code belongs to the client and the redirect URI of its request.
+    if code.client != client.id {
+        return Err(refused("the code was issued to another client"));
+    }
+    if code.used {
+        // RFC 6749 section 4.1.2: all tokens from a reused code are revoked.
+        state.revoke_grant(&code.grant);
+        return Err(refused("the code was used before; what it gave is revoked").entra(54_005));
+    }
+    if server.now() >= code.expires {
+        return Err(refused("the code has expired").entra(70_008));
+    }
+    if incoming.form.first("redirect_uri") != Some(code.redirect_uri.as_str()) {
+        return Err(refused("redirect_uri is not that of the authorization request").entra(500_112));
+    }
+    verify(&code.challenge, incoming.form.first("code_verifier").unwrap_or_default())
 }
 
 /// Verifies the code verifier (RFC 7636 section 4.6). There is no challenge if the quirk disables
@@ -208,15 +213,8 @@ fn refresh(
     {
         return Ok(Err(fault));
     }
-    // RFC 6749 section 6: the same scopes or fewer for this access token; the grant keeps all of
-    // them.
-    let asked = incoming.form.list("scope");
-    if asked.iter().any(|scope| !grant.scopes.contains(scope)) {
-        return Ok(Err(Fault::new("invalid_scope", "a scope was not granted at sign-in")));
-    }
-    let scopes = if asked.is_empty() { grant.scopes.clone() } else { asked };
-    let resources = match resource::of_token(&incoming.form, &grant) {
-        Ok(resources) => resources,
+    let (scopes, resources) = match narrowed(&incoming.form, &grant) {
+        Ok(narrowed) => narrowed,
         Err(fault) => return Ok(Err(fault)),
     };
     // RFC 9700 section 4.14.2: with rotation each refresh token is used once.
@@ -232,4 +230,15 @@ fn refresh(
     // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
     let part = Part { scopes: &scopes, resources: &resources };
     issue::members_for(server, state, &entry.grant, &grant, part, None, next).map(Ok)
+}
+
+/// The scopes and resources of the new access token: those of the grant or fewer.
+fn narrowed(form: &Parameters, grant: &IssuedGrant) -> Result<(Vec<String>, Vec<String>), Fault> {
+    // RFC 6749 section 6: the request may name the same scopes or fewer; the grant keeps all.
+    let asked = form.list("scope");
+    if asked.iter().any(|scope| !grant.scopes.contains(scope)) {
+        return Err(Fault::new("invalid_scope", "a scope was not granted at sign-in"));
+    }
+    let scopes = if asked.is_empty() { grant.scopes.clone() } else { asked };
+    Ok((scopes, resource::of_token(form, grant)?))
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
@@ -263,6 +263,22 @@ impl RefreshContext {
         }
     }
 
+    /// The record to merge a response into, with a guard against other flights where it needs one.
+    async fn present(
+        &self,
+        grant: &GrantRef,
+        record: &Arc<GrantRecord>,
+    ) -> Result<(Arc<GrantRecord>, Option<MutexGuard<'_, ()>>), RefreshError> {
+        match self.provider.order() {
+            Order::InTurn => Ok((record.clone(), None)),
+            // Flights that run at the same time may have stored tokens since `record` was read.
+            Order::AtOnce => {
+                let merging = self.merging.lock().await;
+                Ok((self.record(grant).await?, Some(merging)))
+            }
+        }
+    }
+
     /// Stores a successful response to a request that was sent with the refresh token `sent`.
     async fn take(
         self: &Arc<Self>,
@@ -273,15 +289,7 @@ impl RefreshContext {
         answer: Refreshed,
     ) -> RefreshResult {
         let now = self.clock.now();
-        let (record, _merging) = match self.provider.order() {
-            Order::InTurn => (record.clone(), None),
-            // Flights that run at the same time may have stored tokens since `record` was read: the
-            // response is merged into the present record.
-            Order::AtOnce => {
-                let merging = self.merging.lock().await;
-                (self.record(grant).await?, Some(merging))
-            }
-        };
+        let (record, _merging) = self.present(grant, record).await?;
         let Refreshed { mut issued, identity } = answer;
         let refresh_token = issued
             .refresh_token

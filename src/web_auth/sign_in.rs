@@ -8,6 +8,7 @@ use super::{
     value_sessions::{CompletedSignIn, CurrentLogin},
 };
 use crate::{
+    clock::UnixTime,
     config::{ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Nonce, TokenAnswer},
@@ -298,21 +299,7 @@ impl WebAuth {
                 "the code was not used in time",
             )))
         } else {
-            let (auth, attempt, answer, asked) =
-                (self.clone(), attempt.clone(), state.clone(), code.clone());
-            let question = move |interval| async move {
-                match auth.relying_party().ask(&asked, interval).await {
-                    PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
-                    PollState::Over(Ok(tokens)) => {
-                        PollState::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
-                    }
-                    PollState::Over(Err(error)) => PollState::Over(Err(error)),
-                }
-            };
-            self.sessions()
-                .device_polls
-                .poll(&state, &code, now, self.relying_party().provider().permit(), question)
-                .await
+            self.poll(&state, &attempt, &code, now).await
         };
         match state_now {
             PollState::Over(Ok(signed_in)) => self.finish(session, contents, &signed_in).map(Some),
@@ -331,6 +318,29 @@ impl WebAuth {
                 Ok(None)
             }
         }
+    }
+
+    /// Asks the provider about the device code, at most once at a time for all callers.
+    async fn poll(
+        &self,
+        state: &str,
+        attempt: &Attempt,
+        code: &DeviceCode,
+        now: UnixTime,
+    ) -> PollState<Arc<CompletedSignIn>> {
+        let (auth, attempt, answer, asked) =
+            (self.clone(), attempt.clone(), state.to_owned(), code.clone());
+        let question = move |interval| async move {
+            match auth.relying_party().ask(&asked, interval).await {
+                PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
+                PollState::Over(Ok(tokens)) => {
+                    PollState::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
+                }
+                PollState::Over(Err(error)) => PollState::Over(Err(error)),
+            }
+        };
+        let permit = self.relying_party().provider().permit();
+        self.sessions().device_polls.poll(state, code, now, permit, question).await
     }
 
     /// Verifies the token response of a device code. Its ID token has no nonce, because there is no
