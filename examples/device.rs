@@ -15,7 +15,7 @@
 use std::process::ExitCode;
 
 use tower_identity::{
-    client::{Client, Silent, TokenRequest},
+    client::{Client, SilentOutcome, TokenRequest},
     dev::DevProvider,
 };
 
@@ -45,8 +45,10 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     // Later tokens need no interaction with the user.
     match client.acquire_silent(account, &request).await? {
-        Silent::Token(token) => println!("a token until {}", token.expires_at().as_seconds()),
-        Silent::Refused(error) => println!("sign in again: {error}"),
+        SilentOutcome::Token(token) => {
+            println!("a token until {}", token.expires_at().as_seconds())
+        }
+        SilentOutcome::Refused(error) => println!("sign in again: {error}"),
         _ => println!("sign in again"),
     }
     Ok(())

@@ -23,7 +23,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tower_identity::{
     ConfigError, Error, IdentityConfig, IdentityLayer, SignInOptions, StoredCaches, User,
-    client::{AuthorizationFlow, Client, Silent, TokenRequest},
+    client::{AuthorizationFlow, Client, SilentOutcome, TokenRequest},
     dev::DevProvider,
 };
 use tower_sessions_memory_store::MemoryStore;
@@ -131,7 +131,7 @@ async fn run_job(calendar: &Calendar, person: &str) -> Result<bool, Error> {
     let silent = calendar.of_the_job.with(person, |client| async move {
         match client.accounts().first() {
             Some(account) => client.acquire_silent(account, &request).await,
-            None => Ok(Silent::NothingCached),
+            None => Ok(SilentOutcome::NothingCached),
         }
     });
     // With this token the job would call the calendar's API.

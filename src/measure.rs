@@ -17,7 +17,7 @@ enum Kind {
 }
 
 /// A measurement: kind, name, labels, description.
-type Description = (Kind, &'static str, &'static [&'static str], &'static str);
+type Measurement = (Kind, &'static str, &'static [&'static str], &'static str);
 
 const SIGN_INS: &str = "identity_sign_ins_total";
 const TOKENS: &str = "identity_token_requests_total";
@@ -29,7 +29,7 @@ const PROVIDER: &str = "identity_provider_duration_seconds";
 
 /// All measurements.
 #[cfg_attr(not(any(test, feature = "metrics")), allow(dead_code))]
-const ALL: &[Description] = &[
+const ALL: &[Measurement] = &[
     (Kind::Counter, SIGN_INS, &["outcome", "reason"], "Sign-ins that ended, by outcome"),
     (Kind::Counter, TOKENS, &["source", "reason"], "Access tokens that were asked for"),
     (Kind::Counter, REFRESHES, &["kind", "outcome", "reason"], "Refreshes of a grant"),

@@ -293,7 +293,7 @@ async fn admin(user: User) -> String {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct TokenQuery {
     /// Scopes separated by spaces. Without any it is the token of the sign-in.
     #[serde(default)]
     scope: String,
@@ -306,7 +306,7 @@ struct Wanted {
 ///
 /// `?` is sufficient: if consent to the scopes is missing, the layer turns the error into a
 /// redirect to the provider and back to this page.
-async fn token(tokens: Tokens, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Error> {
+async fn token(tokens: Tokens, Query(wanted): Query<TokenQuery>) -> Result<Json<Value>, Error> {
     let request = TokenRequest::new(wanted.scope.split_whitespace())?;
     let token =
         tokens.acquire(&if wanted.fresh.is_some() { request.forced() } else { request }).await?;

@@ -12,7 +12,7 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::ApiParts;
-use crate::http_message::{BoxedResponse, Challenge, IdentityBody, Raised, is_grpc};
+use crate::http_message::{BoxedResponse, Challenge, IdentityBody, RaisedError, is_grpc};
 
 pin_project! {
     /// The future of [`ApiService`](crate::api::ApiService).
@@ -97,7 +97,7 @@ fn raised<R>(response: &mut Response<R>) -> Option<crate::error::Error> {
         return None;
     }
     let extensions = response.extensions_mut();
-    if let Some(Raised(error)) = extensions.remove() {
+    if let Some(RaisedError(error)) = extensions.remove() {
         return Some(error);
     }
     extensions.remove::<Challenge>().map(Challenge::into_refusal)

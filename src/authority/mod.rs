@@ -65,12 +65,12 @@ pub struct Authority {
     address: String,
     metadata_url: Url,
     /// The route to the provider, if it is not TLS at its own URL.
-    connection: Connection,
+    connection: ProviderRoute,
 }
 
 /// The route of requests to a provider that is not reached over TLS at its own URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Connection {
+struct ProviderRoute {
     /// Whether plain `http` to a host that is not loopback is allowed.
     danger_http: bool,
     /// The origin that requests are sent to in place of the authority's own.
@@ -159,7 +159,7 @@ impl Authority {
     /// Sets how the provider is reached; [`build`](crate::IdentityConfig::build) has checked that
     /// this is allowed.
     pub(crate) fn set_connection(&mut self, danger_http: bool, back_channel: Option<&Url>) {
-        self.connection = Connection { danger_http, back_channel: back_channel.cloned() };
+        self.connection = ProviderRoute { danger_http, back_channel: back_channel.cloned() };
     }
 
     /// Sets the URL of the discovery document, if it is not the one that the issuer implies.

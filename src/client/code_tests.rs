@@ -438,7 +438,8 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
             paths(&world),
             [at, TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token"))
         );
-        let Silent::Refused(error) = token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap()
+        let SilentOutcome::Refused(error) =
+            token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap()
         else {
             panic!("allowed")
         };

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Account,
     builder::ClientBuilder,
-    refreshers::{ForApp, ForUser, ForWork, OnBehalf},
+    refreshers::{AppRefresher, LongRunningRefresher, OnBehalfRefresher, UserRefresher},
     silent::Imports,
 };
 use crate::{
@@ -131,10 +131,10 @@ impl Client {
                 Arc::clone(&clock),
             )
         };
-        let users = grants(Arc::new(ForUser(provider.clone())));
-        let apps = grants(Arc::new(ForApp(provider.clone())));
-        let assertions = grants(Arc::new(OnBehalf(provider.clone())));
-        let work = grants(Arc::new(ForWork(provider.clone())));
+        let users = grants(Arc::new(UserRefresher(provider.clone())));
+        let apps = grants(Arc::new(AppRefresher(provider.clone())));
+        let assertions = grants(Arc::new(OnBehalfRefresher(provider.clone())));
+        let work = grants(Arc::new(LongRunningRefresher(provider.clone())));
         Self(Arc::new(ClientParts {
             provider,
             clock,

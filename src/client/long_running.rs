@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, TokenOwner},
     protocol::{Grant, TokenParams},
     secret::Secret,
-    tokens::{AccessToken, GrantRecord, Issued, Scopes, TokenRequest},
+    tokens::{AccessToken, GrantRecord, Scopes, TokenRequest, TokenSet},
 };
 
 impl Client {
@@ -89,7 +89,7 @@ impl Client {
             Some(tenant) => shared.provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
             None => shared.provider.tokens(grant, &asked).await?,
         };
-        let issued: Issued = answer.into();
+        let issued: TokenSet = answer.into();
         let Some(refresh_token) = issued.refresh_token.clone() else {
             return Err(Error::new(
                 ErrorKind::NoRefreshToken,

@@ -16,8 +16,8 @@ use crate::{
     secret::Secret,
     single_flight::Tokio,
     tokens::{
-        AccessToken, GrantRecord, Grants, Partitions, Person, RefreshRequest, Refreshed, Refresher,
-        TokenRequest,
+        AccessToken, GrantRecord, Grants, Partitions, Person, RefreshAnswer, RefreshRequest,
+        Refresher, TokenRequest,
     },
 };
 
@@ -305,7 +305,7 @@ pub(super) struct EndpointRefresher {
 
 #[async_trait]
 impl Refresher for EndpointRefresher {
-    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<RefreshAnswer, Error> {
         // Sent anyway, the request would return the token of another identity.
         if !self.endpoint.takes(&self.identity) {
             return Err(Error::new(
@@ -327,7 +327,7 @@ impl Refresher for EndpointRefresher {
             |request, answer| self.endpoint.proven(request, answer),
         )
         .await?;
-        Ok(Refreshed { issued: answer.into(), identity: None })
+        Ok(RefreshAnswer { issued: answer.into(), identity: None })
     }
 }
 

@@ -108,6 +108,6 @@ pub use self::{
         AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine,
     },
     managed_identity_builder::ManagedIdentityBuilder,
-    silent::Silent,
+    silent::SilentOutcome,
 };
 pub use crate::tokens::TokenRequest;

@@ -9,20 +9,20 @@ use crate::{
     secret::Secret,
     sign_in::refresh_with,
     single_flight::Order,
-    tokens::{Issued, RefreshRequest, Refreshed, Refresher},
+    tokens::{RefreshAnswer, RefreshRequest, Refresher, TokenSet},
 };
 
 /// Renews with the refresh token of an account.
 #[derive(Debug)]
-pub(super) struct ForUser(pub(super) Provider);
+pub(super) struct UserRefresher(pub(super) Provider);
 
 #[async_trait]
-impl Refresher for ForUser {
+impl Refresher for UserRefresher {
     async fn refresh(
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<RefreshAnswer, Error> {
         // `openid` and `offline_access` make the answer include an ID token and a refresh token.
         let config = self.0.config();
         let metadata = self.0.metadata().await?;
@@ -36,11 +36,11 @@ impl Refresher for ForUser {
 /// Renews with the application's own credential. The record's placeholder for a refresh token is
 /// not sent.
 #[derive(Debug)]
-pub(super) struct ForApp(pub(super) Provider);
+pub(super) struct AppRefresher(pub(super) Provider);
 
 #[async_trait]
-impl Refresher for ForApp {
-    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<Refreshed, Error> {
+impl Refresher for AppRefresher {
+    async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<RefreshAnswer, Error> {
         exchanged(&self.0, Grant::ClientCredentials, request).await
     }
 
@@ -52,15 +52,15 @@ impl Refresher for ForApp {
 
 /// Renews with the caller's assertion, which the record has in the place of a refresh token.
 #[derive(Debug)]
-pub(super) struct OnBehalf(pub(super) Provider);
+pub(super) struct OnBehalfRefresher(pub(super) Provider);
 
 #[async_trait]
-impl Refresher for OnBehalf {
+impl Refresher for OnBehalfRefresher {
     async fn refresh(
         &self,
         assertion: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<RefreshAnswer, Error> {
         exchanged(&self.0, Grant::OnBehalfOf(assertion), request).await
     }
 
@@ -73,18 +73,18 @@ impl Refresher for OnBehalf {
 /// Renews with the refresh token of an on-behalf-of grant, for work that continues without the
 /// caller. It requests no ID token, because its claims are not needed.
 #[derive(Debug)]
-pub(super) struct ForWork(pub(super) Provider);
+pub(super) struct LongRunningRefresher(pub(super) Provider);
 
 #[async_trait]
-impl Refresher for ForWork {
+impl Refresher for LongRunningRefresher {
     async fn refresh(
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<RefreshAnswer, Error> {
         let also = [OFFLINE_ACCESS.to_owned()];
         let refreshed = refresh_with(&self.0, refresh_token, request, &also).await?;
-        Ok(Refreshed { identity: None, ..refreshed })
+        Ok(RefreshAnswer { identity: None, ..refreshed })
     }
 }
 
@@ -94,13 +94,13 @@ async fn exchanged(
     provider: &Provider,
     grant: Grant<'_>,
     request: &RefreshRequest,
-) -> Result<Refreshed, Error> {
+) -> Result<RefreshAnswer, Error> {
     let asked = request.asked(request.scopes().as_str());
     // An application has a token per tenant: the token endpoint of that tenant issues it.
     let answer = match request.tenant() {
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,
     };
-    let issued = Issued { refresh_token: None, ..answer.into() };
-    Ok(Refreshed { issued, identity: None })
+    let issued = TokenSet { refresh_token: None, ..answer.into() };
+    Ok(RefreshAnswer { issued, identity: None })
 }

@@ -25,7 +25,7 @@ const IMPORT_LIFE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
-pub enum Silent {
+pub enum SilentOutcome {
     /// A token, from the cache or by refresh.
     Token(AccessToken),
     /// The cache has no refresh token of the account: the person has to sign in.
@@ -36,7 +36,7 @@ pub enum Silent {
     Refused(Error),
 }
 
-impl Silent {
+impl SilentOutcome {
     /// The token, if there is one.
     #[must_use]
     pub fn token(self) -> Option<AccessToken> {
@@ -68,19 +68,21 @@ impl Client {
     /// # Errors
     ///
     /// Temporary ones, such as `ProviderUnreachable`, which say nothing about the account. All
-    /// other results are in [`Silent`].
+    /// other results are in [`SilentOutcome`].
     pub async fn acquire_silent(
         &self,
         account: &Account,
         request: &TokenRequest,
-    ) -> Result<Silent, Error> {
+    ) -> Result<SilentOutcome, Error> {
         let shared = self.shared();
         let found = shared.partitions.find_of(&account.partition(), |person| account.is(person));
-        let Some(grant) = found else { return Ok(Silent::NothingCached) };
+        let Some(grant) = found else { return Ok(SilentOutcome::NothingCached) };
         match shared.users.access_token(&grant, request).await {
-            Ok(token) => Ok(Silent::Token(token)),
+            Ok(token) => Ok(SilentOutcome::Token(token)),
             // The account exists, but has no refresh token.
-            Err(error) if crate::tokens::is_without_grant(&error) => Ok(Silent::NothingCached),
+            Err(error) if crate::tokens::is_without_grant(&error) => {
+                Ok(SilentOutcome::NothingCached)
+            }
             // A refusal says something about the account; any other error may pass on its own.
             Err(error) => match error.kind() {
                 ErrorKind::InvalidGrant
@@ -90,7 +92,7 @@ impl Client {
                 | ErrorKind::ClientRefused
                 | ErrorKind::ProviderError
                 | ErrorKind::PersonChanged
-                | ErrorKind::TenantNotAllowed => Ok(Silent::Refused(error)),
+                | ErrorKind::TenantNotAllowed => Ok(SilentOutcome::Refused(error)),
                 _ => Err(error),
             },
         }
@@ -162,9 +164,9 @@ impl Client {
     ) -> Result<AcquiredTokens, Error> {
         let Some(account) = first.account() else { return Ok(first.clone()) };
         match self.acquire_silent(account, request).await? {
-            Silent::Token(token) => Ok(first.with_token(token)),
-            Silent::Refused(error) => Err(error),
-            Silent::NothingCached => Err(Error::new(
+            SilentOutcome::Token(token) => Ok(first.with_token(token)),
+            SilentOutcome::Refused(error) => Err(error),
+            SilentOutcome::NothingCached => Err(Error::new(
                 ErrorKind::InvalidGrant,
                 "the account of the refresh token is gone already",
             )),

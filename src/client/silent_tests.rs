@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn silent(world: &World, account: &Account, request: TokenRequest) -> Silent {
+async fn silent(world: &World, account: &Account, request: TokenRequest) -> SilentOutcome {
     world.client.acquire_silent(account, &request).await.unwrap()
 }
 
@@ -169,7 +169,7 @@ async fn nothing_cached_is_not_a_refusal() {
         world.next_is(400, json!({"error": "invalid_grant", "suberror": suberror}));
         let outcome = silent(&world, &ada, asks("y")).await;
         assert_eq!(outcome.classification(), Some(classification));
-        let Silent::Refused(error) = outcome else { panic!("it was refused") };
+        let SilentOutcome::Refused(error) = outcome else { panic!("it was refused") };
         assert_eq!(error.kind(), kind);
         world.clock.advance(seconds(60));
         assert!(
@@ -179,7 +179,7 @@ async fn nothing_cached_is_not_a_refusal() {
     }
     let (world, ada) = signed_in().await;
     assert!(world.client.remove_account(&ada) && !world.client.remove_account(&ada));
-    assert!(matches!(silent(&world, &ada, asks("x")).await, Silent::NothingCached));
+    assert!(matches!(silent(&world, &ada, asks("x")).await, SilentOutcome::NothingCached));
     world.next(|_| {
         let mut tokens = person("eve", |_| ());
         tokens["refresh_token"] = json!(null);
@@ -187,7 +187,10 @@ async fn nothing_cached_is_not_a_refusal() {
     });
     let eve = world.client.acquire_by_password("eve", &"pa55".into(), &asks("")).await.unwrap();
     assert!(
-        matches!(silent(&world, eve.account().unwrap(), asks("y")).await, Silent::NothingCached),
+        matches!(
+            silent(&world, eve.account().unwrap(), asks("y")).await,
+            SilentOutcome::NothingCached
+        ),
         "no refresh token"
     );
 }
@@ -211,7 +214,7 @@ async fn a_request_that_failed_is_not_sent_again_at_once() {
         });
         for _ in 0..3 {
             let outcome = world.client.acquire_silent(&ada, &asks("y")).await;
-            assert!(matches!(outcome, Ok(Silent::Refused(_)) | Err(_)));
+            assert!(matches!(outcome, Ok(SilentOutcome::Refused(_)) | Err(_)));
         }
         assert_eq!(world.calls(), 2);
         let other = silent(&world, &ada, asks("y").with_challenge(r#"{"a":1}"#)).await;
@@ -238,7 +241,7 @@ async fn an_account_that_is_removed_during_a_refresh_does_not_come_back() {
     settle().await;
     assert!(world.client.remove_account(&ada));
     world.http.release();
-    assert!(matches!(refreshing.await.unwrap().unwrap(), Silent::NothingCached));
+    assert!(matches!(refreshing.await.unwrap().unwrap(), SilentOutcome::NothingCached));
     assert!(world.client.accounts().is_empty());
     assert!(!world.client.keeps("access-"));
 }
@@ -337,7 +340,7 @@ async fn an_account_is_identified_by_issuer_and_subject() {
         stored[member] = json!(value);
         let other: Account = serde_json::from_value(stored).unwrap();
         assert_eq!(other.home_account_id(), ada.home_account_id());
-        assert!(matches!(silent(&world, &other, asks("x")).await, Silent::NothingCached));
+        assert!(matches!(silent(&world, &other, asks("x")).await, SilentOutcome::NothingCached));
         assert!(!world.client.remove_account(&other));
     }
     assert!(

@@ -32,7 +32,7 @@ const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
 const OTHER_TENANT: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
 
 type Form = HashMap<String, String>;
-type Answer = Box<dyn FnOnce(&Form) -> Response<Bytes> + Send>;
+type FormHandler = Box<dyn FnOnce(&Form) -> Response<Bytes> + Send>;
 
 /// A client with a manual clock, and a provider with queued answers. Without a queued answer the
 /// provider issues a new token for the requested scopes.
@@ -41,7 +41,7 @@ struct World {
     clock: ManualClock,
     http: Arc<FakeHttp>,
     seen: Arc<Mutex<Vec<(String, Form)>>>,
-    answers: Arc<Mutex<VecDeque<Answer>>>,
+    answers: Arc<Mutex<VecDeque<FormHandler>>>,
     pauses: Arc<Pauses>,
 }
 
@@ -84,7 +84,7 @@ impl World {
         change: impl FnOnce(IdentityConfig) -> IdentityConfig,
     ) -> Self {
         let seen: Arc<Mutex<Vec<(String, Form)>>> = Arc::default();
-        let answers: Arc<Mutex<VecDeque<Answer>>> = Arc::default();
+        let answers: Arc<Mutex<VecDeque<FormHandler>>> = Arc::default();
         let http = FakeHttp::new({
             let (seen, answers, count) =
                 (Arc::clone(&seen), Arc::clone(&answers), AtomicUsize::new(0));

@@ -199,7 +199,7 @@ impl<C> Setting<C> {
         self.variables.first().map(|name| (*name).to_owned())
     }
 
-    fn describe(&self, now: &C, initial: &C, read: Option<&AsRead<C>>) -> DescribedSetting {
+    fn describe(&self, now: &C, initial: &C, read: Option<&ReadSettings<C>>) -> DescribedSetting {
         let value = (self.value)(now);
         // The arguments of `new` have no default.
         let is_default = value == (self.value)(initial) && !self.methods.contains(&NEW);
@@ -260,9 +260,9 @@ impl SettingValue {
 /// The settings as they were read, and from which variables. `None` if they were built in code.
 ///
 /// Two configurations with the same settings are equal, wherever they were read.
-pub(super) struct Origin<C>(Option<Arc<AsRead<C>>>);
+pub(super) struct Origin<C>(Option<Arc<ReadSettings<C>>>);
 
-struct AsRead<C> {
+struct ReadSettings<C> {
     settings: C,
     source: Source,
     /// The variables that had a value, each with its name where it is written.
@@ -302,14 +302,20 @@ impl<C> Origin<C> {
             })
             .collect();
         unused.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        Self(Some(Arc::new(AsRead { settings, source: all.source, variables, unused, others })))
+        Self(Some(Arc::new(ReadSettings {
+            settings,
+            source: all.source,
+            variables,
+            unused,
+            others,
+        })))
     }
 
     /// The origin of settings that come from one place that has no variables.
     pub(super) fn elsewhere(settings: C, place: &'static str) -> Self {
         let (variables, unused) = (Vec::new(), Vec::new());
         let source = Source::Members;
-        Self(Some(Arc::new(AsRead { settings, source, variables, unused, others: place })))
+        Self(Some(Arc::new(ReadSettings { settings, source, variables, unused, others: place })))
     }
 
     /// An error about the settings as they are `now`, in the words of the place where they were
@@ -351,7 +357,7 @@ fn rows<'t, C>(table: &'t [&'t [Setting<C>]]) -> impl Iterator<Item = &'t Settin
     table.iter().copied().flatten()
 }
 
-impl<C> AsRead<C> {
+impl<C> ReadSettings<C> {
     /// The name of a setting where it was read: the variables that set it, or else its own.
     fn name_of(&self, setting: &Setting<C>, is_missing: bool) -> Option<String> {
         let own = || setting.own_variable().filter(|_| self.others == DEFAULT);

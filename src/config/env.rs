@@ -8,7 +8,7 @@ use super::{
     env_authority::authority,
     env_names, env_settings,
     setting_table::TABLE,
-    variables::{Named, Source, Variables},
+    variables::{NamedValue, Source, Variables},
 };
 use crate::error::ConfigError;
 #[cfg(any(test, feature = "dev-provider"))]
@@ -284,7 +284,7 @@ pub(super) fn settings(
 }
 
 /// The time of a variable in seconds, also in fractions of a second.
-fn seconds(text: Named<String>) -> Result<Duration, ConfigError> {
+fn seconds(text: NamedValue<String>) -> Result<Duration, ConfigError> {
     let time = text.value.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
     time.ok_or_else(|| {
         ConfigError::new(
@@ -346,10 +346,10 @@ fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigErro
 
 /// `http://localhost:` and the port that the application listens on; `None` if the system chooses
 /// it.
-fn default_base_url(all: &Variables<'_>) -> Result<Option<Named<String>>, ConfigError> {
+fn default_base_url(all: &Variables<'_>) -> Result<Option<NamedValue<String>>, ConfigError> {
     let listen = all
         .text("LISTEN")?
-        .unwrap_or_else(|| Named { name: "LISTEN".into(), value: "127.0.0.1:3000".into() });
+        .unwrap_or_else(|| NamedValue { name: "LISTEN".into(), value: "127.0.0.1:3000".into() });
     let address: SocketAddr = listen.value.parse().map_err(|_| {
         ConfigError::new(
             "LISTEN",
@@ -357,7 +357,7 @@ fn default_base_url(all: &Variables<'_>) -> Result<Option<Named<String>>, Config
         )
     })?;
     let value = format!("http://localhost:{}", address.port());
-    Ok((address.port() != 0).then_some(Named { name: listen.name, value }))
+    Ok((address.port() != 0).then_some(NamedValue { name: listen.name, value }))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{
     AzureAdSection,
     azure_ad::CredentialDescription,
-    variables::{Named, Variables, contradiction},
+    variables::{NamedValue, Variables, contradiction},
 };
 use crate::{
     authority::{Authority, B2cPolicies},
@@ -18,9 +18,9 @@ use crate::{
 pub(super) fn authority(
     all: &Variables<'_>,
     section: &AzureAdSection,
-    azure_tenant: Option<Named<String>>,
+    azure_tenant: Option<NamedValue<String>>,
 ) -> Result<Authority, ConfigError> {
-    let mut found: Vec<Named<Authority>> = Vec::new();
+    let mut found: Vec<NamedValue<Authority>> = Vec::new();
     if let Some(text) = all.one(&["IDENTITY_AUTHORITY", "AUTHORITY"])? {
         found.push(named(text.name, Authority::parse(&text.value))?);
     }
@@ -28,7 +28,7 @@ pub(super) fn authority(
         found.push(named(text.name, Authority::oidc(&text.value))?);
     }
     if let Some(value) = section.authority()? {
-        found.push(Named { name: "AzureAd__…".into(), value });
+        found.push(NamedValue { name: "AzureAd__…".into(), value });
     }
     let flows = Flows::of(all)?;
     // The form of Python's `identity`: tenant and user flows in variables of their own.
@@ -68,16 +68,19 @@ pub(super) fn authority(
 fn named(
     name: String,
     authority: Result<Authority, ConfigError>,
-) -> Result<Named<Authority>, ConfigError> {
+) -> Result<NamedValue<Authority>, ConfigError> {
     match authority {
-        Ok(value) => Ok(Named { name, value }),
+        Ok(value) => Ok(NamedValue { name, value }),
         Err(error) => Err(error.named(name)),
     }
 }
 
 /// The authority of `AZURE_TENANT_ID`, in the public cloud unless `AZURE_AUTHORITY_HOST` says
 /// otherwise.
-fn of_azure(all: &Variables<'_>, tenant: Named<String>) -> Result<Named<Authority>, ConfigError> {
+fn of_azure(
+    all: &Variables<'_>,
+    tenant: NamedValue<String>,
+) -> Result<NamedValue<Authority>, ConfigError> {
     let host = all
         .text("AZURE_AUTHORITY_HOST")?
         .map_or_else(|| "https://login.microsoftonline.com".to_owned(), |host| host.value);
@@ -86,9 +89,9 @@ fn of_azure(all: &Variables<'_>, tenant: Named<String>) -> Result<Named<Authorit
 
 /// The B2C user flows in the variables of Python's `identity`.
 struct Flows {
-    sign_in: Option<Named<String>>,
-    edit_profile: Option<Named<String>>,
-    reset_password: Option<Named<String>>,
+    sign_in: Option<NamedValue<String>>,
+    edit_profile: Option<NamedValue<String>>,
+    reset_password: Option<NamedValue<String>>,
 }
 
 impl Flows {
@@ -117,7 +120,8 @@ impl Flows {
 
     /// The authority with the user flows that its URL does not contain.
     fn added_to(&self, authority: Authority) -> Result<Authority, ConfigError> {
-        let value = |flow: &'_ Option<Named<String>>| flow.as_ref().map(|flow| flow.value.clone());
+        let value =
+            |flow: &'_ Option<NamedValue<String>>| flow.as_ref().map(|flow| flow.value.clone());
         let name = [&self.sign_in, &self.edit_profile, &self.reset_password]
             .into_iter()
             .flatten()

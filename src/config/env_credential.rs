@@ -2,7 +2,7 @@
 
 use super::{
     AzureAdSection, ClientAuthMethod, ClientCredential,
-    variables::{Named, Variables, contradiction},
+    variables::{NamedValue, Variables, contradiction},
 };
 use crate::{error::ConfigError, secret::Secret};
 
@@ -45,10 +45,10 @@ fn secret(
     all: &Variables<'_>,
     of_section: Option<&ClientCredential>,
     azure_applies: bool,
-) -> Result<Option<Named<Secret>>, ConfigError> {
+) -> Result<Option<NamedValue<Secret>>, ConfigError> {
     let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
     if let Some(other) = of_section.and_then(ClientCredential::client_secret) {
-        let other = Named { name: "AzureAd__ClientSecret".into(), value: other.clone() };
+        let other = NamedValue { name: "AzureAd__ClientSecret".into(), value: other.clone() };
         secret = Some(agreed(secret, other)?);
     }
     if let Some(other) = if azure_applies { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
@@ -62,9 +62,9 @@ fn secret(
 fn key_or_assertion(
     all: &Variables<'_>,
     of_section: Option<ClientCredential>,
-) -> Result<Option<Named<ClientCredential>>, ConfigError> {
+) -> Result<Option<NamedValue<ClientCredential>>, ConfigError> {
     let mut only =
-        of_section.map(|value| Named { name: "AzureAd__ClientCredentials".into(), value });
+        of_section.map(|value| NamedValue { name: "AzureAd__ClientCredentials".into(), value });
     for next in [
         certificate(all, "IDENTITY_CLIENT_CERTIFICATE_FILE", "IDENTITY_CLIENT")?,
         assertion_file(all, "IDENTITY_CLIENT_ASSERTION_FILE")?,
@@ -82,11 +82,11 @@ fn key_or_assertion(
 /// The credential with the method of `IDENTITY_CLIENT_AUTH_METHOD`. At most one of `secret` and
 /// `other` is set.
 fn with_method(
-    method: Named<String>,
-    secret: Option<Named<Secret>>,
-    other: Option<Named<ClientCredential>>,
+    method: NamedValue<String>,
+    secret: Option<NamedValue<Secret>>,
+    other: Option<NamedValue<ClientCredential>>,
 ) -> Result<Option<ClientCredential>, ConfigError> {
-    let credential = |secret: Option<Named<Secret>>, method| {
+    let credential = |secret: Option<NamedValue<Secret>>, method| {
         secret.map(|secret| ClientCredential::secret(secret.value).with_method(method))
     };
     match (method.value.as_str(), &secret, other) {
@@ -129,7 +129,7 @@ fn certificate(
     all: &Variables<'_>,
     name: &str,
     prefix: &str,
-) -> Result<Option<Named<ClientCredential>>, ConfigError> {
+) -> Result<Option<NamedValue<ClientCredential>>, ConfigError> {
     let password = all.secret(&[&format!("{prefix}_CERTIFICATE_PASSWORD")])?;
     let chain = all.flag(&format!("{prefix}_SEND_CERTIFICATE_CHAIN"))?;
     let key_id = all.text(&format!("{prefix}_KEY_ID"))?;
@@ -151,23 +151,23 @@ fn certificate(
     if chain {
         credential = credential.with_certificate_chain();
     }
-    Ok(Some(Named { name: path.name, value: credential }))
+    Ok(Some(NamedValue { name: path.name, value: credential }))
 }
 
 fn assertion_file(
     all: &Variables<'_>,
     name: &str,
-) -> Result<Option<Named<ClientCredential>>, ConfigError> {
-    Ok(all.text(name)?.map(|path| Named {
+) -> Result<Option<NamedValue<ClientCredential>>, ConfigError> {
+    Ok(all.text(name)?.map(|path| NamedValue {
         name: path.name,
         value: ClientCredential::federated_token_file(path.value),
     }))
 }
 
 fn agreed(
-    first: Option<Named<Secret>>,
-    other: Named<Secret>,
-) -> Result<Named<Secret>, ConfigError> {
+    first: Option<NamedValue<Secret>>,
+    other: NamedValue<Secret>,
+) -> Result<NamedValue<Secret>, ConfigError> {
     match first {
         Some(first) if first.value != other.value => Err(ConfigError::new(
             other.name,

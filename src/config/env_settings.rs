@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use super::{
     AccessTokenType, CrossSiteRequests, GroupsFrom, IdentityConfig, Introspection, PathPrefix,
     Preflight, Prompt, ProviderSession, SessionEnd, SignInOptions, SignedOutUser, UserInfo,
-    variables::{Named, Variables},
+    variables::{NamedValue, Variables},
 };
 use crate::error::ConfigError;
 
@@ -241,7 +241,7 @@ pub(super) fn add_words<C>(
 pub(super) fn words(
     all: &Variables<'_>,
     name: &str,
-) -> Result<Option<Named<Vec<String>>>, ConfigError> {
+) -> Result<Option<NamedValue<Vec<String>>>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
     let value: Vec<String> = text.value.split_whitespace().map(str::to_owned).collect();
     // A comma would become part of a word that the provider does not know.
@@ -250,12 +250,12 @@ pub(super) fn words(
             text.name,
             format!("{word:?} contains a comma: separate the words of this list by spaces"),
         )),
-        None => Ok(Some(Named { name: text.name, value })),
+        None => Ok(Some(NamedValue { name: text.name, value })),
     }
 }
 
 fn parsed<T: FromStr<Err = ConfigError>>(
-    words: &Named<Vec<String>>,
+    words: &NamedValue<Vec<String>>,
 ) -> Result<Vec<T>, ConfigError> {
     words
         .value

@@ -211,13 +211,13 @@ impl MemberValue {
 
 /// Variables by their names.
 #[derive(Default)]
-struct Written {
+struct FlatMembers {
     values: BTreeMap<String, Secret>,
     /// The members as they stand in the file, such as `azure_ad.TenantId`, by the variable.
     members: BTreeMap<String, String>,
 }
 
-impl Written {
+impl FlatMembers {
     fn add(&mut self, variable: String, member: &str, value: String) {
         self.members.insert(variable.clone(), member.to_owned());
         self.values.insert(variable, value.into());
@@ -279,7 +279,7 @@ impl Members {
         let MemberValue::Table(members) = &self.0 else {
             return Err(ConfigError::new("identity", "not a table of settings"));
         };
-        let mut written = Written::default();
+        let mut written = FlatMembers::default();
         let names = || members.iter().map(|(name, _)| name.as_str());
         if let Some(of_section) = names().find(|name| is_of_section(name)) {
             if let Some(own) = names().find(|name| is_own(name) && !is_of_both(name)) {

@@ -41,12 +41,12 @@ const ANY_LETTER_CASE: &str = "AzureAd__";
 
 /// A value and the variable that it was read from.
 #[derive(Clone, Debug)]
-pub(super) struct Named<T> {
+pub(super) struct NamedValue<T> {
     pub(super) name: String,
     pub(super) value: T,
 }
 
-impl Named<String> {
+impl NamedValue<String> {
     /// The choice that the value names. An error names the variable.
     pub(super) fn parsed<T: FromStr<Err = ConfigError>>(self) -> Result<T, ConfigError> {
         self.value.parse().map_err(|error: ConfigError| error.named(self.name))
@@ -102,7 +102,7 @@ impl<'a> Variables<'a> {
 
     /// The value of a variable. An empty one counts as missing, because compose files cannot omit a
     /// variable.
-    pub(super) fn text(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<NamedValue<String>>, ConfigError> {
         let mut first = self.exactly(name)?;
         if !name.starts_with(ANY_LETTER_CASE) {
             return Ok(first);
@@ -128,7 +128,7 @@ impl<'a> Variables<'a> {
         Ok(first)
     }
 
-    fn exactly(&self, name: &str) -> Result<Option<Named<String>>, ConfigError> {
+    fn exactly(&self, name: &str) -> Result<Option<NamedValue<String>>, ConfigError> {
         let Some(value) = (self.get)(name) else { return Ok(None) };
         let Some(value) = value.to_str() else {
             return Err(ConfigError::new(name.to_owned(), "its value is not UTF-8"));
@@ -142,7 +142,7 @@ impl<'a> Variables<'a> {
         if !used.iter().any(|used| used == name) {
             used.push(name.to_owned());
         }
-        Ok(Some(Named { name: name.to_owned(), value: value.to_owned() }))
+        Ok(Some(NamedValue { name: name.to_owned(), value: value.to_owned() }))
     }
 
     /// Whether a variable is `true` or `1`; `false` if it is missing.
@@ -159,8 +159,8 @@ impl<'a> Variables<'a> {
     }
 
     /// The value of the first variable that is set. The others must have the same value.
-    pub(super) fn one(&self, names: &[&str]) -> Result<Option<Named<String>>, ConfigError> {
-        let mut first: Option<Named<String>> = None;
+    pub(super) fn one(&self, names: &[&str]) -> Result<Option<NamedValue<String>>, ConfigError> {
+        let mut first: Option<NamedValue<String>> = None;
         for name in names {
             let Some(next) = self.text(name)? else { continue };
             match &first {
@@ -181,11 +181,12 @@ impl<'a> Variables<'a> {
 
     /// The secret of the first variable that is set, each also as `…_FILE` with the path of a file.
     /// The others must have the same value.
-    pub(super) fn secret(&self, names: &[&str]) -> Result<Option<Named<Secret>>, ConfigError> {
-        let mut first: Option<Named<Secret>> = None;
+    pub(super) fn secret(&self, names: &[&str]) -> Result<Option<NamedValue<Secret>>, ConfigError> {
+        let mut first: Option<NamedValue<Secret>> = None;
         for name in names {
             for next in [
-                self.text(name)?.map(|text| Named { name: text.name, value: text.value.into() }),
+                self.text(name)?
+                    .map(|text| NamedValue { name: text.name, value: text.value.into() }),
                 self.file(&format!("{name}_FILE"))?,
             ] {
                 match (&first, next) {
@@ -205,7 +206,7 @@ impl<'a> Variables<'a> {
     }
 
     /// The secret in a file, without line breaks at its end.
-    fn file(&self, name: &str) -> Result<Option<Named<Secret>>, ConfigError> {
+    fn file(&self, name: &str) -> Result<Option<NamedValue<Secret>>, ConfigError> {
         let Some(path) = self.text(name)? else { return Ok(None) };
         let content = (self.read_file)(&PathBuf::from(&path.value)).map_err(|error| {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
@@ -215,7 +216,7 @@ impl<'a> Variables<'a> {
         if secret.is_empty() {
             return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
         }
-        Ok(Some(Named { name: path.name, value: secret }))
+        Ok(Some(NamedValue { name: path.name, value: secret }))
     }
 }
 

@@ -316,14 +316,14 @@ fn grant_of(
                 .ok_or_else(|| wrong(format!("there is no person with the id {id:?}")))?,
         ),
     };
-    let tenant = server.world.as_ref().map(|world| {
+    let tenant = server.entra.as_ref().map(|entra| {
         wanted.tenant.unwrap_or_else(|| match person {
-            Some(person) => *world.home(person),
-            None => world.tenants.first().copied().unwrap_or(DevTenant::CONTOSO),
+            Some(person) => *entra.home(person),
+            None => entra.tenants.first().copied().unwrap_or(DevTenant::CONTOSO),
         })
     });
-    if let (Some(world), Some(person), Some(tenant)) = (&server.world, person, &tenant)
-        && !world.knows(person, tenant)
+    if let (Some(entra), Some(person), Some(tenant)) = (&server.entra, person, &tenant)
+        && !entra.knows(person, tenant)
     {
         return Err(wrong(format!("{:?} is not known in {}", person.id(), tenant.domain())));
     }

@@ -29,10 +29,10 @@ fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 /// The reason of a refusal: a description, and Entra ID's error number.
-type Refusal = (&'static str, u32);
+type AssertionFault = (&'static str, u32);
 
 /// A time claim in seconds, which may have a fraction (RFC 7519 section 2).
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Refusal> {
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, AssertionFault> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => {
@@ -49,7 +49,7 @@ pub(super) fn check(
     incoming: &Incoming,
     client: &DevClient,
     assertion: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), AssertionFault> {
     if incoming.form.first("client_assertion_type") != Some(TYPE) {
         return Err(("client_assertion_type is not that of a JWT", 900_144));
     }
@@ -109,7 +109,7 @@ fn is_audience(server: &Server, incoming: &Incoming, audience: Option<&Value>) -
 }
 
 /// Checks `exp`, which is required, `nbf` and `iat` (RFC 7523 section 3, points 4 to 6).
-fn check_times(claims: &Map<String, Value>, now: f64) -> Result<(), Refusal> {
+fn check_times(claims: &Map<String, Value>, now: f64) -> Result<(), AssertionFault> {
     match time(claims, "exp")? {
         None => return Err(("the assertion has no exp", 50_027)),
         Some(exp) if exp <= now - LEEWAY => return Err(("the assertion has expired", 700_024)),

@@ -122,10 +122,10 @@ pub(super) fn hinted(server: &Server, state: &ProviderState, hint: &str) -> Opti
     let claims = jwt::own_claims(state, hint)?;
     let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
     let (subject, audience) = (text("sub")?, text("aud").unwrap_or_default());
-    let tenants = server.world.iter().flat_map(|world| &world.tenants);
+    let tenants = server.entra.iter().flat_map(|entra| &entra.tenants);
     let tenants: Vec<_> =
         tenants.filter(|tenant| text("tid").is_none_or(|tid| tid == tenant.id)).collect();
-    let is = |person: &&DevPerson| match server.world {
+    let is = |person: &&DevPerson| match server.entra {
         None => person.subject == subject,
         Some(_) => {
             tenants.iter().any(|tenant| tenant::subject(person, tenant, audience) == subject)
@@ -372,10 +372,10 @@ pub(super) fn next_step(
     }
     let tenant = state
         .person(&session.person)
-        .and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
+        .and_then(|person| request.realm.tenant_of(server.entra.as_ref(), person));
     let asks = state.client(&request.client).is_none_or(|client| client.consent == Consent::Asked);
     let missing = |scope: &&String| {
-        let scope = if server.world.is_some() {
+        let scope = if server.entra.is_some() {
             entra_issue::consent_key(server, scope)
         } else {
             (*scope).clone()
@@ -402,8 +402,8 @@ fn suffices(
     let Interaction { request, browser, .. } = pending;
     let Some(person) = state.person(&session.person) else { return false };
     let at_home = request.realm == Realm::Plain
-        || request.realm.offers(server.world.as_ref(), person)
-            && request.realm.tenant_of(server.world.as_ref(), person).is_some()
+        || request.realm.offers(server.entra.as_ref(), person)
+            && request.realm.tenant_of(server.entra.as_ref(), person).is_some()
             && request.realm.policy() != Some(Policy::ResetPassword);
     let asked_for = request
         .login_hint

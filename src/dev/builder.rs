@@ -23,7 +23,7 @@ use super::{
         AccessTokenFormat, BoundedMap, Lives, ProviderState, RefreshRotation, Spoils, unguessable,
     },
     switches::Switches,
-    tenant::{DevTenant, World},
+    tenant::{DevTenant, EntraTenants},
     wire::{CutSignal, DevListener},
 };
 use crate::{
@@ -294,9 +294,9 @@ impl DevProviderBuilder {
         }
         self.add_quickstart()?;
         let people = self.people()?;
-        let world = self.world(&people)?;
+        let entra = self.entra_tenants(&people)?;
         let base_url = self.base_url.as_deref().map(base_url).transpose()?;
-        let tls = self.certificate(base_url.as_ref(), world.as_ref())?;
+        let tls = self.certificate(base_url.as_ref(), entra.as_ref())?;
 
         let address = self.address;
         let not_bound =
@@ -306,7 +306,7 @@ impl DevProviderBuilder {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let site = ServerAddress { address, scheme, base_url };
         let clock = self.clock.clone();
-        let server = Arc::new(Server::new(site, clock, world, self.state(people)?));
+        let server = Arc::new(Server::new(site, clock, entra, self.state(people)?));
         let (dev_listener, root_certificate) = match tls {
             Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
             None => (DevListener::Plain(listener), None),
@@ -335,10 +335,10 @@ impl DevProviderBuilder {
     }
 
     /// The tenants of the imitated Entra.
-    fn world(&mut self, people: &[DevPerson]) -> Result<Option<World>, ConfigError> {
+    fn entra_tenants(&mut self, people: &[DevPerson]) -> Result<Option<EntraTenants>, ConfigError> {
         let tenants = std::mem::take(&mut self.tenants);
         if self.entra {
-            return World::new(tenants, people).map(Some);
+            return EntraTenants::new(tenants, people).map(Some);
         }
         if tenants.is_empty() {
             return Ok(None);
@@ -349,12 +349,12 @@ impl DevProviderBuilder {
     fn certificate(
         &self,
         base_url: Option<&Url>,
-        world: Option<&World>,
+        entra: Option<&EntraTenants>,
     ) -> Result<Option<Tls>, ConfigError> {
         if !self.tls {
             return Ok(None);
         }
-        let names = certificate::names(self.address.ip(), base_url, world);
+        let names = certificate::names(self.address.ip(), base_url, entra);
         let tls = certificate::make(&names);
         tls.map(Some).map_err(|error| ConfigError::new("with_tls", error.to_string()))
     }

@@ -37,7 +37,7 @@ pub(super) fn success(
     let (code, grant) = (unguessable()?, unguessable()?);
     let tenant = state
         .person(&signed_in.person)
-        .and_then(|person| request.realm.tenant_of(server.world.as_ref(), person));
+        .and_then(|person| request.realm.tenant_of(server.entra.as_ref(), person));
     let mut parameters = vec![("code".to_owned(), code.clone())];
     parameters.extend(entra_parameters(server, state, request, &signed_in));
     state.grants.put(
@@ -80,13 +80,13 @@ fn entra_parameters(
     request: &IncomingAuthorization,
     signed_in: &BrowserSession,
 ) -> ResponseParameters {
-    let (Some(world), Some(person)) = (&server.world, state.person(&signed_in.person)) else {
+    let (Some(entra), Some(person)) = (&server.entra, state.person(&signed_in.person)) else {
         return Vec::new();
     };
     let mut parameters = ResponseParameters::new();
     // Entra ID sends it only if the request has `client_info=1`, as those of MSAL do.
     if request.client_info {
-        let client_info = entra_issue::client_info(world, person, &request.realm);
+        let client_info = entra_issue::client_info(entra, person, &request.realm);
         parameters.push(("client_info".to_owned(), client_info));
     }
     parameters.push(("session_state".to_owned(), guid_of(&["session", &signed_in.sid])));

@@ -15,7 +15,7 @@ use tokio_rustls::{
 };
 use url::{Host, Url};
 
-use super::tenant::{TenantKind, World};
+use super::tenant::{EntraTenants, TenantKind};
 use crate::clock::{Clock as _, SystemClock, UnixTime};
 
 /// The lifetime. Clients with the rules of the web refuse more than 398 days.
@@ -31,7 +31,11 @@ pub(super) struct Tls {
 
 /// The host names in the certificate: loopback, the base URL's host, and the hosts in External ID's
 /// issuers.
-pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&World>) -> Vec<String> {
+pub(super) fn names(
+    address: IpAddr,
+    base_url: Option<&Url>,
+    entra: Option<&EntraTenants>,
+) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     names.push(address.to_string());
     let base = base_url.and_then(Url::host).map(|host| match host {
@@ -41,9 +45,9 @@ pub(super) fn names(address: IpAddr, base_url: Option<&Url>, world: Option<&Worl
     });
     let parent =
         base.as_ref().filter(|(_, is_domain)| *is_domain).map_or("localhost", |(name, _)| name);
-    let tenants = world
+    let tenants = entra
         .iter()
-        .flat_map(|world| &world.tenants)
+        .flat_map(|entra| &entra.tenants)
         .filter(|tenant| tenant.kind == TenantKind::ExternalId);
     names.extend(tenants.map(|tenant| format!("{}.{parent}", tenant.id)));
     names.extend(base.map(|(name, _)| name));

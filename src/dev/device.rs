@@ -20,7 +20,7 @@ use super::{
     resource,
     server::Server,
     state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
-    token::Answer,
+    token::TokenResult,
 };
 use crate::{clock::UnixTime, error::Error, secret::random};
 
@@ -137,7 +137,7 @@ pub(super) fn redeem(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     // Version 1.0 of Entra ID's endpoint names the parameter `code`.
     let old = incoming.form.first("code").filter(|_| incoming.realm != Realm::Plain);
@@ -160,7 +160,7 @@ pub(super) fn redeem(
     state.devices.remove(code);
     let tenant = state
         .person(&signed_in.person)
-        .and_then(|person| device.realm.tenant_of(server.world.as_ref(), person));
+        .and_then(|person| device.realm.tenant_of(server.entra.as_ref(), person));
     let grant = IssuedGrant {
         client: client.id.clone(),
         person: signed_in.person.clone(),
@@ -279,7 +279,7 @@ pub(super) fn decide(
     }
     let Some(known) = known else { return Ok(Err("There is no such person.")) };
     if device.realm != Realm::Plain
-        && device.realm.tenant_of(server.world.as_ref(), &known).is_none()
+        && device.realm.tenant_of(server.entra.as_ref(), &known).is_none()
     {
         return Ok(Err("AADSTS50020: this account cannot sign in there."));
     }
@@ -287,7 +287,7 @@ pub(super) fn decide(
     let (client, scopes) = (device.client.clone(), device.scopes.clone());
     for scope in scopes {
         let scope =
-            if server.world.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
+            if server.entra.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
         state.consents.insert((known.id.clone(), client.clone(), scope));
     }
     Ok(Ok(true))

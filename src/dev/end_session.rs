@@ -78,7 +78,7 @@ fn redirect(
     match (parameters.first(name), client) {
         (None, _) => Ok(None),
         // Entra ID accepts the URIs of every application, and ignores an unregistered one.
-        (Some(uri), None) if server.world.is_some() => {
+        (Some(uri), None) if server.entra.is_some() => {
             let known = state.clients.iter().any(|client| client.may_sign_out_to(uri));
             known.then(|| with_state(uri, parameters)).transpose()
         }

@@ -61,7 +61,7 @@ fn of_version_2(
             set("oid", object_id(person, tenant).into());
             set("name", person.name.clone().into());
             set("sid", grant.signed_in.sid.clone().into());
-            let is_guest = server.world.as_ref().is_some_and(|world| world.home(person) != tenant);
+            let is_guest = server.entra.as_ref().is_some_and(|entra| entra.home(person) != tenant);
             set("xms_idrel", if is_guest { GUEST } else { MEMBER }.into());
             list(&mut claims, "roles", &person.roles);
             list(&mut claims, "acrs", &grant.signed_in.contexts);

@@ -12,7 +12,7 @@ use super::{
     server::Server,
     spoil_access_token,
     state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
-    tenant::{DevTenant, TenantKind, World, guid_of, object_id, subject},
+    tenant::{DevTenant, EntraTenants, TenantKind, guid_of, object_id, subject},
 };
 use crate::{error::Error, secret::base64url};
 
@@ -99,7 +99,7 @@ pub(super) fn one_resource(
 }
 
 /// The parameters of a token response.
-pub(super) struct Wanted<'a> {
+pub(super) struct EntraAnswerParts<'a> {
     pub(super) grant_id: &'a str,
     pub(super) grant: &'a IssuedGrant,
     /// The tenant that issues the tokens.
@@ -115,7 +115,7 @@ pub(super) struct Wanted<'a> {
 pub(super) fn answer(
     server: &Server,
     state: &mut ProviderState,
-    wanted: Wanted<'_>,
+    wanted: EntraAnswerParts<'_>,
 ) -> Result<Map<String, Value>, Error> {
     let (grant, b2c) = (wanted.grant, matches!(wanted.grant.realm, Realm::B2c { .. }));
     let granted = granted(server, state, &wanted);
@@ -145,16 +145,16 @@ pub(super) fn answer(
         );
     }
     if wanted.client_info
-        && let (Some(world), Some(person)) = (&server.world, state.person(&grant.person))
+        && let (Some(entra), Some(person)) = (&server.entra, state.person(&grant.person))
     {
-        answer.insert("client_info".into(), client_info(world, person, &grant.realm).into());
+        answer.insert("client_info".into(), client_info(entra, person, &grant.realm).into());
     }
     Ok(answer)
 }
 
 /// The scopes of the response: all consented scopes of the one resource. The scopes of OpenID
 /// Connect belong to Graph, with UserInfo; `offline_access` is not listed.
-fn granted(server: &Server, state: &ProviderState, wanted: &Wanted<'_>) -> Vec<String> {
+fn granted(server: &Server, state: &ProviderState, wanted: &EntraAnswerParts<'_>) -> Vec<String> {
     let mut granted: Vec<String> = wanted
         .scopes
         .iter()
@@ -185,7 +185,7 @@ fn granted(server: &Server, state: &ProviderState, wanted: &Wanted<'_>) -> Vec<S
 fn access_token(
     server: &Server,
     state: &mut ProviderState,
-    wanted: &Wanted<'_>,
+    wanted: &EntraAnswerParts<'_>,
     granted: &[String],
 ) -> Result<String, Error> {
     let now = server.now();
@@ -304,7 +304,7 @@ pub(super) fn home(
     tenant: &DevTenant,
 ) {
     if let Some(home) =
-        server.world.as_ref().map(|world| world.home(person)).filter(|home| *home != tenant)
+        server.entra.as_ref().map(|entra| entra.home(person)).filter(|home| *home != tenant)
     {
         claims.insert("idp".into(), format!("https://sts.windows.net/{}/", home.id).into());
         claims.insert("acct".into(), 1.into());
@@ -329,14 +329,18 @@ pub(super) fn groups(claims: &mut Map<String, Value>, person: &DevPerson, tenant
 }
 
 /// The `client_info` parameter: the home account (`uid` and `utid`), in base64url.
-pub(super) fn client_info(world: &World, person: &DevPerson, realm: &Realm) -> String {
-    let (uid, utid) = home_account(world, person, realm);
+pub(super) fn client_info(entra: &EntraTenants, person: &DevPerson, realm: &Realm) -> String {
+    let (uid, utid) = home_account(entra, person, realm);
     base64url(json!({ "uid": uid, "utid": utid }).to_string().as_bytes())
 }
 
 /// `uid` and `utid` of the home account. In B2C the policy is part of `uid`.
-pub(super) fn home_account(world: &World, person: &DevPerson, realm: &Realm) -> (String, String) {
-    let home = world.home(person);
+pub(super) fn home_account(
+    entra: &EntraTenants,
+    person: &DevPerson,
+    realm: &Realm,
+) -> (String, String) {
+    let home = entra.home(person);
     let id = object_id(person, home);
     let uid = match (realm, home.kind) {
         (Realm::B2c { policy, .. }, TenantKind::B2c) => {

@@ -83,7 +83,7 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
     let name = incoming.path.rsplit('/').next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
     let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let tenants = server.world.iter().flat_map(|world| &world.tenants);
+    let tenants = server.entra.iter().flat_map(|entra| &entra.tenants);
     let managed = tenants.into_iter().any(|tenant| tenant.domain.eq_ignore_ascii_case(domain));
     let mut realm = members(json!({
         "ver": "1.0", "account_type": if managed { "Managed" } else { "Unknown" },

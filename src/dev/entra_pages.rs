@@ -47,7 +47,7 @@ pub(super) fn b2c(
     request: &IncomingAuthorization,
 ) -> Response {
     let offered =
-        state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+        state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));
     let mut people: Vec<&DevPerson> = offered.collect();
     let hinted = |person: &&DevPerson| {
         request.login_hint.as_deref().is_some_and(|hint| person.is(hint))

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     asked_claims::demanded,
     client::Consent,
-    entra_issue::{self, EntraResource, Wanted},
+    entra_issue::{self, EntraAnswerParts, EntraResource},
     fault::Fault,
     issue,
     realm::{Audience, Realm},
@@ -14,7 +14,7 @@ use super::{
     server::Server,
     state::{Code, IssuedGrant, ProviderState, RefreshRotation, RefreshTokenEntry},
     tenant::DevTenant,
-    token::Answer,
+    token::TokenResult,
 };
 use crate::error::Error;
 
@@ -39,7 +39,7 @@ fn tenant(
     match &incoming.realm {
         // `common` and `organizations` name no tenant: the one of the sign-in issues the tokens.
         Realm::Entra(Audience::Everyone | Audience::Organizations) => Ok(*own),
-        realm => realm.tenant_of(server.world.as_ref(), person).ok_or_else(|| {
+        realm => realm.tenant_of(server.entra.as_ref(), person).ok_or_else(|| {
             Fault::new("invalid_grant", "the account does not exist in the tenant that was asked")
                 .entra(50_020)
         }),
@@ -58,7 +58,7 @@ pub(super) fn redeem(
     incoming: &Incoming,
     code: &Code,
     grant: &IssuedGrant,
-) -> Answer {
+) -> TokenResult {
     let tenant = match tenant(server, state, incoming, grant) {
         Ok(tenant) if Some(&tenant) == grant.tenant.as_ref() => tenant,
         Ok(_) => {
@@ -107,8 +107,16 @@ fn first(
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = issue::first_refresh_token(server, state, grant_id, grant)?;
     let (scopes, client_info) = (&grant.scopes, grant.client_info);
-    let wanted =
-        Wanted { grant_id, grant, tenant, scopes, resource, nonce, refresh_token, client_info };
+    let wanted = EntraAnswerParts {
+        grant_id,
+        grant,
+        tenant,
+        scopes,
+        resource,
+        nonce,
+        refresh_token,
+        client_info,
+    };
     entra_issue::answer(server, state, wanted)
 }
 
@@ -120,7 +128,7 @@ pub(super) fn refresh(
     incoming: &Incoming,
     entry: &RefreshTokenEntry,
     grant: &IssuedGrant,
-) -> Answer {
+) -> TokenResult {
     let tenant = match tenant(server, state, incoming, grant) {
         Ok(tenant) => tenant,
         Err(fault) => return Ok(Err(fault)),
@@ -152,7 +160,7 @@ pub(super) fn refresh(
         RefreshRotation::Keep => None,
         RefreshRotation::Rotate => Some(issue::refresh_token(server, state, &entry.grant)?),
     };
-    let wanted = Wanted {
+    let wanted = EntraAnswerParts {
         grant_id: &entry.grant,
         grant,
         tenant: &tenant,

@@ -5,7 +5,7 @@ use serde_json::Map;
 use super::{
     asked_claims::AskedClaims,
     client::DevClient,
-    entra_issue::{self, EntraResource, Wanted},
+    entra_issue::{self, EntraAnswerParts, EntraResource},
     entra_token,
     fault::Fault,
     issue::{self, Part},
@@ -16,7 +16,7 @@ use super::{
     server::Server,
     state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
     tenant::DevTenant,
-    token::Answer,
+    token::TokenResult,
 };
 use crate::{
     error::Error,
@@ -62,7 +62,7 @@ pub(super) fn client_credentials(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     // RFC 6749 section 4.4: for confidential clients only.
     if client.secret.is_none() && client.keys.is_empty() {
@@ -114,7 +114,7 @@ fn generic_client_credentials(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let scopes = incoming.form.list("scope");
     let openid = ["openid", "profile", "email", "offline_access"];
     if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
@@ -138,14 +138,14 @@ pub(super) fn password(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     let known = match user_with_password(state, incoming) {
         Ok(known) => known,
         Err(fault) => return refused(fault),
     };
-    let tenant = incoming.realm.tenant_of(server.world.as_ref(), &known);
-    if tenant.is_none() && server.world.is_some() {
+    let tenant = incoming.realm.tenant_of(server.entra.as_ref(), &known);
+    if tenant.is_none() && server.entra.is_some() {
         return refused(
             Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034),
         );
@@ -209,9 +209,9 @@ fn answer(
     grant: &IssuedGrant,
     tenant: &DevTenant,
     resource: EntraResource,
-) -> Answer {
+) -> TokenResult {
     let scopes = &grant.scopes;
-    let wanted = Wanted {
+    let wanted = EntraAnswerParts {
         grant_id,
         grant,
         tenant,

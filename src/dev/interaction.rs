@@ -98,7 +98,7 @@ fn page(
         }
         InteractionStep::Consent(scopes) => {
             let is_administrator = person.is_some_and(|person| person.administrator);
-            let for_all = is_administrator && server.world.is_some();
+            let for_all = is_administrator && server.entra.is_some();
             pages::consent(id, request, name, scopes, for_all)
         }
         InteractionStep::Edit => entra_pages::edit(id, request, name),
@@ -139,7 +139,7 @@ fn needs_administrator(
     pending: &Interaction,
     scopes: &[String],
 ) -> bool {
-    let Some(client) = state.client(&pending.request.client).filter(|_| server.world.is_some())
+    let Some(client) = state.client(&pending.request.client).filter(|_| server.entra.is_some())
     else {
         return false;
     };
@@ -163,8 +163,8 @@ fn sign_in(
 ) -> Result<Option<Fault>, Error> {
     let realm = &pending.request.realm;
     let mut is_new = false;
-    if let (Some(known), Some(_)) = (state.person(person), &server.world) {
-        let tenant = realm.tenant_of(server.world.as_ref(), known);
+    if let (Some(known), Some(_)) = (state.person(person), &server.entra) {
+        let tenant = realm.tenant_of(server.entra.as_ref(), known);
         let client = state.client(&pending.request.client);
         if tenant.is_none_or(|tenant| client.is_some_and(|client| !client.serves(&tenant))) {
             let description = format!(
@@ -213,11 +213,11 @@ fn consent(
     for_all: bool,
 ) {
     let Some(person) = person_of(state, pending) else { return };
-    let tenant = pending.request.realm.tenant_of(server.world.as_ref(), person).filter(|_| for_all);
+    let tenant = pending.request.realm.tenant_of(server.entra.as_ref(), person).filter(|_| for_all);
     let who = tenant.map_or_else(|| person.id.clone(), |tenant| tenant.id.to_string());
     let client = &pending.request.client;
     for scope in scopes {
-        let scope = if server.world.is_some() {
+        let scope = if server.entra.is_some() {
             entra_issue::consent_key(server, scope)
         } else {
             scope.clone()

@@ -18,7 +18,7 @@ use crate::{
 
 /// A private key, of the type that its algorithm requires.
 #[derive(Debug)]
-enum Private {
+enum PrivateKey {
     Rsa(rsa::KeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
@@ -31,7 +31,7 @@ enum Private {
 pub(super) struct ProviderKey {
     pub(super) kid: String,
     pub(super) algorithm: Algorithm,
-    private: Arc<Private>,
+    private: Arc<PrivateKey>,
 }
 
 fn fault(what: &'static str) -> Error {
@@ -40,13 +40,13 @@ fn fault(what: &'static str) -> Error {
 
 /// The `index`th RSA key of this process. Generating RSA keys is slow, so all providers of a
 /// process share one list: the first key signs, later ones are for rotations.
-fn rsa_key(index: usize) -> Result<Arc<Private>, Error> {
-    static ROW: Mutex<Vec<Arc<Private>>> = Mutex::new(Vec::new());
+fn rsa_key(index: usize) -> Result<Arc<PrivateKey>, Error> {
+    static ROW: Mutex<Vec<Arc<PrivateKey>>> = Mutex::new(Vec::new());
     let mut row = ROW.lock().unwrap_or_else(PoisonError::into_inner);
     while row.len() <= index {
         let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)
             .map_err(|_| fault("no RSA key could be made"))?;
-        row.push(Arc::new(Private::Rsa(key)));
+        row.push(Arc::new(PrivateKey::Rsa(key)));
     }
     row.get(index).cloned().ok_or_else(|| fault("no RSA key could be made"))
 }
@@ -59,15 +59,15 @@ impl ProviderKey {
         let private = match algorithm {
             A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
             A::Es256 => {
-                Arc::new(Private::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?))
+                Arc::new(PrivateKey::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?))
             }
             A::Es384 => {
-                Arc::new(Private::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?))
+                Arc::new(PrivateKey::P384(ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?))
             }
             A::Es512 => {
-                Arc::new(Private::P521(ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?))
+                Arc::new(PrivateKey::P521(ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?))
             }
-            A::EdDsa => Arc::new(Private::Ed25519(
+            A::EdDsa => Arc::new(PrivateKey::Ed25519(
                 Ed25519KeyPair::generate().map_err(|_| fault("no Ed25519 key could be made"))?,
             )),
         };
@@ -79,7 +79,7 @@ impl ProviderKey {
         let random = SystemRandom::new();
         let failed = |_| fault("signing failed");
         match &*self.private {
-            Private::Rsa(key) => {
+            PrivateKey::Rsa(key) => {
                 let padding: &'static dyn signature::RsaEncoding = match self.algorithm {
                     Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
                     Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
@@ -92,10 +92,10 @@ impl ProviderKey {
                 key.sign(padding, &random, message, &mut made).map_err(failed)?;
                 Ok(made)
             }
-            Private::P256(key) | Private::P384(key) | Private::P521(key) => {
+            PrivateKey::P256(key) | PrivateKey::P384(key) | PrivateKey::P521(key) => {
                 Ok(key.sign(&random, message).map_err(failed)?.as_ref().to_vec())
             }
-            Private::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
+            PrivateKey::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
         }
     }
 
@@ -119,26 +119,26 @@ impl ProviderKey {
     /// The public key: PKCS #1 for RSA, the uncompressed point for EC, 32 bytes for Ed25519.
     pub(super) fn public_bytes(&self) -> &[u8] {
         match &*self.private {
-            Private::Rsa(key) => key.public_key().as_ref(),
-            Private::P256(key) | Private::P384(key) | Private::P521(key) => {
+            PrivateKey::Rsa(key) => key.public_key().as_ref(),
+            PrivateKey::P256(key) | PrivateKey::P384(key) | PrivateKey::P521(key) => {
                 key.public_key().as_ref()
             }
-            Private::Ed25519(key) => key.public_key().as_ref(),
+            PrivateKey::Ed25519(key) => key.public_key().as_ref(),
         }
     }
 
     /// The public key as a JWK (RFC 7517, RFC 8037).
     pub(super) fn jwk(&self) -> Value {
         let mut jwk = match &*self.private {
-            Private::Rsa(key) => json!({
+            PrivateKey::Rsa(key) => json!({
                 "kty": "RSA",
                 "n": base64url(key.public_key().modulus().big_endian_without_leading_zero()),
                 "e": base64url(key.public_key().exponent().big_endian_without_leading_zero()),
             }),
-            Private::P256(_) => self.ec_jwk("P-256", 32),
-            Private::P384(_) => self.ec_jwk("P-384", 48),
-            Private::P521(_) => self.ec_jwk("P-521", 66),
-            Private::Ed25519(_) => {
+            PrivateKey::P256(_) => self.ec_jwk("P-256", 32),
+            PrivateKey::P384(_) => self.ec_jwk("P-384", 48),
+            PrivateKey::P521(_) => self.ec_jwk("P-521", 66),
+            PrivateKey::Ed25519(_) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(self.public_bytes()) })
             }
         };

@@ -13,7 +13,7 @@ use super::{
     resource,
     server::Server,
     state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
-    token::Answer,
+    token::TokenResult,
 };
 
 /// Handles the on-behalf-of request of an API.
@@ -22,7 +22,7 @@ pub(super) fn on_behalf_of(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     if incoming.form.first("requested_token_use") != Some("on_behalf_of") {
         return refused(Fault::new(
@@ -97,7 +97,7 @@ fn in_entra(
     state: &mut ProviderState,
     incoming: &Incoming,
     grant: IssuedGrant,
-) -> Answer {
+) -> TokenResult {
     let Some(tenant) = grant.tenant else {
         return Ok(Err(Fault::new("invalid_grant", "the assertion is of no tenant")));
     };
@@ -124,7 +124,7 @@ fn elsewhere(
     client: &DevClient,
     incoming: &Incoming,
     grant: IssuedGrant,
-) -> Answer {
+) -> TokenResult {
     let scopes = incoming.form.list("scope");
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
     if client.consent == Consent::Asked && !scopes.iter().all(agreed) {

@@ -110,14 +110,14 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
              application, answers on this machine only, and signs anybody in."
         }
         dl {
-            @if let Some(world) = &server.world {
+            @if let Some(entra) = &server.entra {
                 dt { "Imitates Microsoft Entra; authorities" }
                 dd {
                     a href=(format!("/common/v2.0{}", path::DISCOVERY)) {
                         code { (server.url("/common")) }
                     }
                 }
-                @for tenant in &world.tenants {
+                @for tenant in &entra.tenants {
                     dd { code { (entra_pages::address(server, tenant)) } }
                 }
             } @else {
@@ -129,7 +129,7 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
             dt { "People" }
             @for person in &state.people { dd { (person.name) " " small { (person.note) } } }
         }
-        @if server.world.is_none() { p { a href=(path::DISCOVERY) { "Discovery document" } } }
+        @if server.entra.is_none() { p { a href=(path::DISCOVERY) { "Discovery document" } } }
         form method="post" action="/" {
             p {
                 "To see what an application does when a token needs another sign-in: the next \
@@ -158,7 +158,7 @@ pub(super) fn picker(
             || request.hinted.as_deref() == Some(person.id.as_str())
     };
     let offered =
-        state.people.iter().filter(|person| request.realm.offers(server.world.as_ref(), person));
+        state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));
     let mut people: Vec<_> = offered.collect();
     people.sort_by_key(|person| !hinted(person));
     let first_is_hinted = people.first().is_some_and(hinted);

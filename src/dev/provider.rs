@@ -140,7 +140,7 @@ impl DevProvider {
     ///
     /// `base_url` is not a URL on a loopback host.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
-        let authority = if self.server.world.is_some() {
+        let authority = if self.server.entra.is_some() {
             Authority::parse(self.issuer())
         } else {
             Authority::oidc(self.issuer())
@@ -163,7 +163,7 @@ impl DevProvider {
     /// The id of the client that always exists: `quickstart`, or a GUID in Entra.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        if self.server.world.is_some() { QUICKSTART_IN_ENTRA } else { QUICKSTART }
+        if self.server.entra.is_some() { QUICKSTART_IN_ENTRA } else { QUICKSTART }
     }
 
     /// The secret of the client `quickstart`: a new one at each start, unless the test registered

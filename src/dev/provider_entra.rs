@@ -25,7 +25,7 @@ impl DevProvider {
     /// The provider does not imitate Entra ID, or the tenant does not exist.
     pub fn entra_authority(&self, tenant: &str) -> Result<Authority, ConfigError> {
         let wrong = |problem: String| Err(ConfigError::new("authority", problem));
-        let Some(world) = &self.server.world else {
+        let Some(entra) = &self.server.entra else {
             return wrong(
                 "this provider is a generic one: start it with `DevProvider::builder().entra()`"
                     .into(),
@@ -34,7 +34,7 @@ impl DevProvider {
         if ["common", "organizations", "consumers"].contains(&tenant) {
             return Authority::entra_url(&self.server.url(&format!("/{tenant}")));
         }
-        let Some(known) = world.tenant(tenant) else {
+        let Some(known) = entra.tenant(tenant) else {
             return wrong(format!("there is no tenant {tenant:?} here"));
         };
         match known.kind {
@@ -79,11 +79,11 @@ impl DevProvider {
     /// The `oid` of a user in a tenant; `None` if the user does not exist there.
     #[must_use]
     pub fn object_id(&self, person: &str, tenant: DevTenant) -> Option<String> {
-        let world = self.server.world.as_ref()?;
+        let entra = self.server.entra.as_ref()?;
         let state = self.server.state();
         state
             .person(person)
-            .filter(|person| world.knows(person, &tenant))
+            .filter(|person| entra.knows(person, &tenant))
             .map(|person| tenant::object_id(person, &tenant))
     }
 
@@ -91,11 +91,11 @@ impl DevProvider {
     /// the home tenant, not the one of the sign-in.
     #[must_use]
     pub fn home_account_id(&self, person: &str) -> Option<String> {
-        let world = self.server.world.as_ref()?;
+        let entra = self.server.entra.as_ref()?;
         let state = self.server.state();
         let person = state.person(person)?;
         let (uid, utid) =
-            entra_issue::home_account(world, person, &realm::at_home(world.home(person)));
+            entra_issue::home_account(entra, person, &realm::at_home(entra.home(person)));
         Some(format!("{uid}.{utid}"))
     }
 }

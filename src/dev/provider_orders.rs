@@ -162,9 +162,9 @@ impl DevProvider {
                 format!("there is no person with the id {person:?}"),
             ));
         };
-        let realm = match &self.server.world {
+        let realm = match &self.server.entra {
             None => Realm::Plain,
-            Some(world) => realm::at_home(world.home(known)),
+            Some(entra) => realm::at_home(entra.home(known)),
         };
         let Some(client) = state.client(client).cloned() else {
             return Err(ConfigError::new(
@@ -173,7 +173,7 @@ impl DevProvider {
             ));
         };
         let failed = |error: Error| ConfigError::new("issue_tokens", error.to_string());
-        let tenant = realm.tenant_of(self.server.world.as_ref(), known);
+        let tenant = realm.tenant_of(self.server.entra.as_ref(), known);
         let scopes = scopes.split_whitespace().map(ToOwned::to_owned).collect();
         let proof = client.registered_proof();
         let client = client.proven_by(proof);

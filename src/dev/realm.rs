@@ -4,7 +4,7 @@ use super::{
     person::DevPerson,
     server::{Server, path},
     switches::Endpoint,
-    tenant::{DevTenant, TenantKind, World},
+    tenant::{DevTenant, EntraTenants, TenantKind},
 };
 
 /// The placeholder of the tenant in the issuer of a document for several tenants.
@@ -93,9 +93,13 @@ impl Realm {
 
     /// The tenant that a person signs in to here; `None` if that is not possible, or if the
     /// provider has no tenants.
-    pub(super) fn tenant_of(&self, world: Option<&World>, person: &DevPerson) -> Option<DevTenant> {
-        let world = world?;
-        let home = world.home(person);
+    pub(super) fn tenant_of(
+        &self,
+        entra: Option<&EntraTenants>,
+        person: &DevPerson,
+    ) -> Option<DevTenant> {
+        let entra = entra?;
+        let home = entra.home(person);
         match self {
             Self::Plain | Self::Entra(Audience::Nobody(_)) => None,
             Self::Entra(Audience::Everyone) => {
@@ -108,17 +112,17 @@ impl Realm {
                 (home.kind == TenantKind::Personal).then_some(*home)
             }
             Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => {
-                world.knows(person, tenant).then_some(*tenant)
+                entra.knows(person, tenant).then_some(*tenant)
             }
         }
     }
 
     /// Whether the account picker offers a person here: customers in their own tenant only,
     /// everyone else everywhere, because their user name can be typed anywhere.
-    pub(super) fn offers(&self, world: Option<&World>, person: &DevPerson) -> bool {
-        let Some(world) = world else { return true };
+    pub(super) fn offers(&self, entra: Option<&EntraTenants>, person: &DevPerson) -> bool {
+        let Some(entra) = entra else { return true };
         let customer = |kind| matches!(kind, TenantKind::ExternalId | TenantKind::B2c);
-        let home = world.home(person);
+        let home = entra.home(person);
         match self {
             Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. }
                 if customer(tenant.kind) =>
@@ -231,12 +235,12 @@ impl Place {
 
 /// Determines the authority and the resource of a path.
 pub(super) fn route(server: &Server, path: &str) -> (Realm, Place) {
-    match (path, &server.world) {
+    match (path, &server.entra) {
         ("/", _) => (Realm::Plain, Place::Home),
         (path::INTERACTION, _) => (Realm::Plain, Place::Interaction),
         (path::DEVICE, _) => (Realm::Plain, Place::DevicePage),
         (_, None) => (Realm::Plain, plain(path)),
-        (_, Some(world)) => entra(world, path).unwrap_or((Realm::Plain, Place::Nothing)),
+        (_, Some(entra)) => of_entra(entra, path).unwrap_or((Realm::Plain, Place::Nothing)),
     }
 }
 
@@ -255,7 +259,7 @@ fn plain(path: &str) -> Place {
     }
 }
 
-fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
+fn of_entra(entra: &EntraTenants, path: &str) -> Option<(Realm, Place)> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     match segments.as_slice() {
         ["graph", "oidc", "userinfo"] => return Some((Realm::Plain, Place::UserInfo)),
@@ -274,7 +278,7 @@ fn entra(world: &World, path: &str) -> Option<(Realm, Place)> {
         _ => (false, segments.as_slice()),
     };
     let (name, rest) = segments.split_first()?;
-    let tenant = world.tenant(name);
+    let tenant = entra.tenant(name);
     if let Some(tenant) = tenant.filter(|tenant| tenant.kind == TenantKind::B2c) {
         let (policy, rest) = rest.split_first()?;
         let policy = Policy::ALL.into_iter().find(|own| own.name().eq_ignore_ascii_case(policy))?;

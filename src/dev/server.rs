@@ -22,7 +22,7 @@ use super::{
     request::Incoming,
     state::ProviderState,
     switches::{Endpoint, Failure},
-    tenant::World,
+    tenant::EntraTenants,
     token, token_status, user_info,
     wire::CutSignal,
 };
@@ -42,7 +42,7 @@ pub(super) struct Server {
     /// The issuer; in Entra ID that of the first tenant.
     pub(super) issuer: String,
     /// The tenants of the imitated Entra ID; `None` for a generic provider.
-    pub(super) world: Option<World>,
+    pub(super) entra: Option<EntraTenants>,
     pub(super) address: SocketAddr,
     pub(super) clock: Arc<dyn Clock>,
     state: Mutex<ProviderState>,
@@ -60,7 +60,7 @@ impl Server {
     pub(super) fn new(
         site: ServerAddress,
         clock: Arc<dyn Clock>,
-        world: Option<World>,
+        entra: Option<EntraTenants>,
         state: ProviderState,
     ) -> Self {
         let ServerAddress { address, scheme, base_url } = site;
@@ -68,13 +68,13 @@ impl Server {
             || format!("{scheme}://{address}"),
             |url| url.origin().ascii_serialization(),
         );
-        let first = world.as_ref().and_then(|world| world.tenants.first());
+        let first = entra.as_ref().and_then(|entra| entra.tenants.first());
         let slash = if state.quirks.has(Quirk::IssuerWithSlash) { "/" } else { "" };
         let issuer = first.map_or_else(
             || format!("{origin}{slash}"),
             |tenant| format!("{origin}/{}/v2.0", tenant.id),
         );
-        Self { origin, scheme, issuer, world, address, clock, state: Mutex::new(state) }
+        Self { origin, scheme, issuer, entra, address, clock, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, ProviderState> {
@@ -247,10 +247,10 @@ fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
 }
 
 /// The handler of an endpoint.
-type Answer = fn(&Server, &Incoming) -> Result<Response, Error>;
+type Handler = fn(&Server, &Incoming) -> Result<Response, Error>;
 
 fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {
-    let (allowed, answer): (&[Method], Answer) = match place {
+    let (allowed, answer): (&[Method], Handler) = match place {
         Place::Home => (&[Method::GET, Method::POST], pages::home),
         Place::Discovery => (&[Method::GET], metadata::discovery),
         Place::Keys => (&[Method::GET], metadata::keys),

@@ -125,11 +125,11 @@ pub enum Accounts {
 
 /// The tenants of the imitated Entra ID. The first one is the home of users without a tenant.
 #[derive(Clone, Debug)]
-pub(super) struct World {
+pub(super) struct EntraTenants {
     pub(super) tenants: Vec<DevTenant>,
 }
 
-impl World {
+impl EntraTenants {
     /// The tenants of a provider, after a check that they fit together and to these users.
     pub(super) fn new(more: Vec<DevTenant>, people: &[DevPerson]) -> Result<Self, ConfigError> {
         let mut tenants = vec![
@@ -157,10 +157,10 @@ impl World {
             }
             tenants.push(tenant);
         }
-        let world = Self { tenants };
+        let entra = Self { tenants };
         for person in people {
             for tenant in person.home.iter().chain(&person.guest_in) {
-                if world.tenant(tenant).is_none() {
+                if entra.tenant(tenant).is_none() {
                     return Err(ConfigError::new(
                         "with_people",
                         format!(
@@ -172,7 +172,7 @@ impl World {
                 }
             }
         }
-        Ok(world)
+        Ok(entra)
     }
 
     /// A tenant by GUID or domain name.
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn tenants_that_cannot_be_are_refused() {
         let guid = "11111111-2222-4333-8444-555555555555";
-        let refused = |tenant: DevTenant| World::new(vec![tenant], &[]).is_err();
+        let refused = |tenant: DevTenant| EntraTenants::new(vec![tenant], &[]).is_err();
         assert!(refused(DevTenant::new("tailspin", "tailspin.onmicrosoft.com")));
         assert!(refused(DevTenant::new(
             "AAAAAAAA-2222-4333-8444-555555555555",
@@ -283,6 +283,6 @@ mod tests {
         assert!(!refused(DevTenant::new(guid, "tailspin.onmicrosoft.com")));
         let stray = DevPerson::new("stray", "Stray")
             .with_tenant(DevTenant::new(guid, "tailspin.onmicrosoft.com"));
-        assert!(World::new(Vec::new(), &[stray]).is_err());
+        assert!(EntraTenants::new(Vec::new(), &[stray]).is_err());
     }
 }

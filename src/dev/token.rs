@@ -62,7 +62,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
         Some("password") => grants::password(server, state, &client, incoming)?,
         // The name in version 1.0 of Entra ID, which MSAL Node still sends.
-        Some("device_code") if server.world.is_some() => {
+        Some("device_code") if server.entra.is_some() => {
             device::redeem(server, state, &client, incoming)?
         }
         Some("urn:ietf:params:oauth:grant-type:device_code") => {
@@ -90,14 +90,14 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
 }
 
 /// The members of a token response. The outer error is an internal one of the provider.
-pub(super) type Answer = Result<Result<Map<String, Value>, Fault>, Error>;
+pub(super) type TokenResult = Result<Result<Map<String, Value>, Fault>, Error>;
 
 fn redeem(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     let Some(given) = incoming.form.first("code") else {
         return refused(Fault::new("invalid_request", "code is missing"));
@@ -115,7 +115,7 @@ fn redeem(
         return refused(revoked());
     };
     let grant = IssuedGrant { proof: client.proof, ..grant };
-    if server.world.is_some() {
+    if server.entra.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
     }
     match resource::of_token(&incoming.form, &grant) {
@@ -179,7 +179,7 @@ fn refresh(
     state: &mut ProviderState,
     client: &DevClient,
     incoming: &Incoming,
-) -> Answer {
+) -> TokenResult {
     let refused = |description| Ok(Err(refused(description)));
     let Some(given) = incoming.form.first("refresh_token") else {
         return Ok(Err(Fault::new("invalid_request", "refresh_token is missing")));
@@ -196,7 +196,7 @@ fn refresh(
         return refused("the refresh token was issued to another client");
     }
     let grant = IssuedGrant { proof: client.proof, ..grant };
-    if server.world.is_some() {
+    if server.entra.is_some() {
         return entra_token::refresh(server, state, incoming, &entry, &grant);
     }
     if entry.used {

@@ -149,7 +149,7 @@ impl axum::response::IntoResponse for Challenge {
 
 /// A failure on its way from a handler to the layer.
 #[derive(Clone, Debug)]
-pub(crate) struct Raised(pub(crate) Error);
+pub(crate) struct RaisedError(pub(crate) Error);
 
 impl Error {
     /// The refusal of a caller with an access token where a session is needed.
@@ -176,7 +176,7 @@ impl Error {
         *response.status_mut() = failure::status(self.kind());
         let challenge = failure::caller_challenge(&self);
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
-        response.extensions_mut().insert(Raised(self));
+        response.extensions_mut().insert(RaisedError(self));
         response
     }
 }

@@ -18,7 +18,7 @@ use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
     error::Error,
-    http_message::{Challenge, IdentityBody, NOT_STORED, Raised, RequestSummary},
+    http_message::{Challenge, IdentityBody, NOT_STORED, RaisedError, RequestSummary},
     session::{Roll, Session},
 };
 
@@ -140,7 +140,7 @@ impl Pending {
                 self.forget_failed_token();
                 return Some(FollowUp::Challenge { challenge, session: self.session() });
             }
-            if let Some(Raised(error)) = extensions.remove()
+            if let Some(RaisedError(error)) = extensions.remove()
                 && let Some(session) = self.session()
                 && let Some(summary) = self.summary()
             {

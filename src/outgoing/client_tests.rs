@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{AcquireToken, Api, ApiClient};
 use crate::{
     AccessToken, Error, ErrorKind, HttpClient, HttpFuture, UnixTime, client::TokenRequest,
-    tokens::Issued,
+    tokens::TokenSet,
 };
 
 #[derive(Debug)]
@@ -21,21 +21,21 @@ struct Token;
 #[async_trait]
 impl AcquireToken for Token {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
-        let issued = Issued {
+        let issued = TokenSet {
             access_token: Some("a token".into()),
             expires_in: Some(Duration::from_secs(60)),
-            ..Issued::default()
+            ..TokenSet::default()
         };
         Ok(AccessToken::not_kept(request, issued, UnixTime::from_seconds(0)).unwrap())
     }
 }
 
-type Answer = (u16, &'static [(&'static str, &'static str)], &'static str);
+type CannedResponse = (u16, &'static [(&'static str, &'static str)], &'static str);
 
 /// Answers in this order, and notes what it was asked, and when.
 #[derive(Clone, Debug, Default)]
 struct Script {
-    answers: Arc<Mutex<VecDeque<Answer>>>,
+    answers: Arc<Mutex<VecDeque<CannedResponse>>>,
     requests: Arc<Mutex<Vec<Request<Bytes>>>>,
 }
 
@@ -52,20 +52,20 @@ impl HttpClient for Script {
     }
 }
 
-fn api(answers: &[Answer]) -> (Script, ApiClient) {
+fn api(answers: &[CannedResponse]) -> (Script, ApiClient) {
     let script = Script::default();
     script.answers.lock().unwrap().extend(answers);
     let api = Api::at("https://api.example/v1", ["notes"]).unwrap();
     (script.clone(), ApiClient::new(api).with_http_client(script))
 }
 
-const BUSY: Answer = (429, &[("retry-after", "2")], "");
-const DOWN: Answer = (
+const BUSY: CannedResponse = (429, &[("retry-after", "2")], "");
+const DOWN: CannedResponse = (
     503,
     &[("retry-after", "Fri, 27 Nov 2026 10:00:03 GMT"), ("date", "Fri, 27 Nov 2026 10:00:00 GMT")],
     "",
 );
-const DONE: Answer = (200, &[], r#"{"id":7}"#);
+const DONE: CannedResponse = (200, &[], r#"{"id":7}"#);
 
 #[tokio::test]
 async fn json_goes_out_and_comes_in_with_the_token() {
@@ -131,7 +131,7 @@ async fn a_request_is_sent_again_after_the_time_that_the_api_asks_for() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_have_a_limit_in_number_and_time() {
-    let refused = async |times, seconds, answers: &[Answer]| {
+    let refused = async |times, seconds, answers: &[CannedResponse]| {
         let (script, api) = api(answers);
         let api = api.with_retries(times, Duration::from_secs(seconds));
         let answer = api.get(&Token, "/notes/7").await.unwrap();
@@ -141,7 +141,7 @@ async fn retries_have_a_limit_in_number_and_time() {
     assert_eq!(refused(1, 60, &[BUSY, BUSY, DONE]).await, 2, "one more time");
     assert_eq!(refused(9, 3, &[BUSY, BUSY, DONE]).await, 2, "no more than three seconds");
     assert_eq!(refused(0, 60, &[BUSY, DONE]).await, 1, "never");
-    const LATER: Answer = (503, &[("retry-after", "3600")], "");
+    const LATER: CannedResponse = (503, &[("retry-after", "3600")], "");
     assert_eq!(refused(9, 60, &[LATER, DONE]).await, 1, "an hour is too long");
     assert_eq!(refused(9, 60, &[(503, &[], ""), DONE]).await, 1, "no time is named");
     assert_eq!(refused(9, 60, &[(500, &[("retry-after", "1")], ""), DONE]).await, 1, "a failure");

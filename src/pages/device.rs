@@ -99,15 +99,15 @@ const REMEMBERED: usize = 64;
 const LONGEST_URL: usize = 1024;
 
 /// The dark modules of a QR code as the path of an `svg`, which has this size with the quiet zone.
-struct Drawn {
+struct QrPath {
     size: usize,
     path: String,
 }
 
 /// The latest QR codes, by their URLs.
-static DRAWN: LazyLock<Cache<String, Arc<Drawn>>> = LazyLock::new(|| Cache::new(REMEMBERED));
+static DRAWN: LazyLock<Cache<String, Arc<QrPath>>> = LazyLock::new(|| Cache::new(REMEMBERED));
 
-fn drawn(url: &str) -> Option<Drawn> {
+fn drawn(url: &str) -> Option<QrPath> {
     if url.len() > LONGEST_URL {
         return None;
     }
@@ -119,7 +119,7 @@ fn drawn(url: &str) -> Option<Drawn> {
             path.push_str(&format!("M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE));
         }
     }
-    Some(Drawn { size: width + 2 * QUIET_ZONE, path })
+    Some(QrPath { size: width + 2 * QUIET_ZONE, path })
 }
 
 impl fmt::Debug for DeviceSignIn {

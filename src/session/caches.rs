@@ -57,7 +57,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// ```
 /// use tower_identity::{
 ///     AccessToken, Error, StoredCaches, User,
-///     client::{Account, Client, Silent, TokenRequest},
+///     client::{Account, Client, SilentOutcome, TokenRequest},
 /// };
 ///
 /// /// One cache for the application.
@@ -71,7 +71,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 ///     caches: &StoredCaches,
 ///     user: &User,
 ///     account: Account,
-/// ) -> Result<Silent, Error> {
+/// ) -> Result<SilentOutcome, Error> {
 ///     let request = TokenRequest::new(["User.Read"])?;
 ///     let work = |client: Client| async move {
 ///         client.acquire_silent(&account, &request).await

@@ -205,7 +205,8 @@ mod tests {
         secret::Secret,
         session::{CreatedSession, test_support::*},
         tokens::{
-            Grants, Issued, RefreshRequest, Refreshed, Refresher, Renewal, Scopes, VerifiedClaims,
+            Grants, RefreshAnswer, RefreshRequest, Refresher, Renewal, Scopes, TokenSet,
+            VerifiedClaims,
         },
     };
 
@@ -217,7 +218,7 @@ mod tests {
             expires_at: UnixTime::from_seconds(1_000_000_000),
         };
         let issued =
-            Issued { refresh_token: Some(Secret::from(refresh_token)), ..Issued::default() };
+            TokenSet { refresh_token: Some(Secret::from(refresh_token)), ..TokenSet::default() };
         GrantRecord::at_sign_in(
             &identity,
             Scopes::granted("profile"),
@@ -293,11 +294,11 @@ mod tests {
 
     #[async_trait]
     impl Refresher for SlowProvider {
-        async fn refresh(&self, _: &Secret, _: &RefreshRequest) -> Result<Refreshed, Error> {
+        async fn refresh(&self, _: &Secret, _: &RefreshRequest) -> Result<RefreshAnswer, Error> {
             self.0.end(self.1).await?;
-            Ok(Refreshed {
-                issued: Issued { refresh_token: Some("late".into()), ..Issued::default() },
-                ..Refreshed::default()
+            Ok(RefreshAnswer {
+                issued: TokenSet { refresh_token: Some("late".into()), ..TokenSet::default() },
+                ..RefreshAnswer::default()
             })
         }
     }

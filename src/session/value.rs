@@ -235,7 +235,7 @@ mod tests {
     use crate::{
         session::Values,
         sign_in::Purpose,
-        tokens::{GrantStore as _, Issued, Person, VerifiedClaims},
+        tokens::{GrantStore as _, Person, TokenSet, VerifiedClaims},
     };
 
     const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
@@ -251,9 +251,9 @@ mod tests {
             person,
             expires_at: NOW,
         };
-        let issued = Issued {
+        let issued = TokenSet {
             refresh_token: Some(format!("refresh token of {name}").into()),
-            ..Issued::default()
+            ..TokenSet::default()
         };
         let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, NOW);
         let record = signed_in(name).record(NOW, DAY);

@@ -19,7 +19,7 @@ use crate::{
         VerifiedIdToken,
     },
     secret::Secret,
-    tokens::{GrantRecord, Issued, Person, Scopes, VerifiedClaims},
+    tokens::{GrantRecord, Person, Scopes, TokenSet, VerifiedClaims},
 };
 
 /// A token response with its verified ID token.
@@ -89,7 +89,7 @@ impl VerifiedClaims {
     }
 }
 
-impl From<TokenAnswer> for Issued {
+impl From<TokenAnswer> for TokenSet {
     /// The tokens of a response except the ID token.
     fn from(answer: TokenAnswer) -> Self {
         Self {

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, ErrorKind, ProviderError},
     protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer},
     secret::Secret,
-    tokens::{RefreshRequest, Refreshed, Refresher, Scopes, VerifiedClaims},
+    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, VerifiedClaims},
 };
 
 #[async_trait]
@@ -23,7 +23,7 @@ impl Refresher for Provider {
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<RefreshAnswer, Error> {
         refresh_with(self, refresh_token, request, &[]).await
     }
 }
@@ -35,7 +35,7 @@ pub(crate) async fn refresh_with(
     refresh_token: &Secret,
     request: &RefreshRequest,
     also: &[String],
-) -> Result<Refreshed, Error> {
+) -> Result<RefreshAnswer, Error> {
     let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
     // Without `scope` a refresh is for the granted scopes; a scope that was not granted is an error
     // (RFC 6749 section 6).
@@ -64,7 +64,7 @@ pub(crate) async fn refresh_with(
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
         identity.claims = found.claims;
     }
-    Ok(Refreshed { issued: answer.into(), identity })
+    Ok(RefreshAnswer { issued: answer.into(), identity })
 }
 
 /// Turns `invalid_scope` (RFC 6749 section 5.2) into `InteractionRequired`: the person has not

@@ -43,7 +43,7 @@ pub(super) struct InProcess<'a> {
     cookies: BTreeMap<String, String>,
 }
 
-type Answer = Response<IdentityBody<Full<Bytes>>>;
+type AppResponse = Response<IdentityBody<Full<Bytes>>>;
 
 impl<'a> InProcess<'a> {
     pub(super) fn new(layer: &'a IdentityLayer) -> Self {
@@ -85,7 +85,7 @@ impl<'a> InProcess<'a> {
         method: Method,
         path: &str,
         form: Option<String>,
-    ) -> Result<Answer, ConfigError> {
+    ) -> Result<AppResponse, ConfigError> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -148,7 +148,7 @@ impl ApplicationSide for InProcess<'_> {
 }
 
 /// The error of an answer that a sign-in cannot go on after.
-async fn refused(problem: &str, answer: Answer) -> ConfigError {
+async fn refused(problem: &str, answer: AppResponse) -> ConfigError {
     let status = answer.status();
     if let Some(error) = answer.extensions().get::<Error>() {
         return failed(format!("{problem} ({status}): {}: {error}", error.reason()));

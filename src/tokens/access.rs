@@ -6,7 +6,7 @@ use super::{
     cache::CachedToken,
     key::{Scopes, TokenKey, TokenRequest},
     record,
-    refresher::Issued,
+    refresher::TokenSet,
 };
 use crate::{clock::UnixTime, secret::Secret};
 
@@ -76,7 +76,11 @@ impl AccessToken {
     }
 
     /// A token that the provider has just issued, and that is not cached.
-    pub(crate) fn not_kept(request: &TokenRequest, issued: Issued, now: UnixTime) -> Option<Self> {
+    pub(crate) fn not_kept(
+        request: &TokenRequest,
+        issued: TokenSet,
+        now: UnixTime,
+    ) -> Option<Self> {
         record::token_of(request.key.clone(), issued, false, now).map(Arc::new).map(Self::issued)
     }
 

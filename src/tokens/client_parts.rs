@@ -4,7 +4,7 @@ use super::{
     access::AccessToken,
     key::{Scopes, TokenRequest},
     record::GrantRecord,
-    refresher::{Issued, VerifiedClaims},
+    refresher::{TokenSet, VerifiedClaims},
 };
 use crate::clock::UnixTime;
 
@@ -50,7 +50,7 @@ impl GrantRecord {
     pub(crate) fn of_sign_in(
         request: &TokenRequest,
         identity: &VerifiedClaims,
-        issued: Issued,
+        issued: TokenSet,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let scopes = request.key.scopes().clone();
@@ -68,9 +68,9 @@ impl GrantRecord {
             return (record, token);
         }
         // The refresh token belongs to the record of the sign-in, not to the token of the resource.
-        let of_token = Issued { refresh_token: None, ..issued.clone() };
+        let of_token = TokenSet { refresh_token: None, ..issued.clone() };
         let record =
-            Self::at_sign_in(identity, scopes, Issued { access_token: None, ..issued }, now);
+            Self::at_sign_in(identity, scopes, TokenSet { access_token: None, ..issued }, now);
         record.refreshed(own.key, of_token, None, now)
     }
 

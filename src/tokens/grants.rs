@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) enum Renewal {
     /// The session continues with these claims.
-    Live(Renewed),
+    Live(LiveGrant),
     /// The session has ended, and its records are deleted. The kind is `session_ended`,
     /// `invalid_grant` or `person_changed`.
     SessionMustEnd(Error),
@@ -47,12 +47,12 @@ impl Renewal {
 
 /// The current claims of a live session.
 #[derive(Clone, Debug)]
-pub(crate) struct Renewed {
+pub(crate) struct LiveGrant {
     record: Arc<GrantRecord>,
     renew_at: Option<UnixTime>,
 }
 
-impl Renewed {
+impl LiveGrant {
     /// The claims of the last renewal, as JSON; `None` as long as those of the sign-in hold.
     pub(crate) fn claims(&self) -> Option<&RawValue> {
         self.record.claims()
@@ -143,20 +143,22 @@ impl Grants {
             return Ok(Renewal::SessionMustEnd(error));
         }
         match step {
-            RenewalStep::Live => Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record })),
-            RenewalStep::LiveForGood => Ok(Renewal::Live(Renewed { renew_at: None, record })),
+            RenewalStep::Live => {
+                Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
+            }
+            RenewalStep::LiveForGood => Ok(Renewal::Live(LiveGrant { renew_at: None, record })),
             RenewalStep::LiveAndRenew => {
                 if failed_before().is_none() {
                     // The result is for the next request.
                     shared.begin(grant, &RefreshKind::Renewal);
                 }
-                Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
+                Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
             }
             RenewalStep::Renew => match failed_before() {
                 Some(error) => Err(error),
                 None => match shared.run(grant, &RefreshKind::Renewal).await {
                     Ok(StoredGrant { record, .. }) => {
-                        Ok(Renewal::Live(Renewed { renew_at: record.renew_at(), record }))
+                        Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
                     }
                     Err(error) => Renewal::of(error),
                 },
@@ -178,7 +180,7 @@ impl Grants {
     /// # Errors
     ///
     /// The renewal failed for a reason that may pass.
-    pub(crate) async fn renewed(&self, grant: &GrantRef) -> Result<Option<Renewed>, Error> {
+    pub(crate) async fn renewed(&self, grant: &GrantRef) -> Result<Option<LiveGrant>, Error> {
         match self.renew(grant).await {
             Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
             Ok(Renewal::SessionMustEnd(error)) => {

@@ -288,7 +288,7 @@ mod tests {
         let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
         let (record, _) = record.refreshed(
             record.sign_in_key(),
-            Issued::default(),
+            TokenSet::default(),
             Some(Some(&by)),
             world.clock.now(),
         );
@@ -398,10 +398,10 @@ mod tests {
         }
         lock.lapse();
         let record = world.record();
-        let theirs = Issued {
+        let theirs = TokenSet {
             access_token: Some("theirs".into()),
             refresh_token: Some("their-refresh".into()),
-            ..Issued::default()
+            ..TokenSet::default()
         };
         let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, world.clock.now());
         world.store.put(&world.grant, &theirs);

@@ -56,5 +56,5 @@ pub(crate) use {
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    refresher::{Issued, RefreshRequest, Refreshed, Refresher, VerifiedClaims},
+    refresher::{RefreshAnswer, RefreshRequest, Refresher, TokenSet, VerifiedClaims},
 };

@@ -66,24 +66,24 @@ struct Partition {
     begun: UnixTime,
     ends: UnixTime,
     used: u64,
-    /// Number of [`InUse`] that refer to it.
+    /// Number of [`PartitionInUse`] that refer to it.
     users: usize,
 }
 
 /// A partition in use. When the last use ends and the partition holds no token, it is removed: a
 /// refused assertion is not kept.
-pub(crate) struct InUse {
+pub(crate) struct PartitionInUse {
     partitions: Arc<Partitions>,
     grant: GrantRef,
 }
 
-impl InUse {
+impl PartitionInUse {
     pub(crate) fn grant(&self) -> &GrantRef {
         &self.grant
     }
 }
 
-impl Drop for InUse {
+impl Drop for PartitionInUse {
     fn drop(&mut self) {
         let mut state = self.partitions.state();
         let Some(entry) = state.entries.get_mut(&self.grant.id()) else { return };
@@ -95,9 +95,9 @@ impl Drop for InUse {
     }
 }
 
-impl fmt::Debug for InUse {
+impl fmt::Debug for PartitionInUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InUse").finish_non_exhaustive()
+        f.debug_struct("PartitionInUse").finish_non_exhaustive()
     }
 }
 
@@ -112,13 +112,13 @@ pub(crate) struct CacheOwner {
 codec::record!(CacheOwner { 1 client_id, 2 authority });
 
 /// An exported cache. Applications may store it unsealed, so it has a version of its own.
-struct Exported {
+struct ExportedCache {
     version: u32,
     owner: CacheOwner,
     partitions: Vec<StoredPartition>,
 }
 
-codec::record!(Exported { 1 version, 2 owner, 3 partitions });
+codec::record!(ExportedCache { 1 version, 2 owner, 3 partitions });
 
 struct StoredPartition {
     name: Box<str>,
@@ -133,7 +133,7 @@ codec::record!(StoredPartition { 1 name, 2 about, 3 ends, 4 record, 5 begun });
 /// The owner that an exported cache names, for the fuzzer.
 #[cfg(any(test, fuzzing))]
 pub(super) fn owner_of(exported: &[u8]) -> Option<CacheOwner> {
-    Exported::read(exported).map(|read| read.owner)
+    ExportedCache::read(exported).map(|read| read.owner)
 }
 
 impl Partitions {
@@ -193,7 +193,7 @@ impl Partitions {
         id: [u8; 16],
         ends: UnixTime,
         record: impl FnOnce() -> GrantRecord,
-    ) -> InUse {
+    ) -> PartitionInUse {
         let now = self.clock.now();
         let mut state = self.state();
         let grant = match state.find(name, now) {
@@ -207,7 +207,7 @@ impl Partitions {
             entry.users += 1;
         }
         drop(state);
-        InUse { partitions: Arc::clone(self), grant }
+        PartitionInUse { partitions: Arc::clone(self), grant }
     }
 
     /// Inserts a partition in place of the one of the same name. Refreshes of the replaced one,
@@ -290,13 +290,13 @@ impl Partitions {
         };
         let mut partitions: Vec<_> = state.entries.values().map(exported).collect();
         partitions.sort_by(|one, other| one.name.cmp(&other.name));
-        codec::encode(&Exported { version: VERSION, owner, partitions })
+        codec::encode(&ExportedCache { version: VERSION, owner, partitions })
     }
 
     /// Replaces everything by an exported cache. One that is malformed, of another version or of
     /// another owner changes nothing: the result is `false`.
     pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
-        let Some(read) = Exported::read(exported) else { return false };
+        let Some(read) = ExportedCache::read(exported) else { return false };
         // Tokens of another client ID or authority would be sent to a provider that did not issue
         // them.
         if read.version != VERSION || read.owner != *owner {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     cache::CachedToken,
     key::{PastCache, TokenRequest},
-    record::{Failing, GrantRecord, MIN_RENEWAL_STEP},
+    record::{GrantRecord, MIN_RENEWAL_STEP, RenewalFailures},
 };
 use crate::{
     clock::UnixTime,
@@ -177,9 +177,9 @@ pub(super) fn after_failure(
     record: &GrantRecord,
     error: &Error,
     now: UnixTime,
-) -> (Failing, UnixTime) {
-    let before = record.failing().unwrap_or(Failing { since: now, attempts: 0 });
-    let failing = Failing { attempts: before.attempts.saturating_add(1), ..before };
+) -> (RenewalFailures, UnixTime) {
+    let before = record.failing().unwrap_or(RenewalFailures { since: now, attempts: 0 });
+    let failing = RenewalFailures { attempts: before.attempts.saturating_add(1), ..before };
     let doubled =
         MIN_RENEWAL_STEP.saturating_mul(1_u32.checked_shl(before.attempts).unwrap_or(u32::MAX));
     let asked = error.provider().and_then(|provider| provider.retry_after);

@@ -13,7 +13,7 @@ use super::{
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
     key::{Scopes, TokenKey, TokenRequest},
-    refresher::{Issued, VerifiedClaims},
+    refresher::{TokenSet, VerifiedClaims},
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
 
@@ -80,13 +80,13 @@ pub(crate) struct GrantRecord {
     id_token: Option<Secret>,
     claims: Option<Box<RawValue>>,
     renew_at: Option<UnixTime>,
-    failing: Option<Failing>,
+    failing: Option<RenewalFailures>,
     tokens: TokenCache,
 }
 
 /// The renewals in a row that failed for a reason that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failing {
+pub(super) struct RenewalFailures {
     pub(super) since: UnixTime,
     pub(super) attempts: u32,
 }
@@ -103,7 +103,7 @@ codec::record!(GrantRecord {
     9 tokens,
 });
 
-codec::record!(Failing { 1 since, 2 attempts });
+codec::record!(RenewalFailures { 1 since, 2 attempts });
 
 impl GrantRecord {
     /// The record of a new sign-in with these scopes. It has no claims: those of the sign-in are in
@@ -111,7 +111,7 @@ impl GrantRecord {
     pub(crate) fn at_sign_in(
         identity: &VerifiedClaims,
         scopes: Scopes,
-        issued: Issued,
+        issued: TokenSet,
         now: UnixTime,
     ) -> Self {
         let mut record = Self {
@@ -214,7 +214,7 @@ impl GrantRecord {
         self.generation
     }
 
-    pub(super) fn failing(&self) -> Option<Failing> {
+    pub(super) fn failing(&self) -> Option<RenewalFailures> {
         self.failing
     }
 
@@ -227,7 +227,7 @@ impl GrantRecord {
 /// The access token of a token response, if it has one.
 pub(super) fn token_of(
     key: TokenKey,
-    issued: Issued,
+    issued: TokenSet,
     from_sign_in: bool,
     now: UnixTime,
 ) -> Option<CachedToken> {
@@ -273,7 +273,7 @@ impl GrantRecord {
     pub(super) fn refreshed(
         &self,
         key: TokenKey,
-        issued: Issued,
+        issued: TokenSet,
         renewed_by: Option<Option<&VerifiedClaims>>,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
@@ -297,7 +297,7 @@ impl GrantRecord {
     pub(crate) fn issued(
         &self,
         request: &TokenRequest,
-        issued: Issued,
+        issued: TokenSet,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let request = request.of(&self.scopes, self.person.tid.as_deref());
@@ -311,7 +311,7 @@ impl GrantRecord {
     }
 
     /// The record after a renewal that failed for a reason that may pass.
-    pub(super) fn failed(&self, failing: Failing, renew_at: UnixTime) -> Self {
+    pub(super) fn failed(&self, failing: RenewalFailures, renew_at: UnixTime) -> Self {
         Self { failing: Some(failing), renew_at: Some(renew_at), ..self.next() }
     }
 
@@ -325,7 +325,7 @@ impl GrantRecord {
     fn take_issued(
         &mut self,
         key: TokenKey,
-        issued: Issued,
+        issued: TokenSet,
         from_sign_in: bool,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
     use crate::codec::Value as _;
 
-    fn record(change: impl FnOnce(&mut Issued)) -> GrantRecord {
+    fn record(change: impl FnOnce(&mut TokenSet)) -> GrantRecord {
         let provider = FakeProvider::new(crate::clock::ManualClock::at(START));
         let store = FakeStore::default();
         sign_in(&store, &provider, &grant(1), START, change);
@@ -357,16 +357,17 @@ mod tests {
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let by = identity(ada(), "renewed", START + seconds(7200));
-        let issued = Issued {
+        let issued = TokenSet {
             access_token: Some("other".into()),
             scope: Some("c b".into()),
             refresh_in: Some(seconds(99)),
-            ..Issued::default()
+            ..TokenSet::default()
         };
         let record = record(|_| {});
         let (record, _) =
             record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), START);
-        let (failing, renew_at) = (Failing { since: START, attempts: 3 }, START + seconds(9));
+        let (failing, renew_at) =
+            (RenewalFailures { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
         let read = GrantRecord::read(&codec::encode(&record)).unwrap();
         assert_eq!(read.person(), record.person());
@@ -403,7 +404,7 @@ mod tests {
             ..identity(ada(), "renewed", START)
         };
         let (next, _) =
-            record.refreshed(record.sign_in_key(), Issued::default(), Some(Some(&by)), START);
+            record.refreshed(record.sign_in_key(), TokenSet::default(), Some(Some(&by)), START);
         assert_eq!(next.id_token(), record.id_token());
         assert!(next.claims().is_some());
     }

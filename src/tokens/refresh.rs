@@ -14,7 +14,7 @@ use super::{
     memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    refresher::{RefreshRequest, Refreshed, Refresher},
+    refresher::{RefreshAnswer, RefreshRequest, Refresher},
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -286,11 +286,11 @@ impl RefreshContext {
         kind: &RefreshKind,
         record: &Arc<GrantRecord>,
         sent: &Secret,
-        answer: Refreshed,
+        answer: RefreshAnswer,
     ) -> RefreshResult {
         let now = self.clock.now();
         let (record, _merging) = self.present(grant, record).await?;
-        let Refreshed { mut issued, identity } = answer;
+        let RefreshAnswer { mut issued, identity } = answer;
         let refresh_token = issued
             .refresh_token
             .take()

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::super::{refresher::Issued, test_support::*};
+use super::super::{refresher::TokenSet, test_support::*};
 use super::*;
 
 /// Starts a request, waits until the provider has it, runs `meanwhile`, and opens the gate.
@@ -51,10 +51,10 @@ async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
 /// The record that another process writes after a refresh, for the sign-in's scopes or for others.
 fn changed_by_another_process(world: &World, scopes: &str) {
     let record = world.record();
-    let theirs = Issued {
+    let theirs = TokenSet {
         access_token: Some("theirs".into()),
         refresh_token: Some("their-refresh".into()),
-        ..Issued::default()
+        ..TokenSet::default()
     };
     let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
     let renewed_by = scopes.is_empty().then_some(Some(&by));

@@ -24,13 +24,13 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
     /// nothing readable.
     ///
     /// An ID token in the response is verified, without a nonce. If that fails, the result is still
-    /// `Ok`, with the failure in [`Refreshed::identity`]: the refresh token beside it may be the
+    /// `Ok`, with the failure in [`RefreshAnswer::identity`]: the refresh token beside it may be the
     /// only valid one now.
     async fn refresh(
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error>;
+    ) -> Result<RefreshAnswer, Error>;
 
     /// Whether refreshes of one grant run one after the other.
     fn order(&self) -> Order {
@@ -122,7 +122,7 @@ impl RefreshRequest {
 
 /// The tokens of a token response, at sign-in and at every refresh.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Issued {
+pub(crate) struct TokenSet {
     /// Absent where the provider issues none for a sign-in alone (B2C).
     pub(crate) access_token: Option<Secret>,
     pub(crate) expires_in: Option<Duration>,
@@ -134,8 +134,8 @@ pub(crate) struct Issued {
 
 /// A successful refresh.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refreshed {
-    pub(crate) issued: Issued,
+pub(crate) struct RefreshAnswer {
+    pub(crate) issued: TokenSet,
     /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
 }

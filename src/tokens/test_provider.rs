@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Changes an answer, or turns it into an error.
-type Answer = Box<dyn FnOnce(Refreshed) -> Result<Refreshed, Error> + Send>;
+type RefreshHandler = Box<dyn FnOnce(RefreshAnswer) -> Result<RefreshAnswer, Error> + Send>;
 
 /// A provider that rotates refresh tokens and revokes the grant when an old one is used again.
 pub(super) struct FakeProvider {
@@ -40,7 +40,7 @@ pub(super) struct FakeProvider {
     /// The greatest number of concurrent requests.
     pub(super) most_inside: AtomicUsize,
     pub(super) requests: Mutex<Vec<RefreshRequest>>,
-    answers: Mutex<VecDeque<Answer>>,
+    answers: Mutex<VecDeque<RefreshHandler>>,
     pub(super) rotates: AtomicBool,
     /// Whether requests may run at the same time.
     pub(super) at_once: AtomicBool,
@@ -85,7 +85,7 @@ impl FakeProvider {
     /// Changes the next answer that no earlier call of this method changes.
     pub(super) fn next(
         &self,
-        answer: impl FnOnce(Refreshed) -> Result<Refreshed, Error> + Send + 'static,
+        answer: impl FnOnce(RefreshAnswer) -> Result<RefreshAnswer, Error> + Send + 'static,
     ) {
         self.answers.lock().unwrap().push_back(Box::new(answer));
     }
@@ -118,7 +118,7 @@ impl Refresher for FakeProvider {
         &self,
         refresh_token: &Secret,
         request: &RefreshRequest,
-    ) -> Result<Refreshed, Error> {
+    ) -> Result<RefreshAnswer, Error> {
         assert!(!refresh_token.is_empty(), "an empty refresh token was sent");
         let call = self.calls.fetch_add(1, SeqCst) + 1;
         let _inside = Inside(&self.inside);
@@ -134,14 +134,14 @@ impl Refresher for FakeProvider {
 }
 
 impl FakeProvider {
-    fn answer(&self, call: usize, refresh_token: &Secret) -> Result<Refreshed, Error> {
+    fn answer(&self, call: usize, refresh_token: &Secret) -> Result<RefreshAnswer, Error> {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Box::new(Ok));
-        let answered = answer(Refreshed {
-            issued: Issued {
+        let answered = answer(RefreshAnswer {
+            issued: TokenSet {
                 access_token: Some(format!("access-{call}").into()),
                 expires_in: Some(Duration::from_secs(3600)),
                 refresh_token: self.rotates.load(SeqCst).then(|| format!("refresh-{call}").into()),
-                ..Issued::default()
+                ..TokenSet::default()
             },
             identity: Some(Ok(identity(
                 ada(),

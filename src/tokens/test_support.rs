@@ -318,7 +318,7 @@ impl World {
     }
 
     /// Signs in with the usual answer, changed by `change`.
-    pub(super) fn sign_in(&self, grant: &GrantRef, change: impl FnOnce(&mut Issued)) {
+    pub(super) fn sign_in(&self, grant: &GrantRef, change: impl FnOnce(&mut TokenSet)) {
         sign_in(&self.store, &self.provider, grant, self.clock.now(), change);
     }
 
@@ -355,13 +355,13 @@ pub(super) fn sign_in(
     provider: &FakeProvider,
     grant: &GrantRef,
     now: UnixTime,
-    change: impl FnOnce(&mut Issued),
+    change: impl FnOnce(&mut TokenSet),
 ) {
-    let mut issued = Issued {
+    let mut issued = TokenSet {
         access_token: Some("access-0".into()),
         expires_in: Some(seconds(3600)),
         refresh_token: Some(format!("refresh-0-{}", grant.id().0).into()),
-        ..Issued::default()
+        ..TokenSet::default()
     };
     change(&mut issued);
     if let Some(token) = &issued.refresh_token {

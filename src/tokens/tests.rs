@@ -20,7 +20,7 @@ pub(super) async fn failure(world: &World, scopes: &str) -> ErrorKind {
 pub(super) fn lives(
     expires_in: u64,
     refresh_in: Option<u64>,
-) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> {
+) -> impl FnOnce(RefreshAnswer) -> Result<RefreshAnswer, crate::Error> {
     move |mut answer| {
         answer.issued.expires_in = Some(seconds(expires_in));
         answer.issued.refresh_in = refresh_in.map(seconds);
@@ -128,7 +128,7 @@ async fn a_token_with_fewer_scopes_answers_the_same_request_and_lists_the_missin
 
 fn granting(
     scope: &str,
-) -> impl FnOnce(Refreshed) -> Result<Refreshed, crate::Error> + Send + 'static {
+) -> impl FnOnce(RefreshAnswer) -> Result<RefreshAnswer, crate::Error> + Send + 'static {
     let scope = scope.to_owned();
     move |mut answer| {
         answer.issued.scope = Some(scope);

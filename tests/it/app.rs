@@ -198,13 +198,13 @@ async fn me(user: User) -> Json<Value> {
 }
 
 #[derive(serde::Deserialize)]
-struct Wanted {
+struct TokenQuery {
     scope: Option<String>,
 }
 
 async fn token(
     tokens: Tokens,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<TokenQuery>,
 ) -> Result<Json<Value>, (StatusCode, &'static str)> {
     let scope = wanted.scope.unwrap_or_default();
     match tokens.for_user(scope.split_whitespace()).await {

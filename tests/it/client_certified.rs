@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_identity::{
     Authority, ClientCredential, ErrorKind, IdentityConfig, SignInOptions,
-    client::{Client, DevicePoll, Silent, TokenRequest},
+    client::{Client, DevicePoll, SilentOutcome, TokenRequest},
     config::{Algorithm, AssertionAudience, ClientAuthMethod},
 };
 
@@ -135,7 +135,7 @@ async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
 
     let mut seen = vec![acquired.token().unwrap().expose().to_owned()];
     for _ in 0..3 {
-        let Silent::Token(token) =
+        let SilentOutcome::Token(token) =
             client.acquire_silent(account, &asks("api.read").forced()).await.unwrap()
         else {
             panic!("refused")
@@ -196,12 +196,12 @@ async fn certified_detects_the_reuse_of_a_refresh_token() {
         .clone();
     assert!(matches!(
         client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap(),
-        Silent::Token(_)
+        SilentOutcome::Token(_)
     ));
     let stolen =
         post("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await;
     assert_eq!(stolen["error"], "invalid_grant", "{stolen}");
-    let Silent::Refused(error) =
+    let SilentOutcome::Refused(error) =
         client.acquire_silent(&account, &asks("api.read").forced()).await.unwrap()
     else {
         panic!("the grant is still good");

@@ -2,7 +2,7 @@
 
 use tower_identity::{
     Authority, ClientCredential, ErrorKind, IdentityConfig, Secret, StoredCaches,
-    client::{Client, DevicePoll, Silent, TokenRequest},
+    client::{Client, DevicePoll, SilentOutcome, TokenRequest},
     dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
 };
 use tower_sessions_memory_store::MemoryStore;
@@ -100,7 +100,7 @@ async fn a_device_signs_in_and_goes_on_silently() {
         client.accounts_named(&account.username().unwrap().to_uppercase()),
         std::slice::from_ref(account)
     );
-    let Silent::Token(token) =
+    let SilentOutcome::Token(token) =
         client.acquire_silent(account, &asks("User.Read").forced()).await.unwrap()
     else {
         panic!("refused")
@@ -111,12 +111,12 @@ async fn a_device_signs_in_and_goes_on_silently() {
     assert!(elsewhere.import_cache(&client.export_cache()));
     assert!(matches!(
         elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(),
-        Silent::Token(_)
+        SilentOutcome::Token(_)
     ));
     assert!(elsewhere.remove_account(account));
     assert!(matches!(
         elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(),
-        Silent::NothingCached
+        SilentOutcome::NothingCached
     ));
 }
 
@@ -157,10 +157,13 @@ async fn a_persons_cache_is_found_by_every_process() {
     };
     for caches in [&other, &one, &one, &other, &process()] {
         let outcome = silent(caches).await;
-        assert!(matches!(outcome, Silent::Token(_)), "{outcome:?}");
+        assert!(matches!(outcome, SilentOutcome::Token(_)), "{outcome:?}");
     }
     assert_eq!(other.with("ada", |client| async move { client.accounts().len() }).await, 0);
     let gone = account.clone();
     assert!(one.with("paul", |client| async move { client.remove_account(&gone) }).await);
-    assert!(matches!(silent(&other).await, Silent::NothingCached), "removed by the other process");
+    assert!(
+        matches!(silent(&other).await, SilentOutcome::NothingCached),
+        "removed by the other process"
+    );
 }

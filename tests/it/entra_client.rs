@@ -5,7 +5,7 @@ use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use tower_identity::{
     Authority, ClientCredential, ErrorKind, IdentityConfig, SignInOptions,
-    client::{Account, Client, DevicePoll, Silent, TokenRequest},
+    client::{Account, Client, DevicePoll, SilentOutcome, TokenRequest},
     config::Algorithm,
     dev::{Accounts, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
 };
@@ -80,7 +80,7 @@ async fn other_resources_come_silently_once_somebody_has_agreed() {
     let client = client(&provider, "common");
     let account =
         signed_in(&provider, &client, "ada", &["User.Read", "api://tasks/Tasks.Read"]).await;
-    let Silent::Token(token) =
+    let SilentOutcome::Token(token) =
         client.acquire_silent(&account, &asks("api://tasks/Tasks.Read")).await.unwrap()
     else {
         panic!("no token");
@@ -93,7 +93,8 @@ async fn other_resources_come_silently_once_somebody_has_agreed() {
     assert_eq!(refused.classification(), Some("consent_required"));
     provider.require_authentication_context("User.Read", "c1");
     let request = asks("User.Read").forced();
-    let Silent::Refused(error) = client.acquire_silent(&account, &request).await.unwrap() else {
+    let SilentOutcome::Refused(error) = client.acquire_silent(&account, &request).await.unwrap()
+    else {
         panic!("not refused")
     };
     assert_eq!(error.kind(), ErrorKind::InteractionRequired);
