@@ -39,7 +39,7 @@ impl Flow {
     pub(super) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
         match route(&self.config, method, path, headers) {
             None => Decision::Public,
-            Some(Route::Protected) => {
+            Some(Route::Protected) if self.sessions.are_local() => {
                 let now = self.clock.now();
                 match self.sessions.peek(headers, now) {
                     Peek::Live(opened) => {

@@ -18,7 +18,9 @@ use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
     error::Error,
-    http_message::{Challenge, IdentityBody, NOT_STORED, RaisedError, RequestSummary},
+    http_message::{
+        BoxedResponse, Challenge, IdentityBody, NOT_STORED, RaisedError, RequestSummary,
+    },
     session::{Roll, Session},
 };
 
@@ -37,17 +39,9 @@ pin_project! {
     #[project = StateProjection]
     enum FutureState<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<Shared>, pending: Pending },
-        Deciding { future: Pin<Box<dyn Future<Output = Result<Decided<F, R>, E>> + Send>> },
+        Waiting { response: BoxedResponse<IdentityBody<R>, E> },
         Api { #[pin] future: ApiFuture<F, R, E> },
     }
-}
-
-/// The outcome of a decision that had to wait for something.
-pub(super) enum Decided<F, R> {
-    /// The response is ready.
-    Answered(Response<IdentityBody<R>>),
-    /// The inner service was called.
-    Called { inner: F, shared: Arc<Shared>, pending: Pending },
 }
 
 /// The part of a request that the layer keeps while the inner service answers it.
@@ -87,10 +81,10 @@ impl<F, R, E> ResponseFuture<F, R, E> {
         Self { state: FutureState::Api { future } }
     }
 
-    pub(super) fn deciding(
-        future: impl Future<Output = Result<Decided<F, R>, E>> + Send + 'static,
+    pub(super) fn waiting(
+        response: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
     ) -> Self {
-        Self { state: FutureState::Deciding { future: Box::pin(future) } }
+        Self { state: FutureState::Waiting { response: Box::pin(response) } }
     }
 }
 
@@ -103,31 +97,20 @@ where
     type Output = Result<Response<IdentityBody<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            let next = match self.as_mut().project().state.project() {
-                StateProjection::Deciding { future } => {
-                    match ready!(future.as_mut().poll(context))? {
-                        Decided::Answered(response) => return Poll::Ready(Ok(response)),
-                        Decided::Called { inner, shared, pending } => {
-                            FutureState::Calling { inner, shared, pending }
-                        }
-                    }
-                }
-                StateProjection::Api { future } => return future.poll(context),
-                StateProjection::Calling { inner, shared, pending } => {
-                    let mut response = ready!(inner.poll(context))?;
-                    let Some(follow_up) = pending.follow_up(&mut response) else {
-                        return Poll::Ready(Ok(response.map(IdentityBody::inner)));
-                    };
-                    let shared = Arc::clone(shared);
-                    let finished = async move {
-                        Ok(Decided::Answered(shared.finish(response, follow_up).await))
-                    };
-                    FutureState::Deciding { future: Box::pin(finished) }
-                }
-            };
-            self.set(Self { state: next });
-        }
+        let finished = match self.as_mut().project().state.project() {
+            StateProjection::Waiting { response } => return response.as_mut().poll(context),
+            StateProjection::Api { future } => return future.poll(context),
+            StateProjection::Calling { inner, shared, pending } => {
+                let mut response = ready!(inner.poll(context))?;
+                let Some(follow_up) = pending.follow_up(&mut response) else {
+                    return Poll::Ready(Ok(response.map(IdentityBody::inner)));
+                };
+                let shared = Arc::clone(shared);
+                async move { Ok(shared.finish(response, follow_up).await) }
+            }
+        };
+        self.set(Self::waiting(finished));
+        self.poll(context)
     }
 }
 

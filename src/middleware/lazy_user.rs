@@ -7,7 +7,7 @@ use std::{
 
 #[cfg(feature = "axum")]
 use http::request::Parts;
-use http::{Request, uri::PathAndQuery};
+use http::{Extensions, Request, Uri, uri::PathAndQuery};
 
 use super::{admit::Admission, flow::Flow};
 use crate::{
@@ -46,7 +46,8 @@ struct Lazy {
     page: Option<PathAndQuery>,
     /// Whether the path accepts requests with effects from every origin.
     is_cross_site: bool,
-    seen: OnceLock<FirstLookUp>,
+    /// Boxed, because most requests have none.
+    seen: OnceLock<Box<FirstLookUp>>,
 }
 
 /// The outcome of the first look-up.
@@ -60,12 +61,12 @@ pub(super) struct FirstLookUp {
 impl LazyUser {
     /// Most requests to public paths end without a look-up, so nothing of the request is kept
     /// that the look-up can read from the request itself.
-    pub(super) fn new<B>(flow: &Arc<Flow>, request: &Request<B>) -> Self {
-        let page = || original_uri(request.uri(), request.extensions()).path_and_query().cloned();
+    pub(super) fn new(flow: &Arc<Flow>, uri: &Uri, extensions: &Extensions) -> Self {
+        let page = || original_uri(uri, extensions).path_and_query().cloned();
         Self(Arc::new(Lazy {
             flow: Arc::clone(flow),
             page: flow.is_public_by_default().then(page).flatten(),
-            is_cross_site: flow.config.cross_site().accepts_at(request.uri().path()),
+            is_cross_site: flow.config.cross_site().accepts_at(uri.path()),
             seen: OnceLock::new(),
         }))
     }
@@ -124,7 +125,7 @@ impl LazyUser {
                     }
                 };
                 // Of two that ask at the same time the first one's answer counts.
-                seen.get_or_init(|| found)
+                seen.get_or_init(|| Box::new(found))
             }
         };
         Ok(seen.session.as_ref().map(|session| session.user.clone()))
@@ -154,7 +155,7 @@ impl LazyUser {
 
     /// The outcome of the look-up; `None` if there was none.
     pub(super) fn seen(&self) -> Option<&FirstLookUp> {
-        self.0.seen.get()
+        self.0.seen.get().map(|seen| &**seen)
     }
 }
 

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{
     admit::{Admission, Decision},
     flow::Flow,
-    future::{Admitted, Decided, FollowUp, Pending, ResponseFuture},
+    future::{Admitted, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
     placement::nest,
     reply::{Outcome, Reply},
@@ -82,7 +82,7 @@ impl<S> IdentityService<S> {
         R: Send + 'static,
     {
         let (inner, shared) = (take_ready(&mut self.inner), Arc::clone(&self.shared));
-        ResponseFuture::deciding(decide(inner, shared, route, request))
+        ResponseFuture::waiting(decide(inner, shared, route, request))
     }
 }
 
@@ -116,7 +116,7 @@ where
         }
         match decision {
             Decision::Public => {
-                let lazy = LazyUser::new(flow, &request);
+                let lazy = LazyUser::new(flow, request.uri(), request.extensions());
                 insert(request.extensions_mut(), lazy.clone());
                 let inner = self.inner.call(request);
                 ResponseFuture::calling(inner, Arc::clone(&self.shared), Pending::Public(lazy))
@@ -142,7 +142,7 @@ fn refused<F, R: Send + 'static, E: Send + 'static>(
     summary: RequestSummary,
     error: Error,
 ) -> ResponseFuture<F, R, E> {
-    ResponseFuture::deciding(async move { Ok(shared.refused(&summary, error)) })
+    ResponseFuture::waiting(async move { Ok(shared.refused(&summary, error)) })
 }
 
 /// Puts a value into the extensions of a request.
@@ -177,15 +177,15 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// Answers a request that needs more than a look: the layer's own paths, and protected ones without
 /// an opened session.
 ///
-/// The longer parts are boxed, the inner service's future is handed out, and the request is
-/// captured rather than passed, which would make room for it twice: this future is allocated and
-/// moved for every request whose session is in a store.
+/// The longer parts are boxed, and the request is captured in two pieces rather than passed, which
+/// would make room for it twice: this future is allocated for every request whose session is in a
+/// store.
 fn decide<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
     route: Route,
     request: Request<B>,
-) -> impl Future<Output = Result<Decided<S::Future, R>, S::Error>>
+) -> impl Future<Output = Result<Response<IdentityBody<R>>, S::Error>>
 where
     S: Service<Request<B>, Response = Response<R>>,
     B: Body,
@@ -195,10 +195,7 @@ where
     async move {
         let flow = match &shared.flow {
             Ok(flow) if route == Route::Protected => flow,
-            Ok(flow) => {
-                let answer = Box::pin(own_path(&shared, flow, route, parts, body)).await;
-                return Ok(Decided::Answered(answer));
-            }
+            Ok(flow) => return Ok(Box::pin(own_path(&shared, flow, route, parts, body)).await),
             Err(error) => {
                 let summary = RequestSummary::of_parts(&parts, &CrossSiteRules::default());
                 return Ok(shared.refused(&summary, error.clone()));
@@ -211,18 +208,19 @@ where
         {
             return Ok(shared.refused(&summary, error));
         }
-        match flow.admit(&cookies).await {
-            Ok(Admission::In(session, roll)) => {
-                parts.extensions.insert(session.user.clone());
-                let pending = Pending::Protected(Admitted { session, roll, summary });
-                let inner = inner.call(Request::from_parts(parts, body));
-                Ok(Decided::Called { inner, shared, pending })
-            }
+        let admitted = match flow.admit(&cookies).await {
+            Ok(Admission::In(session, roll)) => Admitted { session, roll, summary },
             Ok(Admission::Out) => {
-                let answer = Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await;
-                Ok(Decided::Answered(answer))
+                return Ok(Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await);
             }
-            Err(error) => Ok(shared.refused(&summary, error)),
+            Err(error) => return Ok(shared.refused(&summary, error)),
+        };
+        drop(cookies);
+        insert(&mut parts.extensions, admitted.session.user.clone());
+        let mut response = inner.call(Request::from_parts(parts, body)).await?;
+        match Pending::Protected(admitted).follow_up(&mut response) {
+            Some(follow_up) => Ok(Box::pin(shared.finish(response, follow_up)).await),
+            None => Ok(response.map(IdentityBody::inner)),
         }
     }
 }
@@ -296,9 +294,9 @@ impl Shared {
     }
 
     /// The failure of a request for which the inner service is not called.
-    fn refused<F, R>(&self, summary: &RequestSummary, error: Error) -> Decided<F, R> {
+    fn refused<R>(&self, summary: &RequestSummary, error: Error) -> Response<IdentityBody<R>> {
         let caller = Caller::of_summary(summary, None);
-        Decided::Answered(self.renderer.response(&caller, Reply::failed(error, None)))
+        self.renderer.response(&caller, Reply::failed(error, None))
     }
 
     /// The response of a service after which the layer has async work to finish.

@@ -10,10 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use http::{
-    HeaderMap, HeaderValue,
-    header::{COOKIE, ValueIter},
-};
+use http::{HeaderMap, header::COOKIE};
 
 use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
 
@@ -51,14 +48,17 @@ impl<'a> RequestCookies<'a> {
     /// Finds the cookies that have a name of `ours`.
     pub(super) fn find(ours: &Cookies, headers: &'a HeaderMap) -> Self {
         let mut found = Self::default();
-        OwnPairs::of(ours, headers).for_each(|pair| found.keep(pair));
+        find_own(ours, headers, |pair| {
+            found.keep(pair);
+            None::<()>
+        });
         found
     }
 
     /// The first of the [`tickets`](Self::tickets), without a look at what comes after it: nearly
     /// every request has one and no more.
     pub(super) fn first_ticket(ours: &Cookies, headers: &'a HeaderMap) -> Option<&'a CookieValue> {
-        OwnPairs::of(ours, headers).find_map(|pair| match pair {
+        find_own(ours, headers, |pair| match pair {
             [b'=', value @ ..] => bare(value).try_into().ok(),
             _ => None,
         })
@@ -115,10 +115,11 @@ impl<'a> RequestCookies<'a> {
         self.attempts.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 
-    /// The session of a ticket, as it was loaded earlier in this request. The outer `None` means
-    /// that the ticket has not been looked up, the inner one that it has no session.
-    pub(super) fn loaded(&self, ticket: &CookieValue) -> Option<Option<Arc<Session>>> {
-        match self.all_loaded().get(self.place_of(ticket)?)? {
+    /// The session of the ticket at this place among the [`tickets`](Self::tickets), as it was
+    /// loaded earlier in this request. The outer `None` means that the ticket has not been looked
+    /// up, the inner one that it has no session.
+    pub(super) fn loaded(&self, place: usize) -> Option<Option<Arc<Session>>> {
+        match self.all_loaded().get(place)? {
             Loaded::NotAsked => None,
             Loaded::Asked(session) => Some(session.clone()),
         }
@@ -149,14 +150,16 @@ impl<'a> RequestCookies<'a> {
     /// Remembers the session of a ticket for the rest of this request. A ticket that the request
     /// did not bring is ignored.
     pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
-        let Some(place) = self.place_of(ticket) else { return };
-        if let Some(loaded) = self.all_loaded().get_mut(place) {
-            *loaded = Loaded::Asked(session);
+        if let Some(place) = self.tickets().position(|own| own == ticket) {
+            self.set_loaded_at(place, session);
         }
     }
 
-    fn place_of(&self, ticket: &CookieValue) -> Option<usize> {
-        self.tickets().position(|own| own == ticket)
+    /// The same, by the place of the ticket.
+    pub(super) fn set_loaded_at(&self, place: usize, session: Option<Arc<Session>>) {
+        if let Some(loaded) = self.all_loaded().get_mut(place) {
+            *loaded = Loaded::Asked(session);
+        }
     }
 
     fn all_loaded(&self) -> MutexGuard<'_, [Loaded; TRIED]> {
@@ -164,56 +167,40 @@ impl<'a> RequestCookies<'a> {
     }
 }
 
-/// The cookies whose names begin with the name of the session cookie, each from the end of that
-/// name.
-struct OwnPairs<'a, 'n> {
-    name: &'n [u8],
-    lines: ValueIter<'a, HeaderValue>,
-    /// The rest of the present line.
-    rest: &'a [u8],
-    /// Number of pairs that may still be looked at.
-    pairs: usize,
-    /// Number of bytes that may still be looked at, in the lines to come.
-    bytes: usize,
-}
-
-impl<'a, 'n> OwnPairs<'a, 'n> {
-    fn of(ours: &'n Cookies, headers: &'a HeaderMap) -> Self {
-        Self {
-            name: ours.session_name().as_bytes(),
-            lines: headers.get_all(COOKIE).into_iter(),
-            rest: &[],
-            pairs: MOST_PAIRS,
-            bytes: MOST_BYTES,
-        }
-    }
-}
-
-impl<'a> Iterator for OwnPairs<'a, '_> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
+/// Calls `look` with each cookie whose name begins with the name of the session cookie, from the
+/// end of that name, until it returns something.
+fn find_own<'a, T>(
+    ours: &Cookies,
+    headers: &'a HeaderMap,
+    mut look: impl FnMut(&'a [u8]) -> Option<T>,
+) -> Option<T> {
+    let name = ours.session_name().as_bytes();
+    let (mut pairs_left, mut bytes_left) = (MOST_PAIRS, MOST_BYTES);
+    for line in headers.get_all(COOKIE) {
+        let line = line.as_bytes();
+        let mut rest = line.get(..bytes_left).unwrap_or(line);
+        bytes_left -= rest.len();
         loop {
-            self.rest = without_separators(self.rest);
-            if self.rest.is_empty() {
-                let line = self.lines.next()?.as_bytes();
-                self.rest = line.get(..self.bytes).unwrap_or(line);
-                self.bytes -= self.rest.len();
-                continue;
+            rest = without_separators(rest);
+            if rest.is_empty() {
+                break;
             }
-            self.pairs = self.pairs.checked_sub(1)?;
+            pairs_left = pairs_left.checked_sub(1)?;
             // The names of attempts begin with the name of the session cookie, so that one
             // comparison finds both.
-            let after_name = self.rest.strip_prefix(self.name);
-            let from = after_name.unwrap_or(self.rest);
+            let after_name = rest.strip_prefix(name);
+            let from = after_name.unwrap_or(rest);
             let end = memchr::memchr(b';', from).unwrap_or(from.len());
             let (pair, after) = from.split_at_checked(end).unwrap_or((from, &[]));
-            self.rest = after;
-            if after_name.is_some() {
-                return Some(pair);
+            rest = after;
+            if after_name.is_some()
+                && let Some(found) = look(pair)
+            {
+                return Some(found);
             }
         }
     }
+    None
 }
 
 /// The rest of a header after its leading separators: `;`, spaces and tabs.

@@ -123,6 +123,11 @@ impl Sessions {
         }
     }
 
+    /// Whether the store is in this process, so that [`peek`](Self::peek) can answer.
+    pub(crate) fn are_local(&self) -> bool {
+        matches!(self.records.store, Store::Local(_))
+    }
+
     /// Looks up the session of a request without I/O. With the local store the result is final,
     /// unless the claims are due for renewal.
     pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek {
@@ -176,8 +181,8 @@ impl Sessions {
         sent: &RequestCookies<'_>,
         now: UnixTime,
     ) -> Result<Option<Arc<Session>>, Error> {
-        for cookie in sent.tickets() {
-            if let Some(session) = self.of_ticket(sent, cookie, now).await? {
+        for (place, cookie) in sent.tickets().enumerate() {
+            if let Some(session) = self.of_ticket(sent, place, cookie, now).await? {
                 return Ok(Some(session));
             }
         }
@@ -196,8 +201,8 @@ impl Sessions {
         now: UnixTime,
     ) -> Result<Vec<Arc<Session>>, Error> {
         let mut all = Vec::new();
-        for cookie in sent.tickets() {
-            all.extend(self.of_ticket(sent, cookie, now).await?);
+        for (place, cookie) in sent.tickets().enumerate() {
+            all.extend(self.of_ticket(sent, place, cookie, now).await?);
         }
         Ok(all)
     }
@@ -206,14 +211,15 @@ impl Sessions {
     async fn of_ticket(
         &self,
         sent: &RequestCookies<'_>,
+        place: usize,
         cookie: &CookieValue,
         now: UnixTime,
     ) -> Result<Option<Arc<Session>>, Error> {
-        if let Some(loaded) = sent.loaded(cookie) {
+        if let Some(loaded) = sent.loaded(place) {
             return Ok(loaded);
         }
         let session = self.load_one(cookie, now).await?;
-        sent.set_loaded(cookie, session.clone());
+        sent.set_loaded_at(place, session.clone());
         Ok(session)
     }
 
