@@ -137,11 +137,9 @@ impl GrantStore for Records {
     }
 
     fn at_hand(&self, grant: &GrantRef, now: UnixTime) -> Option<Arc<GrantRecord>> {
-        let Store::Local(store) = &self.store else { return None };
-        let id = RecordId(grant.id().0);
-        let known = self.decoded.0.get(&id)?;
-        matches!(&known.row, SealedRow::Local(row) if store.holds(id, row, now))
-            .then(|| Arc::clone(&known.record))
+        let Store::Local(_) = &self.store else { return None };
+        let known = self.decoded.0.get(&RecordId(grant.id().0))?;
+        known.row.is_stored_here(now).then(|| Arc::clone(&known.record))
     }
 
     /// Reads the session's row instead of the grant's, which is larger: the session tells whether

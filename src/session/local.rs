@@ -9,7 +9,10 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     hash::{BuildHasherDefault, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::records::RecordId;
@@ -59,15 +62,34 @@ struct Shard {
 }
 
 struct StoredRow {
-    sealed: Arc<[u8]>,
-    expires: UnixTime,
+    row: Arc<LocalRow>,
     /// The person; `None` for a grant.
     owner: Option<Owner>,
 }
 
 impl StoredRow {
     fn size(&self) -> usize {
-        self.sealed.len() + ROW
+        self.row.sealed.len() + ROW
+    }
+}
+
+/// A row of the store, which the caches of decoded rows share with it: every request asks whether
+/// its session still is in the store, and this one answers without a lock or a look-up.
+pub(super) struct LocalRow {
+    sealed: Box<[u8]>,
+    expires: UnixTime,
+    /// Set when the row is removed or replaced, and never reset.
+    is_removed: AtomicBool,
+}
+
+impl LocalRow {
+    pub(super) fn sealed(&self) -> &[u8] {
+        &self.sealed
+    }
+
+    /// Whether the store still has this row, and it has not expired.
+    pub(super) fn is_stored(&self, now: UnixTime) -> bool {
+        now < self.expires && !self.is_removed.load(Ordering::Acquire)
     }
 }
 
@@ -89,21 +111,12 @@ impl LocalStore {
         }
     }
 
-    /// Whether the row of `id` has not expired and still has these bytes.
-    pub(super) fn holds(&self, id: RecordId, sealed: &Arc<[u8]>, now: UnixTime) -> bool {
-        self.shard(id).is_some_and(|shard| {
-            shard.rows.get(&id).is_some_and(|row| {
-                now < row.expires && (Arc::ptr_eq(&row.sealed, sealed) || row.sealed == *sealed)
-            })
-        })
-    }
-
     /// The row of `id`, if there is one that has not expired.
-    pub(super) fn load(&self, id: RecordId, now: UnixTime) -> Option<Arc<[u8]>> {
+    pub(super) fn load(&self, id: RecordId, now: UnixTime) -> Option<Arc<LocalRow>> {
         let mut shard = self.shard(id)?;
-        let row = shard.rows.get(&id)?;
-        if now < row.expires {
-            return Some(Arc::clone(&row.sealed));
+        let StoredRow { row, .. } = shard.rows.get(&id)?;
+        if row.is_stored(now) {
+            return Some(Arc::clone(row));
         }
         shard.remove(id);
         None
@@ -114,12 +127,14 @@ impl LocalStore {
     pub(super) fn save(
         &self,
         id: RecordId,
-        sealed: Arc<[u8]>,
+        sealed: Vec<u8>,
         expires: UnixTime,
         owner: Option<Owner>,
         now: UnixTime,
-    ) {
-        let Some(mut shard) = self.shard(id) else { return };
+    ) -> Arc<LocalRow> {
+        let is_removed = AtomicBool::new(false);
+        let saved = Arc::new(LocalRow { sealed: sealed.into(), expires, is_removed });
+        let Some(mut shard) = self.shard(id) else { return saved };
         shard.remove(id);
         for _ in 0..EXPIRED_AT_ONCE {
             match shard.by_expiry.first() {
@@ -127,7 +142,7 @@ impl LocalStore {
                 _ => break,
             }
         }
-        let row = StoredRow { sealed, expires, owner };
+        let row = StoredRow { row: Arc::clone(&saved), owner };
         while shard.rows.len() >= self.rows_per_shard
             || shard.bytes + row.size() > self.bytes_per_shard
         {
@@ -138,6 +153,7 @@ impl LocalStore {
             shard.remove(first);
         }
         shard.insert(id, row);
+        saved
     }
 
     pub(super) fn delete(&self, id: RecordId) {
@@ -159,7 +175,7 @@ impl LocalStore {
 impl Shard {
     fn insert(&mut self, id: RecordId, row: StoredRow) {
         self.bytes += row.size();
-        self.by_expiry.insert((row.expires, id));
+        self.by_expiry.insert((row.row.expires, id));
         if let Some(owner) = row.owner {
             measure::local_session(true);
             self.change(owner, |sessions| sessions.push(id));
@@ -169,8 +185,9 @@ impl Shard {
 
     fn remove(&mut self, id: RecordId) {
         let Some(row) = self.rows.remove(&id) else { return };
+        row.row.is_removed.store(true, Ordering::Release);
         self.bytes -= row.size();
-        self.by_expiry.remove(&(row.expires, id));
+        self.by_expiry.remove(&(row.row.expires, id));
         if let Some(owner) = row.owner {
             measure::local_session(false);
             self.change(owner, |sessions| sessions.retain(|other| *other != id));
@@ -244,6 +261,10 @@ mod tests {
         UnixTime::from_seconds(NOW.as_seconds() + seconds)
     }
 
+    fn stored(store: &LocalStore, number: u8, now: UnixTime) -> Option<Vec<u8>> {
+        store.load(id(number), now).map(|row| row.sealed().to_vec())
+    }
+
     fn rows(store: &LocalStore) -> usize {
         store
             .shards
@@ -262,34 +283,32 @@ mod tests {
     #[test]
     fn a_row_is_there_until_it_expires_or_is_deleted() {
         let store = LocalStore::new(10, LocalStore::DEFAULT_BYTES);
-        let sealed: Arc<[u8]> = Arc::new([1, 2]);
-        store.save(id(1), sealed.clone(), after(60), None, NOW);
-        assert_eq!(store.load(id(1), after(59)).as_deref(), Some(&[1, 2][..]));
-        assert!(store.holds(id(1), &sealed, after(59)));
-        let [same, other]: [Arc<[u8]>; 2] = [Arc::new([1, 2]), Arc::new([1, 3])];
-        assert!(store.holds(id(1), &same, NOW));
-        assert!(!store.holds(id(1), &other, NOW));
-        assert!(!store.holds(id(2), &sealed, NOW));
-        assert!(!store.holds(id(1), &sealed, after(60)));
-        assert_eq!(store.load(id(1), after(60)), None);
-        assert_eq!(rows(&store), 0);
-        store.save(id(1), sealed, after(60), None, NOW);
+        let first = store.save(id(1), vec![1, 2], after(60), None, NOW);
+        assert_eq!(stored(&store, 1, after(59)), Some(vec![1, 2]));
+        assert!(first.is_stored(after(59)) && !first.is_stored(after(60)));
+        assert_eq!((stored(&store, 1, after(60)), rows(&store)), (None, 0));
+        assert!(!first.is_stored(NOW), "although the clock went back");
+        let second = store.save(id(1), vec![1, 2], after(60), None, NOW);
+        assert!(second.is_stored(NOW) && !first.is_stored(NOW), "although its bytes are the same");
+        let third = store.save(id(1), vec![3], after(60), None, NOW);
+        assert!(third.is_stored(NOW) && !second.is_stored(NOW));
         store.delete(id(1));
         store.delete(id(1));
-        assert_eq!((store.load(id(1), NOW), rows(&store)), (None, 0));
+        assert_eq!((stored(&store, 1, NOW), rows(&store)), (None, 0));
+        assert!(!third.is_stored(NOW));
     }
 
     #[test]
     fn expired_rows_are_removed_as_others_are_written() {
         let store = LocalStore::new(100, LocalStore::DEFAULT_BYTES);
         for number in 0..100 {
-            store.save(id(number), Arc::new([0]), after(60), None, NOW);
+            store.save(id(number), vec![0], after(60), None, NOW);
         }
         for number in 100..200 {
-            store.save(id(number), Arc::new([0]), after(120), None, after(60));
+            store.save(id(number), vec![0], after(120), None, after(60));
         }
         assert_eq!(rows(&store), 100);
-        store.save(id(0), Arc::new([0]), after(600), None, after(60));
+        store.save(id(0), vec![0], after(600), None, after(60));
         assert_eq!(rows(&store), 101);
     }
 
@@ -297,19 +316,18 @@ mod tests {
     fn a_full_store_evicts_the_row_that_expires_first() {
         let store = LocalStore::new(5, LocalStore::DEFAULT_BYTES);
         for number in 0..40 {
-            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), None, NOW);
-            store.save(id(number), Arc::new([number]), after(60 + i64::from(number)), None, NOW);
+            store.save(id(number), vec![number], after(60 + i64::from(number)), None, NOW);
+            store.save(id(number), vec![number], after(60 + i64::from(number)), None, NOW);
         }
         assert_eq!(rows(&store), 10);
-        assert_eq!(store.load(id(29), NOW), None);
-        assert_eq!(store.load(id(30), NOW).as_deref(), Some(&[30][..]));
+        assert_eq!((stored(&store, 29, NOW), stored(&store, 30, NOW)), (None, Some(vec![30])));
     }
 
     #[test]
     fn a_large_store_is_bounded_too() {
         let store = LocalStore::new(600, LocalStore::DEFAULT_BYTES);
         for number in 0..3_000 {
-            store.save(random(number), Arc::new([0]), after(60), None, NOW);
+            store.save(random(number), vec![0], after(60), None, NOW);
         }
         assert!((1_000..=1_200).contains(&rows(&store)), "{}", rows(&store));
     }
@@ -321,8 +339,8 @@ mod tests {
     /// Writes a session and its grant.
     fn sign_in(store: &LocalStore, number: u32, owner: u64, bytes: usize) -> RecordId {
         let (id, expires) = (random(number), after(i64::from(number) + 60));
-        store.save(id, vec![0; bytes].into(), expires, Some(Owner(owner)), NOW);
-        store.save(id.grant_id(), vec![0; bytes].into(), expires, None, NOW);
+        store.save(id, vec![0; bytes], expires, Some(Owner(owner)), NOW);
+        store.save(id.grant_id(), vec![0; bytes], expires, None, NOW);
         id
     }
 
@@ -363,10 +381,10 @@ mod tests {
     fn bytes_are_bounded_also_where_a_row_grows() {
         let store = LocalStore::new(100, 20_000);
         let [one, two] = [sign_in(&store, 1, 1, 2_000), sign_in(&store, 2, 2, 2_000)];
-        store.save(two.grant_id(), vec![0; 14_000].into(), after(60), None, NOW);
-        assert_eq!((store.load(one, NOW), store.load(one.grant_id(), NOW)), (None, None));
+        store.save(two.grant_id(), vec![0; 14_000], after(60), None, NOW);
+        assert!(store.load(one, NOW).is_none() && store.load(one.grant_id(), NOW).is_none());
         assert!(store.load(two, NOW).is_some() && store.load(two.grant_id(), NOW).is_some());
-        store.save(two.grant_id(), vec![0; 1_000_000].into(), after(60), None, NOW);
+        store.save(two.grant_id(), vec![0; 1_000_000], after(60), None, NOW);
         assert!(
             store.load(two, NOW).is_some(),
             "a row larger than the store evicts all others, but not its own session"

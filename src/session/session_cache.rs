@@ -11,9 +11,7 @@ use std::{
 
 use quick_cache::{Equivalent, sync::Cache};
 
-use super::{
-    local::LocalStore, records::RecordId, seal::KeyAge, store::SealedRow, ticket::CookieValue,
-};
+use super::{records::RecordId, seal::KeyAge, store::SealedRow, ticket::CookieValue};
 use crate::{
     clock::UnixTime,
     secret::same_array,
@@ -80,11 +78,6 @@ impl Session {
             causes: &self.causes,
             returned_to: self.returned_to.as_deref(),
         }
-    }
-
-    /// Whether the local store still has the row that this session was decoded from.
-    pub(super) fn is_held_by(&self, local: &LocalStore, now: UnixTime) -> bool {
-        matches!(&self.sealed, SealedRow::Local(sealed) if local.holds(self.id(), sealed, now))
     }
 
     /// The same session with renewed claims, which are due again at `renew_at`.

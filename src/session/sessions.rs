@@ -159,7 +159,7 @@ impl Sessions {
             let row = local.load(ticket.id, now)?;
             return self.open(cookie, ticket, age, SealedRow::Local(row), now);
         };
-        if !opened.is_held_by(local, now) {
+        if !opened.sealed.is_stored_here(now) {
             // An expired one stays until others take its place: `ended` names its user.
             if now < opened.expires {
                 self.cache.forget(cookie);

@@ -11,7 +11,7 @@ use tower_sessions_core::{
 };
 
 use super::{
-    local::{LocalStore, Owner},
+    local::{LocalRow, LocalStore, Owner},
     records::RecordId,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) struct RemoteStore {
 /// without decoding.
 #[derive(Clone)]
 pub(super) enum SealedRow {
-    Local(Arc<[u8]>),
+    Local(Arc<LocalRow>),
     /// The bytes as base64url.
     Dyn(String),
 }
@@ -53,15 +53,20 @@ impl SealedRow {
     /// The sealed bytes. `None` if the text is not base64url.
     pub(super) fn bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
-            Self::Local(sealed) => Some(sealed.as_ref().into()),
+            Self::Local(row) => Some(row.sealed().into()),
             Self::Dyn(text) => from_base64url(text).map(Into::into),
         }
+    }
+
+    /// Whether the store is in this process and still has the row. A shared store has to be asked.
+    pub(super) fn is_stored_here(&self, now: UnixTime) -> bool {
+        matches!(self, Self::Local(row) if row.is_stored(now))
     }
 
     /// The length of the row in its store, in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Local(sealed) => sealed.len(),
+            Self::Local(row) => row.sealed().len(),
             Self::Dyn(text) => text.len(),
         }
     }
@@ -70,7 +75,7 @@ impl SealedRow {
 impl PartialEq for SealedRow {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Local(a), Self::Local(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Local(a), Self::Local(b)) => Arc::ptr_eq(a, b),
             (Self::Dyn(a), Self::Dyn(b)) => a == b,
             _ => false,
         }
@@ -166,9 +171,7 @@ impl Store {
     ) -> Result<(RecordId, SealedRow), Error> {
         match self {
             Self::Local(store) => {
-                let sealed: Arc<[u8]> = sealed.into();
-                store.save(id, Arc::clone(&sealed), expires, owner, now);
-                Ok((id, SealedRow::Local(sealed)))
+                Ok((id, SealedRow::Local(store.save(id, sealed, expires, owner, now))))
             }
             Self::Dyn(shared) => {
                 let text = base64url(&sealed);
