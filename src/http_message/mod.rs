@@ -19,7 +19,8 @@ pub(crate) use self::{
     form::{is_urlencoded, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
     request_head::{
-        ClientKind, PageInView, RequestHead, RequestSummary, is_prefetch, original_uri, own_path,
+        ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,
+        original_uri, own_path,
     },
 };
 

@@ -177,20 +177,24 @@ pub(crate) enum PageInView {
 }
 
 impl RequestSummary {
-    /// Copies nothing but references.
-    pub(crate) fn of<B>(request: &Request<B>, rules: &CrossSiteRules) -> Self {
+    /// Copies nothing but references. `shape` is of the request's headers.
+    pub(crate) fn of<B>(
+        request: &Request<B>,
+        shape: &ShapeHeaders<'_>,
+        rules: &CrossSiteRules,
+    ) -> Self {
         let uri = || original_uri(request.uri(), request.extensions());
-        Self::new(request.method(), uri, request.headers(), rules)
+        Self::new(request.method(), uri, request.headers(), shape, rules)
     }
 
     /// The same, of the head of a request.
     pub(crate) fn of_parts(parts: &Parts, rules: &CrossSiteRules) -> Self {
         let uri = || original_uri(&parts.uri, &parts.extensions);
-        Self::new(&parts.method, uri, &parts.headers, rules)
+        Self::new(&parts.method, uri, &parts.headers, &ShapeHeaders::of(&parts.headers), rules)
     }
 
     pub(crate) fn of_head(head: &RequestHead<'_>, rules: &CrossSiteRules) -> Self {
-        Self::new(head.method, || head.uri, head.headers, rules)
+        Self::new(head.method, || head.uri, head.headers, &ShapeHeaders::of(head.headers), rules)
     }
 
     /// `uri` is called for a navigation alone: no other request pays for the look-up.
@@ -198,9 +202,9 @@ impl RequestSummary {
         method: &Method,
         uri: impl FnOnce() -> &'a Uri,
         headers: &HeaderMap,
+        shape: &ShapeHeaders<'_>,
         cross_site: &CrossSiteRules,
     ) -> Self {
-        let shape = ShapeHeaders::of(headers);
         let client = shape.client_kind(method, headers);
         let page = match client {
             ClientKind::Navigation => uri().path_and_query().cloned().map(PageInView::Opened),
@@ -227,10 +231,11 @@ impl RequestSummary {
     }
 }
 
-/// The headers that decide the kind of client, found in one pass, which is cheaper than a look-up
-/// for each.
+/// The headers that every request with a session is asked for: the first `Cookie`, and those that
+/// decide the kind of client. They are found in one pass, which is cheaper than a look-up for each.
 #[derive(Default)]
-struct ShapeHeaders<'a> {
+pub(crate) struct ShapeHeaders<'a> {
+    pub(crate) cookie: Option<&'a HeaderValue>,
     content_type: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
     destination: Option<&'a HeaderValue>,
@@ -244,12 +249,14 @@ struct ShapeHeaders<'a> {
 }
 
 impl<'a> ShapeHeaders<'a> {
-    fn of(headers: &'a HeaderMap) -> Self {
+    #[inline]
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
         let mut found = Self::default();
         for (name, value) in headers {
             match name.as_str() {
                 "accept" => found.says_what_it_accepts = true,
                 "accept-language" => found.language = found.language.or(Some(value)),
+                "cookie" => found.cookie = found.cookie.or(Some(value)),
                 "content-type" => found.content_type = found.content_type.or(Some(value)),
                 "hx-request" => found.htmx = found.htmx.or(Some(value)),
                 "hx-current-url" => found.page = found.page.or(Some(value)),
@@ -335,7 +342,10 @@ mod tests {
         let ours = |method: &Method, headers: &HeaderMap| {
             let mut request = Request::builder().method(method).uri("/a?b").body(()).unwrap();
             request.headers_mut().clone_from(headers);
-            format!("{:?}", RequestSummary::of(&request, &rules))
+            format!(
+                "{:?}",
+                RequestSummary::of(&request, &ShapeHeaders::of(request.headers()), &rules)
+            )
         };
         for headers in [
             &[("accept", "text/html"), ("host", "x"), ("origin", "null")][..],

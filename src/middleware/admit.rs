@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Request};
 
 use super::{
     flow::Flow,
+    future::Admitted,
     routes::{Route, route},
 };
 use crate::{
     clock::UnixTime,
     error::Error,
-    http_message::RequestSummary,
+    http_message::{RequestSummary, ShapeHeaders},
     session::{Peek, RequestCookies, Roll, Session},
 };
 
@@ -21,8 +22,8 @@ use crate::{
 pub(super) enum Decision {
     /// Call the service; no sign-in is needed.
     Public,
-    /// Call the service with this session's user; their ticket may have been rolled.
-    Admitted(Arc<Session>, Option<Arc<Roll>>),
+    /// Call the service with this session's user.
+    Admitted(Admitted),
     /// The store or the provider has to be asked.
     Ask(Route),
 }
@@ -36,15 +37,18 @@ pub(super) enum Admission {
 
 impl Flow {
     /// Decides from what is in memory.
-    pub(super) fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Decision {
-        match route(&self.config, method, path, headers) {
+    pub(super) fn decide<B>(&self, request: &Request<B>) -> Decision {
+        let headers = request.headers();
+        match route(&self.config, request.method(), request.uri().path(), headers) {
             None => Decision::Public,
             Some(Route::Protected) if self.sessions.are_local() => {
-                let now = self.clock.now();
-                match self.sessions.peek(headers, now) {
-                    Peek::Live(opened) => {
-                        let roll = self.sessions.roll(&opened, now);
-                        Decision::Admitted(opened, roll)
+                let (now, shape) = (self.clock.now(), ShapeHeaders::of(headers));
+                match self.sessions.peek(shape.cookie, headers, now) {
+                    Peek::Live(session) => {
+                        let roll = self.sessions.roll(&session, now);
+                        let rules = self.config.cross_site();
+                        let summary = RequestSummary::of(request, &shape, rules);
+                        Decision::Admitted(Admitted { session, roll, summary })
                     }
                     Peek::None | Peek::Ask => Decision::Ask(Route::Protected),
                 }

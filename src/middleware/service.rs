@@ -110,7 +110,7 @@ where
             return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
         }
         let Ok(flow) = &self.shared.flow else { return self.decide(Route::Protected, request) };
-        let decision = flow.decide(request.method(), request.uri().path(), request.headers());
+        let decision = flow.decide(&request);
         if flow.is_place_unknown() {
             place(flow, &decision, request.uri(), request.extensions());
         }
@@ -121,14 +121,14 @@ where
                 let inner = self.inner.call(request);
                 ResponseFuture::calling(inner, Arc::clone(&self.shared), Pending::Public(lazy))
             }
-            Decision::Admitted(session, roll) => {
-                let summary = RequestSummary::of(&request, flow.config.cross_site());
-                if let Some(error) = flow.cross_site_refusal(&summary, request.uri().path()) {
-                    return refused(Arc::clone(&self.shared), summary, error);
+            Decision::Admitted(admitted) => {
+                let summary = &admitted.summary;
+                if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
+                    return refused(Arc::clone(&self.shared), admitted.summary, error);
                 }
-                insert(request.extensions_mut(), session.user.clone());
-                let pending = Pending::Protected(Admitted { session, roll, summary });
-                ResponseFuture::calling(self.inner.call(request), Arc::clone(&self.shared), pending)
+                insert(request.extensions_mut(), admitted.session.user.clone());
+                let (inner, shared) = (self.inner.call(request), Arc::clone(&self.shared));
+                ResponseFuture::calling(inner, shared, Pending::Protected(admitted))
             }
             Decision::Ask(route) => self.decide(route, request),
         }

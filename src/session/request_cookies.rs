@@ -10,7 +10,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use http::{HeaderMap, header::COOKIE};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 
 use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
 
@@ -48,17 +48,20 @@ impl<'a> RequestCookies<'a> {
     /// Finds the cookies that have a name of `ours`.
     pub(super) fn find(ours: &Cookies, headers: &'a HeaderMap) -> Self {
         let mut found = Self::default();
-        find_own(ours, headers, |pair| {
+        find_own(ours, headers.get_all(COOKIE), |pair| {
             found.keep(pair);
             None::<()>
         });
         found
     }
 
-    /// The first of the [`tickets`](Self::tickets), without a look at what comes after it: nearly
-    /// every request has one and no more.
-    pub(super) fn first_ticket(ours: &Cookies, headers: &'a HeaderMap) -> Option<&'a CookieValue> {
-        find_own(ours, headers, |pair| match pair {
+    /// The first of the [`tickets`](Self::tickets), if it is in the first line, without a look at
+    /// the cookies after it.
+    pub(super) fn first_ticket(
+        ours: &Cookies,
+        first_line: &'a HeaderValue,
+    ) -> Option<&'a CookieValue> {
+        find_own(ours, [first_line], |pair| match pair {
             [b'=', value @ ..] => bare(value).try_into().ok(),
             _ => None,
         })
@@ -168,15 +171,15 @@ impl<'a> RequestCookies<'a> {
 }
 
 /// Calls `look` with each cookie whose name begins with the name of the session cookie, from the
-/// end of that name, until it returns something.
+/// end of that name, until it returns something. `lines` are values of `Cookie`.
 fn find_own<'a, T>(
     ours: &Cookies,
-    headers: &'a HeaderMap,
+    lines: impl IntoIterator<Item = &'a HeaderValue>,
     mut look: impl FnMut(&'a [u8]) -> Option<T>,
 ) -> Option<T> {
     let name = ours.session_name().as_bytes();
     let (mut pairs_left, mut bytes_left) = (MOST_PAIRS, MOST_BYTES);
-    for line in headers.get_all(COOKIE) {
+    for line in lines {
         let line = line.as_bytes();
         let mut rest = line.get(..bytes_left).unwrap_or(line);
         bytes_left -= rest.len();

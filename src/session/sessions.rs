@@ -129,16 +129,22 @@ impl Sessions {
     }
 
     /// Looks up the session of a request without I/O. With the local store the result is final,
-    /// unless the claims are due for renewal.
-    pub(crate) fn peek(&self, headers: &HeaderMap, now: UnixTime) -> Peek {
+    /// unless the claims are due for renewal. `first_line` is the first `Cookie` header: nearly
+    /// every request has no other, and the session's ticket is the only one in it.
+    pub(crate) fn peek(
+        &self,
+        first_line: Option<&HeaderValue>,
+        headers: &HeaderMap,
+        now: UnixTime,
+    ) -> Peek {
         let Store::Local(local) = &self.records.store else { return Peek::Ask };
-        let Some(first) = RequestCookies::first_ticket(&self.cookies, headers) else {
-            return Peek::None;
-        };
-        let opened = self.opened(first, local, now).or_else(|| {
-            // Other tickets were planted, or left behind.
+        let Some(first_line) = first_line else { return Peek::None };
+        let first = RequestCookies::first_ticket(&self.cookies, first_line);
+        let opened = first.and_then(|first| self.opened(first, local, now)).or_else(|| {
+            // Other tickets were planted, or left behind, or the cookies came in several lines.
             let cookies = self.cookies.read(headers);
-            cookies.tickets().skip(1).find_map(|ticket| self.opened(ticket, local, now))
+            let others = cookies.tickets().skip(usize::from(first.is_some()));
+            others.into_iter().find_map(|ticket| self.opened(ticket, local, now))
         });
         match opened {
             Some(opened) if opened.renewal_due(now) => Peek::Ask,

@@ -112,9 +112,13 @@ impl Node {
         browser(&self.sessions.create(signed_in(name), None, self.now()).await.unwrap().set_cookie)
     }
 
+    pub(super) fn peek(&self, headers: &HeaderMap) -> Peek {
+        self.sessions.peek(headers.get(COOKIE), headers, self.now())
+    }
+
     /// The name of the signed-in person. `peek` and `load` must agree.
     pub(super) async fn who(&self, headers: &HeaderMap) -> Option<String> {
-        let peeked = self.sessions.peek(headers, self.now());
+        let peeked = self.peek(headers);
         let loaded = self
             .sessions
             .load(&sent(headers), self.now())

@@ -113,7 +113,7 @@ async fn due_claims_are_reported_and_renewed_ones_are_remembered() {
             .unwrap();
         let headers = browser(&created.set_cookie);
         node.clock.advance(60 * MINUTE);
-        assert!(matches!(node.sessions.peek(&headers, node.now()), Peek::Ask));
+        assert!(matches!(node.peek(&headers), Peek::Ask));
         let due = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert!(due.renewal_due(node.now()));
 
@@ -310,7 +310,7 @@ proptest! {
             how.iter().for_each(|how| tamper(&mut cookie, bob, how));
             let Ok(header) = http::HeaderValue::from_bytes(&[b"__Host-identity-AbCdEfGh=", &cookie[..]].concat()) else { return Ok(()) };
             let headers = HeaderMap::from_iter([(http::header::COOKIE, header)]);
-            let seen = match node.sessions.peek(&headers, node.now()) {
+            let seen = match node.peek(&headers) {
                 Peek::None => None,
                 Peek::Live(session) => Some(session.user.subject().to_owned()),
                 Peek::Ask => panic!("the local store never asks"),
