@@ -8,10 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, Entry},
-};
+use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use pin_project_lite::pin_project;
 
 use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
@@ -144,12 +141,12 @@ impl Pending {
             }
         };
         let headers = response.headers_mut();
-        let shareable = match headers.entry(CACHE_CONTROL) {
-            Entry::Vacant(entry) => {
-                entry.insert(NOT_STORED);
-                false
-            }
-            Entry::Occupied(chosen) => !chosen.iter().any(forbids_sharing),
+        // Most responses have few headers, so that a look at their names costs less than a hash.
+        let shareable = if headers.keys().any(|name| name == CACHE_CONTROL) {
+            !headers.get_all(CACHE_CONTROL).iter().any(forbids_sharing)
+        } else {
+            headers.insert(CACHE_CONTROL, NOT_STORED);
+            false
         };
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
         // rolled with the next answer.
