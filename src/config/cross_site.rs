@@ -152,6 +152,7 @@ impl CrossSiteRules {
     }
 
     /// Whether a path, as a request has it, accepts requests of every origin.
+    #[inline]
     pub(crate) fn accepts_at(&self, path: &str) -> bool {
         self.paths.is_declared(path)
     }

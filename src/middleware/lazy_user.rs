@@ -61,6 +61,7 @@ pub(super) struct FirstLookUp {
 impl LazyUser {
     /// Most requests to public paths end without a look-up, so nothing of the request is kept
     /// that the look-up can read from the request itself.
+    #[inline]
     pub(super) fn new(flow: &Arc<Flow>, uri: &Uri, extensions: &Extensions) -> Self {
         let page = || original_uri(uri, extensions).path_and_query().cloned();
         Self(Arc::new(Lazy {
