@@ -89,7 +89,8 @@ async fn page(
         },
         _ => match auth.user(session).await? {
             Some(user) => Page::Text(format!(
-                "Hello {}. <a href=/mail>Mail</a> <form method=post action=/logout><button>Sign out</button></form>",
+                "Hello {}. <a href=/mail>Mail</a> \
+                 <form method=post action=/logout><button>Sign out</button></form>",
                 escaped(user.display_name())
             )),
             None => Page::Text("You are not signed in. <a href=/login>Sign in</a>".to_owned()),

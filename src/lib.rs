@@ -70,8 +70,8 @@
 //! - Everything under the layer needs a signed-in user unless it is declared public.
 //! - `Host`, `Forwarded` and `X-Forwarded-*` are never read: URLs come from the base URL.
 //! - Requests with effects that a page of another origin causes are refused: [`guide::cross_site`].
-//! - Cookies are `HttpOnly` and, over https, `Secure` with a `__Host-` name. They are `SameSite=Lax`,
-//!   except that of a sign-in attempt with
+//! - Cookies are `HttpOnly` and, over https, `Secure` with a `__Host-` name. They are
+//!   `SameSite=Lax`, except that of a sign-in attempt with
 //!   [`ResponseMode::FormPost`](config::ResponseMode::FormPost), which is `SameSite=None`. The
 //!   session cookie holds a sealed ticket; the sealed records stay in this process's memory or in
 //!   the store that the layer is given, and neither the cookie nor the store is enough to open

@@ -128,7 +128,8 @@ fn every_case_has_a_test_or_a_reason() {
     }
     assert!(
         wrong.is_empty(),
-        "{} cases are not in order. Put the id in a comment above the test that shows it, or a row with the reason into tests/cases/not-applicable.md:\n{}",
+        "{} cases are not in order. Put the id in a comment above the test that shows it, or a row \
+         with the reason into tests/cases/not-applicable.md:\n{}",
         wrong.len(),
         wrong.join("\n")
     );

@@ -44,7 +44,13 @@ use tower_identity::IdentityLayer;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What hyper wants of a service.
+const VALUE: HeaderValue = HeaderValue::from_static("a");
+
+async fn hello<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::new(Bytes::from("hello"))))
+}
+
+/// Compiles if hyper can serve the service.
 fn on_hyper<S, B>(service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<Failure>, Future: Send>
@@ -84,18 +90,24 @@ impl Service<Request<tonic::body::Body>> for People {
     }
 }
 
-/// The layer around ours and inside it, in each of the three.
+/// The layer around ours and inside it, with axum and with hyper.
+macro_rules! on_axum_and_hyper {
+    ($layer:expr, $identity:expr) => {
+        let (outside, inside) = ($identity.clone(), $identity.clone());
+        let _ = Router::<()>::new().layer(ServiceBuilder::new().layer($layer).layer(outside));
+        let _ = Router::<()>::new().layer(ServiceBuilder::new().layer(inside).layer($layer));
+
+        let (outside, inside) = ($identity.clone(), $identity.clone());
+        on_hyper(ServiceBuilder::new().layer($layer).layer(outside).service(service_fn(hello)));
+        on_hyper(ServiceBuilder::new().layer(inside).layer($layer).service(service_fn(hello)));
+    };
+}
+
+/// The layer around ours and inside it, with axum, hyper and tonic.
 macro_rules! everywhere {
     ($($name:ident: $layer:expr;)*) => { $(
         fn $name(identity: IdentityLayer) {
-            let _ = Router::<()>::new().layer(ServiceBuilder::new().layer($layer).layer(identity.clone()));
-            let _ = Router::<()>::new().layer(ServiceBuilder::new().layer(identity.clone()).layer($layer));
-
-            let hello = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello")))) });
-            on_hyper(ServiceBuilder::new().layer($layer).layer(identity.clone()).service(hello));
-            let hello = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello")))) });
-            on_hyper(ServiceBuilder::new().layer(identity.clone()).layer($layer).service(hello));
-
+            on_axum_and_hyper!($layer, identity);
             let address = "127.0.0.1:0".parse().unwrap();
             let outside = ServiceBuilder::new().layer($layer).layer(identity.clone()).into_inner();
             drop(Server::builder().layer(outside).add_service(People).serve(address));
@@ -117,8 +129,8 @@ everywhere! {
     propagate_request_id: PropagateRequestIdLayer::x_request_id();
     set_request_id: SetRequestIdLayer::x_request_id(MakeRequestUuid);
     sensitive: SetSensitiveHeadersLayer::new([header::COOKIE]);
-    set_request_header: SetRequestHeaderLayer::overriding(header::HOST, HeaderValue::from_static("a"));
-    set_response_header: SetResponseHeaderLayer::overriding(header::SERVER, HeaderValue::from_static("a"));
+    set_request_header: SetRequestHeaderLayer::overriding(header::HOST, VALUE);
+    set_response_header: SetResponseHeaderLayer::overriding(header::SERVER, VALUE);
     set_status: SetStatusLayer::new(StatusCode::OK);
     timeout: TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(1));
     response_body_timeout: ResponseBodyTimeoutLayer::new(Duration::from_secs(1));
@@ -128,18 +140,12 @@ everywhere! {
     decompression: DecompressionLayer::new();
 }
 
-/// Layers that change the body of a request, outside and inside: whoever is behind them takes any
-/// body.
+/// Layers that change the body of a request, outside and inside: the services behind them have to
+/// accept any body, which those of tonic do not.
 macro_rules! with_any_body {
     ($($name:ident: $layer:expr;)*) => { $(
         fn $name(identity: IdentityLayer) {
-            let _ = Router::<()>::new().layer(ServiceBuilder::new().layer($layer).layer(identity.clone()));
-            let _ = Router::<()>::new().layer(ServiceBuilder::new().layer(identity.clone()).layer($layer));
-
-            let hello = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello")))) });
-            on_hyper(ServiceBuilder::new().layer($layer).layer(identity.clone()).service(hello));
-            let hello = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello")))) });
-            on_hyper(ServiceBuilder::new().layer(identity).layer($layer).service(hello));
+            on_axum_and_hyper!($layer, identity);
         }
     )* };
 }

@@ -241,18 +241,37 @@ async fn index(user: Option<User>, shown: Shown) -> Html<String> {
         "Quickstart",
         &html! {
             h1 { "Hello " (user.display_name()) }
-            p { "You are signed in" @if let Some(username) = user.username() { " as " strong { (username) } } "." }
+            p {
+                "You are signed in"
+                @if let Some(username) = user.username() { " as " strong { (username) } }
+                "."
+            }
             ul {
                 li { a href="me" { "Who you are" } " (" code { "/me" } ")" }
-                li { a href="token" { "An access token" } " (" code { "/token" } ", its fingerprint only)" }
-                li { a href="token?scope=notes.read" { "One for more" } " (" code { "/token?scope=notes.read" } ", after you have agreed to it)" }
-                @if shown.api { li { a href="call-an-api" { "Call an API" } " (" code { "/call-an-api" } ")" } }
-                li { a href="admin" { "For administrators" } " (" code { "/admin" } ", needs the role " code { "Admin" } ")" }
+                li {
+                    a href="token" { "An access token" }
+                    " (" code { "/token" } ", its fingerprint only)"
+                }
+                li {
+                    a href="token?scope=notes.read" { "One for more" }
+                    " (" code { "/token?scope=notes.read" } ", after you have agreed to it)"
+                }
+                @if shown.api {
+                    li { a href="call-an-api" { "Call an API" } " (" code { "/call-an-api" } ")" }
+                }
+                li {
+                    a href="admin" { "For administrators" }
+                    " (" code { "/admin" } ", needs the role " code { "Admin" } ")"
+                }
             }
             p { a href="last-sign-in" { "What happened at the last sign-in" } }
             @if shown.playground { (playground::buttons()) }
-            @if let Some(path) = user.edit_profile_path() { p { a href=(path) { "Edit your profile" } } }
-            @if let Some(path) = user.reset_password_path() { p { a href=(path) { "Choose a new password" } } }
+            @if let Some(path) = user.edit_profile_path() {
+                p { a href=(path) { "Edit your profile" } }
+            }
+            @if let Some(path) = user.reset_password_path() {
+                p { a href=(path) { "Choose a new password" } }
+            }
             form method="post" action="auth/logout" { button { "Sign out" } }
         },
     )
@@ -315,19 +334,29 @@ async fn token(tokens: Tokens, Query(wanted): Query<TokenQuery>) -> Result<Json<
         "scopes": token.scopes().collect::<Vec<_>>(),
         "expires_in": token.expires_at().since(SystemClock.now()).as_secs(),
         "source": token.source().as_str(),
-        "token_sha256": sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "token_sha256":
+            sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
     })))
 }
 
 const STYLE: &str = "
-    :root { color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; background: light-dark(#f4f5f7, #0d1117); color: light-dark(#1b1f24, #e6edf3) }
+    :root {
+        color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif;
+        background: light-dark(#f4f5f7, #0d1117); color: light-dark(#1b1f24, #e6edf3)
+    }
     body { margin: 0; min-height: 100vh; display: grid; place-items: center }
-    main { margin: 1rem; padding: 2rem 2.5rem; max-width: 32rem; border-radius: .75rem; background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d0d7de, #30363d) }
+    main {
+        margin: 1rem; padding: 2rem 2.5rem; max-width: 32rem; border-radius: .75rem;
+        background: light-dark(#fff, #161b22); border: 1px solid light-dark(#d0d7de, #30363d)
+    }
     h1 { margin-top: 0; line-height: 1.25 }
     pre { white-space: pre-wrap; overflow-wrap: anywhere }
     form { margin: .8rem 0 }
     li { margin: .4rem 0 }
     a { color: light-dark(#0b5cad, #58a6ff) }
-    button, .button { font: inherit; padding: .5rem 1.4rem; border: 0; border-radius: .5rem; background: #0b5cad; color: #fff; text-decoration: none; cursor: pointer }
+    button, .button {
+        font: inherit; padding: .5rem 1.4rem; border: 0; border-radius: .5rem;
+        background: #0b5cad; color: #fff; text-decoration: none; cursor: pointer
+    }
     button:focus-visible, a:focus-visible { outline: 3px solid #f5a623; outline-offset: 2px }
 ";

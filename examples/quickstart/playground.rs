@@ -73,9 +73,18 @@ impl fmt::Display for Playground {
 pub(crate) fn buttons() -> Markup {
     html! {
         h2 { "Try it" }
-        form action="notes" { button { "Read notes" } " from an API, with a token that you agree to first" }
-        form action="notes/private" { button { "Read private notes" } ": the API wants you to sign in for them" }
-        form method="post" action="challenge" { button { "Challenge" } ": the provider wants to see you before the next token, once in ten minutes" }
+        form action="notes" {
+            button { "Read notes" }
+            " from an API, with a token that you agree to first"
+        }
+        form action="notes/private" {
+            button { "Read private notes" }
+            ": the API wants you to sign in for them"
+        }
+        form method="post" action="challenge" {
+            button { "Challenge" }
+            ": the provider wants to see you before the next token, once in ten minutes"
+        }
     }
 }
 

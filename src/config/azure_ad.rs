@@ -408,8 +408,9 @@ mod tests {
             let item =
                 json!({convert("SourceType"): "ClientSecret", convert("ClientSecret"): "hush"});
             let section = json!({
-                convert("TenantId"): TENANT, convert("ClientId"): "c", convert("CallbackPath"): "/cb",
-                convert("ClientCredentials"): [item], convert("SignInMethod"): "redirect", convert("SendX5C"): true,
+                convert("TenantId"): TENANT, convert("ClientId"): "c",
+                convert("CallbackPath"): "/cb", convert("ClientCredentials"): [item],
+                convert("SignInMethod"): "redirect", convert("SendX5C"): true,
                 convert("DefaultAccess"): "public",
             });
             serde_json::from_value::<IdentityConfig>(section).unwrap()
@@ -427,7 +428,10 @@ mod tests {
     fn instance_and_tenant_make_an_authority_of_every_kind() {
         for (section, wanted) in [
             (
-                json!({"Instance": "https://login.microsoftonline.com/", "TenantId": TENANT, "Domain": "contoso.com"}),
+                json!({
+                    "Instance": "https://login.microsoftonline.com/", "TenantId": TENANT,
+                    "Domain": "contoso.com",
+                }),
                 format!("https://login.microsoftonline.com/{TENANT}/v2.0"),
             ),
             (
@@ -455,11 +459,17 @@ mod tests {
                 "https://contoso.ciamlogin.com/contoso.onmicrosoft.com/v2.0".into(),
             ),
             (
-                json!({"Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "B2C_1_susi"}),
+                json!({
+                    "Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com",
+                    "SignUpSignInPolicyId": "B2C_1_susi",
+                }),
                 "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_susi/v2.0".into(),
             ),
             (
-                json!({"Instance": "https://login.contoso.com/tfp/", "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "susi"}),
+                json!({
+                    "Instance": "https://login.contoso.com/tfp/",
+                    "Domain": "contoso.onmicrosoft.com", "SignUpSignInPolicyId": "susi",
+                }),
                 "https://login.contoso.com/contoso.onmicrosoft.com/susi/v2.0".into(),
             ),
             (
@@ -486,19 +496,26 @@ mod tests {
             "https://login.microsoftonline.us/",
         );
         both(
-            json!({"Authority": "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a", "SignUpSignInPolicyId": "B2C_1_b"}),
+            json!({
+                "Authority": "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a",
+                "SignUpSignInPolicyId": "B2C_1_b",
+            }),
             "B2C_1_a",
             "B2C_1_b",
         );
         both(
-            json!({"ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "other"}], "TenantId": TENANT}),
+            json!({
+                "ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "other"}],
+                "TenantId": TENANT,
+            }),
             "AzureAd:ClientSecret",
             "ClientCredentials",
         );
         assert_eq!(
-            authority(
-                json!({"Authority": common, "Instance": "https://login.microsoftonline.com/", "TenantId": "common"})
-            ),
+            authority(json!({
+                "Authority": common, "Instance": "https://login.microsoftonline.com/",
+                "TenantId": "common",
+            })),
             format!("{common}/v2.0")
         );
     }
@@ -513,7 +530,9 @@ mod tests {
                 "AzureAd:Instance",
             ),
             (
-                json!({"SignUpSignInPolicyId": "B2C_1_a", "Instance": "https://contoso.b2clogin.com"}),
+                json!({
+                    "SignUpSignInPolicyId": "B2C_1_a", "Instance": "https://contoso.b2clogin.com",
+                }),
                 "AzureAd:Domain",
             ),
             (
@@ -534,15 +553,26 @@ mod tests {
                 "CertificateDiskPath",
             ),
             (
-                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Base64Encoded", "Base64EncodedValue": "!"}]}),
+                json!({
+                    "TenantId": TENANT,
+                    "ClientCredentials": [
+                        {"SourceType": "Base64Encoded", "Base64EncodedValue": "!"}
+                    ],
+                }),
                 "not base64",
             ),
             (
-                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "SignedAssertionFilePath"}]}),
+                json!({
+                    "TenantId": TENANT,
+                    "ClientCredentials": [{"SourceType": "SignedAssertionFilePath"}],
+                }),
                 "AZURE_FEDERATED_TOKEN_FILE",
             ),
             (
-                json!({"TenantId": TENANT, "ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": "/a"}]}),
+                json!({
+                    "TenantId": TENANT,
+                    "ClientCredentials": [{"SourceType": "Path", "CertificateDiskPath": "/a"}],
+                }),
                 "in addition to AzureAd:ClientSecret",
             ),
         ] {
@@ -558,12 +588,17 @@ mod tests {
     #[test]
     fn every_source_of_a_credential_is_read() {
         let credential = |credentials: Value, send_x5c: bool| {
-            read(json!({"TenantId": TENANT, "ClientSecret": null, "SendX5C": send_x5c, "ClientCredentials": credentials}))
-                .unwrap()
-                .credential
-                .unwrap()
+            read(json!({
+                "TenantId": TENANT, "ClientSecret": null, "SendX5C": send_x5c,
+                "ClientCredentials": credentials,
+            }))
+            .unwrap()
+            .credential
+            .unwrap()
         };
-        let path = json!({"SourceType": "Path", "CertificateDiskPath": "/a.pfx", "CertificatePassword": "hush"});
+        let path = json!({
+            "SourceType": "Path", "CertificateDiskPath": "/a.pfx", "CertificatePassword": "hush",
+        });
         let file = ClientCredential::certificate_file("/a.pfx").with_password("hush");
         assert_eq!(credential(json!([path]), false), file);
         assert_eq!(credential(json!([path]), true), file.clone().with_certificate_chain());
@@ -572,7 +607,9 @@ mod tests {
             credential(json!([base64]), false),
             ClientCredential::certificate_pfx([1, 2], "")
         );
-        let federated = json!({"SourceType": "SignedAssertionFilePath", "SignedAssertionFileDiskPath": "/token"});
+        let federated = json!({
+            "SourceType": "SignedAssertionFilePath", "SignedAssertionFileDiskPath": "/token",
+        });
         assert_eq!(
             credential(json!([path, federated, {"ClientSecret": "s"}]), false),
             ClientCredential::first_of([
@@ -600,8 +637,10 @@ mod tests {
         );
         assert_eq!(valid.credential().client_secret().unwrap().expose(), "hush-hush");
         let valid = built(json!({
-            "Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com", "CallbackPath": "/cb", "SignedOutCallbackPath": "/bye",
-            "SignUpSignInPolicyId": "B2C_1_susi", "ResetPasswordPolicyId": "B2C_1_reset", "EditProfilePolicyId": "B2C_1_edit",
+            "Instance": "https://contoso.b2clogin.com", "Domain": "contoso.onmicrosoft.com",
+            "CallbackPath": "/cb", "SignedOutCallbackPath": "/bye",
+            "SignUpSignInPolicyId": "B2C_1_susi", "ResetPasswordPolicyId": "B2C_1_reset",
+            "EditProfilePolicyId": "B2C_1_edit",
             "ClientCredentials": [{"SourceType": "ClientSecret", "ClientSecret": "hush-hush"}],
         }));
         assert_eq!(

@@ -360,7 +360,8 @@ fn an_api_has_the_same_format() {
 #[test]
 fn a_sign_in_by_device_code_can_be_written_in_a_file() {
     let config: IdentityConfig = toml::from_str(
-        "authority = \"https://op.example.com\"\nclient_id = \"a\"\nsign_in_method = \"device_code\"",
+        "authority = \"https://op.example.com\"\nclient_id = \"a\"\n\
+         sign_in_method = \"device_code\"",
     )
     .unwrap();
     assert_eq!(config.sign_in_method, SignInMethod::DeviceCode);

@@ -534,7 +534,9 @@ fn a_printed_configuration_with_a_device_code_names_no_address_to_register() {
 #[test]
 fn the_sign_in_method_has_a_name_in_a_section() {
     let section = |method: &str| {
-        let section = serde_json::json!({ "TenantId": TENANT, "ClientId": "c", "ClientSecret": "s", "SignInMethod": method });
+        let section = serde_json::json!({
+            "TenantId": TENANT, "ClientId": "c", "ClientSecret": "s", "SignInMethod": method,
+        });
         serde_json::from_value::<IdentityConfig>(section).map_err(|error| error.to_string())
     };
     assert_eq!(section("device_code").unwrap().sign_in_method, SignInMethod::DeviceCode);

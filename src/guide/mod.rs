@@ -19,8 +19,8 @@
 //! - [`events`]: what to do when users sign in and out, how one is suspended, and a session of the
 //!   application's own.
 //! - [`kept_forms`]: forms that are posted after the session has ended.
-//! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a choice
-//!   of several providers.
+//! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a
+//!   choice of several providers.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
 

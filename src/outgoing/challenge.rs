@@ -197,7 +197,8 @@ mod tests {
         let encoded = base64_simd::STANDARD.encode_to_string(json);
         for header in [
             format!(
-                r#"Bearer realm="", authorization_uri="https://id.example/authorize", error="insufficient_claims", claims="{encoded}""#
+                "Bearer realm=\"\", authorization_uri=\"https://id.example/authorize\", \
+             error=\"insufficient_claims\", claims=\"{encoded}\""
             ),
             format!(
                 r#"bearer claims="{}", error=insufficient_claims"#,

@@ -226,7 +226,8 @@ mod tests {
             rendered(device(Some("https://id.example/device?user_code=WDJB-MJHT&x=1")));
         for part in [
             "<strong class=\"code\">WDJB-MJHT</strong>",
-            "href=\"https://id.example/device?user_code=WDJB-MJHT&amp;x=1\" target=\"_blank\" rel=\"noopener noreferrer\">https://id.example/device</a>",
+            "href=\"https://id.example/device?user_code=WDJB-MJHT&amp;x=1\" target=\"_blank\" \
+             rel=\"noopener noreferrer\">https://id.example/device</a>",
             "<svg class=\"qr\" role=\"img\" aria-label=",
             "<span id=\"left\">15 minutes</span>",
             "data-poll=\"/auth/callback?state=r0.1.x\" data-wait=\"5\" data-left=\"900\"",

@@ -297,7 +297,7 @@ impl RefreshContext {
             .filter(|token| !token.is_empty())
             .unwrap_or_else(|| sent.clone());
         self.successors.remember(sent, &refresh_token, now);
-        // In another tenant the same person has other identifiers, so that ID token is not compared.
+        // In another tenant the same person has other identifiers, so its ID token is ignored.
         let identity = match identity.filter(|_| !kind.is_elsewhere()).transpose() {
             Ok(identity) => identity,
             // The refresh token that was sent may be spent, so its successor is stored in any case.

@@ -24,8 +24,8 @@ pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
     /// nothing readable.
     ///
     /// An ID token in the response is verified, without a nonce. If that fails, the result is still
-    /// `Ok`, with the failure in [`RefreshAnswer::identity`]: the refresh token beside it may be the
-    /// only valid one now.
+    /// `Ok`, with the failure in [`RefreshAnswer::identity`]: the refresh token beside it may be
+    /// the only valid one now.
     async fn refresh(
         &self,
         refresh_token: &Secret,

@@ -182,7 +182,9 @@ async fn the_same_answer_many_times_at_once_is_redeemed_once() {
     let mut gate = app.provider.hold_next(Endpoint::Token);
     // The first browser tab is closed while the code is on its way.
     tokio::select! {
-        answer = raw.open(&callback, &begun.attempt) => panic!("answered before the provider did: {}", answer.status),
+        answer = raw.open(&callback, &begun.attempt) => {
+            panic!("answered before the provider did: {}", answer.status)
+        }
         () = gate.arrived() => {}
     }
     let waiting = async {

@@ -192,9 +192,10 @@ async fn home(user: Option<User>) -> String {
 }
 
 async fn me(user: User) -> Json<Value> {
-    Json(
-        json!({ "sub": user.subject(), "iss": user.issuer(), "name": user.name(), "claims": user.all_claims() }),
-    )
+    Json(json!({
+        "sub": user.subject(), "iss": user.issuer(), "name": user.name(),
+        "claims": user.all_claims(),
+    }))
 }
 
 #[derive(serde::Deserialize)]
@@ -208,9 +209,10 @@ async fn token(
 ) -> Result<Json<Value>, (StatusCode, &'static str)> {
     let scope = wanted.scope.unwrap_or_default();
     match tokens.for_user(scope.split_whitespace()).await {
-        Ok(token) => Ok(Json(
-            json!({ "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>(), "source": token.source().as_str() }),
-        )),
+        Ok(token) => Ok(Json(json!({
+            "token": token.expose(), "scopes": token.scopes().collect::<Vec<_>>(),
+            "source": token.source().as_str(),
+        }))),
         Err(error) => Err((StatusCode::BAD_GATEWAY, error.reason())),
     }
 }

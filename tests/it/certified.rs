@@ -222,10 +222,14 @@ async fn certified_signs_with_every_algorithm() {
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_in_other_shapes_is_met_with_the_defaults() {
     let long = "s".repeat(200);
-    let no_iss = json!({ "iss": false, "document": { "authorization_response_iss_parameter_supported": null } });
+    let no_iss = json!({
+        "iss": false, "document": { "authorization_response_iss_parameter_supported": null },
+    });
     let silent = json!({ "document": {
-        "scopes_supported": null, "response_modes_supported": null, "token_endpoint_auth_methods_supported": null,
-        "grant_types_supported": null, "code_challenge_methods_supported": null, "userinfo_endpoint": null,
+        "scopes_supported": null, "response_modes_supported": null,
+        "token_endpoint_auth_methods_supported": null,
+        "grant_types_supported": null, "code_challenge_methods_supported": null,
+        "userinfo_endpoint": null,
         "id_token_signing_alg_values_supported": ["RS256"], "subject_types_supported": null,
     } });
     // The provider's shape, the members of the client, the person, whether there are refresh
@@ -383,7 +387,8 @@ async fn certified_signs_in_two_tabs_at_once() {
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_by_device_code() {
     let members = json!({
-        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"], "redirect_uris": [], "response_types": [],
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "redirect_uris": [], "response_types": [],
     });
     let app =
         App::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;

@@ -19,7 +19,10 @@ const EC: &str = include_str!("../keys/ec.key.pem");
 
 /// Registers a client, and returns the provider's registration response.
 async fn registered(members: Value) -> Value {
-    let mut metadata = json!({"redirect_uris": [], "response_types": [], "grant_types": ["client_credentials"], "scope": "openid profile offline_access api.read"});
+    let mut metadata = json!({
+        "redirect_uris": [], "response_types": [], "grant_types": ["client_credentials"],
+        "scope": "openid profile offline_access api.read",
+    });
     metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     let answer = PROVIDER.post("/reg", &metadata).await;
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
@@ -72,7 +75,8 @@ async fn certified_takes_assertions_of_every_algorithm() {
         (Algorithm::Es256, EC, "ec"),
     ] {
         let members = json!({
-            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": algorithm.as_str(), "jwks": jwks,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": algorithm.as_str(), "jwks": jwks,
         });
         let registered = registered(members).await;
         let credential =
@@ -116,7 +120,8 @@ pub async fn agrees(address: &str) -> String {
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_on_another_device_and_rotates_refresh_tokens() {
     let registered = registered(json!({
-        "token_endpoint_auth_method": "none", "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
     }))
     .await;
     let client = client(&registered, ClientCredential::none());
@@ -256,8 +261,11 @@ async fn certified_lets_an_api_act_for_its_caller() {
 
     let registered = async |api: &str| {
         let grants = json!(["urn:ietf:params:oauth:grant-type:jwt-bearer"]);
-        let registered =
-            registered(json!({ "token_endpoint_auth_method": "client_secret_basic", "grant_types": grants, "api": api })).await;
+        let registered = registered(json!({
+            "token_endpoint_auth_method": "client_secret_basic", "grant_types": grants,
+            "api": api,
+        }))
+        .await;
         let secret = ClientCredential::secret(registered["client_secret"].as_str().unwrap());
         (client(&registered, secret), registered["client_id"].clone())
     };

@@ -31,7 +31,10 @@ impl Compiler {
         // Others were built with other features, or before a change.
         libraries
             .sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().modified().unwrap()));
-        let right = "fn main() { let _ = tower_identity::require_sign_in().with_roles(\"Admin\").with_scopes([\"a\", \"b\"]); }";
+        let right = "fn main() {
+            let guard = tower_identity::require_sign_in();
+            let _ = guard.with_roles(\"Admin\").with_scopes([\"a\", \"b\"]);
+        }";
         for library in libraries {
             let compiler = Self { folder: folder.clone(), library, scratch: scratch.clone() };
             if compiler.run(right).status.success() {
@@ -67,7 +70,8 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "a forgotten build",
         "fn main() -> Result<(), tower_identity::ConfigError> {
-            let config = tower_identity::IdentityConfig::new(tower_identity::Authority::oidc(\"https://a.example\")?, \"c\");
+            let authority = tower_identity::Authority::oidc(\"https://a.example\")?;
+            let config = tower_identity::IdentityConfig::new(authority, \"c\");
             let _ = tower_identity::IdentityLayer::new(config);
             Ok(())
         }",
@@ -76,7 +80,8 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "a forgotten question mark",
         "fn main() -> Result<(), tower_identity::ConfigError> {
-            let config = tower_identity::IdentityConfig::new(tower_identity::Authority::oidc(\"https://a.example\")?, \"c\");
+            let authority = tower_identity::Authority::oidc(\"https://a.example\")?;
+            let config = tower_identity::IdentityConfig::new(authority, \"c\");
             let _ = tower_identity::IdentityLayer::new(config.build());
             Ok(())
         }",
@@ -85,7 +90,8 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "a forgotten build, without Tower",
         "fn main() -> Result<(), tower_identity::ConfigError> {
-            let config = tower_identity::IdentityConfig::new(tower_identity::Authority::oidc(\"https://a.example\")?, \"c\");
+            let authority = tower_identity::Authority::oidc(\"https://a.example\")?;
+            let config = tower_identity::IdentityConfig::new(authority, \"c\");
             let _ = tower_identity::WebAuth::new(config)?;
             Ok(())
         }",
@@ -100,7 +106,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
             let _ = layer.with_store(OtherStore);
         }
         fn main() {}",
-        &["`OtherStore` is not a session store of `tower-sessions-core` 0.14", "tower-sessions` 0.15", "cargo tree"],
+        &[
+            "`OtherStore` is not a session store of `tower-sessions-core` 0.14",
+            "tower-sessions` 0.15",
+            "cargo tree",
+        ],
     ),
     (
         "scopes that are none",

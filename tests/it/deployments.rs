@@ -161,8 +161,7 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
 }
 
 #[tokio::test]
-async fn a_path_of_the_base_url_that_is_stripped_unexpectedly_ends_on_a_page_that_names_the_setting()
- {
+async fn a_path_that_is_stripped_unexpectedly_ends_on_a_page_that_names_the_setting() {
     let kept_prefix = |config: IdentityConfig| config.with_path_prefix(PathPrefix::Kept);
     let deployment =
         Deployment::start("/app", kept_prefix, |layer| layer, around, stripped("/app")).await;

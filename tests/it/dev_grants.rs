@@ -246,7 +246,10 @@ async fn an_api_acts_for_the_person_who_called_it() {
 /// A client assertion with these claims changed. `null` leaves a claim out.
 fn assertion(key: &EcdsaKeyPair, kid: &str, audience: &str, changed: &Value) -> String {
     let now = SystemClock.now().as_seconds();
-    let mut claims = json!({ "iss": "prover", "sub": "prover", "aud": audience, "iat": now, "exp": now + 300, "jti": format!("{kid}{changed}") });
+    let mut claims = json!({
+        "iss": "prover", "sub": "prover", "aud": audience, "iat": now, "exp": now + 300,
+        "jti": format!("{kid}{changed}"),
+    });
     for (name, value) in changed.as_object().unwrap() {
         claims[name] = value.clone();
     }

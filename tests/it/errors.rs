@@ -19,10 +19,14 @@ const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
 /// An error response of Entra, with names of people in it.
 fn body(error: &str, number: u64) -> String {
     let description = format!(
-        "AADSTS{number}: Something about 'Contoso Sales' and ada@contoso.com in tenant 'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: 2026-01-09 02:02:12Z"
+        "AADSTS{number}: Something about 'Contoso Sales' and ada@contoso.com in tenant \
+         'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: 2026-01-09 02:02:12Z"
     );
-    json!({"error": error, "error_description": description, "error_codes": [number], "trace_id": TRACE, "correlation_id": CORRELATION, "timestamp": "2026-01-09 02:02:12Z"})
-        .to_string()
+    json!({
+        "error": error, "error_description": description, "error_codes": [number],
+        "trace_id": TRACE, "correlation_id": CORRELATION, "timestamp": "2026-01-09 02:02:12Z",
+    })
+    .to_string()
 }
 
 // C-410: error_description with AADSTS50105, 50126, 65001, 700082 …

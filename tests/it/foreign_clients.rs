@@ -55,7 +55,9 @@ impl Prover {
     fn registered(&self) -> DevClient {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
-        let jwk = json!({ "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y), "x5t#S256": text(&[7; 32]) });
+        let jwk = json!({
+            "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y), "x5t#S256": text(&[7; 32]),
+        });
         let Value::Object(members) = jwk else { panic!("no object") };
         DevClient::public("prover").with_key(members)
     }
@@ -63,7 +65,8 @@ impl Prover {
     fn assertion(&self, audience: &str, changes: &Value) -> String {
         let now = SystemClock.now().as_seconds();
         let mut claims: Map<String, Value> = serde_json::from_value(json!({
-            "iss": "prover", "sub": "prover", "aud": audience, "exp": now + 600, "iat": now, "jti": "once",
+            "iss": "prover", "sub": "prover", "aud": audience, "exp": now + 600, "iat": now,
+            "jti": "once",
         }))
         .unwrap();
         claims.extend(changes.as_object().unwrap().clone());
@@ -269,8 +272,7 @@ fn claims(token: &Value) -> Value {
 
 /// A person is one account in MSAL, with every grant.
 #[tokio::test]
-async fn client_info_comes_with_every_grant_that_asks_for_it_and_a_token_says_how_the_client_proved_itself()
- {
+async fn client_info_comes_on_request_and_a_token_says_how_the_client_authenticated() {
     let mary = DevPerson::new("mary", "Mary")
         .with_username("mary@contoso.onmicrosoft.com")
         .with_password("a password");

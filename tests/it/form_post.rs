@@ -10,6 +10,7 @@ use tower_identity::{
 
 use crate::{
     app::App,
+    loops::blocked_cookies_end_on_a_page,
     raw::{NAVIGATION, Raw, is_attempt},
 };
 
@@ -153,18 +154,7 @@ async fn an_answer_by_post_is_refused_where_it_was_not_asked_for() {
 #[tokio::test]
 async fn without_cookies_it_ends_on_a_page() {
     let app = app().await;
-    let mut tab = app.browser().without_cookies().tab();
-    let page = tab.open(app.at("/me")).await;
-    assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    assert!(
-        page.body.contains("attempt_missing") && page.body.contains("allow cookies"),
-        "{}",
-        page.body
-    );
-    assert_eq!(
-        (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
-        (2, 0)
-    );
+    blocked_cookies_end_on_a_page(&app).await;
 }
 
 // C-439: 1 MB state, code, cookie or logout token

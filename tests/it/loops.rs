@@ -7,12 +7,16 @@ use tower_identity::{
     dev::{Endpoint, Spoil, SpoilCallback},
 };
 
-use crate::{app::App, browser::html, node::Node, raw::is_session, stores::Watched};
+use crate::{
+    app::App,
+    browser::{Tab, html},
+    node::Node,
+    raw::is_session,
+    stores::Watched,
+};
 
-#[tokio::test]
-async fn blocked_cookies_end_on_a_page_after_one_more_try() {
-    let app = App::start().await;
-    app.provider.sign_in_as("ada").unwrap();
+/// A browser without cookies gets a page that asks to allow them, after one more try.
+pub(crate) async fn blocked_cookies_end_on_a_page(app: &App) -> Tab {
     let mut tab = app.browser().without_cookies().tab();
     let page = tab.open(app.at("/me")).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
@@ -25,6 +29,14 @@ async fn blocked_cookies_end_on_a_page_after_one_more_try() {
         (app.provider.requests(Endpoint::Authorization), app.provider.requests(Endpoint::Token)),
         (2, 0)
     );
+    tab
+}
+
+#[tokio::test]
+async fn blocked_cookies_end_on_a_page_after_one_more_try() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let mut tab = blocked_cookies_end_on_a_page(&app).await;
     // Again and again, if the person wants.
     let page = tab.click("Try again").await;
     assert!(page.body.contains("attempt_missing"));

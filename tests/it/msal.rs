@@ -131,7 +131,10 @@ async fn msal_python_signs_in_at_the_imitated_entra() {
             "client": PROVER, "key": KEY, "pem": CERTIFICATE,
             "sha1": sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<String>(),
         },
-        "password": { "person": "sophie", "username": "sophie@contoso.onmicrosoft.com", "password": "the password of Sophie" },
+        "password": {
+            "person": "sophie", "username": "sophie@contoso.onmicrosoft.com",
+            "password": "the password of Sophie",
+        },
         "tenants": {
             "contoso": DevTenant::CONTOSO.id(), "consumers": DevTenant::PERSONAL.id(),
             "b2c": DevTenant::PROSEWARE.domain(), "external": DevTenant::WOODGROVE.id(),

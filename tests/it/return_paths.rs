@@ -233,8 +233,9 @@ async fn a_page_may_ask_for_thirteen_scopes_by_their_long_names_and_comes_back()
 async fn a_sign_in_that_starts_elsewhere_takes_nothing_from_there() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    let query = "iss=https%3A%2F%2Fevil.example&target_link_uri=https%3A%2F%2Fevil.example%2F&login_hint=grace&scope=admin\
-                 &redirect_uri=https%3A%2F%2Fevil.example%2Fcb&client_id=other&response_type=token&nonce=a&state=b&prompt=none&claims=%7B%7D";
+    let query = "iss=https%3A%2F%2Fevil.example&target_link_uri=https%3A%2F%2Fevil.example%2F\
+                 &login_hint=grace&scope=admin&redirect_uri=https%3A%2F%2Fevil.example%2Fcb\
+                 &client_id=other&response_type=token&nonce=a&state=b&prompt=none&claims=%7B%7D";
     let mut tab = app.browser().tab();
     tab.open(app.provider.issuer()).await;
     let page = tab.follow(&app.at(&format!("/auth/login?{query}"))).await;

@@ -14,9 +14,12 @@ pub async fn told(user: User) -> Json<Value> {
     let key = user.key();
     Json(json!({
         "key": key.to_string(), "realm": key.realm(), "id": key.id(),
-        "object_id": user.object_id(), "tenant_id": user.tenant_id(), "home_account_id": user.home_account_id(),
-        "username": user.username(), "roles": user.roles(), "groups": user.groups().listed(), "is_guest": user.is_guest(),
-        "is_email_verified": user.is_email_verified(), "auth_time": user.auth_time().map(|time| time.as_seconds()),
+        "object_id": user.object_id(), "tenant_id": user.tenant_id(),
+        "home_account_id": user.home_account_id(),
+        "username": user.username(), "roles": user.roles(), "groups": user.groups().listed(),
+        "is_guest": user.is_guest(),
+        "is_email_verified": user.is_email_verified(),
+        "auth_time": user.auth_time().map(|time| time.as_seconds()),
     }))
 }
 

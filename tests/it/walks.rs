@@ -342,7 +342,9 @@ impl Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 48, max_shrink_iters: 64, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_browser_is_never_sent_round_and_never_kept_waiting(walk in walk()) {

@@ -24,7 +24,8 @@ use html::Form;
 use jar::{Context, Jar, Stored};
 
 const MAX_HOPS: usize = 20;
-const NAVIGATION: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8";
+const NAVIGATION: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,\
+                          image/webp,image/apng,*/*;q=0.8";
 
 /// A browser profile: its tabs share the cookies.
 #[derive(Clone)]

@@ -21,15 +21,17 @@ async fn server() -> (String, String) {
     }
     let set = ["lax=1; SameSite=Lax", "strict=1; SameSite=Strict", "none=1; SameSite=None; Secure"];
     let set = set.map(|cookie| (header::SET_COOKIE, cookie));
+    let target = |request: &Request| request.uri().query().unwrap().to_owned();
     let app = Router::new()
         .route("/set", get(move || async move { (axum::response::AppendHeaders(set), "set") }))
-        .route("/to", any(|request: Request| async move { Redirect::to(request.uri().query().unwrap()) }))
-        .route("/keep", any(|request: Request| async move { Redirect::temporary(request.uri().query().unwrap()) }))
+        .route("/to", any(move |request| async move { Redirect::to(&target(&request)) }))
+        .route("/keep", any(move |request| async move { Redirect::temporary(&target(&request)) }))
         .route(
             "/post",
             get(|request: Request| async move {
                 Html(format!(
-                    "<form method=post action='{}'><input name=a value=b></form><script>document.forms[0].submit()</script>",
+                    "<form method=post action='{}'><input name=a value=b></form>\
+                     <script>document.forms[0].submit()</script>",
                     request.uri().query().unwrap()
                 ))
             }),

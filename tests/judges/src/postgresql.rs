@@ -82,7 +82,8 @@ fn location(headers: &header::HeaderMap) -> String {
 async fn one_owner_at_a_time_has_the_lock_of_the_guide() {
     let server = Server::start();
     let pool = server.pool().await;
-    let (one, two) = (guide::PostgresLock::new(pool.clone()), guide::PostgresLock::new(pool.clone()));
+    let lock = || guide::PostgresLock::new(pool.clone());
+    let (one, two) = (lock(), lock());
     assert!(one.try_lock("grant", "a", LEASE).await.unwrap());
     assert!(!two.try_lock("grant", "b", LEASE).await.unwrap());
     assert!(two.try_lock("another", "b", LEASE).await.unwrap());
@@ -95,7 +96,8 @@ async fn one_owner_at_a_time_has_the_lock_of_the_guide() {
     // Of many who ask at once one has it.
     let asked = (0..16).map(|owner| {
         let lock = one.clone();
-        tokio::spawn(async move { lock.try_lock("crowd", &owner.to_string(), LEASE).await.unwrap() })
+        let owner = owner.to_string();
+        tokio::spawn(async move { lock.try_lock("crowd", &owner, LEASE).await.unwrap() })
     });
     let mut had = 0;
     for answer in asked.collect::<Vec<_>>() {
@@ -118,7 +120,8 @@ async fn a_session_is_in_the_database_until_sign_out_and_every_process_has_it() 
     let provider = DevProvider::start().await.unwrap();
     provider.sign_in_as("ada").unwrap();
     let process = || {
-        let config = provider.config("http://localhost:3000").unwrap().with_cookie_secrets([SECRET]);
+        let config = provider.config("http://localhost:3000").unwrap();
+        let config = config.with_cookie_secrets([SECRET]);
         Router::new()
             .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
             .layer(guide::identity(config, &pool).unwrap())
@@ -126,7 +129,8 @@ async fn a_session_is_in_the_database_until_sign_out_and_every_process_has_it() 
     let (one, two) = (process(), process());
 
     let start = open(&one, "/auth/login", "").await;
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let no_redirects = reqwest::redirect::Policy::none();
+    let http = reqwest::Client::builder().redirect(no_redirects).build().unwrap();
     let picked = http.get(location(start.headers())).send().await.unwrap();
     let callback = location(picked.headers());
     let path = callback.strip_prefix("http://localhost:3000").unwrap();

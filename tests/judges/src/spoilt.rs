@@ -71,7 +71,8 @@ const DIFFERENCES: &[(Spoil, Judgement, Judgement, &str)] = &[
         Spoil::AccessTokenHashNumber,
         Accepted,
         Refused,
-        "either: Core section 3.1.3.6 leaves `at_hash` out of the code flow, and a number proves nothing",
+        "either: Core section 3.1.3.6 leaves `at_hash` out of the code flow, and a number proves \
+         nothing",
     ),
     (
         Spoil::Oversized,
