@@ -189,7 +189,7 @@ impl Authority {
         let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));
         let metadata_url =
             Url::parse(&metadata).or_else(|_| invalid(format!("{issuer:?} is not a URL")))?;
-        Ok(Self { kind, address: issuer, metadata_url, connection: ProviderRoute::default() })
+        Ok(Self { kind, address: issuer, metadata_url, route: ProviderRoute::default() })
     }
 
     /// Entra ID at a URL, in a cloud.
@@ -257,7 +257,7 @@ impl Authority {
         let mut metadata_url = Url::parse(&format!("{address}{WELL_KNOWN}"))
             .or_else(|_| invalid(format!("{address:?} is not a URL")))?;
         metadata_url.set_query(query);
-        Ok(Self { kind, address, metadata_url, connection: ProviderRoute::default() })
+        Ok(Self { kind, address, metadata_url, route: ProviderRoute::default() })
     }
 }
 

@@ -56,7 +56,7 @@ impl Authority {
         // authority, `http` elsewhere needs the setting and an `http` authority. The configured
         // back channel takes the place of the authority in both.
         (is_loopback(url) && (is_loopback(&self.metadata_url) || is_back))
-            || (self.connection.danger_http && (self.is_remote_http() || is_back))
+            || (self.route.danger_http && (self.is_remote_http() || is_back))
     }
 
     /// Whether the endpoint is on a host of this authority. `name` is the document's member.

@@ -65,7 +65,7 @@ pub struct Authority {
     address: String,
     metadata_url: Url,
     /// The route to the provider, if it is not TLS at its own URL.
-    connection: ProviderRoute,
+    route: ProviderRoute,
 }
 
 /// The route of requests to a provider that is not reached over TLS at its own URL.
@@ -159,7 +159,7 @@ impl Authority {
     /// Sets how the provider is reached; [`build`](crate::IdentityConfig::build) has checked that
     /// this is allowed.
     pub(crate) fn set_connection(&mut self, danger_http: bool, back_channel: Option<&Url>) {
-        self.connection = ProviderRoute { danger_http, back_channel: back_channel.cloned() };
+        self.route = ProviderRoute { danger_http, back_channel: back_channel.cloned() };
     }
 
     /// Sets the URL of the discovery document, if it is not the one that the issuer implies.
@@ -169,7 +169,7 @@ impl Authority {
 
     /// The origin that requests of the application are sent to in place of the authority's own.
     pub(crate) fn back_channel(&self) -> Option<&Url> {
-        self.connection.back_channel.as_ref()
+        self.route.back_channel.as_ref()
     }
 
     /// The URL of an endpoint as browsers reach it: at the public origin, never the back channel.
@@ -208,7 +208,8 @@ impl Authority {
                 self.metadata_url.query(),
             )
             .ok()
-            .map(|other| Self { connection: self.connection.clone(), ..other }),
+            // The route belongs to the deployment, so it is the same for every policy.
+            .map(|other| Self { route: self.route.clone(), ..other }),
             _ => None,
         }
     }
@@ -225,7 +226,8 @@ impl Authority {
                 self.metadata_url.query(),
             )
             .ok()
-            .map(|other| Self { connection: self.connection.clone(), ..other }),
+            // The route belongs to the deployment, so it is the same for every tenant.
+            .map(|other| Self { route: self.route.clone(), ..other }),
             _ => None,
         }
     }
@@ -261,6 +263,7 @@ impl Authority {
                 ),
             ));
         };
+        // B2C reads the names of policies in any letter case.
         if let Some(other) = sign_in.filter(|other| !other.eq_ignore_ascii_case(&policy)) {
             return Err(ConfigError::new(
                 "authority",

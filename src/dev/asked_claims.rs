@@ -107,6 +107,7 @@ pub(super) fn demanded(
             json!({ "access_token": { "acrs": { "essential": true, "value": context } } })
                 .to_string()
         }
+        // The token would be issued, unless the test ordered a challenge.
         None => state.challenges.pop_front()?,
     };
     let fault = Fault::new(

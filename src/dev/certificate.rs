@@ -61,6 +61,7 @@ pub(super) fn make(names: &[String]) -> Result<Tls, Box<dyn std::error::Error + 
     let now = SystemClock.now();
     let root_key = KeyPair::generate()?;
     let mut root = parameters("Development provider", now)?;
+    // It signs the certificate of the server, and no further authority (RFC 5280 section 4.2.1.9).
     root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let certificate = root.self_signed(&root_key)?;
@@ -68,11 +69,13 @@ pub(super) fn make(names: &[String]) -> Result<Tls, Box<dyn std::error::Error + 
 
     let key = KeyPair::generate()?;
     let mut own = parameters("localhost", now)?;
+    // RFC 5280 section 4.2.1.1; Python 3.13 refuses a certificate without it.
     own.use_authority_key_identifier_extension = true;
     own.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     own.subject_alt_names = names
         .iter()
+        // An address is compared with addresses alone, never with names (RFC 9110 section 4.3.5).
         .map(|name| match name.parse() {
             Ok(address) => Ok(SanType::IpAddress(address)),
             Err(_) => name.as_str().try_into().map(SanType::DnsName),

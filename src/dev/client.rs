@@ -219,6 +219,7 @@ impl DevClient {
     /// Whether a token for this audience is for this application.
     pub(super) fn is_api(&self, audience: &str) -> bool {
         let audience = audience.trim_end_matches('/');
+        // `api://` and the client ID is the Application ID URI that Entra ID proposes.
         self.id == audience
             || audience.strip_prefix("api://") == Some(&self.id)
             || self.resources.iter().any(|own| own.trim_end_matches('/') == audience)

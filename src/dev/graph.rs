@@ -46,6 +46,7 @@ fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option
         .find(token)
         .filter(|entry| !entry.revoked && server.now() < entry.expires)?;
     let grant = state.grants.find(&entry.grant).filter(|grant| !grant.revoked)?;
+    // A token for another API is not accepted (RFC 9068 section 4).
     if entry.resource != Some(EntraResource::Graph) {
         return None;
     }

@@ -109,6 +109,7 @@ fn page(
 fn silent_fault(step: &InteractionStep, pending: &Interaction) -> Fault {
     let b2c = matches!(pending.request.realm, Realm::B2c { .. });
     match step {
+        // B2C has one error for every page that would be needed.
         _ if b2c => Fault::new(
             "interaction_required",
             "no user is signed in, and the request has prompt=none",
@@ -191,11 +192,13 @@ fn sign_in(
     let signed_in = BrowserSession {
         person: person.to_owned(),
         auth_time: server.now(),
+        // The values are in order of preference (OpenID Connect Core section 3.1.2.1).
         acr: pending.request.acr_values.first().cloned(),
         sid: unguessable()?,
         contexts,
         is_new,
     };
+    // `newUser` is reported by the sign-in that created the account, and never again.
     if let Some(known) = state.people.iter_mut().find(|known| known.id == person) {
         known.is_new = false;
     }
@@ -214,6 +217,7 @@ fn consent(
 ) {
     let Some(person) = person_of(state, pending) else { return };
     let tenant = pending.request.realm.tenant_of(server.entra.as_ref(), person).filter(|_| for_all);
+    // A consent for all is stored under the tenant, where `has_consented` finds it for each user.
     let who = tenant.map_or_else(|| person.id.clone(), |tenant| tenant.id.to_string());
     let client = &pending.request.client;
     for scope in scopes {

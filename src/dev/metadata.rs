@@ -64,6 +64,7 @@ pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response
         }
         realm => {
             let algorithm = server.state().algorithm.as_str();
+            // The paths of version 1.0 contain no version.
             let is_old = !incoming.path.contains("/v2.0/");
             let document =
                 if is_old { entra_metadata::old_document } else { entra_metadata::document };

@@ -134,6 +134,8 @@ impl Quirks {
     pub(super) fn key_set(&self, body: &mut Map<String, Value>) {
         let Some(Value::Array(keys)) = body.get_mut("keys") else { return };
         keys.iter_mut().filter_map(Value::as_object_mut).for_each(|key| self.key(key));
+        // RFC 7517 section 5: a reader ignores keys that it does not understand. They stand before
+        // and between the keys in use, where a reader of the first key alone would take one.
         if self.has(Quirk::OtherKeys) {
             let strangers = [
                 json!({
@@ -158,6 +160,7 @@ impl Quirks {
 
     /// Changes the header of an ID token.
     pub(super) fn header(&self, header: &mut Map<String, Value>) {
+        // In a header the name is text (RFC 7515 section 4.1.4), so the number is written as text.
         if self.has(Quirk::NumericKeyIds)
             && let Some(number) = header.get("kid").and_then(Value::as_str).and_then(key_number)
         {
@@ -252,6 +255,8 @@ impl Quirks {
         {
             if self.has(quirk) {
                 set(body, "scope", value.clone());
+                // The ID token of a sign-in is required (OpenID Connect Core section 3.1.3.3), that
+                // of a refresh is not (section 12.2).
                 if is_refresh {
                     set(body, "id_token", value.clone());
                 }

@@ -71,6 +71,7 @@ impl Realm {
             Self::Entra(Audience::Nobody(name)) => format!("/{name}"),
             Self::B2c { tenant, policy, tfp } => {
                 let tfp = if *tfp { "/tfp" } else { "" };
+                // B2C writes policies in lower case in its documents, however the request did.
                 format!("{tfp}/{}/{}", tenant.domain, policy.name().to_ascii_lowercase())
             }
         }
@@ -80,6 +81,7 @@ impl Realm {
     pub(super) fn issuer(&self, server: &Server) -> String {
         match self {
             Self::Plain => server.issuer.clone(),
+            // The issuer of a token depends on the account: clients replace the placeholder by `tid`.
             Self::Entra(Audience::Everyone | Audience::Organizations) => {
                 server.url(&format!("/{TEMPLATE}/v2.0"))
             }
@@ -102,6 +104,7 @@ impl Realm {
         let home = entra.home(person);
         match self {
             Self::Plain | Self::Entra(Audience::Nobody(_)) => None,
+            // Customers of External ID and B2C have accounts in their own tenant only.
             Self::Entra(Audience::Everyone) => {
                 matches!(home.kind, TenantKind::Workforce | TenantKind::Personal).then_some(*home)
             }

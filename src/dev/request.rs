@@ -81,6 +81,7 @@ impl Incoming {
             .headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
+            // Parameters such as `charset` follow (RFC 9110 section 8.3.1).
             .and_then(|value| value.split(';').next())
             .is_some_and(|media| {
                 media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
@@ -112,6 +113,7 @@ impl Incoming {
     /// The access token of the `Authorization` header (RFC 6750 section 2.1).
     pub(super) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header(header::AUTHORIZATION)?.split_once(' ')?;
+        // The scheme is case-insensitive (RFC 9110 section 11.1).
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     }
 

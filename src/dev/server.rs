@@ -176,15 +176,19 @@ pub(super) async fn answer(
     };
     let (realm, place) = realm::route(&server, &incoming.path);
     incoming.realm = realm;
+    // A preflight is a request of the browser itself, so it uses up no order of a test.
     let failure = match place.endpoint().filter(|_| incoming.method != Method::OPTIONS) {
         Some(endpoint) => apply_orders(&server, endpoint, &incoming).await,
         None => None,
     };
     let response = match failure {
+        // The request has no effect, and its connection ends.
         Some(Failure::Disconnect) => {
             cut_signal.cut();
             reply::empty(StatusCode::OK)
         }
+        // The request has its effect: a code is used, a refresh token rotated. Only the response
+        // is lost.
         Some(Failure::LoseAnswer) => {
             let _ = respond(&server, place, &incoming);
             cut_signal.cut();
@@ -220,6 +224,7 @@ fn preflight(allow: &str, incoming: &Incoming) -> Response {
 
 /// Records the request, applies ordered gates and delays, and returns the ordered failure.
 async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
+    // The lock ends with the block: a request that waits must not stop the others.
     let (gate, delay, failure) = {
         let mut state = server.state();
         let endpoint_state = state.switches.endpoint_state(endpoint);

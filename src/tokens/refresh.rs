@@ -472,10 +472,8 @@ impl RefreshContext {
 }
 
 fn session_ended() -> RefreshError {
-    RefreshError::SessionMustEnd(Error::new(
-        ErrorKind::SessionEnded,
-        "the session's record is gone",
-    ))
+    let detail = "the session's record is gone";
+    RefreshError::SessionMustEnd(Error::new(ErrorKind::SessionEnded, detail))
 }
 
 pub(super) fn renewal_failed() -> Error {
