@@ -13,7 +13,10 @@ use http::{
 };
 use url::Url;
 
-use super::managed_identity::{ManagedIdentityEndpoint, ManagedIdentityId, http_url, with_query};
+use super::{
+    managed_identity::ManagedIdentityId,
+    managed_identity_endpoint::{ManagedIdentityEndpoint, http_url, with_query},
+};
 use crate::{error::ConfigError, secret::Secret};
 
 /// The agent's folder of key files. Reading one proves membership of the agent's group.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::managed_identity::{
-    EndpointRefresher, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId,
-    endpoint_from_env,
+use super::{
+    managed_identity::{EndpointRefresher, ManagedIdentity, ManagedIdentityId},
+    managed_identity_endpoint::{ManagedIdentityEndpoint, endpoint_from_env},
 };
 use crate::{
     clock::{Clock, SystemClock},

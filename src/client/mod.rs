@@ -88,6 +88,7 @@ mod device;
 mod long_running;
 mod managed_identity;
 mod managed_identity_builder;
+mod managed_identity_endpoint;
 mod refreshers;
 mod silent;
 mod stored_request;
@@ -104,10 +105,9 @@ pub use self::{
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},
-    managed_identity::{
-        AppService, ManagedIdentity, ManagedIdentityEndpoint, ManagedIdentityId, VirtualMachine,
-    },
+    managed_identity::{ManagedIdentity, ManagedIdentityId},
     managed_identity_builder::ManagedIdentityBuilder,
+    managed_identity_endpoint::{AppService, ManagedIdentityEndpoint, VirtualMachine},
     silent::SilentOutcome,
 };
 pub use crate::tokens::TokenRequest;
