@@ -21,6 +21,19 @@ pub(super) struct Cloud {
     pub(super) graph_hosts: &'static [&'static str],
     /// The values of `cloud_instance_name` in the keys and discovery documents of the cloud.
     pub(super) instance_names: &'static [&'static str],
+    /// The audience of tokens that stand for a federated credential (workload identity federation);
+    /// `None` if that of the public cloud is used.
+    exchange_audience: Option<&'static str>,
+}
+
+/// The audience of federated credentials in the public cloud.
+const EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// The audience of a token that stands for a federated credential at this endpoint of Entra ID.
+pub(crate) fn token_exchange_audience(endpoint: &str) -> &'static str {
+    let url = Url::parse(endpoint).ok();
+    let cloud = url.as_ref().and_then(Url::host_str).and_then(Cloud::of);
+    cloud.and_then(|(cloud, _)| cloud.exchange_audience).unwrap_or(EXCHANGE_AUDIENCE)
 }
 
 const CLOUDS: &[Cloud] = &[
@@ -36,6 +49,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &["ciamlogin.com", "b2clogin.com"],
         graph_hosts: &["graph.microsoft.com"],
         instance_names: &["microsoftonline.com", "ciamlogin.com"],
+        exchange_audience: None,
     },
     Cloud {
         name: "the US government cloud",
@@ -44,6 +58,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &["b2clogin.us"],
         graph_hosts: &["graph.microsoft.us", "dod-graph.microsoft.us"],
         instance_names: &["microsoftonline.us"],
+        exchange_audience: Some("api://AzureADTokenExchangeUSGov"),
     },
     // MSAL lists this older host of the US government as an environment of its own.
     Cloud {
@@ -53,6 +68,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &[],
         graph_hosts: &["graph.microsoft.us"],
         instance_names: &["microsoftonline.us"],
+        exchange_audience: Some("api://AzureADTokenExchangeUSGov"),
     },
     Cloud {
         name: "the cloud in China",
@@ -61,6 +77,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &["b2clogin.cn"],
         graph_hosts: &["microsoftgraph.chinacloudapi.cn"],
         instance_names: &["partner.microsoftonline.cn", "microsoftonline.cn", "chinacloudapi.cn"],
+        exchange_audience: Some("api://AzureADTokenExchangeChina"),
     },
     Cloud {
         name: "the legacy cloud in Germany",
@@ -69,6 +86,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &["b2clogin.de"],
         graph_hosts: &["graph.microsoft.de"],
         instance_names: &["microsoftonline.de"],
+        exchange_audience: None,
     },
     Cloud {
         name: "the sovereign cloud in France",
@@ -77,6 +95,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.fr"],
         instance_names: &["sovcloud-identity.fr"],
+        exchange_audience: None,
     },
     Cloud {
         name: "the sovereign cloud in Germany",
@@ -85,6 +104,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.de"],
         instance_names: &["sovcloud-identity.de"],
+        exchange_audience: None,
     },
     Cloud {
         name: "the sovereign cloud in Singapore",
@@ -93,6 +113,7 @@ const CLOUDS: &[Cloud] = &[
         tenant_domains: &[],
         graph_hosts: &["graph.svc.sovcloud.sg"],
         instance_names: &["sovcloud-identity.sg"],
+        exchange_audience: None,
     },
 ];
 
@@ -198,6 +219,20 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_federated_credential_has_the_audience_of_its_cloud() {
+        for (endpoint, audience) in [
+            ("https://login.microsoftonline.com/t/oauth2/v2.0/token", "api://AzureADTokenExchange"),
+            ("https://westus2.login.microsoft.com/t", "api://AzureADTokenExchange"),
+            ("https://login.microsoftonline.us/t", "api://AzureADTokenExchangeUSGov"),
+            ("https://login.chinacloudapi.cn/t", "api://AzureADTokenExchangeChina"),
+            ("https://id.example/token", "api://AzureADTokenExchange"),
+            ("not a URL", "api://AzureADTokenExchange"),
+        ] {
+            assert_eq!(token_exchange_audience(endpoint), audience, "{endpoint}");
+        }
+    }
 
     fn same_cloud(a: &str, b: &str) -> bool {
         matches!((Cloud::of(a), Cloud::of(b)), (Some((a, _)), Some((b, _))) if a == b)

@@ -45,6 +45,7 @@ use std::fmt;
 
 pub use b2c::B2cPolicies;
 use cloud::Instance;
+pub(crate) use cloud::token_exchange_audience;
 pub use codes::error_codes;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;

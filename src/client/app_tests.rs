@@ -338,3 +338,34 @@ async fn an_assertion_that_entra_would_refuse_is_not_sent() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn an_application_proves_itself_by_its_managed_identity() {
+    let issued = AtomicUsize::new(1);
+    let machine = FakeHttp::new(move |request| {
+        let query = request.uri().query().unwrap();
+        assert!(query.contains("resource=api%3A%2F%2FAzureADTokenExchange&client_id=c"), "{query}");
+        let token = format!("token-{}", issued.fetch_add(1, SeqCst));
+        Ok(answer(200, json!({"access_token": token, "expires_in": "86400"})))
+    });
+    let identity = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
+        .with_endpoint(VirtualMachine::new().unwrap())
+        .with_clock(ManualClock::at(NOW))
+        .with_http_client(Arc::clone(&machine))
+        .build()
+        .unwrap();
+    let world = World::entra(TENANT, |config| config.with_credential(identity.credential()));
+    let assertion = |form: &Form| form["client_assertion"].clone();
+
+    world.client.for_app(&asks(GRAPH)).await.unwrap();
+    assert_eq!(assertion(&world.last()), "token-1");
+    world.client.for_app(&asks("https://vault.azure.net/.default")).await.unwrap();
+    assert_eq!(assertion(&world.last()), "token-1", "from the cache of the identity");
+    assert_eq!(machine.count("/metadata/identity/oauth2/token"), 1);
+
+    // AADSTS700027: the assertion is refused, so the cached token would be refused again.
+    world.next_is(401, json!({"error": "invalid_client", "error_codes": [700_027]}));
+    world.client.for_app(&asks("https://storage.azure.com/.default")).await.unwrap();
+    assert_eq!(assertion(&world.last()), "token-2");
+    assert!(!format!("{:?}", identity.credential()).contains("token"));
+}

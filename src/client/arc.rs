@@ -11,11 +11,14 @@ use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
     managed_identity::ManagedIdentityId,
-    managed_identity_endpoint::{ManagedIdentityEndpoint, http_url, with_query},
+    managed_identity_endpoint::{
+        ManagedIdentityEndpoint, ManagedIdentitySource, NAMES, ParameterNames, http_url, with_query,
+    },
 };
 use crate::{error::ConfigError, secret::Secret};
 
@@ -28,7 +31,8 @@ const KEYS: &str = if cfg!(windows) {
 /// The largest accepted key file, in bytes.
 const LARGEST: u64 = 4096;
 
-/// The endpoint of a machine that Azure Arc manages: `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`.
+/// The endpoint of a machine that Azure Arc manages: `IDENTITY_ENDPOINT` with `IMDS_ENDPOINT`, or
+/// without variables (as in a systemd unit) the default of the installed agent.
 ///
 /// The agent answers with a challenge that names a file; the request is repeated with the content
 /// of that file, which only privileged users and the agent's own group can read.
@@ -36,7 +40,8 @@ const LARGEST: u64 = 4096;
 /// Another program on the machine may listen on that port. So a file is only read if it is a small
 /// regular file in the agent's own folder with the extension `.key`.
 ///
-/// Azure Arc has one identity, that of the machine: all others are refused.
+/// An older agent knows the identity of the machine alone and answers every request with its token.
+/// So the token of a user-assigned identity counts only if the answer names that identity.
 #[derive(Clone, Debug)]
 pub struct AzureArc {
     endpoint: Url,
@@ -52,6 +57,25 @@ impl AzureArc {
     /// The text is not an `http` or `https` URL.
     pub fn new(endpoint: &str) -> Result<Self, ConfigError> {
         Ok(Self { endpoint: http_url("IDENTITY_ENDPOINT", endpoint)?, keys: KEYS.into() })
+    }
+
+    /// The endpoint at which the agent listens by default, on port 40342 of this machine.
+    ///
+    /// # Errors
+    ///
+    /// None in practice; the signature is that of [`new`](Self::new).
+    pub fn local() -> Result<Self, ConfigError> {
+        Self::new("http://localhost:40342/metadata/identity/oauth2/token")
+    }
+
+    /// The agent's program. Where it is, the machine is one of Azure Arc.
+    pub(super) fn agent(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+        if cfg!(windows) {
+            let folder = variable("ProgramFiles").unwrap_or_else(|| "C:\\Program Files".into());
+            PathBuf::from(folder).join("AzureConnectedMachineAgent").join("himds.exe")
+        } else {
+            "/opt/azcmagent/bin/himds".into()
+        }
     }
 
     /// The content of the key file that a challenge (`Basic realm=<path>`) names.
@@ -91,12 +115,29 @@ impl ManagedIdentityEndpoint for AzureArc {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        let url = with_query(&self.endpoint, "2020-06-01", resource, identity, "mi_res_id");
+        // The agent ignores `mi_res_id` and answers for the machine's own identity.
+        let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
+        let url = with_query(&self.endpoint, "2020-06-01", resource, identity, names);
         Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
     }
 
-    fn takes(&self, identity: &ManagedIdentityId) -> bool {
-        *identity == ManagedIdentityId::SystemAssigned
+    fn confirms(&self, identity: &ManagedIdentityId, answer: &Map<String, Value>) -> bool {
+        let named = |member: &str| answer.get(member).and_then(Value::as_str).unwrap_or_default();
+        let (requested, named) = match identity {
+            ManagedIdentityId::SystemAssigned => return true,
+            ManagedIdentityId::ClientId(id) => (id, named("client_id")),
+            ManagedIdentityId::ObjectId(id) => (id, named("object_id")),
+            ManagedIdentityId::ResourceId(id) => match named("msi_res_id") {
+                "" => (id, named("mi_res_id")),
+                named => (id, named),
+            },
+        };
+        // GUIDs and resource IDs are case-insensitive.
+        !named.is_empty() && named.eq_ignore_ascii_case(requested)
+    }
+
+    fn source(&self) -> ManagedIdentitySource {
+        ManagedIdentitySource::AzureArc
     }
 
     fn proven(
@@ -193,14 +234,65 @@ mod tests {
             .unwrap();
         assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "a");
         assert_eq!(http.count("/metadata/identity/oauth2/token"), 2);
-        let other = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
-            .with_endpoint(agent.endpoint())
+    }
+
+    /// The token that an agent gives for an identity, and the query of the request. The answer of
+    /// the agent has these members beside the token.
+    async fn given(
+        identity: ManagedIdentityId,
+        members: serde_json::Value,
+    ) -> (Result<String, ErrorKind>, String) {
+        let mut body = json!({"access_token": "a", "expires_in": "3600"});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let http = FakeHttp::new(move |_| Ok(answer(200, &body)));
+        let identity = ManagedIdentity::builder(identity)
+            .with_endpoint(AzureArc::local().unwrap())
+            .with_http_client(Arc::clone(&http))
             .build()
             .unwrap();
-        assert_eq!(
-            other.token("https://vault.azure.net").await.unwrap_err().kind(),
-            ErrorKind::RequestInvalid
-        );
+        let token = identity.token("r").await;
+        let query = http.last().uri().query().unwrap().to_owned();
+        (token.map(|token| token.expose().to_owned()).map_err(|error| error.kind()), query)
+    }
+
+    #[tokio::test]
+    async fn a_user_assigned_identity_that_the_agent_confirms_gets_its_token() {
+        for (identity, members) in [
+            (ManagedIdentityId::SystemAssigned, json!({})),
+            (ManagedIdentityId::SystemAssigned, json!({"client_id": "of the machine"})),
+            (ManagedIdentityId::ClientId("c-1".into()), json!({"client_id": "C-1"})),
+            (ManagedIdentityId::ObjectId("o-1".into()), json!({"object_id": "o-1"})),
+            (ManagedIdentityId::ResourceId("/S/r".into()), json!({"msi_res_id": "/s/R"})),
+            (ManagedIdentityId::ResourceId("/s/r".into()), json!({"mi_res_id": "/s/r"})),
+        ] {
+            let (token, _) = given(identity.clone(), members).await;
+            assert_eq!(token.as_deref(), Ok("a"), "{identity:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_answers_for_another_identity_or_for_none_is_refused() {
+        for (identity, members) in [
+            (ManagedIdentityId::ClientId("c".into()), json!({})),
+            (ManagedIdentityId::ClientId("c".into()), json!({"client_id": "of the machine"})),
+            (ManagedIdentityId::ClientId("c".into()), json!({"client_id": null, "object_id": "c"})),
+            (ManagedIdentityId::ClientId(String::new()), json!({"client_id": ""})),
+            (ManagedIdentityId::ObjectId("o".into()), json!({"client_id": "o"})),
+            (ManagedIdentityId::ResourceId("/r".into()), json!({"msi_res_id": ["/r"]})),
+            (
+                ManagedIdentityId::ResourceId("/r".into()),
+                json!({"msi_res_id": "/z", "mi_res_id": "/r"}),
+            ),
+        ] {
+            let (token, _) = given(identity.clone(), members.clone()).await;
+            assert_eq!(token, Err(ErrorKind::CredentialUnavailable), "{identity:?} {members}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resource_id_is_sent_as_arc_reads_it() {
+        let (_, query) = given(ManagedIdentityId::ResourceId("/r".into()), json!({})).await;
+        assert_eq!(query, "api-version=2020-06-01&resource=r&msi_res_id=%2Fr");
     }
 
     #[test]

@@ -6,18 +6,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    core::APPS, managed_identity_builder::ManagedIdentityBuilder,
-    managed_identity_endpoint::ManagedIdentityEndpoint,
+    core::APPS,
+    managed_identity_builder::ManagedIdentityBuilder,
+    managed_identity_endpoint::{ManagedIdentityEndpoint, ManagedIdentitySource},
 };
 use crate::{
+    authority::token_exchange_audience,
     clock::Clock,
+    config::ClientCredential,
     error::{ConfigError, Error, ErrorKind},
     protocol::{HttpClient, managed_identity_token},
     secret::Secret,
     single_flight::Tokio,
     tokens::{
         AccessToken, GrantRecord, Grants, Partitions, Person, RefreshAnswer, RefreshRequest,
-        Refresher, TokenRequest,
+        Refresher, Scopes, TokenRequest,
     },
 };
 
@@ -52,14 +55,21 @@ pub enum ManagedIdentityId {
 pub struct ManagedIdentity {
     #[allow(dead_code, reason = "for `Debug`, which tells identities apart")]
     identity: ManagedIdentityId,
+    source: ManagedIdentitySource,
     partitions: Arc<Partitions>,
     grants: Grants,
 }
 
 impl ManagedIdentity {
-    /// Selects the endpoint from the environment: App Service if `IDENTITY_ENDPOINT` and
-    /// `IDENTITY_HEADER` are set, Azure Arc if `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` are,
-    /// otherwise the metadata service of a virtual machine.
+    /// Selects the endpoint from the environment, in this order:
+    ///
+    /// - [`AppService`](super::AppService) if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set;
+    /// - [`MachineLearning`](super::MachineLearning) if `MSI_ENDPOINT` and `MSI_SECRET` are;
+    /// - [`AzureArc`](super::AzureArc) if `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` are, or its agent
+    ///   is installed;
+    /// - otherwise the metadata service of a [`VirtualMachine`](super::VirtualMachine).
+    ///
+    /// [`source`](Self::source) says which one it is.
     ///
     /// # Errors
     ///
@@ -98,7 +108,14 @@ impl ManagedIdentity {
             refresher,
             Arc::clone(&clock),
         );
-        Self { identity: source.identity, partitions, grants }
+        let kind = source.endpoint.source();
+        Self { identity: source.identity, source: kind, partitions, grants }
+    }
+
+    /// The kind of the endpoint.
+    #[must_use]
+    pub fn source(&self) -> ManagedIdentitySource {
+        self.source
     }
 
     /// A token for that resource (`https://vault.azure.net`), from the cache or the endpoint. The
@@ -107,19 +124,108 @@ impl ManagedIdentity {
     /// # Errors
     ///
     /// `RequestInvalid`: the resource is empty; the endpoint's own errors; `ProviderUnreachable`,
-    /// also on a machine without the endpoint.
+    /// also on a machine without the endpoint; `CredentialUnavailable`: the endpoint does not
+    /// confirm the identity.
     pub async fn token(&self, resource: &str) -> Result<AccessToken, Error> {
-        let resource = resource.strip_suffix("/.default").unwrap_or(resource);
-        let request = TokenRequest::new([resource])?;
-        if request.asks_for_nothing() {
-            return Err(Error::new(ErrorKind::RequestInvalid, "a resource has to be named"));
-        }
+        self.acquire(&TokenRequest::new([resource])?).await
+    }
+
+    /// This identity as the credential of an application at Entra ID, in place of a secret or a
+    /// certificate: its token is sent as the application's assertion (RFC 7523).
+    ///
+    /// In the registration of the application add a *federated credential* of the kind *Managed
+    /// identity* and select the identity, which has to be a user-assigned one. The audience stays
+    /// the default of the cloud, such as `api://AzureADTokenExchange`; for another one write a
+    /// function that calls [`token`](Self::token): [`ClientCredential::assertion_from`].
+    ///
+    /// A token is used as long as the cache of this identity has it. If the provider refuses it, a
+    /// new one is requested and sent once.
+    ///
+    /// ```no_run
+    /// use tower_identity::{
+    ///     Authority, IdentityConfig,
+    ///     client::{ManagedIdentity, ManagedIdentityId},
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let identity = ManagedIdentityId::ClientId("0f2c3a5e-1b7d-4c7a-9d39-4d1a7f0e6b21".into());
+    /// let identity = ManagedIdentity::from_env(identity)?;
+    /// let authority = Authority::entra("contoso.onmicrosoft.com")?;
+    /// let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
+    ///     .with_credential(identity.credential());
+    /// # let _ = config;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn credential(&self) -> ClientCredential {
+        let identity = self.clone();
+        ClientCredential::cached_assertion_from(move |request| {
+            let identity = identity.clone();
+            Box::pin(async move {
+                let asked = TokenRequest::new([token_exchange_audience(request.audience())])?;
+                // The cached token was the one that the provider has just refused.
+                let asked = if request.is_after_refusal() { asked.forced() } else { asked };
+                Ok(identity.acquire(&asked).await?.secret().clone())
+            })
+        })
+    }
+
+    /// A token for this request, whose one scope is the resource, as in [`token`](Self::token).
+    ///
+    /// After a claims challenge of an API (the identity's tokens were revoked, for example) the
+    /// request with [`with_challenge`](TokenRequest::with_challenge) gets a new token, which
+    /// replaces the cached one; so does [`forced`](TokenRequest::forced). The claims themselves are
+    /// not sent: no endpoint has a parameter for them.
+    ///
+    /// ```no_run
+    /// use tower_identity::client::{ManagedIdentity, ManagedIdentityId, TokenRequest};
+    ///
+    /// # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+    /// let identity = ManagedIdentity::from_env(ManagedIdentityId::SystemAssigned)?;
+    /// let request = TokenRequest::new(["https://vault.azure.net"])?;
+    /// let refused = identity.acquire(&request).await?;
+    /// // The vault answers 401 to that token.
+    /// let token = identity.acquire(&request.forced()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`token`](Self::token); `RequestInvalid` also for a request with several scopes,
+    /// and for one with a tenant, a resource beside the scope, or claims of the application, which
+    /// the endpoints have no parameters for.
+    pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        let request = for_endpoint(request)?;
         let grant = self.partitions.find_or_insert(APPS, None, || {
             let person =
                 Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
             GrantRecord::without_sign_in(person, "managed identity".into())
         })?;
         self.grants.access_token(&grant, &request).await
+    }
+}
+
+/// The request with the resource in the place of its scope.
+fn for_endpoint(request: &TokenRequest) -> Result<TokenRequest, Error> {
+    let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
+    if !request.has_only_scopes() {
+        return refused(
+            "the endpoint of a managed identity has parameters neither for a tenant nor for a \
+             `resource` beside the scope nor for claims: name the resource as the only scope",
+        );
+    }
+    let mut scopes = request.scopes();
+    match (scopes.next(), scopes.next()) {
+        (Some(scope), None) => {
+            let resource = scope.strip_suffix("/.default").unwrap_or(scope);
+            Ok(request.with_scopes(Scopes::asked([resource])?))
+        }
+        _ => refused(
+            "a managed identity's token is for one resource: name it as the only scope, such as \
+             https://vault.azure.net",
+        ),
     }
 }
 
@@ -139,7 +245,8 @@ impl Refresher for EndpointRefresher {
         if !self.endpoint.takes(&self.identity) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "this machine has no such identity: only the one of its own",
+                "the endpoint of this machine cannot select the identity by such an identifier: \
+                 see the documentation of its type",
             ));
         }
         let request = self.endpoint.request(request.scopes().as_str(), &self.identity);
@@ -154,6 +261,7 @@ impl Refresher for EndpointRefresher {
             request,
             &*self.clock,
             |request, answer| self.endpoint.proven(request, answer),
+            |members| self.endpoint.confirms(&self.identity, members),
         )
         .await?;
         Ok(RefreshAnswer { issued: answer.into(), identity: None })

@@ -1,14 +1,31 @@
 //! [`ManagedIdentityEndpoint`]: the local endpoints that issue the tokens of managed identities, and
 //! which of them the environment describes.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use url::Url;
 
 use super::{arc::AzureArc, managed_identity::ManagedIdentityId};
 use crate::{error::ConfigError, secret::Secret};
+
+/// The kind of the endpoint that issues the tokens of a managed identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ManagedIdentitySource {
+    /// App Service, Functions, Container Apps, Automation: [`AppService`].
+    AppService,
+    /// Azure Machine Learning: [`MachineLearning`].
+    MachineLearning,
+    /// A machine outside Azure with the agent of Azure Arc: [`AzureArc`].
+    AzureArc,
+    /// The metadata service of a virtual machine: [`VirtualMachine`]. It is assumed where the
+    /// environment describes no other; only a request shows whether there is one.
+    VirtualMachine,
+    /// An endpoint that the application implements.
+    Other,
+}
 
 /// The local HTTP endpoint that issues the tokens of managed identities.
 ///
@@ -29,6 +46,22 @@ pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
     /// Whether the endpoint supports this identity. The default is `true`.
     fn takes(&self, _identity: &ManagedIdentityId) -> bool {
         true
+    }
+
+    /// Whether the answer confirms that its token is for this identity. A token that is not
+    /// confirmed is dropped. The default is `true`, for an endpoint that refuses identities that it
+    /// does not have.
+    fn confirms(
+        &self,
+        _identity: &ManagedIdentityId,
+        _answer: &serde_json::Map<String, serde_json::Value>,
+    ) -> bool {
+        true
+    }
+
+    /// The kind of the endpoint. The default is [`ManagedIdentitySource::Other`].
+    fn source(&self) -> ManagedIdentitySource {
+        ManagedIdentitySource::Other
     }
 
     /// The request to send after a challenge, with the proof that the challenge demands; `None` if
@@ -72,14 +105,74 @@ impl ManagedIdentityEndpoint for AppService {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        let url = with_query(&self.endpoint, "2019-08-01", resource, identity, "mi_res_id");
-        let mut header = http::HeaderValue::from_str(self.header.expose())?;
-        // Keeps the value out of `Debug` output, for example in an HTTP client's logs.
-        header.set_sensitive(true);
+        let url = with_query(&self.endpoint, "2019-08-01", resource, identity, NAMES);
         Request::get(url.as_str())
-            .header("X-IDENTITY-HEADER", header)
+            .header("X-IDENTITY-HEADER", sensitive(&self.header)?)
             .header("Metadata", "true")
             .body(Bytes::new())
+    }
+
+    fn source(&self) -> ManagedIdentitySource {
+        ManagedIdentitySource::AppService
+    }
+}
+
+/// The endpoint of Azure Machine Learning (compute instances, clusters and online endpoints):
+/// `MSI_ENDPOINT` with `MSI_SECRET`.
+///
+/// It selects a user-assigned identity by its client ID only; other identifiers are refused before
+/// anything is sent.
+#[derive(Clone, Debug)]
+pub struct MachineLearning {
+    endpoint: Url,
+    secret: Secret,
+    default_client_id: Option<String>,
+}
+
+impl MachineLearning {
+    /// An endpoint from its URL, with the secret that proves that the request comes from the
+    /// application.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint is not an `http` or `https` URL.
+    pub fn new(endpoint: &str, secret: impl Into<Secret>) -> Result<Self, ConfigError> {
+        let endpoint = http_url("MSI_ENDPOINT", endpoint)?;
+        Ok(Self { endpoint, secret: secret.into(), default_client_id: None })
+    }
+
+    /// Sets the client ID that stands for the default identity (`DEFAULT_IDENTITY_CLIENT_ID`), for
+    /// [`ManagedIdentityId::SystemAssigned`]. Without it the endpoint chooses.
+    #[must_use]
+    pub fn with_default_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.default_client_id = Some(client_id.into());
+        self
+    }
+}
+
+impl ManagedIdentityEndpoint for MachineLearning {
+    fn request(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+    ) -> Result<Request<Bytes>, http::Error> {
+        let default = self.default_client_id.clone().map(ManagedIdentityId::ClientId);
+        let identity = match identity {
+            ManagedIdentityId::SystemAssigned => default.as_ref().unwrap_or(identity),
+            _ => identity,
+        };
+        // This version has its own name for the client ID.
+        let names = ParameterNames { client_id: "clientid", ..NAMES };
+        let url = with_query(&self.endpoint, "2017-09-01", resource, identity, names);
+        Request::get(url.as_str()).header("secret", sensitive(&self.secret)?).body(Bytes::new())
+    }
+
+    fn takes(&self, identity: &ManagedIdentityId) -> bool {
+        matches!(identity, ManagedIdentityId::SystemAssigned | ManagedIdentityId::ClientId(_))
+    }
+
+    fn source(&self) -> ManagedIdentitySource {
+        ManagedIdentitySource::MachineLearning
     }
 }
 
@@ -99,14 +192,16 @@ impl VirtualMachine {
         Self::at("http://169.254.169.254")
     }
 
-    /// The same service on another host (`AZURE_POD_IDENTITY_AUTHORITY_HOST`).
+    /// The same service on another host (`AZURE_POD_IDENTITY_AUTHORITY_HOST`). A path of the URL is
+    /// a prefix of the service's own.
     ///
     /// # Errors
     ///
     /// The text is not an `http` or `https` URL.
     pub fn at(host: &str) -> Result<Self, ConfigError> {
         let mut endpoint = http_url("AZURE_POD_IDENTITY_AUTHORITY_HOST", host)?;
-        endpoint.set_path("/metadata/identity/oauth2/token");
+        let prefix = endpoint.path().trim_end_matches('/').to_owned();
+        endpoint.set_path(&format!("{prefix}/metadata/identity/oauth2/token"));
         Ok(Self { endpoint })
     }
 }
@@ -117,8 +212,13 @@ impl ManagedIdentityEndpoint for VirtualMachine {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        let url = with_query(&self.endpoint, "2018-02-01", resource, identity, "msi_res_id");
+        let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
+        let url = with_query(&self.endpoint, "2018-02-01", resource, identity, names);
         Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+    }
+
+    fn source(&self) -> ManagedIdentitySource {
+        ManagedIdentitySource::VirtualMachine
     }
 }
 
@@ -130,23 +230,42 @@ pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigE
         .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
 }
 
-/// The URL of a token request. `resource_id` is the parameter for a resource ID, whose name differs
-/// between the endpoints (`mi_res_id`, `msi_res_id`).
+/// The value of a header that proves the request, kept out of `Debug` output such as the logs of an
+/// HTTP client.
+fn sensitive(value: &Secret) -> Result<HeaderValue, http::Error> {
+    let mut header = HeaderValue::from_str(value.expose())?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// The names of the parameters that select an identity. They differ between the endpoints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParameterNames {
+    pub(super) client_id: &'static str,
+    pub(super) object_id: &'static str,
+    pub(super) resource_id: &'static str,
+}
+
+/// The names of App Service.
+pub(super) const NAMES: ParameterNames =
+    ParameterNames { client_id: "client_id", object_id: "object_id", resource_id: "mi_res_id" };
+
+/// The URL of a token request.
 pub(super) fn with_query(
     endpoint: &Url,
     version: &str,
     resource: &str,
     identity: &ManagedIdentityId,
-    resource_id: &str,
+    names: ParameterNames,
 ) -> Url {
     let mut url = endpoint.clone();
     let mut query = url.query_pairs_mut();
     query.append_pair("api-version", version).append_pair("resource", resource);
     match identity {
         ManagedIdentityId::SystemAssigned => &mut query,
-        ManagedIdentityId::ClientId(id) => query.append_pair("client_id", id),
-        ManagedIdentityId::ObjectId(id) => query.append_pair("object_id", id),
-        ManagedIdentityId::ResourceId(id) => query.append_pair(resource_id, id),
+        ManagedIdentityId::ClientId(id) => query.append_pair(names.client_id, id),
+        ManagedIdentityId::ObjectId(id) => query.append_pair(names.object_id, id),
+        ManagedIdentityId::ResourceId(id) => query.append_pair(names.resource_id, id),
     };
     drop(query);
     url
@@ -154,31 +273,47 @@ pub(super) fn with_query(
 
 /// The endpoint that the environment describes.
 pub(super) fn endpoint_from_env() -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
-    endpoint(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    endpoint(&variable, &|file| file.exists())
 }
 
+/// The order is that of the other libraries of Microsoft: a platform may set the variables of
+/// another one beside its own.
 fn endpoint(
     variable: &dyn Fn(&str) -> Option<String>,
+    has_file: &dyn Fn(&Path) -> bool,
 ) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
-    match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+    let identity = variable("IDENTITY_ENDPOINT");
+    if let (Some(endpoint), Some(header)) = (&identity, variable("IDENTITY_HEADER")) {
         // Service Fabric sets the variables of App Service and this one. Its self-signed
         // certificate would have to be pinned by the thumbprint.
-        (Some(_), Some(_)) if variable("IDENTITY_SERVER_THUMBPRINT").is_some() => {
-            Err(ConfigError::new(
+        if variable("IDENTITY_SERVER_THUMBPRINT").is_some() {
+            return Err(ConfigError::new(
                 "IDENTITY_SERVER_THUMBPRINT",
                 "Service Fabric's managed identity has a certificate that only its thumbprint \
                  vouches for, which is not supported: use a certificate there",
-            ))
+            ));
         }
-        (Some(endpoint), Some(header)) => Ok(Arc::new(AppService::new(&endpoint, header)?)),
-        (Some(endpoint), None) if variable("IMDS_ENDPOINT").is_some() => {
-            Ok(Arc::new(AzureArc::new(&endpoint)?))
-        }
-        _ => Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
-            Some(host) => VirtualMachine::at(&host)?,
-            None => VirtualMachine::new()?,
-        })),
+        return Ok(Arc::new(AppService::new(endpoint, header)?));
     }
+    if let Some((endpoint, secret)) = variable("MSI_ENDPOINT").zip(variable("MSI_SECRET")) {
+        let endpoint = MachineLearning::new(&endpoint, secret)?;
+        return Ok(Arc::new(match variable("DEFAULT_IDENTITY_CLIENT_ID") {
+            Some(client_id) => endpoint.with_default_client_id(client_id),
+            None => endpoint,
+        }));
+    }
+    if let Some(endpoint) = identity.filter(|_| variable("IMDS_ENDPOINT").is_some()) {
+        return Ok(Arc::new(AzureArc::new(&endpoint)?));
+    }
+    // The variables are set for users who sign in to the machine. A service has none of them.
+    if has_file(&AzureArc::agent(variable)) {
+        return Ok(Arc::new(AzureArc::local()?));
+    }
+    Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
+        Some(host) => VirtualMachine::at(&host)?,
+        None => VirtualMachine::new()?,
+    }))
 }
 
 #[cfg(test)]
@@ -189,10 +324,9 @@ mod tests {
         let get = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        let endpoint = endpoint(&get).map_err(|error| error.to_string())?;
-        let request = endpoint
-            .request("https://vault.azure.net", &ManagedIdentityId::ResourceId("/a b".into()))
-            .unwrap();
+        let endpoint = endpoint(&get, &|_| false).map_err(|error| error.to_string())?;
+        let identity = ManagedIdentityId::ResourceId("/a b".into());
+        let request = endpoint.request("https://vault.azure.net", &identity).unwrap();
         let header = request
             .headers()
             .get("x-identity-header")
@@ -220,13 +354,18 @@ mod tests {
             chosen(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")]).unwrap(),
             format!("http://127.0.0.1:9{machine}")
         );
+        assert_eq!(
+            chosen(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9/pod/")]).unwrap(),
+            format!("http://127.0.0.1:9/pod{machine}"),
+            "a path is a prefix"
+        );
         let arc = [
             ("IDENTITY_ENDPOINT", "http://127.0.0.1:40342"),
             ("IMDS_ENDPOINT", "http://127.0.0.1:40342"),
         ];
         assert_eq!(
             chosen(&arc).unwrap(),
-            format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&mi_res_id=%2Fa+b")
+            format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&msi_res_id=%2Fa+b")
         );
         assert!(
             chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat())
@@ -238,5 +377,92 @@ mod tests {
                 .unwrap_err()
                 .contains("IDENTITY_ENDPOINT")
         );
+    }
+
+    /// Where an environment with these variables, with or without Arc's agent, gets its tokens.
+    fn source(variables: &[(&str, &str)], has_agent: bool) -> ManagedIdentitySource {
+        let get = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        endpoint(&get, &|_| has_agent).unwrap().source()
+    }
+
+    #[test]
+    fn the_source_is_named() {
+        let identity = ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/t");
+        let (header, imds) = (("IDENTITY_HEADER", "h"), ("IMDS_ENDPOINT", "http://127.0.0.1:1"));
+        let learning = [("MSI_ENDPOINT", "http://127.0.0.1:1/t"), ("MSI_SECRET", "s")];
+        for (variables, has_agent, expected) in [
+            (vec![], false, ManagedIdentitySource::VirtualMachine),
+            (vec![identity], false, ManagedIdentitySource::VirtualMachine),
+            (vec![learning[0]], false, ManagedIdentitySource::VirtualMachine),
+            (learning.to_vec(), true, ManagedIdentitySource::MachineLearning),
+            (
+                vec![identity, imds, learning[0], learning[1]],
+                false,
+                ManagedIdentitySource::MachineLearning,
+            ),
+            (
+                vec![identity, header, learning[0], learning[1]],
+                true,
+                ManagedIdentitySource::AppService,
+            ),
+            (vec![identity, imds], false, ManagedIdentitySource::AzureArc),
+        ] {
+            assert_eq!(source(&variables, has_agent), expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_with_the_agent_and_without_variables_is_one_of_arc() {
+        assert_eq!(source(&[], true), ManagedIdentitySource::AzureArc);
+        let looked_for = std::cell::RefCell::new(Vec::new());
+        let found = endpoint(&|_| None, &|file| {
+            looked_for.borrow_mut().push(file.to_owned());
+            true
+        });
+        let request = found
+            .unwrap()
+            .request("https://vault.azure.net", &ManagedIdentityId::SystemAssigned)
+            .unwrap();
+        assert_eq!(
+            request.uri().to_string(),
+            "http://localhost:40342/metadata/identity/oauth2/token?api-version=2020-06-01\
+             &resource=https%3A%2F%2Fvault.azure.net"
+        );
+        if !cfg!(windows) {
+            assert_eq!(looked_for.into_inner(), [Path::new("/opt/azcmagent/bin/himds")]);
+        }
+    }
+
+    #[test]
+    fn machine_learning_selects_an_identity_by_its_client_id() {
+        let endpoint = MachineLearning::new("http://127.0.0.1:1/t", "s3cr3t").unwrap();
+        let sent = |endpoint: &MachineLearning, identity: &ManagedIdentityId| {
+            let request = endpoint.request("https://vault.azure.net", identity).unwrap();
+            assert_eq!(request.headers()["secret"], "s3cr3t");
+            assert!(!format!("{request:?}").contains("s3cr3t"));
+            let (_, query) = request.uri().query().unwrap().split_once('&').unwrap();
+            query.strip_prefix("resource=https%3A%2F%2Fvault.azure.net").unwrap().to_owned()
+        };
+        let client = ManagedIdentityId::ClientId("c".into());
+        assert_eq!(sent(&endpoint, &ManagedIdentityId::SystemAssigned), "");
+        assert_eq!(sent(&endpoint, &client), "&clientid=c");
+        let with_default = endpoint.clone().with_default_client_id("d");
+        assert_eq!(sent(&with_default, &ManagedIdentityId::SystemAssigned), "&clientid=d");
+        assert_eq!(sent(&with_default, &client), "&clientid=c");
+        // The endpoint would ignore these and answer for its default identity.
+        assert!(!endpoint.takes(&ManagedIdentityId::ObjectId("o".into())));
+        assert!(!endpoint.takes(&ManagedIdentityId::ResourceId("/r".into())));
+        let get = |name: &str| match name {
+            "MSI_ENDPOINT" => Some("http://127.0.0.1:1/t".to_owned()),
+            "MSI_SECRET" => Some("s3cr3t".to_owned()),
+            "DEFAULT_IDENTITY_CLIENT_ID" => Some("of the workspace".to_owned()),
+            _ => None,
+        };
+        let found = super::endpoint(&get, &|_| false).unwrap();
+        let request =
+            found.request("https://vault.azure.net", &ManagedIdentityId::SystemAssigned).unwrap();
+        assert!(request.uri().query().unwrap().ends_with("&clientid=of+the+workspace"));
     }
 }

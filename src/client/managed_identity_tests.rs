@@ -45,3 +45,60 @@ async fn a_token_is_kept_renewed_half_way_and_outlives_an_outage() {
     );
     assert_eq!(identity.token("").await.unwrap_err().kind(), ErrorKind::RequestInvalid);
 }
+
+/// An identity whose endpoint numbers its tokens: `1`, `2` and so on.
+fn numbered() -> (Arc<FakeHttp>, ManagedIdentity) {
+    let issued = std::sync::atomic::AtomicUsize::new(1);
+    let http = FakeHttp::new(move |_| {
+        let number = issued.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+        Ok(answer(200, json!({"access_token": number, "expires_in": "86400"})))
+    });
+    let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+        .with_endpoint(VirtualMachine::new().unwrap())
+        .with_clock(ManualClock::at(NOW))
+        .with_http_client(Arc::clone(&http))
+        .build()
+        .unwrap();
+    (http, identity)
+}
+
+#[tokio::test]
+async fn a_challenge_of_an_api_brings_a_new_token_although_one_is_cached() {
+    let (_, identity) = numbered();
+    let request = TokenRequest::new(["https://vault.azure.net/.default"]).unwrap();
+    assert_eq!(identity.acquire(&request).await.unwrap().expose(), "1");
+    let challenged = request.clone().with_challenge(r#"{"access_token":{"nbf":{"value":"1"}}}"#);
+    let token = identity.acquire(&challenged).await.unwrap();
+    assert_eq!((token.expose(), token.source()), ("2", TokenSource::Provider));
+    assert_eq!(identity.acquire(&request.forced()).await.unwrap().expose(), "3");
+}
+
+#[tokio::test]
+async fn the_new_token_replaces_the_cached_one() {
+    let (http, identity) = numbered();
+    let request = TokenRequest::new(["https://vault.azure.net"]).unwrap();
+    identity.acquire(&request).await.unwrap();
+    identity.acquire(&request.clone().with_challenge("{}")).await.unwrap();
+    assert_eq!(identity.token("https://vault.azure.net").await.unwrap().expose(), "2");
+    // A failure leaves the cached token for others; the request that must not have it gets none.
+    http.answer_with(|_| Ok(answer(500, "")));
+    assert!(identity.acquire(&request.clone().forced()).await.is_err());
+    assert_eq!(identity.acquire(&request).await.unwrap().expose(), "2");
+}
+
+#[tokio::test]
+async fn what_the_endpoint_cannot_be_asked_for_is_refused_before_anything_is_sent() {
+    let (http, identity) = numbered();
+    let vault = || TokenRequest::new(["https://vault.azure.net"]).unwrap();
+    for request in [
+        TokenRequest::new([""]).unwrap(),
+        TokenRequest::new(["https://vault.azure.net", "https://graph.microsoft.com"]).unwrap(),
+        vault().with_tenant("contoso.onmicrosoft.com"),
+        vault().with_resource("https://graph.microsoft.com"),
+        vault().with_client_claims("{}"),
+    ] {
+        let error = identity.acquire(&request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{request:?}");
+    }
+    assert_eq!(http.count("/metadata/identity/oauth2/token"), 0);
+}

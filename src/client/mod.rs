@@ -59,9 +59,10 @@
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported` | not here: access tokens are bearer tokens |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
-//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, virtual machines, Azure Arc; not Service Fabric |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc; not Service Fabric |
+//! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
-//! | `acquire_token_for_client(resource=)` | [`ManagedIdentity::token`] |
+//! | `acquire_token_for_client(resource=, claims_challenge=)` | [`ManagedIdentity::token`], [`ManagedIdentity::acquire`] |
 //! | `ManagedIdentityError`, `error`, `suberror`, `claims`, `correlation_id` of a result | [`Error`](crate::Error), [`Error::provider`](crate::Error::provider) |
 //!
 //! # Limits
@@ -107,7 +108,9 @@ pub use self::{
     device::{DeviceFlow, DevicePoll},
     managed_identity::{ManagedIdentity, ManagedIdentityId},
     managed_identity_builder::ManagedIdentityBuilder,
-    managed_identity_endpoint::{AppService, ManagedIdentityEndpoint, VirtualMachine},
+    managed_identity_endpoint::{
+        AppService, MachineLearning, ManagedIdentityEndpoint, ManagedIdentitySource, VirtualMachine,
+    },
     silent::SilentOutcome,
 };
 pub use crate::tokens::TokenRequest;

@@ -21,11 +21,17 @@ pub enum AssertionAudience {
 pub struct AssertionRequest {
     client_id: String,
     audience: String,
+    after_refusal: bool,
 }
 
 impl AssertionRequest {
     pub(crate) fn new(client_id: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self { client_id: client_id.into(), audience: audience.into() }
+        Self { client_id: client_id.into(), audience: audience.into(), after_refusal: false }
+    }
+
+    /// The same request, or the one after the provider refused an assertion.
+    pub(crate) fn after_refusal(self, after_refusal: bool) -> Self {
+        Self { after_refusal, ..self }
     }
 
     /// The client id. It belongs in `iss` and `sub`, unless the assertion is a token of another
@@ -41,6 +47,13 @@ impl AssertionRequest {
     pub fn audience(&self) -> &str {
         &self.audience
     }
+
+    /// Whether the provider has just refused an assertion: a function with a cache of its own makes
+    /// a new one then.
+    #[must_use]
+    pub fn is_after_refusal(&self) -> bool {
+        self.after_refusal
+    }
 }
 
 /// The future of an [`AssertionFunction`]: the assertion.
@@ -49,23 +62,32 @@ pub(crate) type AssertionFuture =
 
 /// A function that makes client assertions. Two are equal if they are the same instance.
 #[derive(Clone)]
-pub(crate) struct AssertionFunction(Arc<dyn Fn(AssertionRequest) -> AssertionFuture + Send + Sync>);
+pub(crate) struct AssertionFunction {
+    make: Arc<dyn Fn(AssertionRequest) -> AssertionFuture + Send + Sync>,
+    /// Whether it caches assertions itself, and renews them earlier than a minute before their end.
+    caches: bool,
+}
 
 impl AssertionFunction {
     pub(crate) fn new(
         make: impl Fn(AssertionRequest) -> AssertionFuture + Send + Sync + 'static,
+        caches: bool,
     ) -> Self {
-        Self(Arc::new(make))
+        Self { make: Arc::new(make), caches }
+    }
+
+    pub(crate) fn caches(&self) -> bool {
+        self.caches
     }
 
     pub(crate) fn call(&self, request: AssertionRequest) -> AssertionFuture {
-        (self.0)(request)
+        (self.make)(request)
     }
 }
 
 impl PartialEq for AssertionFunction {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.make, &other.make)
     }
 }
 

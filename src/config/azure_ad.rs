@@ -202,7 +202,8 @@ impl CredentialDescription {
             ("Base64Encoded", ..) => missing("Base64EncodedValue"),
             (other, ..) => wrong(format!(
                 "SourceType {other:?} is not supported: use \"ClientSecret\", \"Path\", \
-                 \"Base64Encoded\" or \"SignedAssertionFilePath\", or set \
+                 \"Base64Encoded\" or \"SignedAssertionFilePath\", or set in code \
+                 ManagedIdentity::credential (\"SignedAssertionFromManagedIdentity\") or \
                  ClientCredential::assertion_from"
             )),
         }

@@ -25,7 +25,8 @@ use crate::secret::Secret;
 ///   [`private_key_pem`](Self::private_key_pem) (`private_key_jwt`);
 /// - an assertion that is made outside this crate: [`assertion`](Self::assertion),
 ///   [`assertion_from`](Self::assertion_from), [`federated_token_file`](Self::federated_token_file)
-///   (workload identity);
+///   (workload identity), or the token of a managed identity:
+///   [`ManagedIdentity::credential`](crate::client::ManagedIdentity::credential);
 /// - several of these, of which the first usable one is used: [`first_of`](Self::first_of).
 ///
 /// Files are read whenever the credential is needed, so a replaced file takes effect at once; a key
@@ -198,7 +199,14 @@ impl ClientCredential {
             + 'static,
     {
         let make = move |request| -> AssertionFuture { Box::pin(make(request)) };
-        Self::new(CredentialKind::AssertionFunction(AssertionFunction::new(make)))
+        Self::new(CredentialKind::AssertionFunction(AssertionFunction::new(make, false)))
+    }
+
+    /// A function with a cache of its own, which is called for every request.
+    pub(crate) fn cached_assertion_from(
+        make: impl Fn(AssertionRequest) -> AssertionFuture + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(CredentialKind::AssertionFunction(AssertionFunction::new(make, true)))
     }
 
     /// A file that contains an assertion, as workload identity mounts it in a container

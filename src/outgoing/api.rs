@@ -9,7 +9,7 @@ use url::Url;
 use super::challenge::RequiredSignIn;
 use crate::{
     authority::is_loopback,
-    client::{AppTokens, TokenRequest},
+    client::{AppTokens, ManagedIdentity, TokenRequest},
     error::{ConfigError, Error, ErrorKind},
     strings::StringList,
     tokens::AccessToken,
@@ -55,6 +55,13 @@ impl AcquireToken for Tokens {
 impl AcquireToken for AppTokens {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         AppTokens::acquire(self, request).await
+    }
+}
+
+#[async_trait]
+impl AcquireToken for ManagedIdentity {
+    async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        ManagedIdentity::acquire(self, request).await
     }
 }
 

@@ -253,7 +253,7 @@ impl Credentials {
             }
             CredentialKind::AssertionFunction(function) => {
                 let audience = audience(credential.options(), metadata);
-                let request = AssertionRequest::new(&self.client_id, audience);
+                let request = AssertionRequest::new(&self.client_id, audience).after_refusal(anew);
                 let now = (!anew).then_some(now);
                 member.assertion_of(function, request, now).await.map(from_outside)
             }
@@ -277,6 +277,15 @@ impl Credentials {
     }
 }
 
+/// A new assertion of a function.
+async fn made_by(function: &AssertionFunction, request: AssertionRequest) -> Result<Secret, Error> {
+    let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
+    let late = |_| unavailable("the function that makes assertions took more than 10 s");
+    outcome
+        .map_err(late)?
+        .map_err(|error| unavailable(format!("the function that makes assertions failed: {error}")))
+}
+
 impl Member {
     /// The assertion of a function: the cached one while it is usable at `now`, otherwise a new
     /// one.
@@ -286,6 +295,9 @@ impl Member {
         request: AssertionRequest,
         now: Option<UnixTime>,
     ) -> Result<Secret, Error> {
+        if function.caches() {
+            return made_by(function, request).await;
+        }
         // Held during the call, so that concurrent requests share its result.
         let mut cached = self.assertion.lock().await;
         let audience = request.audience().to_owned();
@@ -295,11 +307,7 @@ impl Member {
         if let Some(usable) = usable {
             return Ok(usable.jwt.clone());
         }
-        let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
-        let late = |_| unavailable("the function that makes assertions took more than 10 s");
-        let jwt = outcome.map_err(late)?.map_err(|error| {
-            unavailable(format!("the function that makes assertions failed: {error}"))
-        })?;
+        let jwt = made_by(function, request).await?;
         *cached =
             usable_until(&jwt).map(|until| CachedAssertion { audience, jwt: jwt.clone(), until });
         Ok(jwt)

@@ -14,7 +14,7 @@ use super::{
     channel::{Channel, observed},
     error_answer,
     http::HttpClient,
-    json::{self, OptionalMembers},
+    json::{self, Object, OptionalMembers},
     token::TokenAnswer,
 };
 use crate::{
@@ -31,17 +31,19 @@ const ENDPOINT: &str = "the managed identity endpoint";
 /// Sends a token request and parses the response.
 ///
 /// Azure Arc answers the first request with a challenge. `proven` makes the second request from it,
-/// or returns `None` if the response is no challenge.
+/// or returns `None` if the response is no challenge. `confirms` says whether the members of the
+/// response show that the token is for the requested identity.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::ProviderUnreachable`]; [`ErrorKind::CredentialUnavailable`] if the challenge cannot
-/// be answered; those of [`read_answer`].
+/// be answered or the identity is not confirmed; those of [`read_answer`].
 pub(crate) async fn token(
     http: Arc<dyn HttpClient>,
     request: Request<Bytes>,
     clock: &dyn Clock,
     proven: impl Fn(Request<Bytes>, &Response<Bytes>) -> NextRequest,
+    confirms: impl Fn(&Object) -> bool,
 ) -> Result<TokenAnswer, Error> {
     let exchange = async {
         let channel = Channel::new(http);
@@ -53,19 +55,35 @@ pub(crate) async fn token(
             Some(request) => channel.send(ENDPOINT, request).await?,
             None => first,
         };
-        read_answer(&answer, clock.now())
+        let (tokens, members) = read_answer(&answer, clock.now())?;
+        // Fails closed: an endpoint that does not know user-assigned identities answers with the
+        // token of another one.
+        if !confirms(&members) {
+            return Err(Error::new(
+                ErrorKind::CredentialUnavailable,
+                format!(
+                    "{ENDPOINT} does not confirm that its token is for the requested identity: \
+                     check the identifier; an endpoint that is too old for user-assigned \
+                     identities answers for the one of the machine"
+                ),
+            ));
+        }
+        Ok(tokens)
     };
     observed(info_span!("identity.managed_identity", outcome = Empty, reason = Empty), exchange)
         .await
 }
 
-/// Parses the response of the endpoint.
+/// Parses the response of the endpoint: the token, and all members.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: the response claims success and is malformed; otherwise the
 /// kind of the error in it.
-pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<TokenAnswer, Error> {
+pub(super) fn read_answer(
+    answer: &Response<Bytes>,
+    now: UnixTime,
+) -> Result<(TokenAnswer, Object), Error> {
     let invalid = |detail: &str| {
         Error::new(ErrorKind::TokenResponseInvalid, format!("the response of {ENDPOINT}: {detail}"))
     };
@@ -86,12 +104,13 @@ pub(super) fn read_answer(answer: &Response<Bytes>, now: UnixTime) -> Result<Tok
     let lifetime =
         lifetime.ok_or_else(|| invalid("neither `expires_in` nor `expires_on` is a time"))?;
     let refresh_in = members.seconds("refresh_in").or_else(|| half_of_long_lifetime(lifetime));
-    Ok(TokenAnswer {
+    let tokens = TokenAnswer {
         access_token: Some(token.into()),
         expires_in: Some(lifetime),
         refresh_in,
         ..TokenAnswer::default()
-    })
+    };
+    Ok((tokens, object))
 }
 
 /// When to refresh a token that is valid for two hours or more: after half of its lifetime.
@@ -110,7 +129,7 @@ mod tests {
     use crate::protocol::test_support::{NOW, answer};
 
     fn read(body: &Value) -> Result<TokenAnswer, Error> {
-        read_answer(&answer(200, body), NOW)
+        read_answer(&answer(200, body), NOW).map(|(tokens, _)| tokens)
     }
 
     #[test]

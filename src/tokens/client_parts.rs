@@ -2,7 +2,7 @@
 
 use super::{
     access::AccessToken,
-    key::{Scopes, TokenRequest},
+    key::{Scopes, TokenKey, TokenRequest},
     record::GrantRecord,
     refresher::{TokenSet, VerifiedClaims},
 };
@@ -22,6 +22,18 @@ impl TokenRequest {
     /// The value of the `scope` parameter.
     pub(crate) fn key_scopes(&self) -> &str {
         self.key.scopes().as_str()
+    }
+
+    /// Whether nothing but its scopes says which token answers it.
+    pub(crate) fn has_only_scopes(&self) -> bool {
+        self.key.differs_only_in_scopes(&TokenKey::default())
+    }
+
+    /// The same request with other scopes.
+    pub(crate) fn with_scopes(&self, scopes: Scopes) -> Self {
+        let mut request = self.clone();
+        request.key.scopes = scopes;
+        request
     }
 
     /// The same request with these scopes, which are those of the sign-in.

@@ -139,7 +139,7 @@ impl codec::Value for Scopes {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TokenKey {
     /// The requested scopes.
-    scopes: Scopes,
+    pub(super) scopes: Scopes,
     /// The tenant, if it is another one than that of the sign-in.
     tenant: Option<Box<str>>,
     /// The resource indicator (RFC 8707).
