@@ -75,8 +75,8 @@ pub(super) fn verify(
     let verified = token.verify(rules, keys)?;
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
     let is_typed = token.is_typed_access_token();
-    let facts = facts(&verified.claims, is_typed, &verified.iss, rules.authority)?;
-    Ok(VerifiedAccessToken { claims: verified.payload, iss: verified.iss, exp, facts })
+    let facts = facts(verified.claims, is_typed, &verified.iss, rules.authority)?;
+    Ok(VerifiedAccessToken { claims: verified.payload.to_owned(), iss: verified.iss, exp, facts })
 }
 
 /// Checks that `aud` contains a name of this API. Further audiences are allowed.

@@ -10,9 +10,6 @@
 //! | AD FS | RS256 | `x5t` |
 //! | others, RSA key | PS256 if the metadata names it, else RS256 | `kid`, and `x5t#S256` with a certificate |
 //! | others, EC or Ed25519 key | the key's own | the same |
-//!
-//! `jsonwebtoken` is not used for signing: it takes RSA keys as PKCS #1 only and parses the key
-//! again for every signature.
 
 use std::time::Duration;
 

@@ -147,7 +147,7 @@ pub(crate) fn verify(
     let is_microsoft = rules.authority.is_microsoft();
     // Signature, issuer, audience, times: steps 1 to 10 of OpenID Connect Core section 3.1.3.7.
     let verified = token.verify(rules, keys)?;
-    let claims = &verified.claims;
+    let claims = verified.claims;
     rules.authority.check_policy(json::text(claims, "tfp"), json::text(claims, "acr"))?;
     let sub = check_subject(claims)?;
     if is_microsoft {
@@ -175,7 +175,7 @@ pub(crate) fn verify(
         tid,
         oid,
         iss: verified.iss,
-        claims: verified.payload,
+        claims: verified.payload.to_owned(),
         sub,
         exp,
     })

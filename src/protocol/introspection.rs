@@ -97,9 +97,9 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
 /// # Errors
 ///
 /// [`ErrorKind::TokenResponseInvalid`]: the member is missing.
-pub(super) fn of_signed(mut claims: Object) -> Result<Object, Error> {
-    match claims.remove("token_introspection") {
-        Some(Value::Object(answer)) => Ok(answer),
+pub(super) fn of_signed(claims: &Object) -> Result<Object, Error> {
+    match claims.get("token_introspection") {
+        Some(Value::Object(answer)) => Ok(answer.clone()),
         _ => Err(invalid("the signed answer has no object `token_introspection`")),
     }
 }

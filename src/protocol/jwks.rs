@@ -18,8 +18,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
-use jsonwebtoken::{DecodingKey, crypto::aws_lc};
+use aws_lc_rs::{
+    encoding::AsDer,
+    signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm},
+};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -118,7 +120,7 @@ impl JwkSet {
             // The `kid` is unknown: only keys without a `kid` of their own may be meant.
             Some(_) => key.kid.is_none(),
         });
-        possible.filter(|key| key.is_for(algorithm)).take(MAX_CANDIDATES).collect()
+        possible.filter(|key| key.parsed(algorithm).is_some()).take(MAX_CANDIDATES).collect()
     }
 
     /// Whether a usable key has this `kid`.
@@ -158,14 +160,9 @@ pub(crate) struct Jwk {
     algorithm: Option<Algorithm>,
     issuer: Option<String>,
     cloud_instance_name: Option<String>,
-    public: PublicKey,
-}
-
-/// The key in the form that the library which verifies with it takes.
-enum PublicKey {
-    Jose(DecodingKey),
-    /// A point on P-521, which `jsonwebtoken` does not support.
-    P521(Vec<u8>),
+    /// The key as the library uses it, once for each algorithm that it may have signed with. It is
+    /// made with the key set, because it costs a fifth of a verification.
+    parsed: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
 impl Jwk {
@@ -192,7 +189,7 @@ impl Jwk {
         {
             return Err("it holds a secret or the private half of a key");
         }
-        let (key_type, public) = public_key(entry)?;
+        let (key_type, encoded) = public_key(entry)?;
         let algorithm = match optional.text("alg") {
             None => None,
             Some(name) => {
@@ -211,43 +208,34 @@ impl Jwk {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err("`issuer` or `cloud_instance_name` is not a string"),
         };
+        // RFC 8725 section 3.1: a key that names its `alg` is used with no other.
+        let is_for = |candidate: &Algorithm| match algorithm {
+            Some(own) => own == *candidate,
+            None => KeyType::of(*candidate) == key_type,
+        };
+        let parse = |algorithm| {
+            let parsed = ParsedPublicKey::new(verification(algorithm), &encoded);
+            parsed.map(|parsed| (algorithm, parsed)).map_err(|_| "its numbers are no public key")
+        };
+        let candidates = Algorithm::ALL.iter().copied().filter(is_for);
         Ok(Self {
             kid: kid(entry),
             key_type,
             algorithm,
             issuer: restriction("issuer")?,
             cloud_instance_name: restriction("cloud_instance_name")?,
-            public,
+            parsed: candidates.map(parse).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Whether signatures of this algorithm can be by this key. A key that names its `alg` is used
-    /// with no other (RFC 8725 section 3.1).
-    fn is_for(&self, algorithm: Algorithm) -> bool {
-        self.key_type == KeyType::of(algorithm) && self.algorithm.is_none_or(|own| own == algorithm)
+    /// The key for an algorithm; `None` if signatures of that algorithm cannot be by it.
+    fn parsed(&self, algorithm: Algorithm) -> Option<&ParsedPublicKey> {
+        self.parsed.iter().find(|(own, _)| *own == algorithm).map(|(_, parsed)| parsed)
     }
 
     /// Whether this key made the signature.
-    pub(crate) fn verifies(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &Vec<u8>,
-    ) -> bool {
-        match (&self.public, jose(algorithm)) {
-            // The crypto provider is named here because the process-wide default is undefined if
-            // another crate of the build enables a second one.
-            (PublicKey::Jose(key), Some(algorithm)) => {
-                (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
-                    .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
-            }
-            (PublicKey::P521(point), None) => {
-                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point)
-                    .verify(message, signature)
-                    .is_ok()
-            }
-            _ => false,
-        }
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.parsed(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
 
     /// The only issuer that the key may sign for (Entra's member `issuer`).
@@ -299,20 +287,21 @@ impl KeyType {
     }
 }
 
-/// The same algorithm in `jsonwebtoken`; `None` if it does not support it.
-const fn jose(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
-    Some(match algorithm {
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-        Algorithm::Es512 => return None,
-    })
+/// The same algorithm in the library. Signatures on curves have the fixed length of RFC 7518
+/// section 3.4.
+fn verification(algorithm: Algorithm) -> &'static dyn VerificationAlgorithm {
+    match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+        Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+        Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+        Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
+        Algorithm::EdDsa => &signature::ED25519,
+    }
 }
 
 /// The `kid` of a key or of a token's header. RFC 7517 section 4.5 makes it a string; some
@@ -339,19 +328,16 @@ fn bytes(entry: &Object, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// The public key of an entry (RFC 7518 sections 6.2.1 and 6.3.1, RFC 8037 section 2).
-fn public_key(entry: &Object) -> Result<(KeyType, PublicKey), &'static str> {
+/// The public key of an entry, encoded for [`ParsedPublicKey::new`]: an X.509
+/// `SubjectPublicKeyInfo`, a point, or the 32 bytes of Ed25519 (RFC 7518 sections 6.2.1 and 6.3.1,
+/// RFC 8037 section 2).
+fn public_key(entry: &Object) -> Result<(KeyType, Vec<u8>), &'static str> {
     let bytes = |name: &str| bytes(entry, name);
     let ec = |key_type: KeyType, length: usize| {
         let point = bytes("x").zip(bytes("y")).and_then(|(x, y)| point(&x, &y, length));
         let point = point
             .ok_or("`x` or `y` is missing, not base64url, or not as long as the curve's numbers")?;
-        let key = if key_type == KeyType::P521 {
-            PublicKey::P521(point)
-        } else {
-            PublicKey::Jose(DecodingKey::from_ec_der(&point))
-        };
-        Ok((key_type, key))
+        Ok((key_type, point))
     };
     match (json::text(entry, "kty"), json::text(entry, "crv")) {
         (Some("RSA"), _) => {
@@ -359,7 +345,7 @@ fn public_key(entry: &Object) -> Result<(KeyType, PublicKey), &'static str> {
                 bytes("n").zip(bytes("e")).ok_or("`n` or `e` is missing or not base64url")?;
             let key = rsa(&modulus, &exponent)
                 .ok_or("the modulus does not have 2048 to 8192 bits, or the exponent is invalid")?;
-            Ok((KeyType::Rsa, PublicKey::Jose(key)))
+            Ok((KeyType::Rsa, key))
         }
         (Some("EC"), Some("P-256")) => ec(KeyType::P256, 32),
         (Some("EC"), Some("P-384")) => ec(KeyType::P384, 48),
@@ -368,7 +354,7 @@ fn public_key(entry: &Object) -> Result<(KeyType, PublicKey), &'static str> {
             let x = bytes("x")
                 .filter(|x| x.len() == 32)
                 .ok_or("`x` is missing, not base64url, or does not have 32 bytes")?;
-            Ok((KeyType::Ed25519, PublicKey::Jose(DecodingKey::from_ed_der(&x))))
+            Ok((KeyType::Ed25519, x))
         }
         (Some("EC" | "OKP"), _) => Err("`crv` is not P-256, P-384, P-521 or Ed25519"),
         (Some("oct"), _) => Err("it is a secret key (`oct`)"),
@@ -381,7 +367,7 @@ fn public_key(entry: &Object) -> Result<(KeyType, PublicKey), &'static str> {
 ///
 /// Leading zero bytes are removed before the bits are counted, or a short modulus would look long.
 /// RFC 7518 section 6.3.1.1 forbids them; some encoders leave one.
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
     let modulus = without_leading_zeros(modulus);
     let exponent = without_leading_zeros(exponent);
     let bits =
@@ -390,7 +376,8 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
     // With the exponent 1 the signature would be the message itself.
     let is_sound =
         (2048..=8192).contains(&bits) && is_odd && exponent.len() <= 4 && exponent != [1];
-    is_sound.then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
+    let key = RsaPublicKeyComponents { n: modulus, e: exponent };
+    is_sound.then(|| key.as_der().ok().map(|der| der.as_ref().to_vec())).flatten()
 }
 
 fn without_leading_zeros(number: &[u8]) -> &[u8] {

@@ -205,6 +205,19 @@ fn a_short_rsa_key_is_refused_also_when_zeros_make_it_look_long() {
     }
 }
 
+#[test]
+fn numbers_that_are_no_key_are_left_out_when_the_set_is_read() {
+    let mut off_the_curve = Signer::new(Algorithm::Es256).jwk("k1");
+    off_the_curve["y"] = json!(base64url(&[7; 32]));
+    // A modulus is a product of odd primes.
+    let even = [[0xff; 255].as_slice(), &[0xfe]].concat();
+    for key in [off_the_curve, with("n", json!(base64url(&even)))] {
+        let set = keys(&json!({"keys": [key, Signer::shared().jwk("k2")]}));
+        assert_eq!(set.len(), 1);
+        assert!(set.unusable()[0].starts_with("key \"k1\": "), "{:?}", set.unusable());
+    }
+}
+
 /// Java's encoders leave the sign's zero byte in front of a modulus.
 #[test]
 fn zeros_in_front_of_a_modulus_do_no_harm() {

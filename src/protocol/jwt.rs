@@ -108,10 +108,10 @@ pub(crate) struct UnverifiedJwt<'a> {
 }
 
 /// The claims of a token that passed every check of [`TokenRules`].
-pub(crate) struct VerifiedJwt {
+pub(crate) struct VerifiedJwt<'t> {
     /// The claims as the JSON text that was signed.
-    pub(crate) payload: String,
-    pub(crate) claims: Object,
+    pub(crate) payload: &'t str,
+    pub(crate) claims: &'t Object,
     pub(crate) algorithm: Algorithm,
     pub(crate) iss: String,
     /// Always present in an ID token.
@@ -181,7 +181,7 @@ impl<'a> UnverifiedJwt<'a> {
         &self,
         rules: &TokenRules<'_>,
         keys: &JwkSet,
-    ) -> Result<VerifiedJwt, Error> {
+    ) -> Result<VerifiedJwt<'_>, Error> {
         let algorithm = self.check_header(rules)?;
         self.check_letter_case(rules)?;
         let claimed = self.claimed_issuer(rules)?;
@@ -202,8 +202,8 @@ impl<'a> UnverifiedJwt<'a> {
         }
         let exp = self.check_times(rules)?;
         Ok(VerifiedJwt {
-            payload: self.payload.clone(),
-            claims: self.claims.clone(),
+            payload: &self.payload,
+            claims: &self.claims,
             algorithm,
             iss: rules.authority.canonical_issuer(claimed.iss, rules.metadata_issuer).to_owned(),
             exp,

@@ -78,7 +78,9 @@ impl Provider {
                     let (metadata, algorithms) =
                         self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
                     let rules = self.rules(TokenKind::UserInfo, &metadata, &algorithms);
-                    self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?.claims
+                    let verified =
+                        self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?;
+                    verified.claims.clone()
                 }
             };
             user_info::check_subject(claims, expected_sub)
