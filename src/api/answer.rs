@@ -8,7 +8,7 @@ use http::{
 };
 use serde_json::json;
 
-use super::bearer;
+use super::{bearer, future::Shape};
 use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
@@ -165,16 +165,16 @@ fn quotable(text: &str) -> String {
 /// The response to a refused request.
 pub(super) fn refused<R>(
     error: Error,
-    is_grpc: bool,
+    shape: Shape,
     config: &ValidApiConfig,
 ) -> Response<IdentityBody<R>> {
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
     let status = meaning.status.as_u16();
     tracing::info!(reason = error.reason(), status, %error, "request refused");
-    let mut response = match is_grpc {
-        true => http_message::grpc(meaning.status, error.reason()),
-        false => http_message::problem(&error, meaning.status, meaning.sentence, []),
+    let mut response = match shape {
+        Shape::Grpc(protocol) => http_message::grpc(protocol, meaning.status, error.reason()),
+        Shape::Http => http_message::problem(&error, meaning.status, meaning.sentence, []),
     };
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {

@@ -12,7 +12,7 @@ use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::ApiParts;
-use crate::http_message::{BoxedResponse, Challenge, IdentityBody, RaisedError, is_grpc};
+use crate::http_message::{BoxedResponse, Challenge, GrpcProtocol, IdentityBody, RaisedError};
 
 pin_project! {
     /// The future of [`ApiService`](crate::api::ApiService).
@@ -37,15 +37,12 @@ pin_project! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Http,
-    Grpc,
+    Grpc(GrpcProtocol),
 }
 
 impl Shape {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        match headers.get(CONTENT_TYPE) {
-            Some(kind) if is_grpc(kind) => Self::Grpc,
-            _ => Self::Http,
-        }
+        headers.get(CONTENT_TYPE).and_then(GrpcProtocol::of).map_or(Self::Http, Self::Grpc)
     }
 }
 

@@ -279,22 +279,26 @@ async fn a_preflight_reaches_the_inner_service_only_where_it_is_configured() {
     );
 }
 
-/// gRPC-Web reads the status from the headers of a response without a body, as gRPC does.
+/// gRPC-Web reads the status from the headers of a response without a body, as gRPC does, and only
+/// from a response with its own `Content-Type`.
 #[tokio::test]
 async fn each_kind_of_grpc_gets_its_status() {
     let api = TestApi::plain();
-    for kind in [
-        "application/grpc",
-        "application/grpc+proto",
-        "application/grpc-web",
-        "application/grpc-web+proto",
-        "application/grpc-web-text",
+    for (kind, own) in [
+        ("application/grpc", "application/grpc"),
+        ("application/grpc+proto", "application/grpc"),
+        ("application/grpc-web", "application/grpc-web"),
+        ("application/grpc-web+proto", "application/grpc-web"),
+        ("Application/gRPC-Web+proto", "application/grpc-web"),
+        ("application/grpc-web-text", "application/grpc-web-text"),
+        ("application/grpc-web-text+proto", "application/grpc-web-text"),
     ] {
         let request = Request::post("/notes.Notes/List").header("content-type", kind);
         let told = api.send(request.body(String::new()).unwrap()).await;
         assert_eq!(
-            (told.status, &told.headers["grpc-status"]),
-            (StatusCode::OK, &"16".parse().unwrap())
+            (told.status, &told.headers["grpc-status"], &told.headers["content-type"]),
+            (StatusCode::OK, &"16".parse().unwrap(), &own.parse().unwrap()),
+            "{kind}"
         );
         assert!(told.body.is_empty());
     }

@@ -239,7 +239,7 @@ impl ApiParts {
 
     /// The response to a refused request.
     pub(super) fn refused<R>(&self, error: Error, shape: Shape) -> Response<IdentityBody<R>> {
-        answer::refused(error, shape == Shape::Grpc, &self.config)
+        answer::refused(error, shape, &self.config)
     }
 }
 

@@ -69,14 +69,46 @@ pub(crate) fn problem<R>(
     response
 }
 
-/// Whether a `Content-Type` is that of a gRPC call.
-pub(crate) fn is_grpc(content_type: &HeaderValue) -> bool {
-    content_type.as_bytes().starts_with(b"application/grpc")
+/// The protocol of a gRPC call, from the `Content-Type` of its request. The answer has the same,
+/// because clients of gRPC-Web read no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrpcProtocol {
+    /// gRPC over HTTP/2.
+    Http2,
+    /// gRPC-Web, for browsers.
+    Web,
+    /// gRPC-Web in Base64.
+    WebText,
 }
 
-/// A gRPC answer without messages: status in the headers, which is how the protocol spells
-/// "trailers only".
-pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<IdentityBody<R>> {
+impl GrpcProtocol {
+    /// `None` if the content is not that of a gRPC call. The encoding of the messages may follow
+    /// the name (`+proto`).
+    pub(crate) fn of(content_type: &HeaderValue) -> Option<Self> {
+        let content_type = content_type.as_bytes();
+        // Each name begins with the next one.
+        [Self::WebText, Self::Web, Self::Http2].into_iter().find(|protocol| {
+            let name = protocol.content_type().as_bytes();
+            content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        })
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Http2 => "application/grpc",
+            Self::Web => "application/grpc-web",
+            Self::WebText => "application/grpc-web-text",
+        }
+    }
+}
+
+/// A gRPC answer without messages: status in the headers, which is how the protocol and gRPC-Web
+/// spell "trailers only".
+pub(crate) fn grpc<R>(
+    protocol: GrpcProtocol,
+    status: StatusCode,
+    reason: &'static str,
+) -> Response<IdentityBody<R>> {
     let code = match status {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
@@ -86,7 +118,7 @@ pub(crate) fn grpc<R>(status: StatusCode, reason: &'static str) -> Response<Iden
     };
     let mut response = Response::new(IdentityBody::own(""));
     let headers: &mut HeaderMap = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
     headers.insert("grpc-status", HeaderValue::from(code));
     headers.insert("grpc-message", HeaderValue::from_static(reason));
     response

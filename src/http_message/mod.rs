@@ -15,7 +15,9 @@ use http::Response;
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
     challenge::{ChallengeKind, RaisedError},
-    failure::{NOT_STORED, caller_challenge, grpc, is_grpc, problem, status, wait_before_next},
+    failure::{
+        GrpcProtocol, NOT_STORED, caller_challenge, grpc, problem, status, wait_before_next,
+    },
     form::{is_urlencoded, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
     request_head::{

@@ -11,7 +11,7 @@ use http::{
 };
 
 use super::{
-    failure::is_grpc,
+    failure::GrpcProtocol,
     initiator::{Initiator, OtherPage, SEC_FETCH_SITE, has_effects},
 };
 use crate::{config::CrossSiteRules, session::RequestCookies};
@@ -135,7 +135,7 @@ pub(crate) enum ClientKind {
     /// htmx follows `HX-Redirect`.
     Htmx,
     /// A gRPC client reads `grpc-status`.
-    Grpc,
+    Grpc(GrpcProtocol),
     /// `fetch`, XHR, an event source, a prefetch, a program: it reads a status and a
     /// machine-readable body.
     Program,
@@ -273,8 +273,8 @@ impl<'a> ShapeHeaders<'a> {
     }
 
     fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {
-        if self.content_type.is_some_and(is_grpc) {
-            return ClientKind::Grpc;
+        if let Some(protocol) = self.content_type.and_then(GrpcProtocol::of) {
+            return ClientKind::Grpc(protocol);
         }
         if self.htmx.is_some_and(|htmx| htmx == "true") {
             return ClientKind::Htmx;
@@ -425,7 +425,7 @@ mod tests {
         );
         assert_eq!(
             client_kind(&Method::POST, &[("content-type", "application/grpc+proto")]),
-            ClientKind::Grpc
+            ClientKind::Grpc(GrpcProtocol::Http2)
         );
     }
 }

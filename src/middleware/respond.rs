@@ -173,7 +173,9 @@ impl Renderer {
         let challenge =
             HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
         let mut response = match caller.client {
-            ClientKind::Grpc => return grpc(status(error.kind()), error.reason()),
+            ClientKind::Grpc(protocol) => {
+                return grpc(protocol, status(error.kind()), error.reason());
+            }
             ClientKind::Navigation | ClientKind::Document => {
                 let request = self.page_request(caller);
                 let (kind, title) = (PageKind::SignIn, texts::PLEASE_SIGN_IN);
@@ -222,7 +224,7 @@ impl Renderer {
             "request refused"
         );
         let mut response = match caller.client {
-            ClientKind::Grpc => grpc(status(error.kind()), error.reason()),
+            ClientKind::Grpc(protocol) => grpc(protocol, status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
             ClientKind::Navigation | ClientKind::Document => {
                 self.error_page(caller, &error, reference, again)
@@ -456,6 +458,7 @@ mod tests {
     use crate::{
         clock::{ManualClock, UnixTime},
         error::ProviderError,
+        http_message::GrpcProtocol,
         pages::DefaultPages,
     };
 
@@ -501,7 +504,7 @@ mod tests {
                 && !body.contains("Contoso"),
             "{body}"
         );
-        let (response, _) = answered(ClientKind::Grpc, false).await;
+        let (response, _) = answered(ClientKind::Grpc(GrpcProtocol::Http2), false).await;
         assert_eq!(
             (&response.headers()["grpc-status"], &response.headers()["grpc-message"]),
             (&"7".parse().unwrap(), &"user_not_assigned".parse().unwrap())

@@ -197,6 +197,7 @@ async fn each_client_is_refused_in_its_own_shape_and_the_log_says_why_and_what_t
     assert!(page.header("content-type").starts_with("text/html"), "{}", page.body);
     let grpc = send(&[("content-type", "application/grpc-web")]).await;
     assert_eq!((grpc.header("grpc-status"), grpc.header("grpc-message")), ("7", "cross_site"));
+    assert_eq!(grpc.header("content-type"), "application/grpc-web");
     for more in [&[("hx-request", "true")][..], &[]] {
         let document = send(more).await;
         assert_eq!(document.header("content-type"), "application/problem+json");
