@@ -79,16 +79,17 @@ impl Description {
         self
     }
 
-    /// A finding for each variable of an API, for an application that may have none.
+    /// A finding for each variable of an API, for an application that may have none: another layer
+    /// of the process may read it.
     pub(super) fn api_variables(&self) -> impl Iterator<Item = Finding> {
         self.unused.iter().filter(|variable| variable.is_of_api).map(|variable| {
             let text = format!(
-                "{} has no effect on signing in: only an API reads it, by `ApiConfig`. A parameter \
-                 of the authorization request is set by `SignInOptions::add_parameter` or \
+                "{} is a setting of an API (`ApiConfig`) and has no effect on signing in. A \
+                 parameter of the authorization request is set by `SignInOptions::add_parameter` or \
                  IDENTITY_SIGN_IN_PARAMETERS, for example audience=https%3A%2F%2Fapi.example.",
                 variable.name
             );
-            Finding::new(Severity::Warning, "variable_of_an_api", text)
+            Finding::new(Severity::Note, "variable_of_an_api", text)
         })
     }
 }

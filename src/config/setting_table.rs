@@ -61,13 +61,13 @@ impl ValidConfig {
         }
     }
 
-    /// Logs the settings at debug level, and warns of variables that only an API reads, in an
-    /// application that has none.
+    /// Logs the settings at debug level. Variables that only an API reads are noted where this
+    /// layer has none.
     pub(crate) fn log(&self, has_api: bool) {
         tracing::debug!(settings = %self.describe(), "the settings in use");
         if !has_api {
             for finding in self.description().api_variables() {
-                tracing::warn!(code = finding.code(), "{finding}");
+                tracing::info!(code = finding.code(), "{finding}");
             }
         }
     }

@@ -159,7 +159,7 @@ async fn a_full_trace_holds_no_secret_and_nothing_about_the_person() {
 
 /// The settings come from a file here; a variable has the same effect.
 #[tokio::test]
-async fn the_settings_are_logged_once_and_those_of_an_api_are_warned_of_where_there_is_none() {
+async fn the_settings_are_logged_once_and_those_of_an_api_are_noted_where_there_is_none() {
     for has_api in [false, true] {
         let (log, _listening) = Log::listen();
         let authority = Authority::oidc("https://id.example").unwrap();
