@@ -218,7 +218,7 @@ async fn a_token_for_the_resource_of_the_metadata_is_accepted_with_and_without_a
         "https://api.example.com/a/b",
         "http://localhost:3004/mcp",
     ] {
-        let api = TestApi::with(|config| config.with_resource(resource).unwrap());
+        let api = TestApi::with(|config| config.with_resource(&resource).unwrap());
         let challenge = api.get("/", &[]).await.challenge().to_owned();
         let address = challenge.split("resource_metadata=\"").nth(1).unwrap().trim_matches('"');
         let (address, own) =
@@ -268,6 +268,28 @@ async fn a_nested_api_has_its_metadata_as_routes_of_the_outer_router() {
     let none = Router::<()>::new().merge(TestApi::plain().layer.metadata_routes());
     let request = Request::get(ROOT).body(Body::empty()).unwrap();
     assert_eq!(none.oneshot(request).await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn several_apis_on_one_router_have_their_metadata_side_by_side() {
+    use axum::{Router, body::Body};
+    use tower::ServiceExt as _;
+
+    let api = |path: &str| {
+        let resource = format!("https://api.example.com{path}");
+        TestApi::with(|config| config.with_resource(&resource).unwrap())
+    };
+    let (notes, people, none) = (api("/notes"), api("/people"), TestApi::plain());
+    let layers = [&none.layer, &notes.layer, &people.layer, &notes.layer];
+    let app: Router = Router::new().merge(crate::ApiLayer::metadata_routes_of(layers));
+    for (path, api) in [("", "/notes"), ("/notes", "/notes"), ("/people/", "/people")] {
+        let request = Request::get(format!("{ROOT}{path}")).body(Body::empty()).unwrap();
+        let body = app.clone().oneshot(request).await.unwrap().into_body();
+        let body = axum::body::to_bytes(body, 1 << 16).await.unwrap();
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["resource"], json!(format!("https://api.example.com{api}")));
+    }
 }
 
 #[tokio::test]

@@ -107,10 +107,11 @@ impl ApiLayer {
     }
 
     /// The routes of the metadata document (RFC 9728), for an application in which this layer is
-    /// not the outermost: inside of `Router::nest` it gets no request for `/.well-known/`. Without a
-    /// [resource](crate::ApiConfig::with_resource) there are none.
+    /// not the outermost: inside of `Router::nest` it gets no request for `/.well-known/`. Without
+    /// a [resource](crate::ApiConfig::with_resource) there are none.
     ///
-    /// Merge them into the outermost router, which serves one API:
+    /// Merge them into the outermost router. For several APIs on one router, see
+    /// [`metadata_routes_of`](Self::metadata_routes_of).
     ///
     /// ```
     /// # fn app() -> Result<axum::Router, tower_identity::ConfigError> {
@@ -134,7 +135,40 @@ impl ApiLayer {
     where
         S: Clone + Send + Sync + 'static,
     {
-        self.shared().metadata().routes()
+        Self::metadata_routes_of([self])
+    }
+
+    /// The [routes of the metadata documents](Self::metadata_routes) of several APIs on one router,
+    /// each with a [resource](crate::ApiConfig::with_resource) of its own. The routes of each API
+    /// cannot be merged, because each has the root path `/.well-known/oauth-protected-resource`;
+    /// here it has the document of the first API. Clients that read the address in the challenge
+    /// find the right document in any case.
+    ///
+    /// ```
+    /// # fn app() -> Result<axum::Router, tower_identity::ConfigError> {
+    /// use axum::{Router, routing::get};
+    /// use tower_identity::{ApiConfig, ApiLayer, Authority};
+    ///
+    /// let api = |client_id: &str, resource: &str| {
+    ///     let authority = Authority::entra("contoso.onmicrosoft.com")?;
+    ///     let config = ApiConfig::new(authority, client_id).with_resource(resource)?;
+    ///     Ok::<_, tower_identity::ConfigError>(ApiLayer::new(config.build()?))
+    /// };
+    /// let notes = api("notes-id", "https://example.com/notes")?;
+    /// let people = api("people-id", "https://example.com/people")?;
+    /// let app = Router::new()
+    ///     .merge(ApiLayer::metadata_routes_of([&notes, &people]))
+    ///     .nest("/notes", Router::new().route("/", get(|| async { "a note" })).layer(notes))
+    ///     .nest("/people", Router::new().route("/", get(|| async { "a person" })).layer(people));
+    /// # Ok(app)
+    /// # }
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn metadata_routes_of<'a, S>(apis: impl IntoIterator<Item = &'a Self>) -> axum::Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        super::metadata::routes(apis.into_iter().flat_map(|api| api.shared().metadata().paths()))
     }
 
     fn with(self, change: impl FnOnce(&mut ApiSetup)) -> Self {

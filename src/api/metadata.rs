@@ -1,7 +1,7 @@
 //! The metadata of an API (RFC 9728), made from the configuration and never from a request.
 
 #[cfg(feature = "axum")]
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{
@@ -52,24 +52,34 @@ impl ResourceMetadata {
         (path == WELL_KNOWN || path == served.path).then_some(&served.document)
     }
 
-    /// The document as routes of axum.
+    /// The paths at which the document is served.
     #[cfg(feature = "axum")]
-    pub(super) fn routes<S: Clone + Send + Sync + 'static>(&self) -> axum::Router<S> {
-        // The path of a URL can have a segment that begins with `:` or `*`, which is none of the
-        // old patterns.
-        let router = axum::Router::new().without_v07_checks();
-        let Some(Served { path, document }) = &self.0 else { return router };
+    pub(super) fn paths(&self) -> Vec<(String, Bytes)> {
+        let Some(Served { path, document }) = &self.0 else { return Vec::new() };
         let paths = [WELL_KNOWN, path].into_iter();
-        let paths: BTreeSet<String> =
-            paths.flat_map(|path| [path.to_owned(), format!("{path}/")]).collect();
-        paths.iter().fold(router, |router, path| {
-            let document = document.clone();
-            let respond = move |method: Method| async move {
-                answer::<axum::body::Body>(&document, &method).map(axum::body::Body::new)
-            };
-            router.route(path, axum::routing::any(respond))
-        })
+        let paths = paths.flat_map(|path| [path.to_owned(), format!("{path}/")]);
+        paths.map(|path| (path, document.clone())).collect()
     }
+}
+
+/// Documents as routes of axum. Of several at one path the first is served.
+#[cfg(feature = "axum")]
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(
+    documents: impl IntoIterator<Item = (String, Bytes)>,
+) -> axum::Router<S> {
+    let mut served = BTreeMap::new();
+    for (path, document) in documents {
+        served.entry(path).or_insert(document);
+    }
+    // The path of a URL can have a segment that begins with `:` or `*`, which is none of the old
+    // patterns.
+    let router = axum::Router::new().without_v07_checks();
+    served.into_iter().fold(router, |router, (path, document)| {
+        let respond = move |method: Method| async move {
+            answer::<axum::body::Body>(&document, &method).map(axum::body::Body::new)
+        };
+        router.route(&path, axum::routing::any(respond))
+    })
 }
 
 fn without_slash(path: &str) -> &str {
