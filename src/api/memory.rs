@@ -23,8 +23,9 @@ use crate::{
 
 /// The default size in bytes: about 100,000 tokens of usual size.
 pub(super) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
-/// The size of an entry in bytes, without the claims.
-const ENTRY: usize = 768;
+/// The size of an entry in bytes, without the claims: 837 were measured. Claims that a handler has
+/// decoded are not counted.
+const ENTRY: usize = 1024;
 
 /// A verified token, and how long the verification holds.
 #[derive(Debug)]

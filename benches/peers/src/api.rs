@@ -35,20 +35,30 @@ pub async fn new(provider: &Provider) -> Fallible<Runner> {
     Ok(runner)
 }
 
-fn config(provider: &Provider) -> Fallible<tower_identity::config::ValidApiConfig> {
+/// The provider's API.
+pub fn config(provider: &Provider) -> Fallible<tower_identity::config::ValidApiConfig> {
     let authority = Authority::oidc(provider.issuer())?;
     Ok(ApiConfig::new(authority, "bench-api").add_audience(API).build()?)
 }
 
 fn runner(provider: &Provider, layer: ApiLayer) -> Fallible<Runner> {
+    runner_of(application(layer), provider)
+}
+
+/// The application under the layer.
+pub fn application(layer: ApiLayer) -> Router {
     let answer = |Extension(caller): Extension<ApiCaller>| async move {
         match caller.kind() {
             CallerKind::Person if caller.has_scope(API_SCOPE) => NAME.to_owned(),
             other => format!("{other} without the scope"),
         }
     };
+    Router::new().route(PATH, get(answer)).layer(layer)
+}
+
+/// Sends the provider's tokens in turn.
+pub fn runner_of(application: Router, provider: &Provider) -> Fallible<Runner> {
     let headers = provider.tokens().iter().map(|token| format!("Bearer {token}").try_into());
     let headers: Vec<HeaderValue> = headers.collect::<Result<_, _>>()?;
-    let application = Router::new().route(PATH, get(answer)).layer(layer);
     Ok(Runner::with_headers(application, AUTHORIZATION, headers))
 }

@@ -30,7 +30,7 @@ const BASES: [Base; 3] = [
 /// Measures and prints; whether all bars are kept.
 pub fn measure(subjects: &[&'static Subject]) -> Fallible<bool> {
     let mut counts = Vec::new();
-    for subject in subjects {
+    for subject in subjects.iter().filter(|subject| subject.pairs > 0) {
         eprintln!("counting {}", subject.name);
         counts.push((*subject, per_request(subject)?));
     }

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     app::{self, Fallible, Runner},
-    subject::{BARE, OURS, PEER, Stage, Subject},
+    subject::{BARE, MANY_TOKENS, ONE_TOKEN, OURS, PEER, Stage, Subject},
     table::{self, median, number},
 };
 
@@ -81,6 +81,9 @@ fn print(racers: &[Racer]) {
         &["", "ns", "added to bare", "times bare", "times tower-sessions"],
         racers.iter().map(row).collect(),
     );
+    if let (Some(one), Some(many)) = (of(ONE_TOKEN), of(MANY_TOKENS)) {
+        println!("\nOne of 100,000 tokens takes {:.2} times as long as the only one.", many / one);
+    }
     if let (Some(ours), Some(peer)) = (of(OURS), peer) {
         let share = (ours - bare) / (peer - bare) * 100.0;
         println!(

@@ -28,7 +28,7 @@ use peers::{
 };
 use tower::ServiceExt;
 use tower_identity::{
-    HttpClient, HttpFuture, IdentityLayer, ReqwestClient, User, client::TokenRequest,
+    ApiLayer, HttpClient, HttpFuture, IdentityLayer, ReqwestClient, User, client::TokenRequest,
 };
 
 /// More than the layer remembers opened: beyond, a session is in the store and nowhere else.
@@ -37,6 +37,8 @@ const USERS: usize = 2_000;
 const TOKENS: usize = 100;
 /// Access tokens that an API has verified.
 const VERIFIED: usize = 3_000;
+/// Bytes that the layer counts for one of them beside its claims.
+const COUNTED: i64 = 1_024;
 
 static LIVE: AtomicI64 = AtomicI64::new(0);
 
@@ -93,12 +95,7 @@ async fn measure() -> Fallible<()> {
     fetch(&layer, &cookie, 1..TOKENS + 1).await?;
     let token = (live() - before) / TOKENS as i64;
 
-    let callers = Provider::with_tokens(2 * VERIFIED)?;
-    let api = api::unknown(&callers)?;
-    api.batch(VERIFIED as u64).await;
-    let before = live();
-    api.batch(VERIFIED as u64).await;
-    let verified = (live() - before) / VERIFIED as i64;
+    let api = of_api().await?;
 
     let row = |about: &str, bytes: i64| vec![about.to_owned(), number(bytes)];
     println!("\nBytes with the default store\n");
@@ -114,10 +111,42 @@ async fn measure() -> Fallible<()> {
                 "a further access token, sealed and decoded, beside its own text",
                 token - 2 * http.access_token.load(Relaxed) as i64,
             ),
-            row("an API: an access token that was verified", verified),
+            row("an API before its first token", api.empty),
+            row("an API: an access token that was verified", api.token),
+            row("of these the claims, as JSON", api.claims),
+            row("of these everything else", api.token - api.claims),
         ],
     );
+    // So much the layer counts for a token beside its claims: if a token took more, the cache would
+    // be larger than `with_remembered_bytes` allows.
+    if api.token - api.claims > COUNTED {
+        return Err(format!("a verified token takes more than {COUNTED} beside its claims").into());
+    }
     Ok(())
+}
+
+/// Bytes of an API.
+struct OfApi {
+    empty: i64,
+    token: i64,
+    claims: i64,
+}
+
+async fn of_api() -> Fallible<OfApi> {
+    let callers = Provider::with_tokens(2 * VERIFIED)?;
+    let config = api::config(&callers)?;
+    let before = live();
+    let application = api::application(ApiLayer::new(config));
+    let empty = live() - before;
+    let runner = api::runner_of(application, &callers)?;
+    runner.batch(VERIFIED as u64).await;
+    let before = live();
+    runner.batch(VERIFIED as u64).await;
+    let token = (live() - before) / VERIFIED as i64;
+    let claims = callers.tokens().first().and_then(|token| token.split('.').nth(1));
+    // Base64 has four characters for three bytes.
+    let claims = claims.ok_or("no claims")?.len() as i64 * 3 / 4;
+    Ok(OfApi { empty, token, claims })
 }
 
 async fn sign_in(layer: &IdentityLayer, users: usize) -> Fallible<()> {
