@@ -3,8 +3,8 @@
 //! - Concurrent callers with the same token share one request to the provider.
 //! - A refusal is remembered for [`REFUSED`]; a failed request is not.
 //! - The number of requests in flight is bounded for all tokens together, and so is the rate of
-//!   those that find no active token, because anyone can send random tokens. A token that was active
-//!   before is not counted: random tokens do not keep its caller out.
+//!   those that find no active token, because anyone can send random tokens. A token that was
+//!   active before is not counted: random tokens do not keep its caller out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -64,9 +64,9 @@ impl ApiParts {
             return Err(error);
         }
         let was_active = self.introspections().active.get(&digest).is_some();
-        // Before the flight, so that a caller that is dropped while waiting leaves no flight behind.
-        // Callers with a token that was active before have permits of their own, which unknown
-        // tokens cannot use up.
+        // Before the flight, so that a caller that is dropped while waiting leaves no flight
+        // behind. Callers with a token that was active before have permits of their own, which
+        // unknown tokens cannot use up.
         let permit = match was_active {
             true => self.provider().permit_for_known_token().await?,
             false => self.provider().permit().await?,

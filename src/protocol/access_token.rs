@@ -149,7 +149,8 @@ pub(super) fn facts(
     iss: &str,
     authority: &Authority,
 ) -> Result<AccessFacts, Error> {
-    if let Some(name) = DECISIVE.iter().find(|name| claims.get(**name) == Some(&Value::Null)) {
+    let mut null = claims.iter().filter(|(_, value)| value.is_null());
+    if let Some((name, _)) = null.find(|(name, _)| DECISIVE.contains(&name.as_str())) {
         return Err(malformed(format!("`{name}` is null")));
     }
     let is_b2c = authority.b2c_policies().is_some();

@@ -11,6 +11,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
+use url::Url;
 
 use super::{
     channel::{Channel, empty_request},
@@ -236,36 +237,13 @@ impl Check<'_> {
             self.clock.now(),
             self.config.clock_leeway().as_secs(),
         ));
-        match answer.status() {
-            StatusCode::OK => {
-                found.push(Finding::new(
-                    Severity::Passed,
-                    "provider_reachable",
-                    format!("The provider answers at {address}."),
-                ));
-                return Some(answer);
-            }
-            status => {
-                let error = http_error(&answer);
-                found.push(match error.provider().and_then(|said| said.code.as_ref()) {
-                    Some(_) => finding_of(
-                        Severity::Problem,
-                        &error,
-                        "The provider refuses its discovery document",
-                    ),
-                    None => Finding::new(
-                        Severity::Problem,
-                        "discovery_not_found",
-                        format!(
-                            "There is no discovery document at {address} (status {}): check the \
-                             authority.",
-                            status.as_u16()
-                        ),
-                    ),
-                });
-            }
+        if answer.status() != StatusCode::OK {
+            found.push(without_document(address, &answer));
+            return None;
         }
-        None
+        let text = format!("The provider answers at {address}.");
+        found.push(Finding::new(Severity::Passed, "provider_reachable", text));
+        Some(answer)
     }
 
     /// Checks the B2C policies for editing the profile and resetting the password.
@@ -365,6 +343,21 @@ impl Check<'_> {
             authority.check_key(&metadata.issuer, &key, &token).is_ok()
         })
     }
+}
+
+/// What an answer without a discovery document means.
+fn without_document(address: &Url, answer: &Response<Bytes>) -> Finding {
+    let error = http_error(answer);
+    // An error in the provider's own words says more than the status.
+    if error.provider().is_some_and(|said| said.code.is_some()) {
+        let said = "The provider refuses its discovery document";
+        return finding_of(Severity::Problem, &error, said);
+    }
+    let text = format!(
+        "There is no discovery document at {address} (status {}): check the authority.",
+        answer.status().as_u16()
+    );
+    Finding::new(Severity::Problem, "discovery_not_found", text)
 }
 
 /// Compares this machine's clock with the `Date` of a response that was made between `before` and

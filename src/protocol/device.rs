@@ -104,17 +104,9 @@ pub(crate) fn read_answer(
         .ok_or_else(|| invalid("`device_code` is missing or not printable ASCII"))?;
     let user_code =
         text("user_code").filter(|code| code.len() <= MAX_USER_CODE_BYTES && visible(code));
-    let token_endpoint = &metadata.token_endpoint;
-    // The user opens the URI and signs in there, so it is held to the rules of an endpoint.
-    let is_safe = |url: &Url| {
-        url.scheme() == "https"
-            || (url.scheme() == "http" && is_loopback(url) && is_loopback(token_endpoint))
-            // The token endpoint is http only if that was configured (`danger_allow_http`).
-            || (token_endpoint.scheme() == "http" && url.origin() == token_endpoint.origin())
-    };
     let uri = |name: &'static str| match text(name).map(Url::parse) {
         None => Ok(None),
-        Some(Ok(url)) if is_safe(&url) => Ok(Some(url.to_string())),
+        Some(Ok(url)) if is_safe(&url, &metadata.token_endpoint) => Ok(Some(url.to_string())),
         Some(_) => Err(invalid("the verification URI is not an https URL")),
     };
     let verification_uri = match uri("verification_uri")? {
@@ -129,10 +121,6 @@ pub(crate) fn read_answer(
     let interval = members
         .read("interval", |value| json::seconds(value).filter(|interval| !interval.is_zero()))
         .unwrap_or(DEFAULT_INTERVAL);
-    // Shown in terminals, too, where control characters could rewrite the screen.
-    let message = text("message").map(|text| {
-        text.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE_CHARS).collect()
-    });
     Ok(DeviceAnswer {
         device_code: device_code.into(),
         user_code: user_code
@@ -141,10 +129,24 @@ pub(crate) fn read_answer(
         verification_uri,
         // Optional: without it the user types the code.
         verification_uri_complete: uri("verification_uri_complete").unwrap_or_default(),
-        message,
+        message: text("message").map(shown_in_a_terminal),
         expires_in: lifetime.min(MAX_LIFETIME),
         interval: interval.clamp(Duration::from_secs(1), MAX_LIFETIME),
     })
+}
+
+/// Whether a verification URI may be shown. The user opens it and signs in there, so it is held to
+/// the rules of an endpoint.
+fn is_safe(url: &Url, token_endpoint: &Url) -> bool {
+    url.scheme() == "https"
+        || (url.scheme() == "http" && is_loopback(url) && is_loopback(token_endpoint))
+        // The token endpoint is http only if that was configured (`danger_allow_http`).
+        || (token_endpoint.scheme() == "http" && url.origin() == token_endpoint.origin())
+}
+
+/// The provider's message without control characters, which could rewrite the screen of a terminal.
+fn shown_in_a_terminal(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(MAX_MESSAGE_CHARS).collect()
 }
 
 #[cfg(test)]

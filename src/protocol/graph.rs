@@ -137,7 +137,12 @@ pub(super) fn read_page(
             (true, None) => return Err(failed("a group on the page has no `id`")),
         }
     }
-    match json::present(&object, "@odata.nextLink") {
+    next_page(&object, page)
+}
+
+/// The URL of the page after this one.
+fn next_page(object: &json::Object, page: &Url) -> Result<Option<Url>, Error> {
+    match json::present(object, "@odata.nextLink") {
         None => Ok(None),
         // The next request carries the access token, so it must go to the same origin.
         Some(Value::String(link)) if link.len() <= MAX_LINK_BYTES => match Url::parse(link) {

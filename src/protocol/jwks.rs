@@ -168,46 +168,9 @@ pub(crate) struct Jwk {
 impl Jwk {
     /// Parses one entry, or says why it cannot be used.
     fn parse(entry: &Object) -> Result<Self, &'static str> {
-        let optional = OptionalMembers::of(entry, "key set");
-        // RFC 7517 section 4.2 allows values other than `sig` and `enc`. They do not forbid
-        // verifying signatures.
-        if optional.text("use").is_some_and(|purpose| purpose.eq_ignore_ascii_case("enc")) {
-            return Err("`use` is `enc`: the key is for encryption");
-        }
-        // RFC 7517 section 4.3 asks for `verify`. Some providers publish `sign`, the operation of
-        // the private half.
-        let operations = optional.words("key_ops").filter(|operations| !operations.is_empty());
-        if operations.is_some_and(|operations| {
-            !operations.iter().any(|operation| matches!(*operation, "verify" | "sign"))
-        }) {
-            return Err("`key_ops` does not have `verify`");
-        }
-        // A key whose private half is public proves nothing: anyone can sign with it.
-        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-            .iter()
-            .any(|member| json::present(entry, member).is_some())
-        {
-            return Err("it holds a secret or the private half of a key");
-        }
+        check_purpose(entry)?;
         let (key_type, encoded) = public_key(entry)?;
-        let algorithm = match optional.text("alg") {
-            None => None,
-            Some(name) => {
-                let algorithm =
-                    Algorithm::named(name).ok_or("`alg` is not a supported signature algorithm")?;
-                if KeyType::of(algorithm) != key_type {
-                    return Err("`alg` belongs to another type of key");
-                }
-                Some(algorithm)
-            }
-        };
-        // These two members restrict what the key may sign. One that is not a string must not be
-        // taken for an absent one, which would lift the restriction.
-        let restriction = |name: &str| match json::present(entry, name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err("`issuer` or `cloud_instance_name` is not a string"),
-        };
+        let algorithm = algorithm(entry, key_type)?;
         // RFC 8725 section 3.1: a key that names its `alg` is used with no other.
         let is_for = |candidate: &Algorithm| match algorithm {
             Some(own) => own == *candidate,
@@ -222,8 +185,8 @@ impl Jwk {
             kid: kid(entry),
             key_type,
             algorithm,
-            issuer: restriction("issuer")?,
-            cloud_instance_name: restriction("cloud_instance_name")?,
+            issuer: restriction(entry, "issuer")?,
+            cloud_instance_name: restriction(entry, "cloud_instance_name")?,
             parsed: candidates.map(parse).collect::<Result<_, _>>()?,
         })
     }
@@ -255,6 +218,52 @@ impl fmt::Debug for Jwk {
             .field("kid", &self.kid)
             .field("key_type", &self.key_type)
             .finish_non_exhaustive()
+    }
+}
+
+/// Checks that the key is for verifying signatures, and that its private half is not published.
+fn check_purpose(entry: &Object) -> Result<(), &'static str> {
+    let optional = OptionalMembers::of(entry, "key set");
+    // RFC 7517 section 4.2 allows values other than `sig` and `enc`. They do not forbid verifying
+    // signatures.
+    if optional.text("use").is_some_and(|purpose| purpose.eq_ignore_ascii_case("enc")) {
+        return Err("`use` is `enc`: the key is for encryption");
+    }
+    // RFC 7517 section 4.3 asks for `verify`. Some providers publish `sign`, the operation of the
+    // private half.
+    let operations = optional.words("key_ops").filter(|operations| !operations.is_empty());
+    if operations.is_some_and(|operations| {
+        !operations.iter().any(|operation| matches!(*operation, "verify" | "sign"))
+    }) {
+        return Err("`key_ops` does not have `verify`");
+    }
+    // A key whose private half is public proves nothing: anyone can sign with it.
+    if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+        .iter()
+        .any(|member| json::present(entry, member).is_some())
+    {
+        return Err("it holds a secret or the private half of a key");
+    }
+    Ok(())
+}
+
+/// `alg` of a key, which must belong to the type of the key.
+fn algorithm(entry: &Object, key_type: KeyType) -> Result<Option<Algorithm>, &'static str> {
+    let Some(name) = OptionalMembers::of(entry, "key set").text("alg") else { return Ok(None) };
+    let algorithm = Algorithm::named(name).ok_or("`alg` is not a supported signature algorithm")?;
+    match KeyType::of(algorithm) == key_type {
+        true => Ok(Some(algorithm)),
+        false => Err("`alg` belongs to another type of key"),
+    }
+}
+
+/// A member that restricts what the key may sign. One that is not a string must not be taken for an
+/// absent one, which would lift the restriction.
+fn restriction(entry: &Object, name: &str) -> Result<Option<String>, &'static str> {
+    match json::present(entry, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err("`issuer` or `cloud_instance_name` is not a string"),
     }
 }
 
