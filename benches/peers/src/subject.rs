@@ -254,6 +254,7 @@ pub const SUBJECTS: &[Subject] = &[
     },
     Subject {
         requests: (20, 120),
+        bar: Some(380_000),
         ..subject("api-new", "an API: a new RS256 token", Kind::ApiNew)
     },
     Subject {
