@@ -47,6 +47,7 @@ impl IdentityConfig {
         let paths = self.own_paths(&site)?;
         let public_paths = self.public_paths(&site, &paths)?;
         let request_prefix = self.request_prefix(&site).to_owned();
+        let page_after_sign_out = self.checked_page_after_sign_out(&site, &paths, &public_paths)?;
         let cross_site = self.cross_site.rules(&site.origin, &request_prefix)?;
         let base_url = site.base_url();
         let cookie_keys = CookieKeys::choose(
@@ -79,6 +80,7 @@ impl IdentityConfig {
             paths,
             cookie_keys,
             provider_session: self.provider_session(),
+            page_after_sign_out,
             sign_in_page: self.sign_in_page.as_ref().map(|page| format!("{request_prefix}{page}")),
             settings: self,
         }))

@@ -62,6 +62,7 @@ impl IdentityConfig {
     /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
     /// | `IDENTITY_PROTECTED_PATHS`, `IDENTITY_PROTECTED_PREFIXES` | paths with sign-in where others have none: [`add_protected_path`](Self::add_protected_path) and [`add_protected_prefix`](Self::add_protected_prefix) for each |
     /// | `IDENTITY_SIGN_IN_PAGE` | [`with_sign_in_page`](Self::with_sign_in_page) |
+    /// | `IDENTITY_PAGE_AFTER_SIGN_OUT` | [`with_page_after_sign_out`](Self::with_page_after_sign_out) |
     /// | `IDENTITY_LANGUAGES` | [`with_languages`](Self::with_languages) |
     /// | `IDENTITY_PATH_PREFIX` | `stripped` or `kept`: [`with_path_prefix`](Self::with_path_prefix) |
     /// | `IDENTITY_CALLBACK_PATH`, `IDENTITY_SIGN_IN_PATH`, `IDENTITY_SIGN_OUT_PATH`, `IDENTITY_SIGNED_OUT_PATH`, `IDENTITY_EDIT_PROFILE_PATH`, `IDENTITY_RESET_PASSWORD_PATH` | the paths of the layer: [`with_callback_path`](Self::with_callback_path) and so on |

@@ -91,6 +91,9 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     if let Some(page) = all.text("IDENTITY_SIGN_IN_PAGE")? {
         config = config.with_sign_in_page(page.value);
     }
+    if let Some(page) = all.text("IDENTITY_PAGE_AFTER_SIGN_OUT")? {
+        config = config.with_page_after_sign_out(page.value);
+    }
     if let Some(tags) = words(all, "IDENTITY_LANGUAGES")? {
         config = config.with_languages(tags.value);
     }

@@ -296,6 +296,9 @@ fn a_variable_sets_what_its_method_does() {
             config.with_preflight(crate::config::Preflight::Pass)
         }),
         ("IDENTITY_SIGN_IN_PAGE", "/welcome", |config| config.with_sign_in_page("/welcome")),
+        ("IDENTITY_PAGE_AFTER_SIGN_OUT", "/gone", |config| {
+            config.with_page_after_sign_out("/gone")
+        }),
         ("IDENTITY_LANGUAGES", "de en", |config| config.with_languages(["de", "en"])),
         ("IDENTITY_CALLBACK_PATH", "/cb", |config| config.with_callback_path("/cb")),
         ("IDENTITY_SIGN_IN_PATH", "/in", |config| config.with_sign_in_path("/in")),

@@ -25,6 +25,7 @@ sign_in_path = "/in"
 sign_in_page = "/welcome"
 sign_out_path = "/out"
 signed_out_path = "/bye"
+page_after_sign_out = "/about"
 edit_profile_path = "/edit"
 reset_password_path = "/reset"
 default_access = "public"
@@ -105,6 +106,7 @@ fn built_in_code() -> IdentityConfig {
         .with_sign_in_page("/welcome")
         .with_sign_out_path("/out")
         .with_signed_out_path("/bye")
+        .with_page_after_sign_out("/about")
         .with_edit_profile_path("/edit")
         .with_reset_password_path("/reset")
         .add_public_path("/")

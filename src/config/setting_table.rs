@@ -215,6 +215,9 @@ const ADDRESSES: &[Row] = &[
     row("signed_out_path", &["with_signed_out_path"], &["AzureAd__SignedOutCallbackPath"], |c| {
         text(&c.signed_out_path)
     }),
+    row("page_after_sign_out", &["with_page_after_sign_out"], &[], |c| {
+        optional(c.page_after_sign_out.as_ref())
+    }),
     row("edit_profile_path", &["with_edit_profile_path"], &[], |c| {
         optional(c.edit_profile_path.as_ref())
     }),

@@ -78,6 +78,7 @@ pub struct IdentityConfig {
     pub(super) path_prefix: PathPrefix,
     pub(super) sign_in_path: String,
     pub(super) sign_in_page: Option<String>,
+    pub(super) page_after_sign_out: Option<String>,
     pub(super) callback_path: Option<String>,
     pub(super) sign_out_path: String,
     pub(super) signed_out_path: String,
@@ -141,6 +142,7 @@ impl IdentityConfig {
             path_prefix: PathPrefix::default(),
             sign_in_path: "/auth/login".into(),
             sign_in_page: None,
+            page_after_sign_out: None,
             callback_path: None,
             sign_out_path: "/auth/logout".into(),
             signed_out_path: "/auth/signed-out".into(),
@@ -301,9 +303,10 @@ impl IdentityConfig {
         self
     }
 
-    /// Sets the path of the page after sign-out, relative to the base URL. The page is public,
-    /// because a protected one would immediately start a sign-in. The default is
-    /// `/auth/signed-out`.
+    /// Sets the path to which the provider sends the browser back after sign-out, relative to the
+    /// base URL. The layer answers it, with its page that says that the user is signed out or with
+    /// a redirect to [the application's](Self::with_page_after_sign_out). It is public. The default
+    /// is `/auth/signed-out`.
     #[must_use]
     pub fn with_signed_out_path(mut self, path: impl Into<String>) -> Self {
         self.signed_out_path = path.into();

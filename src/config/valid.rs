@@ -64,6 +64,7 @@ pub(super) struct ValidConfigParts {
     pub(super) provider_session: ProviderSession,
     /// The page before a sign-in, in the form in which requests have its path.
     pub(super) sign_in_page: Option<String>,
+    pub(super) page_after_sign_out: Option<ReturnPath>,
     pub(super) notices: Vec<Finding>,
     /// As it was before `build` completed the settings.
     pub(super) description: Description,
@@ -194,6 +195,8 @@ impl ValidConfig {
         fn paths -> &Paths = paths;
         /// The application's page before a sign-in, in the form in which requests have its path.
         fn sign_in_page -> &Option<String> = sign_in_page;
+        /// The application's page after a sign-out, as browsers see it.
+        fn page_after_sign_out -> &Option<ReturnPath> = page_after_sign_out;
         /// The paths without sign-in, in the form in which requests have them.
         fn public_paths -> &PublicPaths = public_paths;
         /// The access to paths that no rule names.

@@ -3,7 +3,8 @@
 //! 1. [`Flow::sign_out`] acts on a form or link of this origin; everything else is asked first.
 //! 2. [`Flow::end`] deletes the records, removes the cookie and redirects to the provider's end of
 //!    session (OpenID Connect RP-Initiated Logout 1.0).
-//! 3. [`Flow::signed_out`] is the page to which the provider sends the browser back.
+//! 3. [`Flow::signed_out`] answers the path to which the provider sends the browser back, with a
+//!    page of the crate or a redirect to the application's.
 
 use http::Method;
 
@@ -80,9 +81,13 @@ impl Flow {
             .map(|endpoint| endpoint.origin().ascii_serialization())
     }
 
-    /// The page after a sign-out in which the provider has no part: home if it is public, since a
-    /// protected page would sign straight in again.
+    /// The page after a sign-out in which the provider has no part: that of the application if it
+    /// has one, otherwise home if it is public, since a protected page would sign straight in
+    /// again (D14).
     pub(super) fn page_after_sign_out(&self) -> ReturnPath {
+        if let Some(page) = self.config.page_after_sign_out() {
+            return page.clone();
+        }
         let home = self.config.home();
         let signed_out = self.config.external_path(&self.config.paths().signed_out);
         match ReturnPath::parse(&signed_out) {
@@ -91,9 +96,12 @@ impl Flow {
         }
     }
 
-    /// The page after signing out. Nothing of the request is read: the provider's `state` proves
-    /// nothing that matters here.
+    /// The path to which the provider returns. Nothing of the request is read: the provider's
+    /// `state` proves nothing that matters here.
     pub(super) fn signed_out(&self) -> Reply {
+        if let Some(page) = self.config.page_after_sign_out() {
+            return Reply::redirect(page.as_str().to_owned());
+        }
         Reply::new(Outcome::SignedOut {
             sign_in: match self.config.sign_in_page() {
                 Some(page) => self.url_of(page, self.config.home()),

@@ -198,6 +198,15 @@ async fn cancelling_where_home_is_protected_goes_to_the_page_that_is_not() {
 }
 
 #[tokio::test]
+async fn cancelling_goes_to_the_applications_page_after_sign_out() {
+    let app = app_with(|config| config.with_page_after_sign_out("/public/page")).await;
+    let mut tab = app.browser().tab();
+    tab.open(app.at("/told")).await;
+    press(&mut tab, "decline").await;
+    assert_eq!((tab.page().url.path(), tab.page().body.as_str()), ("/public/page", "nobody"));
+}
+
+#[tokio::test]
 async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
     for mode in [ResponseMode::Query, ResponseMode::FormPost] {
         let app = app_with(|config| config.with_response_mode(mode)).await;

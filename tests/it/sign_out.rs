@@ -135,6 +135,37 @@ async fn where_home_is_protected_it_ends_on_the_signed_out_page() {
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
+#[tokio::test]
+async fn the_applications_page_follows_the_sign_out_with_and_without_the_provider() {
+    for provider_session in [ProviderSession::End, ProviderSession::Keep] {
+        let app = App::builder()
+            .config(|config| {
+                config
+                    .with_provider_session(provider_session)
+                    .with_page_after_sign_out("/public/page?signed=out")
+            })
+            .start()
+            .await;
+        let mut tab = app.signed_in().await;
+        let page = tab.submit(Form::post("/auth/logout")).await;
+        assert_eq!(
+            (page.status, page.url.as_str(), page.body.as_str()),
+            (StatusCode::OK, &*app.at("/public/page?signed=out"), "nobody"),
+            "{provider_session:?}"
+        );
+        let at_provider = app.provider.last_request(Endpoint::EndSession);
+        assert_eq!(at_provider.is_some(), provider_session == ProviderSession::End);
+        // The registered URL does not depend on the page, and no request names another one.
+        if let Some(request) = at_provider {
+            let registered = app.at("/auth/signed-out");
+            assert_eq!(request.parameter("post_logout_redirect_uri"), Some(&*registered));
+        }
+        let query = "?return_to=/me&post_logout_redirect_uri=https://evil.example/";
+        tab.open(app.at(&format!("/auth/signed-out{query}"))).await;
+        assert_eq!(tab.page().url.as_str(), app.at("/public/page?signed=out"));
+    }
+}
+
 // C-297: logout returnUrl not local
 /// Security rule 1
 #[tokio::test]
