@@ -6,8 +6,9 @@
 //!
 //! - Redirects are not followed: a request may carry credentials, a code or a token (RFC 9700
 //!   section 4.12 describes the leak).
-//! - A POST request is sent once. A retried code or refresh token may be taken for a replay, and
-//!   the provider then revokes its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+//! - A POST request is sent once: it is not repeated after a connection was made, whatever became
+//!   of it. A retried code or refresh token may be taken for a replay, and the provider then revokes
+//!   its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
 //! - The response is bounded in size and time.
 //! - Certificates are verified.
 
@@ -31,8 +32,9 @@ pub type HttpFuture<'a> =
 /// # Security
 ///
 /// An implementation must verify certificates. It must not follow redirects and must not send a
-/// POST request twice: requests carry codes, tokens and credentials. It should limit the time of a
-/// request and the size of a response.
+/// POST request twice: requests carry codes, tokens and credentials. Only one whose connection
+/// could not be made may be tried again. It should limit the time of a request and the size of a
+/// response.
 ///
 /// # Example
 ///
@@ -124,8 +126,9 @@ const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 /// - Size: responses of up to 1 MiB. Compression is not requested, so that a small response cannot
 ///   expand to a large one.
 /// - Redirects are not followed.
+/// - A request whose connection could not be made is tried once more: nothing of it was sent.
 /// - Up to 16 idle connections to a host stay open for one minute. A GET request that meets one
-///   which the provider has just closed is sent once more. Other requests are never retried.
+///   which the provider has just closed is sent once more. Other requests are never sent twice.
 /// - The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used, except for loopback and
 ///   link-local hosts such as Azure's metadata service.
 #[derive(Clone, Debug)]
@@ -217,10 +220,13 @@ async fn exchange(
 ) -> Result<Response<Bytes>, HttpError> {
     let failed = |error: reqwest::Error| HttpError::new(cause(&error));
     let request = reqwest::Request::try_from(request).map_err(failed)?;
-    // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself, others may not.
-    let again = (request.method() == Method::GET).then(|| request.try_clone()).flatten();
+    // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself. Any other only if
+    // nothing of it was sent, because there was no connection.
+    let is_get = request.method() == Method::GET;
+    let may_repeat = |error: &reqwest::Error| error.is_connect() || (is_get && was_closed(error));
+    let again = request.try_clone();
     let mut answer = match (client.execute(request).await, again) {
-        (Err(error), Some(again)) if was_closed(&error) => client.execute(again).await,
+        (Err(error), Some(again)) if may_repeat(&error) => client.execute(again).await,
         (sent, _) => sent,
     }
     .map_err(failed)?;
@@ -273,6 +279,12 @@ fn cause(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        net::SocketAddr,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -345,6 +357,59 @@ mod tests {
         assert!(post(uri).await.is_err());
         assert!(requests.recv().await.is_some());
         assert!(requests.try_recv().is_err());
+    }
+
+    /// A resolver of names that fails a number of times before it knows the address.
+    struct FailingResolver {
+        failures: AtomicUsize,
+        asked: AtomicUsize,
+        address: SocketAddr,
+    }
+
+    impl Resolve for FailingResolver {
+        fn resolve(&self, _name: Name) -> Resolving {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let fails = self
+                .failures
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+            let address = self.address;
+            Box::pin(async move {
+                if fails {
+                    return Err("the name does not resolve".into());
+                }
+                Ok(Box::new(std::iter::once(address)) as Addrs)
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_reached_the_provider_is_sent_once_more() {
+        for method in [Method::POST, Method::GET] {
+            for (failures, is_answered) in [(1, true), (2, false)] {
+                let (uri, mut requests) =
+                    server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec()).await;
+                let address = uri.authority().unwrap().as_str().parse().unwrap();
+                let resolver = Arc::new(FailingResolver {
+                    failures: AtomicUsize::new(failures),
+                    asked: AtomicUsize::new(0),
+                    address,
+                });
+                let client = reqwest::Client::builder()
+                    .no_proxy()
+                    .retry(reqwest::retry::never())
+                    .dns_resolver(Arc::clone(&resolver))
+                    .build()
+                    .unwrap();
+                let uri = format!("http://op.example:{}/token", address.port());
+                let request = Request::builder().method(&method).uri(uri);
+                let sent = exchange(&client, request.body(Bytes::new()).unwrap()).await;
+                assert_eq!(sent.is_ok(), is_answered, "{method} {failures}: {sent:?}");
+                assert_eq!(resolver.asked.load(Ordering::SeqCst), 2, "once more, not for ever");
+                assert_eq!(requests.try_recv().is_ok(), is_answered);
+                assert!(requests.try_recv().is_err(), "the provider gets it once");
+            }
+        }
     }
 
     /// The provider closes an idle connection while a request is on its way on it.
