@@ -667,7 +667,8 @@ pub struct ProviderError {
     pub advice: Option<&'static Advice>,
     /// The claims challenge, as JSON: the value of `claims` for a new sign-in.
     pub claims: Option<String>,
-    /// Entra's `correlation_id`, which identifies the request in its sign-in log.
+    /// Entra's `correlation_id`, which identifies the request in its sign-in log. If the answer has
+    /// none, it is the ID that was sent with the request (`client-request-id`).
     pub correlation_id: Option<String>,
     /// Entra's `trace_id`, for Microsoft's support.
     pub trace_id: Option<String>,

@@ -127,7 +127,7 @@ pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
 }
 
 /// A random GUID (UUID version 4, RFC 9562 section 5.4), which Microsoft requires as `jti`.
-fn guid() -> Result<String, Error> {
+pub(super) fn guid() -> Result<String, Error> {
     let mut bits = u128::from_be_bytes(random::<16>()?);
     bits = bits & !(0xf << 76) | 4 << 76;
     bits = bits & !(0b11 << 62) | 0b10 << 62;

@@ -12,6 +12,7 @@ use tracing::{Instrument as _, Span};
 use url::Url;
 
 use super::{
+    correlation::RequestId,
     error_answer::{self, EndpointName},
     http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
     sent_secrets::SentSecrets,
@@ -131,6 +132,10 @@ impl Channel {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
         let secrets = SentSecrets::sent_with(&request);
+        let id = RequestId::of(request.extensions()).cloned();
+        if let Some(id) = &id {
+            Span::current().record("client_request_id", id.as_str());
+        }
         let stopwatch = Stopwatch::start();
         let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
@@ -140,6 +145,9 @@ impl Channel {
                 answer.extensions_mut().insert(EndpointName(what));
                 if let Some(secrets) = secrets {
                     answer.extensions_mut().insert(secrets);
+                }
+                if let Some(id) = &id {
+                    answer.extensions_mut().insert(id.clone());
                 }
                 Ok(answer)
             }
@@ -152,7 +160,13 @@ impl Channel {
             } else {
                 ErrorKind::ProviderUnreachable
             };
-            Error::new(kind, format!("{what}: {error}"))
+            Error::new(
+                kind,
+                match &id {
+                    Some(id) => format!("{what}: {error} (client-request-id {})", id.as_str()),
+                    None => format!("{what}: {error}"),
+                },
+            )
         })
     }
 }

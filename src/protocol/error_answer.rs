@@ -18,6 +18,7 @@ use http::{
 use serde_json::Value;
 
 use super::{
+    correlation::RequestId,
     json::{self, Object},
     sent_secrets::SentSecrets,
 };
@@ -177,6 +178,12 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
     let mut provider = from_body(&body, &SentSecrets::of(answer));
     provider.status = Some(status.as_u16());
     provider.retry_after = retry_after(answer);
+    // Microsoft's endpoints repeat the ID of the request. A proxy in front of them, or an answer
+    // without a body, does not.
+    if provider.correlation_id.is_none() {
+        let id = RequestId::of(answer.extensions());
+        provider.correlation_id = id.map(|id| id.as_str().to_owned());
+    }
     // RFC 6749 section 5.2: a 401 for a client that authenticated by Basic has a challenge for it.
     if status == StatusCode::UNAUTHORIZED && provider.error.is_empty() {
         provider.error = challenged(answer).to_owned();

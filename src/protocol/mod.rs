@@ -38,6 +38,7 @@ mod claims;
 mod claims_request;
 mod client_auth;
 mod client_info;
+mod correlation;
 mod credential;
 mod device;
 mod discovery;

@@ -4,8 +4,9 @@
 //! The steps of verification are in [`provider_verify`](super::provider_verify), those for groups
 //! in [`provider_groups`](super::provider_groups).
 //!
-//! A span has the name of its step and records its end (`outcome`, and `reason` of an error). Spans
-//! hold no secrets and no personal data.
+//! A span has the name of its step and records its end (`outcome`, and `reason` of an error), at
+//! Microsoft's authorities also the ID of its last request (`client_request_id`). Spans hold no
+//! secrets and no personal data.
 
 use std::{
     fmt,
@@ -68,7 +69,13 @@ const MAX_TENANTS: usize = 256;
 /// The span of a step of the provider.
 macro_rules! step {
     ($name:literal, $provider:expr) => {
-        info_span!($name, authority = %$provider.authority.name(), outcome = Empty, reason = Empty)
+        info_span!(
+            $name,
+            authority = %$provider.authority.name(),
+            client_request_id = Empty,
+            outcome = Empty,
+            reason = Empty,
+        )
     };
 }
 pub(super) use step;

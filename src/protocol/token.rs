@@ -21,6 +21,7 @@ use url::{Url, form_urlencoded};
 use super::{
     channel::empty_request,
     client_auth::ClientAuth,
+    correlation::RequestId,
     error_answer,
     json::{self, OptionalMembers},
     metadata::Metadata,
@@ -89,6 +90,10 @@ pub(super) fn form_request(
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }
     *request.body_mut() = body.finish().into();
+    // Only Microsoft's endpoints know the header.
+    if metadata.has_client_info {
+        RequestId::add_to(&mut request)?;
+    }
     Ok(request)
 }
 
