@@ -409,6 +409,8 @@ struct ErrorParts {
     max_age: Option<Duration>,
     api_refusal: Option<Box<ApiRefusal>>,
     own_message: Option<Box<str>>,
+    /// Whether an access token failed that this application verified as an API.
+    at_api: bool,
 }
 
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
@@ -440,6 +442,7 @@ impl Error {
             max_age: None,
             api_refusal: None,
             own_message: None,
+            at_api: false,
         }))
     }
 
@@ -477,6 +480,12 @@ impl Error {
     /// [`user_message`](Self::user_message).
     pub(crate) fn own_message(&self) -> Option<&str> {
         self.0.own_message.as_deref()
+    }
+
+    /// The failure, as one of an access token that this application verified as an API: its remedy
+    /// names the settings of an API.
+    pub(crate) fn at_api(self) -> Self {
+        Self(Arc::new(ErrorParts { at_api: true, ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The failure with another kind.
@@ -629,6 +638,7 @@ impl fmt::Display for Error {
         }
         match self.advice() {
             Some(advice) => write!(f, ": {}", advice.for_operator),
+            None if self.0.at_api => write!(f, ": {}", remedy::at_api(self.message_kind())),
             None => write!(f, ": {}", self.message_kind().remedy()),
         }
     }

@@ -64,6 +64,11 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
             "interaction_required",
             "The person has to sign in, or to agree, before this can be done for them.",
         ),
+        // RFC 6750 section 3.1: the everyday case, which the client's developer has to tell from
+        // others.
+        Kind::TokenExpired => {
+            with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token has expired.")
+        }
         kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }

@@ -9,7 +9,7 @@ use tower_layer::Layer as _;
 
 use super::{
     ApiCaller, CallerKind, require_app_roles, require_caller, require_scopes,
-    service_tests::{APP, OTHER_TID, TID, TestApi, entra, merge, token, v2},
+    service_tests::{APP, OTHER_TID, TID, TestApi, claims, entra, merge, signed, token, v2},
 };
 use crate::{
     authority::Authority,
@@ -384,4 +384,29 @@ async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", challenge(&refused));
     let refused = call("4", json!({"scp": "/", "roles": ["A"]})).await;
     assert_eq!((refused.status(), challenge(&refused)), (StatusCode::FORBIDDEN, String::new()));
+}
+
+/// The settings of a sign-in have no effect at an API, and the algorithm is not what is wrong with a
+/// token of another kind.
+#[tokio::test]
+async fn the_error_of_a_refused_token_names_what_helps_at_an_api() {
+    let api = TestApi::plain();
+    let expired = NOW.as_seconds() - 600;
+    for (token, named, not_named) in [
+        (token(|claims| claims["aud"] = json!("zz")), "IDENTITY_AUDIENCE", "TRUSTED_AUDIENCES"),
+        (token(|claims| claims["aud"] = json!([])), "`aud` is an empty list", "TRUSTED_AUDIENCES"),
+        (token(|claims| claims["exp"] = json!(expired)), "get a new access token", "max_token_age"),
+        (signed("id_token+jwt", &claims()), "token_kind", "IDENTITY_ID_TOKEN_ALGORITHMS"),
+    ] {
+        let inner = tower::service_fn(|_: Request<String>| async {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        });
+        let request = Request::get("/notes").header("authorization", format!("Bearer {token}"));
+        let request = request.body(String::new()).unwrap();
+        let response = api.layer.layer(inner).oneshot(request).await.unwrap();
+        let error = response.extensions().get::<crate::error::Error>().unwrap().to_string();
+        assert!(error.contains(named) && !error.contains(not_named), "{error}");
+    }
+    let told = api.with_token(&token(|claims| claims["exp"] = json!(expired))).await;
+    assert!(told.challenge().contains("The access token has expired."), "{told:?}");
 }

@@ -86,6 +86,27 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
     assert_eq!(api.takes("opaque-0").await, "person Notes.Read");
 }
 
+/// RFC 7662 section 2.2: all members but `active` are optional. Gluu writes `null` for those that it
+/// does not have.
+#[tokio::test]
+async fn a_member_of_an_introspection_answer_that_is_null_counts_as_absent() {
+    let api = api();
+    for (number, name) in
+        ["exp", "nbf", "iat", "sub", "iss", "token_type", "cnf", "acr", "roles"].iter().enumerate()
+    {
+        says(&api, good(&json!({*name: null})));
+        let known = api.with_token(&format!("opaque-{number}")).await;
+        assert_eq!(known.status.as_u16(), 200, "{name}");
+        api.with_token(&format!("opaque-{number}")).await;
+        assert_eq!(questions(&api), number + 1, "{name} is remembered");
+    }
+    // What decides is missing then.
+    says(&api, good(&json!({"active": null})));
+    assert_eq!(api.with_token("opaque-active").await.status.as_u16(), 502);
+    says(&api, good(&json!({"aud": null})));
+    api.refuses("opaque-aud", "token_audience").await;
+}
+
 /// That a token holds is remembered for a minute.
 #[tokio::test]
 async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {

@@ -57,6 +57,27 @@ async fn judge(api: &TestApi, good: &Value, rows: &[(Value, Option<&str>)]) {
     }
 }
 
+/// An empty `oid` would be one key for all users of a tenant.
+#[tokio::test]
+async fn an_empty_id_of_a_user_is_no_id() {
+    let api = TestApi::entra(|config| config);
+    for (oid, sub, reason) in [
+        (json!(""), json!("s-1"), None),
+        (json!(""), json!(""), Some("token_subject")),
+        (json!("o-1"), json!(""), None),
+        (json!(7), json!("s-1"), Some("token_malformed")),
+    ] {
+        let token = entra(v2(), |claims| merge(claims, &json!({"oid": oid, "sub": sub})));
+        match reason {
+            Some(reason) => api.refuses(&token, reason).await,
+            None => {
+                let key = api.key_of(&token).await;
+                assert!(key.ends_with("-1"), "{oid} {sub}: {key:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn external_id_issues_under_the_host_of_its_tenant_and_nowhere_else() {
     let issuer = format!("https://{TID}.ciamlogin.com/{TID}/v2.0");

@@ -139,6 +139,19 @@ impl TestApi {
         told.body
     }
 
+    /// The key of the caller with this token.
+    pub(super) async fn key_of(&self, token: &str) -> String {
+        let inner = tower::service_fn(|request: Request<String>| async move {
+            let caller = request.extensions().get::<ApiCaller>().unwrap();
+            Ok::<_, Infallible>(Response::new(caller.key().to_string()))
+        });
+        let request = Request::get("/notes").header("authorization", format!("Bearer {token}"));
+        let request = request.body(String::new()).unwrap();
+        let response = self.layer.layer(inner).oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
     pub(super) async fn refuses(&self, token: &str, reason: &str) {
         let told = self.with_token(token).await;
         assert_eq!(
@@ -277,7 +290,7 @@ async fn no_key_and_no_algorithm_comes_from_the_token() {
     for (header, reason) in [
         (json!({"alg": "none", "typ": "at+jwt"}), "token_algorithm"),
         (json!({"alg": "HS256", "kid": "k1", "typ": "at+jwt"}), "token_algorithm"),
-        (json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt", "crit": ["x"]}), "token_algorithm"),
+        (json!({"alg": "RS256", "kid": "k1", "typ": "at+jwt", "crit": ["x"]}), "token_malformed"),
     ] {
         api.refuses(&Signer::shared().sign(&header, &claims()), reason).await;
     }
@@ -348,13 +361,13 @@ async fn id_tokens_logout_tokens_proofs_and_bound_tokens_are_no_access_tokens() 
     }
     plain.refuses(&token(|claims| claims["cnf"] = json!({"x5t#S256": "x"})), "token_kind").await;
     for typ in ["logout+jwt", "dpop+jwt", "client-authentication+jwt", "id_token+jwt", "JWS"] {
-        plain.refuses(&signed(typ, &claims()), "token_algorithm").await;
+        plain.refuses(&signed(typ, &claims()), "token_kind").await;
     }
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "JWT"] {
         plain.takes(&signed(typ, &claims())).await;
     }
     let strict = TestApi::with(|config| config.with_token_type(AccessTokenType::AtJwt));
-    strict.refuses(&signed("JWT", &claims()), "token_algorithm").await;
+    strict.refuses(&signed("JWT", &claims()), "token_kind").await;
     strict.takes(&signed("application/at+jwt", &claims())).await;
     // At Entra an ID token names no client, whatever roles it has.
     let entra_api = TestApi::entra(|config| config);

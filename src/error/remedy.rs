@@ -71,8 +71,9 @@ impl ErrorKind {
                 "the user has to sign in: return the error from the handler"
             }
             Self::TokenResponseInvalid => {
-                "the response of the token endpoint violates RFC 6749 section 5: report it to the \
-                 provider"
+                "the response violates the specification of its endpoint (RFC 6749 section 5 for \
+                 tokens, RFC 8628 section 3.2 for device codes, RFC 7662 section 2.2 for \
+                 introspection): report it to the provider"
             }
             Self::CodeExpired => "the user took longer than the provider allows: start again",
             Self::InvalidGrant => {
@@ -225,6 +226,31 @@ impl ErrorKind {
     }
 }
 
+/// The remedy for a kind of failure of an access token that this application verified as an API,
+/// where it is another than for the tokens of a sign-in: an API has other settings, and the client
+/// has to act.
+pub(super) const fn at_api(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::TokenAudience => {
+            "have the client request a token for this API, or add the audience if it is another \
+             name of this API (`ApiConfig::add_audience`, IDENTITY_AUDIENCE)"
+        }
+        ErrorKind::TokenExpired => {
+            "have the client get a new access token; if tokens expire that were issued a moment \
+             ago, correct the clock of this machine (NTP) or the accepted difference \
+             (`with_clock_leeway`, IDENTITY_CLOCK_LEEWAY)"
+        }
+        ErrorKind::TokenAlgorithm => {
+            "accept the algorithm that the provider signs with (`ApiConfig::with_algorithms`, \
+             IDENTITY_ID_TOKEN_ALGORITHMS), or change it at the provider"
+        }
+        ErrorKind::TokenMismatch => {
+            "the token contradicts itself, or is forged: have the client get a new access token"
+        }
+        kind => kind.remedy(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -266,7 +292,10 @@ mod tests {
                 line.starts_with(kind.reason()) && line.contains("\"x\"") && line.ends_with(remedy),
                 "{line}"
             );
-            let (methods, variables) = named(remedy);
+            let (mut methods, mut variables) = named(remedy);
+            let (at_api, more) = named(at_api(*kind));
+            methods.extend(at_api);
+            variables.extend(more);
             for method in methods {
                 assert!(
                     source.contains(&format!("pub fn {method}")),

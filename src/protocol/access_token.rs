@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     access_kind::{self, CallerKind, ClientProof},
-    json::Object,
+    json::{self, Object},
     jwks::JwkSet,
     jwt::{TokenRules, UnverifiedJwt, malformed, numeric_date},
 };
@@ -94,6 +94,12 @@ pub(super) fn check_audience(aud: Option<&Value>, own: &[String]) -> Result<(), 
     if !audiences.iter().all(Value::is_string) {
         return refused("`aud` has a member that is not text".into());
     }
+    if audiences.is_empty() {
+        return refused(format!(
+            "the access token's `aud` is an empty list; this API is {}",
+            listed()
+        ));
+    }
     let is_own = |audience: &Value| own.iter().any(|own| audience.as_str() == Some(own));
     if audiences.iter().any(is_own) {
         return Ok(());
@@ -159,8 +165,9 @@ pub(super) fn facts(
     let scopes = scopes(claims, is_microsoft)?;
     let roles = roles(claims)?;
     let application = application(claims, is_microsoft)?;
-    let sub = text(claims, "sub")?;
-    let directory = |name: &'static str| if is_microsoft { text(claims, name) } else { Ok(None) };
+    let sub = if is_microsoft { identifier(claims, "sub")? } else { text(claims, "sub")? };
+    let directory =
+        |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
     let (tid, oid) = (directory("tid")?, directory("oid")?);
     let proof = access_kind::proof(claims, is_microsoft)?;
     let kind = if is_microsoft {
@@ -171,7 +178,15 @@ pub(super) fn facts(
                  access token",
             ));
         }
-        access_kind::at_microsoft(claims, &scopes, &roles)?
+        let kind = access_kind::at_microsoft(claims, &scopes, &roles)?;
+        // Otherwise all users of a tenant would share one key. AD FS sends `sub` only if a rule of the
+        // application group issues it.
+        let must_identify = !authority.is_adfs() || claims.contains_key("sub");
+        if kind.is_person() && must_identify && oid.is_none() && sub.is_none() {
+            let detail = "neither `oid` nor `sub` identifies the user";
+            return Err(Error::new(ErrorKind::TokenSubject, detail));
+        }
+        kind
     } else {
         access_kind::elsewhere(claims, is_typed, &scopes, sub.as_deref(), application.as_deref())?
     };
@@ -281,6 +296,12 @@ pub(super) fn text(claims: &Object, name: &str) -> Result<Option<String>, Error>
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(malformed(format!("`{name}` is not text"))),
     }
+}
+
+/// An optional claim that identifies: an empty text is no value.
+fn identifier(claims: &Object, name: &str) -> Result<Option<String>, Error> {
+    text(claims, name)?;
+    Ok(json::identifier(claims, name).map(str::to_owned))
 }
 
 /// An optional claim that is a list of strings, or one string of words separated by spaces.

@@ -161,11 +161,11 @@ pub(crate) fn verify(
     check_auth_context(claims, expectation.auth_context, is_microsoft)?;
     // `tid` and `oid` are Microsoft's claims. Another provider may use the names for values that
     // its users choose, so they identify nobody there.
-    let directory_claim = |name: &str| json::text(claims, name).filter(|_| is_microsoft);
+    let directory_claim = |name: &str| json::identifier(claims, name).filter(|_| is_microsoft);
     let tid = directory_claim("tid")
         .or_else(|| rules.authority.tenant_in(&verified.iss))
         .map(str::to_owned);
-    let oid = directory_claim("oid").filter(|oid| !oid.is_empty()).map(str::to_owned);
+    let oid = directory_claim("oid").map(str::to_owned);
     if is_microsoft {
         check_identifiable(&sub, oid.as_deref())?;
     }

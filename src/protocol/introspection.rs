@@ -111,19 +111,22 @@ pub(super) struct Moment {
     pub(super) leeway: std::time::Duration,
 }
 
-/// Checks an introspection response by the same rules as a signed token.
+/// Checks an introspection response by the same rules as a signed token, except for `null`: all
+/// members but `active` are optional (RFC 7662 section 2.2), and servers write `null` for those that
+/// they do not have. There is no signed text here that another reader could understand otherwise.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::TokenInactive`]: the token is not active; [`ErrorKind::TokenResponseInvalid`]: the
 /// response does not say; otherwise the kind of the check that fails.
 pub(super) fn check(
-    mut answer: Object,
+    answer: Object,
     audiences: &[String],
     metadata: &Metadata,
     authority: &Authority,
     moment: Moment,
 ) -> Result<VerifiedAccessToken, Error> {
+    let mut answer = json::without_null(answer);
     match answer.remove("active") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => {

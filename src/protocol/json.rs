@@ -75,6 +75,19 @@ pub(crate) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
 
+/// The text of a member that identifies, such as a user or a tenant; `None` if it is absent, not a
+/// string, or empty. An empty text would be the same ID for everybody.
+pub(crate) fn identifier<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    text(object, name).filter(|id| !id.is_empty())
+}
+
+/// The object without the members that are `null`, for a document of which every member may be
+/// absent.
+pub(crate) fn without_null(mut object: Object) -> Object {
+    object.retain(|_, value| !value.is_null());
+    object
+}
+
 /// The optional members of an object from outside.
 ///
 /// - `null` counts as absent.

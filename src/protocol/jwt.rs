@@ -218,12 +218,13 @@ impl<'a> UnverifiedJwt<'a> {
     /// Checks the header and returns its algorithm (RFC 7515 section 4.1, RFC 8725 sections 3.1
     /// and 3.11).
     fn check_header(&self, rules: &TokenRules<'_>) -> Result<Algorithm, Error> {
-        let refused = |detail: String| Error::new(ErrorKind::TokenAlgorithm, detail);
         // RFC 7515 section 4.1.11: a `crit` whose extensions are not understood refuses the token,
         // and no extension is. `b64` (RFC 7797) changes what is signed, `zip` and `enc` are of JWE.
         for member in ["crit", "b64", "zip", "enc"] {
             if self.header.contains_key(member) {
-                return Err(refused(format!("the header has `{member}`, which is not supported")));
+                return Err(malformed(format!(
+                    "the header has `{member}`, which is not supported"
+                )));
             }
         }
         let typ = match json::present(&self.header, "typ") {
@@ -240,10 +241,20 @@ impl<'a> UnverifiedJwt<'a> {
         Algorithm::named(alg).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(
             || {
                 let (alg, accepted) = (error_answer::code(alg), Algorithm::list(rules.algorithms));
-                refused(format!(
-                    "the token's algorithm is {alg:?}, accepted are: {accepted} \
-                     (those that the provider's document lists, narrowed by {ALGORITHMS_SETTING})"
-                ))
+                // The provider's document lists none for access tokens.
+                let origin = match rules.kind {
+                    TokenKind::AccessToken(_) => "those of `with_algorithms`, \
+                         IDENTITY_ID_TOKEN_ALGORITHMS"
+                        .to_owned(),
+                    _ => format!(
+                        "those that the provider's document lists, narrowed by \
+                         {ALGORITHMS_SETTING}"
+                    ),
+                };
+                let detail = format!(
+                    "the token's algorithm is {alg:?}, accepted are: {accepted} ({origin})"
+                );
+                Error::new(ErrorKind::TokenAlgorithm, detail)
             },
         )
     }
@@ -479,7 +490,14 @@ pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
 /// Checks the header's `typ` (RFC 8725 section 3.11): a token of another kind must not pass for one
 /// of this kind, even though the same key signed it.
 fn check_type(typ: Option<&str>, kind: TokenKind<'_>) -> Result<(), Error> {
-    let refused = |detail: String| Err(Error::new(ErrorKind::TokenAlgorithm, detail));
+    // No setting accepts a token of another kind. At an API the client sent the wrong one.
+    let refused = |detail: String| {
+        let kind = match kind {
+            TokenKind::AccessToken(_) => ErrorKind::TokenKind,
+            _ => ErrorKind::TokenMalformed,
+        };
+        Err(Error::new(kind, detail))
+    };
     let is_allowed = match kind {
         TokenKind::IdToken | TokenKind::UserInfo => typ.is_none_or(is_general_type),
         // RFC 9701 section 5.

@@ -45,7 +45,7 @@ impl Provider {
             "identity.verify_access_token", authority = %self.authority().name(),
             outcome = Empty, reason = Empty
         );
-        observed(span, verification).await
+        observed(span, async { verification.await.map_err(Error::at_api) }).await
     }
 
     /// Asks the provider about a token that only the provider can read (RFC 7662). The caller has a
@@ -84,6 +84,6 @@ impl Provider {
             "identity.introspect", authority = %self.authority().name(),
             outcome = Empty, reason = Empty
         );
-        observed(span, asking).await
+        observed(span, async { asking.await.map_err(Error::at_api) }).await
     }
 }
