@@ -408,6 +408,21 @@ async fn signing_out_needs_a_hint_or_a_click() {
 }
 
 #[tokio::test]
+async fn a_sign_out_returns_to_the_registered_uri_of_the_client_alone() {
+    let client = DevClient::confidential("shop", "the secret of the shop")
+        .with_post_logout_redirect_uri("https://shop.example/bye");
+    let provider = DevProvider::builder().with_client(client).start().await.unwrap();
+    let mut browser = Browser::new(&provider);
+    let mut asked = async |to: &str| {
+        let path = format!("/end-session?client_id=shop&post_logout_redirect_uri={to}");
+        browser.get(&path).await.status
+    };
+    assert_eq!(asked("https://shop.example/bye/").await, StatusCode::BAD_REQUEST);
+    assert_eq!(asked("http://localhost:3000/bye").await, StatusCode::BAD_REQUEST);
+    assert_ne!(asked("https://shop.example/bye").await, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_request_can_be_posted_and_name_the_person_by_a_hint() {
     let (provider, mut browser) = with_ada().await;
     let hint = |person| {

@@ -1,9 +1,11 @@
 //! `User`: the data about a person that a handler gets.
 
+use std::time::Duration;
+
 use axum::{Json, routing::get};
 use serde_json::{Value, json};
 use tower_identity::{
-    User,
+    Clock as _, User,
     dev::{DevPerson, DevTenant},
 };
 
@@ -20,6 +22,7 @@ pub async fn told(user: User) -> Json<Value> {
         "is_guest": user.is_guest(),
         "is_email_verified": user.is_email_verified(),
         "auth_time": user.auth_time().map(|time| time.as_seconds()),
+        "session_expires": user.session_expires().as_seconds(),
     }))
 }
 
@@ -33,6 +36,19 @@ async fn told_about(person: DevPerson) -> (App, Value) {
     app.provider.sign_in_as(&id).unwrap();
     let told = app.browser().tab().open(app.at("/told")).await.json();
     (app, told)
+}
+
+/// The end of a session is the absolute timeout after its sign-in; later requests leave it as it is.
+#[tokio::test]
+async fn a_user_knows_when_the_session_ends_at_the_latest() {
+    let app = App::builder().router(|router| router.route("/told", get(told))).start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let expected = (app.clock.now() + week).as_seconds();
+    let mut tab = app.browser().tab();
+    assert_eq!(tab.open(app.at("/told")).await.json()["session_expires"], expected);
+    app.turn(3600);
+    assert_eq!(tab.open(app.at("/told")).await.json()["session_expires"], expected);
 }
 
 // C-394: identity key
