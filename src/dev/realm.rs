@@ -81,7 +81,7 @@ impl Realm {
     pub(super) fn issuer(&self, server: &Server) -> String {
         match self {
             Self::Plain => server.issuer.clone(),
-            // The issuer of a token depends on the account: clients replace the placeholder by `tid`.
+            // The issuer of a token depends on its account: clients put `tid` in this place.
             Self::Entra(Audience::Everyone | Audience::Organizations) => {
                 server.url(&format!("/{TEMPLATE}/v2.0"))
             }

@@ -252,10 +252,10 @@ fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
 }
 
 /// The handler of an endpoint.
-type Handler = fn(&Server, &Incoming) -> Result<Response, Error>;
+type EndpointHandler = fn(&Server, &Incoming) -> Result<Response, Error>;
 
 fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {
-    let (allowed, answer): (&[Method], Handler) = match place {
+    let (allowed, answer): (&[Method], EndpointHandler) = match place {
         Place::Home => (&[Method::GET, Method::POST], pages::home),
         Place::Discovery => (&[Method::GET], metadata::discovery),
         Place::Keys => (&[Method::GET], metadata::keys),

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use super::body::IdentityBody;
 use crate::error::{Error, ErrorKind, TokenOwner};
 
-/// On every answer that sets a cookie or whose user was read (security rule 14).
+/// The `Cache-Control` of every response that sets a cookie or whose user was read (security rule
+/// 14).
 pub(crate) const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
 
-/// By then a restarted store is back, and a flood of sign-ins is over.
+/// The `Retry-After` of a failure that brings no time: a restarted store is back by then, and a
+/// flood of sign-ins is over.
 const SOON: Duration = Duration::from_secs(5);
 
 /// The challenge for a caller with an access token, on behalf of which no other token could be had
@@ -32,6 +34,7 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
         (ErrorKind::InteractionRequired, None) => {
             r#"Bearer error="interaction_required""#.to_owned()
         }
+        // The provider refused the token as an assertion (RFC 6750 section 3.1).
         (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
         _ => return None,
     };
@@ -109,6 +112,7 @@ pub(crate) fn grpc<R>(
     status: StatusCode,
     reason: &'static str,
 ) -> Response<IdentityBody<R>> {
+    // UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE, INVALID_ARGUMENT and INTERNAL of gRPC.
     let code = match status {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,

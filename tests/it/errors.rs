@@ -20,7 +20,8 @@ const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";
 fn body(error: &str, number: u64) -> String {
     let description = format!(
         "AADSTS{number}: Something about 'Contoso Sales' and ada@contoso.com in tenant \
-         'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\nTimestamp: 2026-01-09 02:02:12Z"
+         'Contoso'.\r\nTrace ID: {TRACE}\r\nCorrelation ID: {CORRELATION}\r\n\
+         Timestamp: 2026-01-09 02:02:12Z"
     );
     json!({
         "error": error, "error_description": description, "error_codes": [number],

@@ -38,7 +38,7 @@ async fn told_about(person: DevPerson) -> (App, Value) {
     (app, told)
 }
 
-/// The end of a session is the absolute timeout after its sign-in; later requests leave it as it is.
+/// The end of a session is the absolute timeout after its sign-in; no request moves it.
 #[tokio::test]
 async fn a_user_knows_when_the_session_ends_at_the_latest() {
     let app = App::builder().router(|router| router.route("/told", get(told))).start().await;

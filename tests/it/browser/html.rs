@@ -164,7 +164,8 @@ fn unescape(text: &str) -> String {
 fn forms_are_read_as_a_browser_reads_them() {
     let html = r#"<form method=post action="/a?b=1&amp;c=&quot;>&quot;">
         <input name="x" value='"1"' />
-        <input type="checkbox" name="off"><input name=y><button name="ok" value="1"> Go on </button></form>
+        <input type="checkbox" name="off"><input name=y>
+        <button name="ok" value="1"> Go on </button></form>
         <input name="outside">
         <form id="other"></form><button name="elsewhere" form="other">Elsewhere</button>
         <a class="x" href="/next?a=1&amp;b=2">Next</a>"#;
