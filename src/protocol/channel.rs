@@ -92,12 +92,28 @@ impl Channel {
         what: &'static str,
         url: &Url,
     ) -> Result<Response<Bytes>, Error> {
+        let (url, answer) = self.follow(what, url).await?;
+        document_of(what, &url, answer)
+    }
+
+    /// Sends a GET and follows redirects as [`document`](Self::document) does. Returns the URL of
+    /// the last response and the response, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and [`ErrorKind::ProviderMisconfigured`] for a redirect that
+    /// is not followed.
+    pub(super) async fn follow<'a>(
+        &self,
+        what: &'static str,
+        url: &'a Url,
+    ) -> Result<(Cow<'a, Url>, Response<Bytes>), Error> {
         let mut url = Cow::Borrowed(url);
         let mut redirects = 0;
         loop {
             let answer = self.send(what, empty_request(Method::GET, &url)?).await?;
             let Some(next) = redirected(&answer, &url) else {
-                return document_of(what, &url, answer);
+                return Ok((url, answer));
             };
             // Another origin could publish the keys of another party for this issuer.
             if next.origin() != url.origin() || redirects == MAX_REDIRECTS {

@@ -10,11 +10,11 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use url::Url;
 
 use super::{
-    channel::{Channel, empty_request},
+    channel::Channel,
     check_document, check_requests,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
@@ -25,7 +25,7 @@ use crate::{
     authority::{KeyIssuer, TokenIssuer},
     clock::{Clock, SystemClock, UnixTime},
     config::{Algorithm, Finding, Severity, SignInMethod, ValidConfig},
-    error::{Error, ProviderError},
+    error::{Error, ErrorKind, ProviderError},
 };
 
 /// The findings of [`ValidConfig::check`], or of [`check`](crate::ValidApiConfig::check) of an API.
@@ -215,12 +215,13 @@ impl Check<'_> {
     pub(super) async fn document(&self, found: &mut Vec<Finding>) -> Option<Response<Bytes>> {
         let address = self.config.authority().metadata_url();
         let before = self.clock.now();
-        let answer = match empty_request(Method::GET, address) {
-            Ok(request) => self.channel.send("the discovery document", request).await,
-            Err(error) => Err(error),
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
+        let answer = match self.channel.follow("the discovery document", address).await {
+            Ok((_, answer)) => answer,
+            Err(error) if error.kind() == ErrorKind::ProviderMisconfigured => {
+                let text = "The discovery document cannot be used";
+                found.push(finding_of(Severity::Problem, &error, text));
+                return None;
+            }
             Err(error) => {
                 let text = format!(
                     "{address} cannot be reached ({}): check the URL, the network, the proxy and \

@@ -323,6 +323,25 @@ async fn a_wrong_clock_is_found_by_the_providers_date() {
 }
 
 #[tokio::test]
+async fn a_redirected_document_is_followed_as_at_a_sign_in() {
+    const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+    let http = FakeHttp::new(|request| match request.uri().path() {
+        WELL_KNOWN => Ok(redirect("/index.php/openid-configuration")),
+        "/index.php/openid-configuration" => Ok(answer(200, &good().to_string())),
+        _ => Ok(as_it_should(request, &good(), &key_set())),
+    });
+    let report = report(config(), &http).await;
+    assert_eq!(report.problems().count(), 0, "{report}");
+    let report = answering(WELL_KNOWN, || Ok(redirect("https://evil.example/document"))).await;
+    let problems: Vec<&str> = report.problems().map(crate::config::Finding::code).collect();
+    assert_eq!(problems, ["provider_misconfigured"], "{report}");
+    assert!(
+        text(&report, "provider_misconfigured").contains("a redirect to another origin"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
 async fn a_provider_that_cannot_be_had_is_a_finding() {
     const WELL_KNOWN: &str = "/.well-known/openid-configuration";
     for (told, code, words) in [
