@@ -70,6 +70,13 @@ impl std::ops::Sub<Duration> for UnixTime {
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> UnixTime;
+
+    /// The first whole second that is not before the current time, to which a wait is added that
+    /// must not be cut short: after [`now`](Self::now) it could end up to a second early. A clock
+    /// whose time is always a whole second keeps the default, [`now`](Self::now).
+    fn now_rounded_up(&self) -> UnixTime {
+        self.now()
+    }
 }
 
 /// The clock of the operating system.
@@ -81,17 +88,28 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> UnixTime {
         (**self).now()
     }
+
+    fn now_rounded_up(&self) -> UnixTime {
+        (**self).now_rounded_up()
+    }
+}
+
+impl SystemClock {
+    /// The time since 1970. A clock before 1970 counts as the epoch: every token is then not yet
+    /// valid, and nothing is accepted.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    fn elapsed() -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn now(&self) -> UnixTime {
-        let seconds = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            // A clock before 1970 counts as the epoch: every token is then not yet valid, and
-            // nothing is accepted.
-            .map_or(0, |elapsed| elapsed.as_secs());
-        UnixTime(i64::try_from(seconds).unwrap_or(i64::MAX))
+        UnixTime::from_seconds(0) + Self::elapsed()
+    }
+
+    fn now_rounded_up(&self) -> UnixTime {
+        UnixTime::from_seconds(0) + (Self::elapsed() + Duration::from_nanos(999_999_999))
     }
 }
 
@@ -148,6 +166,17 @@ mod tests {
     fn a_clock_that_jumps_back_gives_no_negative_age() {
         let later = UnixTime::from_seconds(100);
         assert_eq!(UnixTime::from_seconds(40).since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_from_the_second_rounded_up_is_never_cut_short() {
+        let before = SystemClock::elapsed();
+        let rounded_up = SystemClock.now_rounded_up();
+        assert!(Duration::from_secs(rounded_up.as_seconds().unsigned_abs()) >= before);
+        let shared: Arc<dyn Clock> = Arc::new(SystemClock);
+        assert!(shared.now_rounded_up() >= rounded_up);
+        let manual = ManualClock::at(UnixTime::from_seconds(7));
+        assert_eq!(manual.now_rounded_up(), manual.now(), "a whole second");
     }
 
     #[test]

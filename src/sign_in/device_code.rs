@@ -176,7 +176,9 @@ impl RelyingParty {
             claims,
             expires_at: now + codes.expires_in,
             interval: codes.interval,
-            next: now + codes.interval,
+            // The interval is a minimum (RFC 8628 section 3.5): earlier polls make the provider
+            // lengthen it for good.
+            next: self.clock().now_rounded_up() + codes.interval,
         })
     }
 
@@ -196,7 +198,7 @@ impl RelyingParty {
         match pace.refused(refused) {
             Ok(()) => PollState::NotYet {
                 interval: pace.interval,
-                next: self.clock().now() + pace.wait(),
+                next: self.clock().now_rounded_up() + pace.wait(),
             },
             Err(error) => PollState::Over(Err(error)),
         }

@@ -343,16 +343,18 @@ impl RefreshContext {
         error: Error,
     ) -> RefreshResult {
         let now = self.clock.now();
+        // What is left of this second: without it `Retry-After` would be cut short.
+        let rest = self.clock.now_rounded_up().since(now);
         let refusal = policy::refusal(&error);
         if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), kind, now)) {
-            self.throttle.remember(grant.id(), kind, error.clone(), pause, now);
+            self.throttle.remember(grant.id(), kind, error.clone(), pause + rest, now);
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::EndsSession {
             return self.ended(grant, error).await;
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::Passing {
             let (failing, renew_at) = policy::after_failure(record, &error, now);
-            let next = Arc::new(record.failed(failing, renew_at));
+            let next = Arc::new(record.failed(failing, renew_at + rest));
             tracing::warn!(%error, attempts = failing.attempts, "a session could not be renewed");
             self.store(grant, &next).await?;
             return match policy::renewal_step(&next, self.session_end, now) {
