@@ -189,7 +189,8 @@ impl IdentityLayer {
 
     /// Takes access tokens beside sessions, on the same routes: a request with `Authorization:
     /// Bearer` is held to the token alone and answered as an API, one without to the session. Where
-    /// both come, the token decides and the cookie is not looked at.
+    /// both come, the token decides and the cookie is not looked at. On the layer's own paths, such
+    /// as the sign-in, the session decides, and a token is not looked at.
     ///
     /// With a token there is an [`ApiCaller`](crate::ApiCaller) in the extensions, with a session a
     /// [`User`](crate::User): take both as `Option` where both may come. The default is sessions

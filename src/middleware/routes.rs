@@ -45,7 +45,7 @@ pub(super) fn route(
 
 /// Which of the layer's own paths it is. Most paths are none, and most of those are not even as
 /// long as one.
-fn own_route(paths: &Paths, path: &str) -> Option<Route> {
+pub(super) fn own_route(paths: &Paths, path: &str) -> Option<Route> {
     if !paths.has_length(path.len()) {
         return None;
     }

@@ -20,7 +20,7 @@ use super::{
     placement::nest,
     reply::{Outcome, Reply},
     respond::{Caller, Renderer},
-    routes::Route,
+    routes::{Route, own_route},
 };
 use crate::{
     api,
@@ -106,7 +106,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // The token decides, whatever cookies come with it.
-        if let Some(api) = self.shared.api.as_ref().filter(|api| api.is_called(&request)) {
+        if let Some(api) = self.shared.api.as_ref()
+            && api.is_called(&request)
+            && !self.shared.owns(request.uri().path())
+        {
             return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
         }
         let Ok(flow) = &self.shared.flow else { return self.decide(Route::Protected, request) };
@@ -291,6 +294,12 @@ impl Shared {
         api: Option<Arc<api::ApiParts>>,
     ) -> Self {
         Self { flow, renderer, api }
+    }
+
+    /// Whether a path is one of the layer's own, where a token is not looked at: a gateway that
+    /// adds one to every request must not make signing in impossible.
+    fn owns(&self, path: &str) -> bool {
+        self.flow.as_ref().is_ok_and(|flow| own_route(flow.config.paths(), path).is_some())
     }
 
     /// The failure of a request for which the inner service is not called.
