@@ -298,6 +298,15 @@ async fn no_key_and_no_algorithm_comes_from_the_token() {
 
 /// What is there and cannot be understood is refused.
 #[tokio::test]
+async fn a_subject_is_held_to_the_rule_of_id_tokens() {
+    let api = TestApi::plain();
+    for odd in ["", "a\nb", "a\u{0}", "\u{e9}", &"s".repeat(256)] {
+        api.refuses(&token(|claims| claims["sub"] = json!(odd)), "token_subject").await;
+    }
+    api.takes(&token(|claims| claims["sub"] = json!("s".repeat(255)))).await;
+}
+
+#[tokio::test]
 async fn what_decides_is_understood_or_refused() {
     for (name, odd) in [
         ("scope", json!(7)),

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     access_kind::{self, CallerKind, ClientProof},
+    id_token::check_subject_text,
     json::{self, Object},
     jwks::JwkSet,
     jwt::{TokenRules, UnverifiedJwt, malformed, numeric_date},
@@ -166,6 +167,8 @@ pub(super) fn facts(
     let roles = roles(claims)?;
     let application = application(claims, is_microsoft)?;
     let sub = if is_microsoft { identifier(claims, "sub")? } else { text(claims, "sub")? };
+    // Pages and API of one application must not differ about whom they serve.
+    sub.as_deref().map_or(Ok(()), check_subject_text)?;
     let directory =
         |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
     let (tid, oid) = (directory("tid")?, directory("oid")?);

@@ -185,23 +185,35 @@ pub(crate) fn verify(
 /// claim.` B2C writes it for every user if the compatibility settings of the user flow say so.
 const NO_SUBJECT: &str = "Not supported";
 
-/// Checks `sub` and returns it (OpenID Connect Core section 2: at most 255 ASCII characters, case
-/// sensitive).
-///
-/// Control characters are refused as well: the value goes into the application's records and logs.
+/// Checks `sub` and returns it.
 fn check_subject(claims: &Object) -> Result<String, Error> {
-    let refused =
-        |problem: &str| Err(Error::new(ErrorKind::TokenSubject, format!("`sub` {problem}")));
     match json::present(claims, "sub") {
-        None => refused("is missing"),
-        Some(Value::String(sub)) if sub.is_empty() => refused("is empty"),
-        Some(Value::String(sub)) if sub.len() > 255 => refused("has more than 255 characters"),
-        Some(Value::String(sub)) if !sub.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-            refused("has characters that are not ASCII, or control characters")
-        }
-        Some(Value::String(sub)) => Ok(sub.clone()),
-        Some(_) => refused("is not a string"),
+        None => Err(subject_error("is missing")),
+        Some(Value::String(sub)) => check_subject_text(sub).map(|()| sub.clone()),
+        Some(_) => Err(subject_error("is not a string")),
     }
+}
+
+/// Checks the text of a `sub`, which identifies a user in an ID token and in an access token alike:
+/// 1 to 255 ASCII characters (OpenID Connect Core section 2). That of an application alone is its
+/// client id, which is printable ASCII as well (RFC 6749 appendix A.1).
+///
+/// Control characters are refused: the value goes into the application's records and logs.
+pub(super) fn check_subject_text(sub: &str) -> Result<(), Error> {
+    if sub.is_empty() {
+        return Err(subject_error("is empty"));
+    }
+    if sub.len() > 255 {
+        return Err(subject_error("has more than 255 characters"));
+    }
+    if !sub.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err(subject_error("has characters that are not ASCII, or control characters"));
+    }
+    Ok(())
+}
+
+fn subject_error(problem: &str) -> Error {
+    Error::new(ErrorKind::TokenSubject, format!("`sub` {problem}"))
 }
 
 /// Refuses a token that identifies no user: [`NO_SUBJECT`] without an `oid`. All users with such
