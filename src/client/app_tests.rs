@@ -369,3 +369,25 @@ async fn an_application_proves_itself_by_its_managed_identity() {
     assert_eq!(assertion(&world.last()), "token-2");
     assert!(!format!("{:?}", identity.credential()).contains("token"));
 }
+
+#[tokio::test]
+async fn a_parameter_of_a_token_request_is_sent_and_its_token_answers_no_other_request() {
+    let world = World::new();
+    let request = asks("read:notes").add_parameter("audience", "https://notes.example");
+    let token = world.client.for_app(&request).await.unwrap();
+    assert_eq!(world.last()["audience"], "https://notes.example");
+    let again = world.client.for_app(&request).await.unwrap();
+    assert_eq!((again.source(), again.expose()), (TokenSource::Cache, token.expose()));
+    for other in [
+        asks("read:notes"),
+        asks("read:notes").add_parameter("audience", "https://other.example"),
+        request.clone().with_fmi_path("/agents/7"),
+    ] {
+        assert_eq!(world.client.for_app(&other).await.unwrap().source(), TokenSource::Provider);
+    }
+    assert_eq!(world.last()["fmi_path"], "/agents/7");
+    assert_eq!(world.calls(), 4);
+    let error = world.client.for_app(&request.add_parameter("scope", "all")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RequestInvalid);
+    assert_eq!(world.calls(), 4, "nothing is sent");
+}

@@ -63,12 +63,7 @@ pub(super) struct SignInRequest {
 impl SignInRequest {
     /// The parameters of the token endpoint, with these scopes.
     pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
-        TokenParams {
-            scopes,
-            resource: self.request.resource(),
-            client_claims: self.request.client_claims(),
-            challenge: self.request.challenge(),
-        }
+        self.request.params(scopes)
     }
 }
 

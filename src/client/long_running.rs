@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, TokenOwner},
-    protocol::{Grant, TokenParams},
+    protocol::Grant,
     secret::Secret,
     tokens::{AccessToken, GrantRecord, Scopes, TokenRequest, TokenSet},
 };
@@ -78,12 +78,7 @@ impl Client {
     ) -> Result<AccessToken, Error> {
         let shared = self.shared();
         let scopes = Scopes::asked(request.scopes().chain([OFFLINE_ACCESS]))?;
-        let asked = TokenParams {
-            scopes: scopes.as_str(),
-            resource: request.resource(),
-            client_claims: request.client_claims(),
-            challenge: request.challenge(),
-        };
+        let asked = request.params(scopes.as_str());
         let grant = Grant::OnBehalfOf(assertion);
         let answer = match request.tenant() {
             Some(tenant) => shared.provider.in_tenant(tenant)?.tokens(grant, &asked).await?,

@@ -1,5 +1,5 @@
-//! [`ManagedIdentityEndpoint`]: the local endpoints that issue the tokens of managed identities, and
-//! which of them the environment describes.
+//! [`ManagedIdentityEndpoint`]: the local endpoints that issue the tokens of managed identities,
+//! and which of them the environment describes.
 
 use std::{fmt, path::Path, sync::Arc};
 

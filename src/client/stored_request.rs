@@ -1,11 +1,12 @@
 //! The token request of a sign-in, stored until the provider's answer arrives.
 
 use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
 use crate::tokens::{Scopes, TokenRequest};
 
 /// A [`TokenRequest`] in the form that is stored with a flow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct StoredRequest {
     #[serde(rename = "c")]
     scopes: String,
@@ -17,6 +18,8 @@ pub(super) struct StoredRequest {
     claims: Option<String>,
     #[serde(rename = "ch", default, skip_serializing_if = "Option::is_none")]
     challenge: Option<String>,
+    #[serde(rename = "pa", default, skip_serializing_if = "Option::is_none")]
+    extra: Option<Vec<(String, String)>>,
 }
 
 impl StoredRequest {
@@ -28,6 +31,9 @@ impl StoredRequest {
             resource: owned(request.resource()),
             claims: owned(request.client_claims()),
             challenge: owned(request.challenge()),
+            extra: request
+                .extra()
+                .map(|extra| form_urlencoded::parse(extra.as_bytes()).into_owned().collect()),
         }
     }
 
@@ -45,6 +51,9 @@ impl StoredRequest {
         }
         if let Some(claims) = &self.claims {
             request = request.with_client_claims(claims);
+        }
+        for (name, value) in self.extra.iter().flatten() {
+            request = request.add_parameter(name, value);
         }
         match &self.challenge {
             Some(claims) => request.with_challenge(claims),

@@ -301,7 +301,7 @@ async fn send(
     channel: &Channel,
     metadata: &Metadata,
     client: ClientAuth<'_>,
-    form: Form,
+    form: Form<'_>,
 ) -> Result<Response<Bytes>, Error> {
     let request = form_request(&metadata.token_endpoint, metadata, client, form)?;
     channel.send("the token endpoint", request).await

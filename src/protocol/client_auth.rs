@@ -69,7 +69,7 @@ impl ClientAuth<'_> {
     pub(crate) fn authenticate(
         &self,
         metadata: &Metadata,
-        form: &mut Vec<(&'static str, Secret)>,
+        form: &mut Vec<(&str, Secret)>,
     ) -> Result<Option<HeaderValue>, Error> {
         let (secret, chosen) = match self.proof {
             Proof::Secret(secret, chosen) => (secret, *chosen),

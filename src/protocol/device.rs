@@ -68,11 +68,13 @@ pub(crate) fn device_request(
             format!("{missing}, so there is no device flow"),
         )
     })?;
-    let mut form: Form = vec![("scope", params.scopes.into())];
+    let extra = params.extra()?;
+    let mut form: Form<'_> = vec![("scope", params.scopes.into())];
     let claims = params.claims(capabilities)?;
     for (name, value) in [("resource", params.resource), ("claims", claims.as_deref())] {
         form.extend(value.map(|value| (name, value.into())));
     }
+    form.extend(extra.iter().map(|(name, value)| (name.as_str(), value.clone())));
     form_request(endpoint, metadata, client, form)
 }
 

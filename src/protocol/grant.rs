@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
+use url::form_urlencoded;
 
 use super::{
     claims,
@@ -45,7 +46,32 @@ pub(crate) struct TokenParams<'a> {
     pub(crate) client_claims: Option<&'a str>,
     /// The claims challenge (JSON) of an API or of the provider.
     pub(crate) challenge: Option<&'a str>,
+    /// Further parameters of the application, form-encoded.
+    pub(crate) extra: &'a str,
 }
+
+/// Parameters of token requests that the crate sets itself or that have a setting. A second one
+/// would change the grant or the client.
+const RESERVED: &[&str] = &[
+    "assertion",
+    "claims",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_info",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "grant_type",
+    "password",
+    "redirect_uri",
+    "refresh_token",
+    "requested_token_use",
+    "resource",
+    "scope",
+    "username",
+];
 
 impl TokenParams<'_> {
     /// Whether no parameter is sent: the provider then issues what was granted before.
@@ -54,6 +80,37 @@ impl TokenParams<'_> {
             && self.resource.is_none()
             && self.client_claims.is_none()
             && self.challenge.is_none()
+            && self.extra.is_empty()
+    }
+
+    /// The further parameters of the application. Their values may be secrets.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RequestInvalid`]: a name is one of the protocol's, or invalid; a value has
+    /// control characters.
+    pub(super) fn extra(&self) -> Result<Vec<(String, Secret)>, Error> {
+        let refused = |detail: String| Err(Error::new(ErrorKind::RequestInvalid, detail));
+        let mut extra = Vec::new();
+        for (name, value) in form_urlencoded::parse(self.extra.as_bytes()) {
+            if RESERVED.contains(&&*name) {
+                return refused(format!(
+                    "{name:?} is a parameter that this crate sets: use its setting, if there is \
+                     one, instead of `add_parameter`"
+                ));
+            }
+            if name.is_empty()
+                || !name.bytes().all(|byte| byte.is_ascii_graphic())
+                || value.contains(char::is_control)
+            {
+                return refused(format!(
+                    "the parameter {name:?} has an empty or invalid name, or control characters \
+                     in its value"
+                ));
+            }
+            extra.push((name.into_owned(), value.into_owned().into()));
+        }
+        Ok(extra)
     }
 
     /// The `claims` parameter, with the client capabilities merged in.
@@ -71,7 +128,8 @@ impl TokenParams<'_> {
 /// # Errors
 ///
 /// - [`ErrorKind::NoRefreshToken`]: the refresh token is empty.
-/// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+/// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object, or a further parameter is one
+///   of the protocol's.
 /// - Those of [`ClientAuth::authenticate`].
 pub(crate) fn grant_request(
     metadata: &Metadata,
@@ -80,7 +138,8 @@ pub(crate) fn grant_request(
     params: &TokenParams<'_>,
     capabilities: &[String],
 ) -> Result<Request<Bytes>, Error> {
-    let mut form: Form = Vec::new();
+    let extra = params.extra()?;
+    let mut form: Form<'_> = Vec::new();
     let mut put = |name, value: &Secret| form.push((name, value.clone()));
     match grant {
         Grant::Code { code, verifier, redirect_uri } => {
@@ -121,6 +180,7 @@ pub(crate) fn grant_request(
     for (name, value) in optional {
         value.into_iter().for_each(|value| put(name, &value.into()));
     }
+    form.extend(extra.iter().map(|(name, value)| (name.as_str(), value.clone())));
     request(metadata, client, form)
 }
 
@@ -218,6 +278,27 @@ mod tests {
             ("b a", "https://api", "{}")
         );
         assert_eq!(form.len(), 5, "{form:?}");
+    }
+
+    #[test]
+    fn parameters_of_the_protocol_are_refused() {
+        let client = ClientAuth { id: "id", proof: &Proof::Nothing };
+        let request = |extra: &str| {
+            let params = TokenParams { extra, ..TokenParams::default() };
+            grant_request(&metadata(|_| ()), client, Grant::ClientCredentials, &params, &[])
+        };
+        for name in RESERVED.iter().copied().chain(["", "a b", "\u{e4}", "a\n"]) {
+            let extra = form_urlencoded::Serializer::new(String::new())
+                .append_pair("audience", "x")
+                .append_pair(name, "s3cr3t-value")
+                .finish();
+            let error = request(&extra).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{name:?}");
+            assert!(!format!("{error:?} {error}").contains("s3cr3t"), "{name:?}");
+        }
+        assert!(request("audience=a%0Ab").is_err());
+        let sent = request("audience=https%3A%2F%2Fapi&fmi_path=a+b").unwrap();
+        assert!(sent.body().windows(8).any(|part| part == b"fmi_path"));
     }
 
     #[test]

@@ -33,14 +33,14 @@ use crate::{
 };
 
 /// The parameters of a form-encoded request. Any value may be a secret.
-pub(super) type Form = Vec<(&'static str, Secret)>;
+pub(super) type Form<'a> = Vec<(&'a str, Secret)>;
 
 /// A request to the token endpoint: the parameters of a grant ([`grant`](super::grant)) with the
 /// authentication of the client added.
 pub(super) fn request(
     metadata: &Metadata,
     client: ClientAuth<'_>,
-    mut form: Form,
+    mut form: Form<'_>,
 ) -> Result<Request<Bytes>, Error> {
     if metadata.has_client_info {
         form.push(("client_info", "1".into()));
@@ -68,7 +68,7 @@ pub(super) fn form_request(
     endpoint: &Url,
     metadata: &Metadata,
     client: ClientAuth<'_>,
-    mut form: Form,
+    mut form: Form<'_>,
 ) -> Result<Request<Bytes>, Error> {
     let authorization = client.authenticate(metadata, &mut form)?;
     let secret = |(name, _): &&(&str, Secret)| !PUBLIC_PARAMETERS.contains(name);

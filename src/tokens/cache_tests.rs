@@ -109,17 +109,20 @@ fn scopes() -> impl Strategy<Value = Vec<&'static str>> {
 
 /// A request made from few values, so that many requests are nearly equal.
 fn requests() -> impl Strategy<Value = TokenRequest> {
-    (scopes(), text(), text(), text()).prop_map(|(scopes, tenant, resource, claims)| {
-        let mut request = TokenRequest::new(scopes).unwrap();
-        for (value, with) in [
-            (tenant, TokenRequest::with_tenant as fn(_, &str) -> _),
-            (resource, TokenRequest::with_resource),
-            (claims, TokenRequest::with_client_claims),
-        ] {
-            request = value.iter().fold(request, |request, value| with(request, value));
-        }
-        request
-    })
+    (scopes(), text(), text(), text(), text()).prop_map(
+        |(scopes, tenant, resource, claims, extra)| {
+            let mut request = TokenRequest::new(scopes).unwrap();
+            for (value, with) in [
+                (tenant, TokenRequest::with_tenant as fn(_, &str) -> _),
+                (resource, TokenRequest::with_resource),
+                (claims, TokenRequest::with_client_claims),
+                (extra, TokenRequest::with_fmi_path),
+            ] {
+                request = value.iter().fold(request, |request, value| with(request, value));
+            }
+            request
+        },
+    )
 }
 
 /// All parameters of the token request, separately, with the scopes as a set.
@@ -128,7 +131,7 @@ fn told(request: &TokenRequest) -> impl PartialEq + std::fmt::Debug + use<> {
     let scopes: std::collections::BTreeSet<String> =
         key.scopes().iter().map(ToOwned::to_owned).collect();
     let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-    (scopes, own(key.tenant()), own(key.resource()), own(key.claims()))
+    (scopes, own(key.tenant()), own(key.resource()), own(key.claims()), own(key.extra()))
 }
 
 proptest! {
@@ -176,7 +179,8 @@ proptest! {
             let key = &token.key;
             let likewise = key.tenant() == request.key.tenant()
                 && key.resource() == request.key.resource()
-                && key.claims() == request.key.claims();
+                && key.claims() == request.key.claims()
+                && key.extra() == request.key.extra();
             // `a` was granted under the name `A`, unless the request has both.
             let renamed = |right: &str| {
                 let other = if right == "A" { "a" } else { right };

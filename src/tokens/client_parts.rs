@@ -19,6 +19,11 @@ impl TokenRequest {
         self.key.claims()
     }
 
+    /// The parameters that the crate does not know, form-encoded.
+    pub(crate) fn extra(&self) -> Option<&str> {
+        self.key.extra()
+    }
+
     /// The value of the `scope` parameter.
     pub(crate) fn key_scopes(&self) -> &str {
         self.key.scopes().as_str()
@@ -38,16 +43,7 @@ impl TokenRequest {
 
     /// The same request with these scopes, which are those of the sign-in.
     pub(crate) fn signing_in_with(&self, scopes: Scopes) -> Self {
-        let mut request = Self::of_scopes(scopes);
-        if let Some(tenant) = self.tenant() {
-            request = request.with_tenant(tenant);
-        }
-        if let Some(resource) = self.resource() {
-            request = request.with_resource(resource);
-        }
-        if let Some(claims) = self.client_claims() {
-            request = request.with_client_claims(claims);
-        }
+        let request = Self::from(TokenKey { scopes, ..self.key.clone() });
         match self.challenge() {
             Some(claims) => request.with_challenge(claims),
             None => request,
@@ -56,9 +52,9 @@ impl TokenRequest {
 }
 
 impl GrantRecord {
-    /// The record of a sign-in for this request, and its access token. A token for a resource or
-    /// with claims of the application is cached under them: it does not answer every request for
-    /// the scopes.
+    /// The record of a sign-in for this request, and its access token. A token for a resource, or
+    /// with claims or parameters of the application, is cached under them: it does not answer every
+    /// request for the scopes.
     pub(crate) fn of_sign_in(
         request: &TokenRequest,
         identity: &VerifiedClaims,
@@ -67,14 +63,8 @@ impl GrantRecord {
     ) -> (Self, Option<AccessToken>) {
         let scopes = request.key.scopes().clone();
         // Without the tenant: the record belongs to the tenant of the sign-in already.
-        let mut own = TokenRequest::of_scopes(scopes.clone());
-        if let Some(resource) = request.resource() {
-            own = own.with_resource(resource);
-        }
-        if let Some(claims) = request.client_claims() {
-            own = own.with_client_claims(claims);
-        }
-        if own == TokenRequest::of_scopes(scopes.clone()) {
+        let own = TokenKey { tenant: None, ..request.key.clone() };
+        if own == TokenKey::new(scopes.clone()) {
             let record = Self::at_sign_in(identity, scopes, issued, now);
             let token = record.sign_in_token();
             return (record, token);
@@ -83,7 +73,7 @@ impl GrantRecord {
         let of_token = TokenSet { refresh_token: None, ..issued.clone() };
         let record =
             Self::at_sign_in(identity, scopes, TokenSet { access_token: None, ..issued }, now);
-        record.refreshed(own.key, of_token, None, now)
+        record.refreshed(own, of_token, None, now)
     }
 
     /// When the last of its access tokens expires.

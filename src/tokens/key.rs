@@ -6,10 +6,12 @@ use std::{
     hash::{Hash, Hasher},
 };
 
+use super::parameters::ExtraParameters;
 use crate::{
     codec,
     config::is_openid_scope,
     error::{Error, ErrorKind},
+    protocol::TokenParams,
     strings::StringList,
 };
 
@@ -141,14 +143,16 @@ pub(crate) struct TokenKey {
     /// The requested scopes.
     pub(super) scopes: Scopes,
     /// The tenant, if it is another one than that of the sign-in.
-    tenant: Option<Box<str>>,
+    pub(super) tenant: Option<Box<str>>,
     /// The resource indicator (RFC 8707).
-    resource: Option<Box<str>>,
+    pub(super) resource: Option<Box<str>>,
     /// The claims (JSON) that the client itself requests. They are compared as text, since that is
     /// what is sent.
-    claims: Option<Box<str>>,
+    pub(super) claims: Option<Box<str>>,
     /// The authentication scheme of the token.
-    scheme: Scheme,
+    pub(super) scheme: Scheme,
+    /// The parameters that the crate does not know.
+    pub(super) extra: Option<ExtraParameters>,
 }
 
 /// The authentication scheme of a token (RFC 9110 section 11.1). A record with an unknown scheme is
@@ -178,15 +182,16 @@ impl codec::Value for Scheme {
     }
 }
 
-codec::record!(TokenKey { 1 scopes, 2 tenant, 3 resource, 4 claims, 5 scheme });
+codec::record!(TokenKey { 1 scopes, 2 tenant, 3 resource, 4 claims, 5 scheme, 6 extra });
 
 impl Hash for TokenKey {
     /// Writes the scopes, and the other texts that are set, each after a byte that does not occur
     /// in UTF-8. Fewer writes make the look-up faster; equality compares every field.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { scopes, tenant, resource, claims, scheme: _ } = self;
+        let Self { scopes, tenant, resource, claims, scheme: _, extra: _ } = self;
+        let texts = [tenant.as_deref(), resource.as_deref(), claims.as_deref(), self.extra()];
         state.write(scopes.as_str().as_bytes());
-        for (mark, text) in [(0xf8, tenant), (0xf9, resource), (0xfa, claims)] {
+        for (mark, text) in (0xf8..).zip(texts) {
             if let Some(text) = text {
                 state.write_u8(mark);
                 state.write(text.as_bytes());
@@ -220,20 +225,26 @@ impl TokenKey {
         self.scheme
     }
 
+    /// The parameters that the crate does not know, form-encoded.
+    pub(crate) fn extra(&self) -> Option<&str> {
+        self.extra.as_ref().map(ExtraParameters::as_str)
+    }
+
     /// Whether this key is equal to `other` except for the scopes.
     pub(crate) fn differs_only_in_scopes(&self, other: &Self) -> bool {
-        let Self { scopes: _, tenant, resource, claims, scheme } = self;
+        let Self { scopes: _, tenant, resource, claims, scheme, extra } = self;
         *tenant == other.tenant
             && *resource == other.resource
             && *claims == other.claims
             && *scheme == other.scheme
+            && *extra == other.extra
     }
 
     /// Length of its texts in bytes, for the limits of the cache.
     pub(crate) fn len(&self) -> usize {
-        let Self { scopes, tenant, resource, claims, scheme: _ } = self;
-        scopes.as_str().len()
-            + [tenant, resource, claims].into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        let Self { scopes, tenant, resource, claims, scheme: _, extra: _ } = self;
+        let texts = [tenant.as_deref(), resource.as_deref(), claims.as_deref(), self.extra()];
+        scopes.as_str().len() + texts.into_iter().flatten().map(str::len).sum::<usize>()
     }
 }
 
@@ -313,6 +324,34 @@ impl TokenRequest {
         self
     }
 
+    /// Adds a parameter to the token request (and to the device authorization request) that the
+    /// crate does not know, such as Auth0's `audience`. A second value of a name replaces the
+    /// first. The token is cached for requests with the same parameters.
+    ///
+    /// Where the token is requested, `RequestInvalid` refuses the parameters of the protocol and
+    /// those that have a method here, and control characters. Values count as secrets: they are in
+    /// no error and no log.
+    ///
+    /// ```
+    /// use tower_identity::client::TokenRequest;
+    ///
+    /// let request = TokenRequest::new(["read:notes"])?.add_parameter("audience", "https://notes.example");
+    /// assert_ne!(request, TokenRequest::new(["read:notes"])?);
+    /// # Ok::<_, tower_identity::Error>(())
+    /// ```
+    #[must_use]
+    pub fn add_parameter(mut self, name: &str, value: &str) -> Self {
+        self.key.extra = Some(self.key.extra.unwrap_or_default().with(name, value));
+        self
+    }
+
+    /// Requests a token for this path of a federated managed identity (`fmi_path`, Entra ID only),
+    /// in [`Client::for_app`](crate::client::Client::for_app).
+    #[must_use]
+    pub fn with_fmi_path(self, path: &str) -> Self {
+        self.add_parameter("fmi_path", path)
+    }
+
     /// Asks the provider even if a cached token could answer. The default is to use the cache.
     #[must_use]
     pub fn forced(mut self) -> Self {
@@ -365,6 +404,17 @@ impl TokenRequest {
     /// The requested tenant.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.key.tenant()
+    }
+
+    /// The parameters of the token request, with these scopes.
+    pub(crate) fn params<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
+        TokenParams {
+            scopes,
+            resource: self.key.resource(),
+            client_claims: self.key.claims(),
+            challenge: self.challenge(),
+            extra: self.key.extra().unwrap_or_default(),
+        }
     }
 
     /// The claims (JSON) of the API's challenge.
@@ -456,6 +506,37 @@ mod tests {
             ["a", "b", "b\u{e4}"]
         );
         assert!(Scopes::granted("").is_empty());
+    }
+
+    #[test]
+    fn parameters_are_a_sorted_set_of_names_whose_values_are_not_shown() {
+        let plain = || TokenRequest::new(["a"]).unwrap();
+        let one = plain().add_parameter("b", "2&c=3").add_parameter("a", "1");
+        let same =
+            plain().add_parameter("a", "0").add_parameter("a", "1").add_parameter("b", "2&c=3");
+        assert_eq!(one, same);
+        assert_ne!(
+            one,
+            plain().add_parameter("a", "1").add_parameter("b", "2").add_parameter("c", "3")
+        );
+        assert_ne!(plain().add_parameter("a", ""), plain());
+        assert_eq!(plain().with_fmi_path("/p"), plain().add_parameter("fmi_path", "/p"));
+        let shown = format!("{:?}", plain().add_parameter("key", "s3cr3t"));
+        assert!(shown.contains("key") && !shown.contains("s3cr3t"), "{shown}");
+    }
+
+    #[test]
+    fn a_cache_from_before_parameters_is_read() {
+        use codec::Value as _;
+        // Fields 1 and 3 of a key that an earlier version wrote.
+        let key = TokenRequest::new(["a"]).unwrap().with_resource("r").key;
+        let mut written = Vec::new();
+        key.write(&mut written);
+        assert_eq!(TokenKey::read(&written), Some(key));
+        let with_parameter = TokenRequest::new(["a"]).unwrap().add_parameter("p", "v").key;
+        let mut written = Vec::new();
+        with_parameter.write(&mut written);
+        assert_eq!(TokenKey::read(&written), Some(with_parameter));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod interleavings;
 mod key;
 mod lock;
 mod memory;
+mod parameters;
 mod partitions;
 mod policy;
 mod record;

@@ -94,13 +94,7 @@ impl RefreshRequest {
 
     /// The parameters of the token request, with these scopes.
     pub(crate) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
-        let TokenRequest { key, .. } = &self.request;
-        TokenParams {
-            scopes,
-            resource: key.resource(),
-            client_claims: key.claims(),
-            challenge: self.request.challenge(),
-        }
+        self.request.params(scopes)
     }
 
     /// Whether it is sent to another tenant than that of the sign-in, where the same person has

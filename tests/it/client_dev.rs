@@ -36,6 +36,26 @@ async fn an_application_of_entra_gets_one_token_for_everybody_who_asks() {
 }
 
 #[tokio::test]
+async fn a_token_answers_only_requests_with_the_parameters_that_it_was_requested_with() {
+    let provider = entra().await;
+    let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
+    let plain = || asks("api://tasks/.default");
+    let requests = [
+        plain(),
+        plain().add_parameter("audience", "https://a.example"),
+        plain().add_parameter("audience", "https://b.example"),
+        plain().with_fmi_path("/agents/a"),
+    ];
+    for request in requests.iter().chain(&requests) {
+        client.for_app(request).await.unwrap();
+    }
+    assert_eq!(provider.requests(Endpoint::Token), requests.len() as u64);
+    let error = client.for_app(&plain().add_parameter("scope", "x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RequestInvalid);
+    assert_eq!(provider.requests(Endpoint::Token), requests.len() as u64);
+}
+
+#[tokio::test]
 async fn one_application_asks_in_several_tenants() {
     let provider = entra().await;
     let config =
