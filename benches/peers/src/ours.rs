@@ -46,12 +46,12 @@ pub async fn signed_in(issuer: &str) -> Fallible<Runner> {
     routed(layer(config(issuer)?)?).await
 }
 
-/// With the default store, on every route; the cookie stands in front of 16 KiB of something else,
-/// as large as servers accept headers.
+/// With the default store, on every route; the cookie stands behind 16 KiB of something else, as
+/// large as servers accept headers. In front of it nothing else would be looked at.
 pub async fn flooded(issuer: &str, filling: &str) -> Fallible<Runner> {
     let layer = layer(config(issuer)?)?;
     let cookie = sign_in(&layer).await?;
-    let header = format!("{}; {}", cookie.to_str()?, filling.repeat(16 * 1024 / filling.len()));
+    let header = format!("{}; {}", filling.repeat(16 * 1024 / filling.len()), cookie.to_str()?);
     Ok(Runner::new(router().layer(layer), Some(HeaderValue::from_str(&header)?)))
 }
 
