@@ -218,7 +218,7 @@ async fn a_token_for_the_resource_of_the_metadata_is_accepted_with_and_without_a
         "https://api.example.com/a/b",
         "http://localhost:3004/mcp",
     ] {
-        let api = TestApi::with(|config| config.with_resource(&resource).unwrap());
+        let api = TestApi::with(|config| config.with_resource(resource).unwrap());
         let challenge = api.get("/", &[]).await.challenge().to_owned();
         let address = challenge.split("resource_metadata=\"").nth(1).unwrap().trim_matches('"');
         let (address, own) =

@@ -327,7 +327,7 @@ async fn a_redirected_document_is_followed_as_at_a_sign_in() {
     const WELL_KNOWN: &str = "/.well-known/openid-configuration";
     let http = FakeHttp::new(|request| match request.uri().path() {
         WELL_KNOWN => Ok(redirect("/index.php/openid-configuration")),
-        "/index.php/openid-configuration" => Ok(answer(200, &good().to_string())),
+        "/index.php/openid-configuration" => Ok(answer(200, good().to_string())),
         _ => Ok(as_it_should(request, &good(), &key_set())),
     });
     let report = report(config(), &http).await;

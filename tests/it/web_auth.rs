@@ -566,7 +566,7 @@ impl Clock for HalfPast {
     }
 }
 
-// C-353: slow_down
+// C-353: slow_down once
 /// Half a second of an interval of five is over when the clock counts the fifth second.
 #[tokio::test]
 async fn a_device_code_is_not_polled_before_its_interval_is_over() {
