@@ -400,7 +400,8 @@ async fn certified_signs_in_by_device_code() {
         .find(|(address, _)| address.starts_with(&PROVIDER.issuer))
         .expect("no link to the provider");
     let shown = agrees(address).await;
-    tokio::time::sleep(Duration::from_millis(5100)).await;
+    // The interval is 5 s (RFC 8628 section 3.5), and ends with a whole second of the clock.
+    tokio::time::sleep(Duration::from_millis(6100)).await;
     let page = tab.click("Continue").await;
     assert_eq!(
         (page.status, page.url.query()),
