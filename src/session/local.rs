@@ -73,8 +73,8 @@ impl StoredRow {
     }
 }
 
-/// A row of the store, which the caches of decoded rows share with it: every request asks whether
-/// its session still is in the store, and this one answers without a lock or a look-up.
+/// A row of the store. The caches of decoded rows share it, because every request asks whether the
+/// row of its session is still stored: that takes neither a lock nor a look-up.
 pub(super) struct LocalRow {
     sealed: Box<[u8]>,
     expires: UnixTime,
@@ -142,9 +142,9 @@ impl LocalStore {
                 _ => break,
             }
         }
-        let row = StoredRow { row: Arc::clone(&saved), owner };
+        let stored = StoredRow { row: Arc::clone(&saved), owner };
         while shard.rows.len() >= self.rows_per_shard
-            || shard.bytes + row.size() > self.bytes_per_shard
+            || shard.bytes + stored.size() > self.bytes_per_shard
         {
             let Some(first) = shard.next_to_evict(id) else { break };
             // Together, because a session without its grant has no tokens, and a grant without its
@@ -152,7 +152,7 @@ impl LocalStore {
             shard.remove(first.grant_id());
             shard.remove(first);
         }
-        shard.insert(id, row);
+        shard.insert(id, stored);
         saved
     }
 
@@ -173,22 +173,22 @@ impl LocalStore {
 }
 
 impl Shard {
-    fn insert(&mut self, id: RecordId, row: StoredRow) {
-        self.bytes += row.size();
-        self.by_expiry.insert((row.row.expires, id));
-        if let Some(owner) = row.owner {
+    fn insert(&mut self, id: RecordId, stored: StoredRow) {
+        self.bytes += stored.size();
+        self.by_expiry.insert((stored.row.expires, id));
+        if let Some(owner) = stored.owner {
             measure::local_session(true);
             self.change(owner, |sessions| sessions.push(id));
         }
-        self.rows.insert(id, row);
+        self.rows.insert(id, stored);
     }
 
     fn remove(&mut self, id: RecordId) {
-        let Some(row) = self.rows.remove(&id) else { return };
-        row.row.is_removed.store(true, Ordering::Release);
-        self.bytes -= row.size();
-        self.by_expiry.remove(&(row.row.expires, id));
-        if let Some(owner) = row.owner {
+        let Some(stored) = self.rows.remove(&id) else { return };
+        stored.row.is_removed.store(true, Ordering::Release);
+        self.bytes -= stored.size();
+        self.by_expiry.remove(&(stored.row.expires, id));
+        if let Some(owner) = stored.owner {
             measure::local_session(false);
             self.change(owner, |sessions| sessions.retain(|other| *other != id));
         }

@@ -143,8 +143,8 @@ impl Sessions {
         let opened = first.and_then(|first| self.opened(first, local, now)).or_else(|| {
             // Other tickets were planted, or left behind, or the cookies came in several lines.
             let cookies = self.cookies.read(headers);
-            let others = cookies.tickets().skip(usize::from(first.is_some()));
-            others.into_iter().find_map(|ticket| self.opened(ticket, local, now))
+            let mut others = cookies.tickets().skip(usize::from(first.is_some()));
+            others.find_map(|ticket| self.opened(ticket, local, now))
         });
         match opened {
             Some(opened) if opened.renewal_due(now) => Peek::Ask,
