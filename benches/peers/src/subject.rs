@@ -139,7 +139,6 @@ const LONG_PAIR: &str =
 const fn flood(name: &'static str, about: &'static str, filling: &'static str) -> Subject {
     Subject {
         base: OURS,
-        goal: Some(10_000),
         bar: Some(34_000),
         ..subject(name, about, Kind::Flooded(filling))
     }
