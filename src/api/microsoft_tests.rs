@@ -57,14 +57,17 @@ async fn judge(api: &TestApi, good: &Value, rows: &[(Value, Option<&str>)]) {
     }
 }
 
-/// An empty `oid` would be one key for all users of a tenant.
+/// An empty `oid` would be one key for all users of a tenant; a line feed would reach logs.
 #[tokio::test]
-async fn an_empty_id_of_a_user_is_no_id() {
+async fn an_empty_or_unprintable_id_of_a_user_is_no_id() {
     let api = TestApi::entra(|config| config);
     for (oid, sub, reason) in [
         (json!(""), json!("s-1"), None),
         (json!(""), json!(""), Some("token_subject")),
         (json!("o-1"), json!(""), None),
+        (json!("o\n1"), json!("s-1"), None),
+        (json!("o\n1"), json!(""), Some("token_subject")),
+        (json!("o-1"), json!("s\n1"), Some("token_subject")),
         (json!(7), json!("s-1"), Some("token_malformed")),
     ] {
         let token = entra(v2(), |claims| merge(claims, &json!({"oid": oid, "sub": sub})));

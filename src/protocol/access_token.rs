@@ -166,7 +166,8 @@ pub(super) fn facts(
     let scopes = scopes(claims, is_microsoft)?;
     let roles = roles(claims)?;
     let application = application(claims, is_microsoft)?;
-    let sub = if is_microsoft { identifier(claims, "sub")? } else { text(claims, "sub")? };
+    // Microsoft's `oid` identifies where `sub` is empty.
+    let sub = text(claims, "sub")?.filter(|sub| !(is_microsoft && sub.is_empty()));
     // Pages and API of one application must not differ about whom they serve.
     sub.as_deref().map_or(Ok(()), check_subject_text)?;
     let directory =

@@ -75,10 +75,12 @@ pub(crate) fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
 
-/// The text of a member that identifies, such as a user or a tenant; `None` if it is absent, not a
-/// string, or empty. An empty text would be the same ID for everybody.
+/// The text of a member that identifies, such as a user or a tenant; `None` if it is absent or not
+/// 1 to 255 printable ASCII characters. An empty text would be the same ID for all users, and
+/// control characters would reach the application's records and logs.
 pub(crate) fn identifier<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
-    text(object, name).filter(|id| !id.is_empty())
+    let is_printable = |id: &str| id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    text(object, name).filter(|id| (1..=255).contains(&id.len()) && is_printable(id))
 }
 
 /// The object without the members that are `null`, for a document of which every member may be
