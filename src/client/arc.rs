@@ -17,7 +17,7 @@ use url::Url;
 use super::{
     managed_identity::ManagedIdentityId,
     managed_identity_endpoint::{
-        ManagedIdentityEndpoint, ManagedIdentitySource, NAMES, ParameterNames, http_url, with_query,
+        ManagedIdentityEndpoint, ManagedIdentitySource, http_url, metadata_request,
     },
 };
 use crate::{error::ConfigError, secret::Secret};
@@ -115,10 +115,7 @@ impl ManagedIdentityEndpoint for AzureArc {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        // The agent ignores `mi_res_id` and answers for the machine's own identity.
-        let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
-        let url = with_query(&self.endpoint, "2020-06-01", resource, identity, names);
-        Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+        metadata_request(&self.endpoint, "2020-06-01", resource, identity)
     }
 
     fn confirms(&self, identity: &ManagedIdentityId, answer: &Map<String, Value>) -> bool {

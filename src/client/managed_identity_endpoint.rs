@@ -212,9 +212,7 @@ impl ManagedIdentityEndpoint for VirtualMachine {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
-        let url = with_query(&self.endpoint, "2018-02-01", resource, identity, names);
-        Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+        metadata_request(&self.endpoint, "2018-02-01", resource, identity)
     }
 
     fn source(&self) -> ManagedIdentitySource {
@@ -240,18 +238,32 @@ fn sensitive(value: &Secret) -> Result<HeaderValue, http::Error> {
 
 /// The names of the parameters that select an identity. They differ between the endpoints.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ParameterNames {
-    pub(super) client_id: &'static str,
-    pub(super) object_id: &'static str,
-    pub(super) resource_id: &'static str,
+struct ParameterNames {
+    client_id: &'static str,
+    object_id: &'static str,
+    resource_id: &'static str,
 }
 
 /// The names of App Service.
-pub(super) const NAMES: ParameterNames =
+const NAMES: ParameterNames =
     ParameterNames { client_id: "client_id", object_id: "object_id", resource_id: "mi_res_id" };
 
+/// The token request to a metadata service: that of a virtual machine, or the agent of Azure Arc,
+/// which imitates it.
+pub(super) fn metadata_request(
+    endpoint: &Url,
+    version: &str,
+    resource: &str,
+    identity: &ManagedIdentityId,
+) -> Result<Request<Bytes>, http::Error> {
+    // Arc's agent ignores `mi_res_id` and answers for the machine's own identity.
+    let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
+    let url = with_query(endpoint, version, resource, identity, names);
+    Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+}
+
 /// The URL of a token request.
-pub(super) fn with_query(
+fn with_query(
     endpoint: &Url,
     version: &str,
     resource: &str,
@@ -320,11 +332,19 @@ fn endpoint(
 mod tests {
     use super::*;
 
-    fn chosen(variables: &[(&str, &str)]) -> Result<String, String> {
+    /// The endpoint of an environment with these variables, with or without Arc's agent.
+    fn endpoint_of(
+        variables: &[(&str, &str)],
+        has_agent: bool,
+    ) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
         let get = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
-        let endpoint = endpoint(&get, &|_| false).map_err(|error| error.to_string())?;
+        endpoint(&get, &|_| has_agent)
+    }
+
+    fn chosen(variables: &[(&str, &str)]) -> Result<String, String> {
+        let endpoint = endpoint_of(variables, false).map_err(|error| error.to_string())?;
         let identity = ManagedIdentityId::ResourceId("/a b".into());
         let request = endpoint.request("https://vault.azure.net", &identity).unwrap();
         let header = request
@@ -379,16 +399,8 @@ mod tests {
         );
     }
 
-    /// Where an environment with these variables, with or without Arc's agent, gets its tokens.
-    fn source(variables: &[(&str, &str)], has_agent: bool) -> ManagedIdentitySource {
-        let get = |name: &str| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        endpoint(&get, &|_| has_agent).unwrap().source()
-    }
-
     #[test]
-    fn the_source_is_named() {
+    fn variables_and_the_agent_of_arc_decide_the_kind_of_the_endpoint() {
         let identity = ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/t");
         let (header, imds) = (("IDENTITY_HEADER", "h"), ("IMDS_ENDPOINT", "http://127.0.0.1:1"));
         let learning = [("MSI_ENDPOINT", "http://127.0.0.1:1/t"), ("MSI_SECRET", "s")];
@@ -409,13 +421,14 @@ mod tests {
             ),
             (vec![identity, imds], false, ManagedIdentitySource::AzureArc),
         ] {
-            assert_eq!(source(&variables, has_agent), expected, "{variables:?}");
+            let source = endpoint_of(&variables, has_agent).unwrap().source();
+            assert_eq!(source, expected, "{variables:?}");
         }
     }
 
     #[test]
     fn a_machine_with_the_agent_and_without_variables_is_one_of_arc() {
-        assert_eq!(source(&[], true), ManagedIdentitySource::AzureArc);
+        assert_eq!(endpoint_of(&[], true).unwrap().source(), ManagedIdentitySource::AzureArc);
         let looked_for = std::cell::RefCell::new(Vec::new());
         let found = endpoint(&|_| None, &|file| {
             looked_for.borrow_mut().push(file.to_owned());
@@ -454,15 +467,15 @@ mod tests {
         // The endpoint would ignore these and answer for its default identity.
         assert!(!endpoint.takes(&ManagedIdentityId::ObjectId("o".into())));
         assert!(!endpoint.takes(&ManagedIdentityId::ResourceId("/r".into())));
-        let get = |name: &str| match name {
-            "MSI_ENDPOINT" => Some("http://127.0.0.1:1/t".to_owned()),
-            "MSI_SECRET" => Some("s3cr3t".to_owned()),
-            "DEFAULT_IDENTITY_CLIENT_ID" => Some("of the workspace".to_owned()),
-            _ => None,
-        };
-        let found = super::endpoint(&get, &|_| false).unwrap();
-        let request =
-            found.request("https://vault.azure.net", &ManagedIdentityId::SystemAssigned).unwrap();
+        let variables = [
+            ("MSI_ENDPOINT", "http://127.0.0.1:1/t"),
+            ("MSI_SECRET", "s3cr3t"),
+            ("DEFAULT_IDENTITY_CLIENT_ID", "of the workspace"),
+        ];
+        let request = endpoint_of(&variables, false)
+            .unwrap()
+            .request("https://vault.azure.net", &ManagedIdentityId::SystemAssigned)
+            .unwrap();
         assert!(request.uri().query().unwrap().ends_with("&clientid=of+the+workspace"));
     }
 }
