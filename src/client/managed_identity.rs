@@ -53,9 +53,7 @@ pub enum ManagedIdentityId {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ManagedIdentity {
-    #[allow(dead_code, reason = "for `Debug`, which tells identities apart")]
-    identity: ManagedIdentityId,
-    source: ManagedIdentitySource,
+    refresher: Arc<EndpointRefresher>,
     partitions: Arc<Partitions>,
     grants: Grants,
 }
@@ -98,24 +96,19 @@ impl ManagedIdentity {
         ManagedIdentityBuilder::new(identity)
     }
 
-    pub(super) fn of(source: EndpointRefresher) -> Self {
-        let clock = Arc::clone(&source.clock);
+    pub(super) fn of(refresher: EndpointRefresher) -> Self {
+        let refresher = Arc::new(refresher);
+        let clock = Arc::clone(&refresher.clock);
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
-        let refresher = Arc::new(source.clone());
-        let grants = Grants::in_memory(
-            Arc::new(Tokio),
-            Arc::clone(&partitions),
-            refresher,
-            Arc::clone(&clock),
-        );
-        let kind = source.endpoint.source();
-        Self { identity: source.identity, source: kind, partitions, grants }
+        let grants =
+            Grants::in_memory(Arc::new(Tokio), Arc::clone(&partitions), refresher.clone(), clock);
+        Self { refresher, partitions, grants }
     }
 
     /// The kind of the endpoint.
     #[must_use]
     pub fn source(&self) -> ManagedIdentitySource {
-        self.source
+        self.refresher.endpoint.source()
     }
 
     /// A token for that resource (`https://vault.azure.net`), from the cache or the endpoint. The
@@ -230,7 +223,7 @@ fn for_endpoint(request: &TokenRequest) -> Result<TokenRequest, Error> {
 }
 
 /// An endpoint with one identity, as the source of new tokens for the cache.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct EndpointRefresher {
     pub(super) endpoint: Arc<dyn ManagedIdentityEndpoint>,
     pub(super) identity: ManagedIdentityId,
