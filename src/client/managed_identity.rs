@@ -187,8 +187,8 @@ impl ManagedIdentity {
     /// # Errors
     ///
     /// Those of [`token`](Self::token); `RequestInvalid` also for a request with several scopes,
-    /// and for one with a tenant, a resource beside the scope, or claims of the application, which
-    /// the endpoints have no parameters for.
+    /// and for one with a tenant, a resource beside the scope, claims of the application or further
+    /// parameters, which the endpoints do not take.
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let request = for_endpoint(request)?;
         let grant = self.partitions.find_or_insert(APPS, None, || {
@@ -205,8 +205,8 @@ fn for_endpoint(request: &TokenRequest) -> Result<TokenRequest, Error> {
     let refused = |detail| Err(Error::new(ErrorKind::RequestInvalid, detail));
     if !request.has_only_scopes() {
         return refused(
-            "the endpoint of a managed identity has parameters neither for a tenant nor for a \
-             `resource` beside the scope nor for claims: name the resource as the only scope",
+            "the endpoint of a managed identity takes no tenant, `resource` beside the scope, \
+             claims or further parameters: name the resource as the only scope",
         );
     }
     let mut scopes = request.scopes();
@@ -234,7 +234,7 @@ pub(super) struct EndpointRefresher {
 #[async_trait]
 impl Refresher for EndpointRefresher {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<RefreshAnswer, Error> {
-        // Sent anyway, the request would return the token of another identity.
+        // The endpoint would ignore the identifier and return the token of another identity.
         if !self.endpoint.takes(&self.identity) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,

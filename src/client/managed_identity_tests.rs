@@ -87,7 +87,7 @@ async fn the_new_token_replaces_the_cached_one() {
 }
 
 #[tokio::test]
-async fn what_the_endpoint_cannot_be_asked_for_is_refused_before_anything_is_sent() {
+async fn a_request_that_the_endpoint_has_no_parameters_for_is_refused_and_not_sent() {
     let (http, identity) = numbered();
     let vault = || TokenRequest::new(["https://vault.azure.net"]).unwrap();
     for request in [
@@ -96,6 +96,7 @@ async fn what_the_endpoint_cannot_be_asked_for_is_refused_before_anything_is_sen
         vault().with_tenant("contoso.onmicrosoft.com"),
         vault().with_resource("https://graph.microsoft.com"),
         vault().with_client_claims("{}"),
+        vault().with_fmi_path("/agents/7"),
     ] {
         let error = identity.acquire(&request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{request:?}");
