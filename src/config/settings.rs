@@ -304,9 +304,9 @@ impl IdentityConfig {
     }
 
     /// Sets the path to which the provider sends the browser back after sign-out, relative to the
-    /// base URL. The layer answers it, with its page that says that the user is signed out or with
-    /// a redirect to [the application's](Self::with_page_after_sign_out). It is public. The default
-    /// is `/auth/signed-out`.
+    /// base URL. It is public, and the layer answers it: with a page that says that the user is
+    /// signed out, or with a redirect to
+    /// [the application's page](Self::with_page_after_sign_out). The default is `/auth/signed-out`.
     #[must_use]
     pub fn with_signed_out_path(mut self, path: impl Into<String>) -> Self {
         self.signed_out_path = path.into();

@@ -48,12 +48,14 @@ impl IdentityConfig {
 
     /// Sets a page of the application on which the browser ends after a sign-out, relative to the
     /// base URL, for example `/goodbye` or `/`. It may have a query. The default is a page of the
-    /// crate with a link to sign in again.
+    /// crate with a link to sign in again, or the home page where it is public and the provider has
+    /// no part in the sign-out.
     ///
     /// - It follows every sign-out: after the provider has ended its session, and where the
     ///   provider has no part in it. With Azure AD B2C it also follows a cancelled sign-in.
-    /// - The page registered at the provider stays [`signed_out_url`](crate::ValidConfig::signed_out_url),
-    ///   which redirects to this one. A request cannot name another page (security rule 1).
+    /// - The page registered at the provider stays
+    ///   [`signed_out_url`](crate::ValidConfig::signed_out_url), which redirects to this one. A
+    ///   request cannot name another page (security rule 1).
     /// - [`WebAuth`](crate::WebAuth) does not use it: there `signed_out_url` is a page of yours.
     /// - The page must be public, because a protected one would sign the user in again at once:
     ///   [`add_public_path`](Self::add_public_path).
@@ -95,7 +97,7 @@ impl IdentityConfig {
     ) -> Result<Option<ReturnPath>, ConfigError> {
         let Some(page) = self.page_after_sign_out.as_deref() else { return Ok(None) };
         let wrong = |problem: String| ConfigError::new("page_after_sign_out", problem);
-        // The slash is asked of the setting itself: the prefix would supply one.
+        // The setting itself has to begin with a slash: with a prefix, the joined path always does.
         let is_path = page.starts_with('/') && ReturnPath::parse(page).is_some();
         let parsed = ReturnPath::parse(&format!("{}{page}", site.prefix)).filter(|_| is_path);
         let Some(path) = parsed else {
