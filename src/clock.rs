@@ -71,9 +71,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> UnixTime;
 
-    /// The first whole second that is not before the current time, to which a wait is added that
-    /// must not be cut short: after [`now`](Self::now) it could end up to a second early. A clock
-    /// whose time is always a whole second keeps the default, [`now`](Self::now).
+    /// The current time, rounded up to a whole second. A wait that must not be cut short is counted
+    /// from it, because [`now`](Self::now) is rounded down: a wait from there can end up to one
+    /// second early.
+    ///
+    /// The default is [`now`](Self::now), which is right for a clock of whole seconds only,
+    /// such as [`ManualClock`]. A clock with fractions of a second overrides it.
     fn now_rounded_up(&self) -> UnixTime {
         self.now()
     }

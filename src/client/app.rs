@@ -158,9 +158,9 @@ impl Client {
             return Ok(());
         };
         let refused = |detail| Err(Error::new(ErrorKind::InvalidGrant, detail));
-        // Requests go to the endpoint of version 2.0. Maintainers of MSAL.NET report that it refuses
-        // such an assertion, and its answer does not say that the manifest is the cause. MSAL for
-        // Python sends it.
+        // Requests go to the endpoint of version 2.0. Maintainers of MSAL.NET report that it
+        // refuses such an assertion, and its answer does not say that the manifest is the cause.
+        // MSAL for Python sends it.
         if claims.get("ver").and_then(Value::as_str) == Some("1.0") {
             return refused(
                 "the assertion is an access token of version 1.0: set \

@@ -116,7 +116,8 @@ impl IdentityConfig {
         })
     }
 
-    /// What sign-out does with the session at the provider, by default of the sign-in method.
+    /// The setting for the session at the provider after sign-out. The default depends on the
+    /// sign-in method.
     fn provider_session(&self) -> ProviderSession {
         self.provider_session.unwrap_or(match self.sign_in_method {
             SignInMethod::Redirect => ProviderSession::End,

@@ -13,7 +13,7 @@ use super::{
 use crate::{error::ConfigError, secret::Secret};
 
 /// The settings of a configuration, each with its value and its source: for operators, to find out
-/// why a setting has not the expected value.
+/// why a setting does not have the expected value.
 ///
 /// `Display` writes one setting a line, and leaves out those that are not set and have no default.
 /// It contains no secrets: the value of such a setting is shown as `set`.
@@ -85,8 +85,8 @@ impl Description {
         self.unused.iter().filter(|variable| variable.is_of_api).map(|variable| {
             let text = format!(
                 "{} is a setting of an API (`ApiConfig`) and has no effect on signing in. A \
-                 parameter of the authorization request is set by `SignInOptions::add_parameter` or \
-                 IDENTITY_SIGN_IN_PARAMETERS, for example audience=https%3A%2F%2Fapi.example.",
+                 parameter of the authorization request is set by `SignInOptions::add_parameter` \
+                 or IDENTITY_SIGN_IN_PARAMETERS, for example audience=https%3A%2F%2Fapi.example.",
                 variable.name
             );
             Finding::new(Severity::Note, "variable_of_an_api", text)

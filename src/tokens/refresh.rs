@@ -343,7 +343,7 @@ impl RefreshContext {
         error: Error,
     ) -> RefreshResult {
         let now = self.clock.now();
-        // What is left of this second: without it `Retry-After` would be cut short.
+        // The rest of the present second, without which `Retry-After` would be cut short.
         let rest = self.clock.now_rounded_up().since(now);
         let refusal = policy::refusal(&error);
         if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), kind, now)) {
