@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use aws_lc_rs::signature::{self, VerificationAlgorithm};
+
 use crate::error::ConfigError;
 
 macro_rules! algorithms {
@@ -61,6 +63,23 @@ impl Algorithm {
     pub(crate) fn named(name: &str) -> Option<Self> {
         let name = if name == "Ed25519" { "EdDSA" } else { name };
         Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The same algorithm in `aws-lc-rs`. Signatures on curves have the fixed length of RFC 7518
+    /// section 3.4.
+    pub(crate) fn verification(self) -> &'static dyn VerificationAlgorithm {
+        match self {
+            Self::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Self::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Self::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Self::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Self::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Self::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Self::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Self::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
+            Self::EdDsa => &signature::ED25519,
+        }
     }
 
     /// The names, separated by commas, for messages.

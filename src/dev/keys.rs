@@ -101,19 +101,8 @@ impl ProviderKey {
 
     /// Whether `made` is a signature of `message` by this key.
     pub(super) fn verifies(&self, message: &[u8], made: &[u8]) -> bool {
-        let algorithm: &'static dyn signature::VerificationAlgorithm = match self.algorithm {
-            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
-            Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
-            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
-            Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
-            Algorithm::EdDsa => &signature::ED25519,
-        };
-        UnparsedPublicKey::new(algorithm, self.public_bytes()).verify(message, made).is_ok()
+        let key = UnparsedPublicKey::new(self.algorithm.verification(), self.public_bytes());
+        key.verify(message, made).is_ok()
     }
 
     /// The public key: PKCS #1 for RSA, the uncompressed point for EC, 32 bytes for Ed25519.

@@ -20,7 +20,7 @@ use std::fmt;
 
 use aws_lc_rs::{
     encoding::AsDer,
-    signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm},
+    signature::{ParsedPublicKey, RsaPublicKeyComponents},
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -176,8 +176,8 @@ impl Jwk {
             Some(own) => own == *candidate,
             None => KeyType::of(*candidate) == key_type,
         };
-        let parse = |algorithm| {
-            let parsed = ParsedPublicKey::new(verification(algorithm), &encoded);
+        let parse = |algorithm: Algorithm| {
+            let parsed = ParsedPublicKey::new(algorithm.verification(), &encoded);
             parsed.map(|parsed| (algorithm, parsed)).map_err(|_| "its numbers are no public key")
         };
         let candidates = Algorithm::ALL.iter().copied().filter(is_for);
@@ -293,23 +293,6 @@ impl KeyType {
             Algorithm::Es512 => Self::P521,
             Algorithm::EdDsa => Self::Ed25519,
         }
-    }
-}
-
-/// The same algorithm in the library. Signatures on curves have the fixed length of RFC 7518
-/// section 3.4.
-fn verification(algorithm: Algorithm) -> &'static dyn VerificationAlgorithm {
-    match algorithm {
-        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-        Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
-        Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
-        Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
-        Algorithm::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
-        Algorithm::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
-        Algorithm::EdDsa => &signature::ED25519,
     }
 }
 
