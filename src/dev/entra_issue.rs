@@ -111,6 +111,27 @@ pub(super) struct EntraAnswerParts<'a> {
     pub(super) client_info: bool,
 }
 
+impl<'a> EntraAnswerParts<'a> {
+    /// A response with an access token for all scopes of the grant, and nothing that is optional.
+    pub(super) fn of(
+        grant_id: &'a str,
+        grant: &'a IssuedGrant,
+        tenant: &'a DevTenant,
+        resource: EntraResource,
+    ) -> Self {
+        Self {
+            grant_id,
+            grant,
+            tenant,
+            scopes: &grant.scopes,
+            resource,
+            nonce: None,
+            refresh_token: None,
+            client_info: false,
+        }
+    }
+}
+
 /// The members of a token response (RFC 6749 section 5.1), in the form of Entra ID and B2C.
 pub(super) fn answer(
     server: &Server,

@@ -106,16 +106,11 @@ fn first(
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = issue::first_refresh_token(server, state, grant_id, grant)?;
-    let (scopes, client_info) = (&grant.scopes, grant.client_info);
     let wanted = EntraAnswerParts {
-        grant_id,
-        grant,
-        tenant,
-        scopes,
-        resource,
         nonce,
         refresh_token,
-        client_info,
+        client_info: grant.client_info,
+        ..EntraAnswerParts::of(grant_id, grant, tenant, resource)
     };
     entra_issue::answer(server, state, wanted)
 }
@@ -161,14 +156,10 @@ pub(super) fn refresh(
         RefreshRotation::Rotate => Some(issue::refresh_token(server, state, &entry.grant)?),
     };
     let wanted = EntraAnswerParts {
-        grant_id: &entry.grant,
-        grant,
-        tenant: &tenant,
         scopes: &scopes,
-        resource,
-        nonce: None,
         refresh_token,
         client_info: asks_client_info(incoming, grant),
+        ..EntraAnswerParts::of(&entry.grant, grant, &tenant, resource)
     };
     entra_issue::answer(server, state, wanted).map(Ok)
 }

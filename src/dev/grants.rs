@@ -210,17 +210,7 @@ fn answer(
     tenant: &DevTenant,
     resource: EntraResource,
 ) -> TokenResult {
-    let scopes = &grant.scopes;
-    let wanted = EntraAnswerParts {
-        grant_id,
-        grant,
-        tenant,
-        scopes,
-        resource,
-        nonce: None,
-        refresh_token: None,
-        client_info: false,
-    };
+    let wanted = EntraAnswerParts::of(grant_id, grant, tenant, resource);
     let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
     // Entra ID's response to an application has no `scope`.
     members.remove("scope");
