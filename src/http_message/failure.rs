@@ -85,14 +85,16 @@ pub(crate) enum GrpcProtocol {
 }
 
 impl GrpcProtocol {
-    /// `None` if the content is not that of a gRPC call. The encoding of the messages may follow
-    /// the name (`+proto`).
+    /// `None` if the content is not that of a gRPC call. After the name only the encoding of the
+    /// messages (`+proto`), parameters and white space may follow.
     pub(crate) fn of(content_type: &HeaderValue) -> Option<Self> {
         let content_type = content_type.as_bytes();
-        // Each name begins with the next one.
-        [Self::WebText, Self::Web, Self::Http2].into_iter().find(|protocol| {
+        [Self::Http2, Self::Web, Self::WebText].into_iter().find(|protocol| {
             let name = protocol.content_type().as_bytes();
-            content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+            content_type.split_at_checked(name.len()).is_some_and(|(start, rest)| {
+                start.eq_ignore_ascii_case(name)
+                    && matches!(rest, [] | [b'+' | b';' | b' ' | b'\t', ..])
+            })
         })
     }
 

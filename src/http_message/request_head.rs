@@ -423,9 +423,31 @@ mod tests {
             client_kind(&Method::GET, &[("hx-request", "true"), ("sec-fetch-dest", "empty")]),
             ClientKind::Htmx
         );
-        assert_eq!(
-            client_kind(&Method::POST, &[("content-type", "application/grpc+proto")]),
-            ClientKind::Grpc(GrpcProtocol::Http2)
-        );
+    }
+
+    #[test]
+    fn a_media_type_that_only_begins_like_one_of_grpc_is_not_grpc() {
+        for (content_type, expected) in [
+            ("application/grpc", Some(GrpcProtocol::Http2)),
+            ("application/grpc+proto", Some(GrpcProtocol::Http2)),
+            ("application/grpc;charset=utf-8", Some(GrpcProtocol::Http2)),
+            ("application/grpc ; charset=utf-8", Some(GrpcProtocol::Http2)),
+            ("application/grpc\t", Some(GrpcProtocol::Http2)),
+            ("Application/gRPC-Web+proto", Some(GrpcProtocol::Web)),
+            ("application/grpc-web;a=b", Some(GrpcProtocol::Web)),
+            ("application/grpc-web-text", Some(GrpcProtocol::WebText)),
+            ("application/grpc-web-text+proto", Some(GrpcProtocol::WebText)),
+            ("application/grpcfoo", None),
+            ("application/grpc-", None),
+            ("application/grpc-foo+proto", None),
+            ("application/grpc-webfoo", None),
+            ("application/grpc-web-textual", None),
+            ("application/grp", None),
+            ("text/plain; a=application/grpc", None),
+        ] {
+            let expected = expected.map_or(ClientKind::Program, ClientKind::Grpc);
+            let client = client_kind(&Method::POST, &[("content-type", content_type)]);
+            assert_eq!(client, expected, "{content_type}");
+        }
     }
 }
