@@ -296,7 +296,6 @@ async fn no_key_and_no_algorithm_comes_from_the_token() {
     }
 }
 
-/// What is there and cannot be understood is refused.
 #[tokio::test]
 async fn a_subject_is_held_to_the_rule_of_id_tokens() {
     let api = TestApi::plain();
@@ -306,6 +305,7 @@ async fn a_subject_is_held_to_the_rule_of_id_tokens() {
     api.takes(&token(|claims| claims["sub"] = json!("s".repeat(255)))).await;
 }
 
+/// A member that is present and cannot be understood is refused.
 #[tokio::test]
 async fn what_decides_is_understood_or_refused() {
     for (name, odd) in [
