@@ -111,7 +111,7 @@ fn is_token(token: &str) -> bool {
         is_letter | is_in_range | (byte == b'_') | (byte == b'~') | (byte == b'+')
     };
     let body = token.trim_end_matches('=');
-    // Neither has a branch, so that the compiler vectorizes them.
+    // Neither the fold nor `is_one` has a branch, so that the compiler vectorizes the loop.
     !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_one(byte))
 }
 

@@ -386,8 +386,8 @@ async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     assert_eq!((refused.status(), challenge(&refused)), (StatusCode::FORBIDDEN, String::new()));
 }
 
-/// The settings of a sign-in have no effect at an API, and the algorithm is not what is wrong with a
-/// token of another kind.
+/// The settings of a sign-in have no effect at an API, and no algorithm makes a token of another
+/// kind usable.
 #[tokio::test]
 async fn the_error_of_a_refused_token_names_what_helps_at_an_api() {
     let api = TestApi::plain();

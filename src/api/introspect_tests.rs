@@ -86,8 +86,8 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
     assert_eq!(api.takes("opaque-0").await, "person Notes.Read");
 }
 
-/// RFC 7662 section 2.2: all members but `active` are optional. Gluu writes `null` for those that it
-/// does not have.
+/// RFC 7662 section 2.2: all members but `active` are optional. Gluu writes `null` for those that
+/// it does not have.
 #[tokio::test]
 async fn a_member_of_an_introspection_answer_that_is_null_counts_as_absent() {
     let api = api();
@@ -100,7 +100,7 @@ async fn a_member_of_an_introspection_answer_that_is_null_counts_as_absent() {
         api.with_token(&format!("opaque-{number}")).await;
         assert_eq!(questions(&api), number + 1, "{name} is remembered");
     }
-    // What decides is missing then.
+    // Two members are required: `active`, and `aud`, by which the API knows that it is meant.
     says(&api, good(&json!({"active": null})));
     assert_eq!(api.with_token("opaque-active").await.status.as_u16(), 502);
     says(&api, good(&json!({"aud": null})));

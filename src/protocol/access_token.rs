@@ -168,7 +168,7 @@ pub(super) fn facts(
     let application = application(claims, is_microsoft)?;
     // Microsoft's `oid` identifies where `sub` is empty.
     let sub = text(claims, "sub")?.filter(|sub| !(is_microsoft && sub.is_empty()));
-    // Pages and API of one application must not differ about whom they serve.
+    // The rule of ID tokens, so that a user has the same key in the pages and in the API.
     sub.as_deref().map_or(Ok(()), check_subject_text)?;
     let directory =
         |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
@@ -183,8 +183,8 @@ pub(super) fn facts(
             ));
         }
         let kind = access_kind::at_microsoft(claims, &scopes, &roles)?;
-        // Otherwise all users of a tenant would share one key. AD FS sends `sub` only if a rule of the
-        // application group issues it.
+        // Otherwise all users of a tenant would share one key. AD FS sends `sub` only if a rule of
+        // the application group issues it.
         let must_identify = !authority.is_adfs() || claims.contains_key("sub");
         if kind.is_person() && must_identify && oid.is_none() && sub.is_none() {
             let detail = "neither `oid` nor `sub` identifies the user";

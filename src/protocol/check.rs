@@ -346,7 +346,7 @@ impl Check<'_> {
     }
 }
 
-/// What an answer without a discovery document means.
+/// The finding for an answer without a discovery document.
 fn without_document(address: &Url, answer: &Response<Bytes>) -> Finding {
     let error = http_error(answer);
     // An error in the provider's own words says more than the status.

@@ -98,7 +98,7 @@ mod tests {
         http.provider(config).0
     }
 
-    /// What Entra's endpoints do, one request after the other.
+    /// The answers of Entra's endpoints, one request after the other.
     fn answered(request: &Request<Bytes>, step: &AtomicU8) -> Result<Response<Bytes>, HttpError> {
         if request.uri().path().ends_with("openid-configuration") {
             return Ok(answer(
@@ -136,7 +136,7 @@ mod tests {
             let id = http.last().headers()[HEADER].to_str().unwrap().to_owned();
             assert!(id.len() == 36 && !sent.contains(&id), "a new GUID each time: {id}");
             if let Err(error) = outcome {
-                // The provider's own ID counts for more.
+                // An ID in the provider's answer takes precedence.
                 assert_eq!(error.to_string().contains(&id), named, "{error}");
                 assert_eq!(error.to_string().contains("own-1"), !named, "{error}");
             }

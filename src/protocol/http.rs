@@ -6,9 +6,9 @@
 //!
 //! - Redirects are not followed: a request may carry credentials, a code or a token (RFC 9700
 //!   section 4.12 describes the leak).
-//! - A POST request is sent once: it is not repeated after a connection was made, whatever became
-//!   of it. A retried code or refresh token may be taken for a replay, and the provider then revokes
-//!   its tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+//! - A POST request is sent once: it is repeated only if no connection could be made for it. A
+//!   retried code or refresh token may be taken for a replay, and the provider then revokes its
+//!   tokens (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
 //! - The response is bounded in size and time.
 //! - Certificates are verified.
 
@@ -220,8 +220,10 @@ async fn exchange(
 ) -> Result<Response<Bytes>, HttpError> {
     let failed = |error: reqwest::Error| HttpError::new(cause(&error));
     let request = reqwest::Request::try_from(request).map_err(failed)?;
-    // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself. Any other only if
-    // nothing of it was sent, because there was no connection.
+    // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself, any other only if
+    // nothing of it was sent. `is_connect` is an error of the name, the socket, the proxy's tunnel
+    // or TLS. After these, and on a connection of the pool, an error is one of the request. TLS
+    // has no early data here, which would be sent before it is established.
     let is_get = request.method() == Method::GET;
     let may_repeat = |error: &reqwest::Error| error.is_connect() || (is_get && was_closed(error));
     let again = request.try_clone();

@@ -61,7 +61,7 @@ pub fn least_routed() -> Runner {
     Runner::new(router().layer(layer), None)
 }
 
-/// What the layer hands the handler.
+/// The value that the layer hands the handler.
 struct Value;
 
 #[derive(Clone, Copy)]
