@@ -16,26 +16,27 @@ async fn a_refused_credential_is_loaded_anew_and_the_request_sent_once_more() {
             let call = calls.fetch_add(1, Ordering::SeqCst);
             async move { Ok(format!("assertion-{call}").into()) }
         });
-        let world = World::entra(rotating.clone(), vec![refusal(code)]);
-        world.ask().await.unwrap();
-        assert_eq!(world.assertions(), ["assertion-0", "assertion-1"], "{code}");
-        let world = World::entra(rotating, vec![refusal(code), refusal(code), refusal(code)]);
-        assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
-        assert_eq!(world.assertions().len(), 2, "once");
+        let setup = CredentialSetup::entra(rotating.clone(), vec![refusal(code)]);
+        setup.ask().await.unwrap();
+        assert_eq!(setup.assertions(), ["assertion-0", "assertion-1"], "{code}");
+        let setup =
+            CredentialSetup::entra(rotating, vec![refusal(code), refusal(code), refusal(code)]);
+        assert_eq!(setup.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+        assert_eq!(setup.assertions().len(), 2, "once");
     }
 }
 
 #[tokio::test]
 async fn the_same_credential_is_not_sent_twice_but_the_next_of_the_list_is() {
-    let world = World::entra(certificate(), vec![refusal(700_027)]);
-    assert!(world.ask().await.is_err());
-    assert_eq!(world.assertions().len(), 1);
+    let setup = CredentialSetup::entra(certificate(), vec![refusal(700_027)]);
+    assert!(setup.ask().await.is_err());
+    assert_eq!(setup.assertions().len(), 1);
 
     let list = ClientCredential::first_of([certificate(), ClientCredential::assertion("a.b.c")]);
-    let world = World::entra(list, vec![refusal(700_027)]);
-    world.ask().await.unwrap();
-    world.ask().await.unwrap();
-    let assertions = world.assertions();
+    let setup = CredentialSetup::entra(list, vec![refusal(700_027)]);
+    setup.ask().await.unwrap();
+    setup.ask().await.unwrap();
+    let assertions = setup.assertions();
     assert_eq!(
         (assertions.len(), &assertions[1..]),
         (3, &["a.b.c".to_owned(), "a.b.c".to_owned()][..]),
@@ -62,32 +63,32 @@ async fn what_another_credential_cannot_mend_is_not_tried_again() {
             });
             (credential, calls)
         };
-        let world = World::entra(rotating, vec![refusal.clone()]);
-        assert!(world.ask().await.is_err());
-        assert_eq!((world.forms().len(), calls.load(Ordering::SeqCst)), (1, 1), "{refusal:?}");
+        let setup = CredentialSetup::entra(rotating, vec![refusal.clone()]);
+        assert!(setup.ask().await.is_err());
+        assert_eq!((setup.forms().len(), calls.load(Ordering::SeqCst)), (1, 1), "{refusal:?}");
     }
 }
 
 #[tokio::test]
 async fn a_secret_is_never_another_one() {
-    let world = World::entra(ClientCredential::secret("s"), vec![refusal(700_027)]);
-    assert!(world.ask().await.is_err());
-    assert_eq!(world.forms().len(), 1);
+    let setup = CredentialSetup::entra(ClientCredential::secret("s"), vec![refusal(700_027)]);
+    assert!(setup.ask().await.is_err());
+    assert_eq!(setup.forms().len(), 1);
 }
 
 #[tokio::test]
 async fn a_generic_provider_needs_no_codes_to_be_understood() {
     let file = File::with("a.b.c");
     let path = file.0.clone();
-    let world = World::with(
+    let setup = CredentialSetup::with(
         ClientCredential::federated_token_file(&file.0),
         |_| (),
         vec![(401, json!({"error": "invalid_client"}))],
     );
-    assert!(world.ask().await.is_err(), "the file has not changed");
+    assert!(setup.ask().await.is_err(), "the file has not changed");
     let mut first = true;
-    let forms = Arc::clone(&world.forms);
-    world.http.answer_with(move |request| {
+    let forms = Arc::clone(&setup.forms);
+    setup.http.answer_with(move |request| {
         if !request.uri().path().contains("token") {
             return Ok(published(request, &document(), &key_set()));
         }
@@ -101,8 +102,8 @@ async fn a_generic_provider_needs_no_codes_to_be_understood() {
         }
         Ok(answer(200, json!({"access_token": "a", "token_type": "Bearer"})))
     });
-    world.ask().await.unwrap();
-    assert_eq!(world.assertions(), ["a.b.c", "a.b.c", "d.e.f"]);
+    setup.ask().await.unwrap();
+    assert_eq!(setup.assertions(), ["a.b.c", "a.b.c", "d.e.f"]);
 }
 
 /// A document lists what the provider can do, and this client is registered for one of them.
@@ -112,55 +113,60 @@ async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_
     let methods = |methods: Value| {
         move |document: &mut Value| document["token_endpoint_auth_methods_supported"] = methods
     };
-    let by_post = |world: &World| -> Vec<bool> {
-        world.forms().iter().map(|form| form.contains_key("client_secret")).collect()
+    let by_post = |setup: &CredentialSetup| -> Vec<bool> {
+        setup.forms().iter().map(|form| form.contains_key("client_secret")).collect()
     };
     let both = || json!(["client_secret_basic", "client_secret_post"]);
     for list in [both(), Value::Null] {
-        let world = World::with(ClientCredential::secret("s"), methods(list), vec![refused()]);
-        world.ask().await.unwrap();
-        world.ask().await.unwrap();
-        assert_eq!(by_post(&world), [false, true, true]);
+        let setup =
+            CredentialSetup::with(ClientCredential::secret("s"), methods(list), vec![refused()]);
+        setup.ask().await.unwrap();
+        setup.ask().await.unwrap();
+        assert_eq!(by_post(&setup), [false, true, true]);
     }
     // What is refused after that was not the credential.
-    let world = World::with(
+    let setup = CredentialSetup::with(
         ClientCredential::secret("s"),
         methods(both()),
         vec![(401, json!({})), (400, json!({"error": "invalid_grant"}))],
     );
-    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
-    world.ask().await.unwrap();
-    assert_eq!(by_post(&world), [false, true, true]);
+    assert_eq!(setup.ask().await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    setup.ask().await.unwrap();
+    assert_eq!(by_post(&setup), [false, true, true]);
     // `+` has two encodings in a header, so that the form comes first.
-    let world = World::with(ClientCredential::secret("a+b"), methods(both()), vec![refused()]);
-    world.ask().await.unwrap();
-    assert_eq!(by_post(&world), [true, false]);
+    let setup =
+        CredentialSetup::with(ClientCredential::secret("a+b"), methods(both()), vec![refused()]);
+    setup.ask().await.unwrap();
+    assert_eq!(by_post(&setup), [true, false]);
 }
 
 #[tokio::test]
 async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refused_just_now() {
     let refused = || (401, json!({"error": "invalid_client"}));
     let basic = ClientCredential::secret("s").with_method(ClientAuthMethod::Basic);
-    let world = World::with(basic, |_| (), vec![refused()]);
-    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
-    assert_eq!(world.forms().len(), 1);
+    let setup = CredentialSetup::with(basic, |_| (), vec![refused()]);
+    assert_eq!(setup.ask().await.unwrap_err().kind(), ErrorKind::ClientRefused);
+    assert_eq!(setup.forms().len(), 1);
     let only = |document: &mut Value| {
         document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"])
     };
-    let world = World::with(ClientCredential::secret("s"), only, vec![refused()]);
-    assert!(world.ask().await.is_err());
-    assert_eq!(world.forms().len(), 1);
+    let setup = CredentialSetup::with(ClientCredential::secret("s"), only, vec![refused()]);
+    assert!(setup.ask().await.is_err());
+    assert_eq!(setup.forms().len(), 1);
     let both = |document: &mut Value| {
         document["token_endpoint_auth_methods_supported"] =
             json!(["client_secret_basic", "client_secret_post"]);
     };
-    let world =
-        World::with(ClientCredential::secret("wrong"), both, (0..9).map(|_| refused()).collect());
+    let setup = CredentialSetup::with(
+        ClientCredential::secret("wrong"),
+        both,
+        (0..9).map(|_| refused()).collect(),
+    );
     for _ in 0..3 {
-        assert!(world.ask().await.is_err());
+        assert!(setup.ask().await.is_err());
     }
-    assert_eq!(world.forms().len(), 4, "two, and one for each that follows");
-    world.clock.advance(std::time::Duration::from_secs(61));
-    assert!(world.ask().await.is_err());
-    assert_eq!(world.forms().len(), 6);
+    assert_eq!(setup.forms().len(), 4, "two, and one for each that follows");
+    setup.clock.advance(std::time::Duration::from_secs(61));
+    assert!(setup.ask().await.is_err());
+    assert_eq!(setup.forms().len(), 6);
 }

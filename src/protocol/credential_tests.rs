@@ -36,14 +36,14 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A provider with a clock and a token endpoint that answers each request with the next of these,
 /// then with tokens.
-pub(super) struct World {
+pub(super) struct CredentialSetup {
     pub(super) http: Arc<FakeHttp>,
     pub(super) provider: Provider,
     pub(super) clock: ManualClock,
     pub(super) forms: Arc<Mutex<Vec<HashMap<String, String>>>>,
 }
 
-impl World {
+impl CredentialSetup {
     pub(super) fn new(credential: ClientCredential) -> Self {
         Self::with(credential, |_| (), vec![])
     }
@@ -169,9 +169,9 @@ async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_
             json!({"typ": "JWT", "alg": "PS256", "x5t#S256": x5t_s256}),
         ),
     ] {
-        let world = World::entra(credential, vec![]);
-        world.ask().await.unwrap();
-        let (header, claims) = world.last();
+        let setup = CredentialSetup::entra(credential, vec![]);
+        setup.ask().await.unwrap();
+        let (header, claims) = setup.last();
         assert_eq!(header, expected);
         assert_eq!(
             claims["aud"],
@@ -189,14 +189,14 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
         "issuer": host, "authorization_endpoint": format!("{host}/oauth2/authorize"), "token_endpoint": format!("{host}/oauth2/token"),
         "jwks_uri": format!("{host}/discovery/keys"),
     });
-    let world = World::at(
+    let setup = CredentialSetup::at(
         Authority::adfs("adfs.example.com").unwrap(),
         document_of_adfs,
         certificate(),
         vec![],
     );
-    world.ask().await.unwrap();
-    assert_eq!(world.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": thumbprints().0}));
+    setup.ask().await.unwrap();
+    assert_eq!(setup.last().0, json!({"typ": "JWT", "alg": "RS256", "x5t": thumbprints().0}));
 
     for (named, credential, algorithm) in [
         (json!(null), key(), "RS256"),
@@ -208,9 +208,9 @@ async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
         let change = |document: &mut Value| {
             document["token_endpoint_auth_signing_alg_values_supported"] = named
         };
-        let world = World::with(credential.with_key_id("k1"), change, vec![]);
-        world.ask().await.unwrap();
-        assert_eq!(world.last().0, json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
+        let setup = CredentialSetup::with(credential.with_key_id("k1"), change, vec![]);
+        setup.ask().await.unwrap();
+        assert_eq!(setup.last().0, json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
     }
 }
 
@@ -221,11 +221,11 @@ async fn certificates_are_sent_along_only_when_asked_for() {
     let chain = key()
         .with_certificate(format!("{}{other}", test_keys::certificate()))
         .with_certificate_chain();
-    let world = World::entra(chain, vec![]);
-    world.ask().await.unwrap();
+    let setup = CredentialSetup::entra(chain, vec![]);
+    setup.ask().await.unwrap();
     let bare =
         |pem: &str| pem.lines().filter(|line| !line.starts_with("-----")).collect::<String>();
-    assert_eq!(world.last().0["x5c"], json!([bare(test_keys::certificate()), bare(other)]));
+    assert_eq!(setup.last().0["x5c"], json!([bare(test_keys::certificate()), bare(other)]));
 }
 
 // C-100: private_key_jwt
@@ -233,12 +233,12 @@ async fn certificates_are_sent_along_only_when_asked_for() {
 // MSAL-119: Extra claims configured for the assertion; assertion built
 #[tokio::test]
 async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
-    let world = World::new(
+    let setup = CredentialSetup::new(
         key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"),
     );
-    world.ask().await.unwrap();
-    world.ask().await.unwrap();
-    let (_, mut claims) = world.last();
+    setup.ask().await.unwrap();
+    setup.ask().await.unwrap();
+    let (_, mut claims) = setup.last();
     let jti = claims["jti"].take();
     let jti: Vec<&str> = jti.as_str().unwrap().split('-').collect();
     assert_eq!(
@@ -252,15 +252,15 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
         claims,
         json!({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "https://id.example", "iat": now, "exp": now + 600, "jti": null, "extra": "x"})
     );
-    let [first, second] = &world.assertions()[..] else { panic!("two requests") };
+    let [first, second] = &setup.assertions()[..] else { panic!("two requests") };
     assert_ne!(first, second);
-    let form = world.forms().pop().unwrap();
+    let form = setup.forms().pop().unwrap();
     assert_eq!(
         form["client_assertion_type"],
         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     );
     assert!(form["client_id"] == CLIENT_ID && !form.contains_key("client_secret"));
-    assert!(!world.http.last().headers().contains_key("authorization"));
+    assert!(!setup.http.last().headers().contains_key("authorization"));
 }
 
 #[tokio::test]
@@ -277,9 +277,9 @@ async fn the_signature_is_the_keys() {
         (Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256),
         (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256),
     ] {
-        let world = World::new(key().with_algorithm(algorithm));
-        world.ask().await.unwrap();
-        let jwt = world.assertions().pop().unwrap();
+        let setup = CredentialSetup::new(key().with_algorithm(algorithm));
+        setup.ask().await.unwrap();
+        let jwt = setup.assertions().pop().unwrap();
         let (message, signature) = jwt.rsplit_once('.').unwrap();
         let signature = from_base64url(signature).unwrap();
         assert!(
@@ -314,16 +314,16 @@ pub(super) fn function(life: Option<i64>) -> (ClientCredential, Arc<AtomicUsize>
 #[tokio::test]
 async fn what_a_function_made_is_remembered_for_its_life() {
     let (credential, calls) = function(Some(600));
-    let world = World::new(credential);
+    let setup = CredentialSetup::new(credential);
     for (seconds, expected) in [(0, 1), (539, 1), (1, 2)] {
-        world.clock.advance(std::time::Duration::from_secs(seconds));
-        world.ask().await.unwrap();
+        setup.clock.advance(std::time::Duration::from_secs(seconds));
+        setup.ask().await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), expected, "{seconds}");
     }
     let (credential, calls) = function(None);
-    let world = World::new(credential);
+    let setup = CredentialSetup::new(credential);
     for _ in 0..3 {
-        world.ask().await.unwrap();
+        setup.ask().await.unwrap();
     }
     assert_eq!(calls.load(Ordering::SeqCst), 3, "without `exp` it is asked for each request");
 }
@@ -331,11 +331,11 @@ async fn what_a_function_made_is_remembered_for_its_life() {
 #[tokio::test]
 async fn a_hundred_callers_wait_for_one_assertion() {
     let (credential, calls) = function(Some(600));
-    let world = Arc::new(World::new(credential));
+    let setup = Arc::new(CredentialSetup::new(credential));
     let asking: Vec<_> = (0..100)
         .map(|_| {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { world.ask().await })
+            let setup = Arc::clone(&setup);
+            tokio::spawn(async move { setup.ask().await })
         })
         .collect();
     for asked in asking {
@@ -346,16 +346,16 @@ async fn a_hundred_callers_wait_for_one_assertion() {
 
 #[tokio::test]
 async fn a_function_that_fails_is_told_without_asking_the_provider() {
-    let world = World::new(ClientCredential::assertion_from(|_| async {
+    let setup = CredentialSetup::new(ClientCredential::assertion_from(|_| async {
         Err("the vault is closed".into())
     }));
-    let error = world.ask().await.unwrap_err();
+    let error = setup.ask().await.unwrap_err();
     assert!(
         error.kind() == ErrorKind::CredentialUnavailable
             && error.to_string().contains("the vault is closed"),
         "{error}"
     );
-    assert!(world.forms().is_empty());
+    assert!(setup.forms().is_empty());
 }
 
 /// A file in a folder of its own, which goes with it.
@@ -383,22 +383,22 @@ impl Drop for File {
 #[tokio::test]
 async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
     let file = File::with("a.b.c\n");
-    let world = World::new(ClientCredential::federated_token_file(&file.0));
-    world.ask().await.unwrap();
+    let setup = CredentialSetup::new(ClientCredential::federated_token_file(&file.0));
+    setup.ask().await.unwrap();
     file.write("d.e.f");
-    world.ask().await.unwrap();
-    assert_eq!(world.assertions(), ["a.b.c", "d.e.f"]);
+    setup.ask().await.unwrap();
+    assert_eq!(setup.assertions(), ["a.b.c", "d.e.f"]);
     file.write("");
-    assert_eq!(world.ask().await.unwrap_err().kind(), ErrorKind::CredentialUnavailable);
+    assert_eq!(setup.ask().await.unwrap_err().kind(), ErrorKind::CredentialUnavailable);
 
     file.write(&both());
-    let world = World::new(ClientCredential::certificate_file(&file.0));
-    world.ask().await.unwrap();
+    let setup = CredentialSetup::new(ClientCredential::certificate_file(&file.0));
+    setup.ask().await.unwrap();
     for content in ["", "half a file", test_keys::ec()] {
         file.write(content);
-        world.ask().await.unwrap();
+        setup.ask().await.unwrap();
     }
-    let algorithms: Vec<Value> = world
+    let algorithms: Vec<Value> = setup
         .assertions()
         .iter()
         .map(|jwt| {
@@ -418,9 +418,9 @@ async fn of_several_the_first_that_can_be_had_is_used() {
         ClientCredential::assertion("a.b.c"),
         ClientCredential::secret("s"),
     ];
-    let world = World::new(ClientCredential::first_of(list));
-    world.ask().await.unwrap();
-    assert_eq!(world.assertions(), ["a.b.c"]);
+    let setup = CredentialSetup::new(ClientCredential::first_of(list));
+    setup.ask().await.unwrap();
+    assert_eq!(setup.assertions(), ["a.b.c"]);
 }
 
 /// A key is read once for each content, and again when the file has another one.

@@ -16,7 +16,8 @@ const API: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 const SECRET: &str = "the secret of the API, which is long enough";
 const SCOPE: &str = "api://files/read";
 
-struct World {
+/// The provider, the store and the clock that all processes share.
+struct SharedParts {
     provider: DevProvider,
     store: MemoryStore,
     clock: ManualClock,
@@ -28,7 +29,7 @@ struct Process {
     caches: StoredCaches,
 }
 
-impl World {
+impl SharedParts {
     async fn new() -> Self {
         let clock = ManualClock::at_system_time();
         let api = DevClient::confidential(API, SECRET).with_consent(Consent::Given);
@@ -103,16 +104,16 @@ fn person_of(token: &str) -> String {
 
 #[tokio::test]
 async fn work_goes_on_in_another_process_when_the_callers_token_has_ended() {
-    let world = World::new().await;
-    let ada = world.provider.object_id("ada", DevTenant::CONTOSO).unwrap();
-    let (before, called) = (world.process(COOKIES), world.token("ada"));
+    let shared = SharedParts::new().await;
+    let ada = shared.provider.object_id("ada", DevTenant::CONTOSO).unwrap();
+    let (before, called) = (shared.process(COOKIES), shared.token("ada"));
     let first = before.begin(&called, "export").await.unwrap();
     assert_eq!(person_of(&first), ada);
     drop(before);
 
     // A day later: the token has ended, and the process is another one.
-    world.clock.advance(Duration::from_secs(24 * 3600));
-    let after = world.process(COOKIES);
+    shared.clock.advance(Duration::from_secs(24 * 3600));
+    let after = shared.process(COOKIES);
     assert_eq!(after.begin(&called, "another").await, Err(401), "the caller's token has ended");
     let second = after.go_on("export").await.unwrap();
     assert_eq!(person_of(&second), ada);
@@ -121,21 +122,21 @@ async fn work_goes_on_in_another_process_when_the_callers_token_has_ended() {
 
     // Again and again, with the refresh token of each answer, which is accepted once.
     for _ in 0..3 {
-        world.clock.advance(Duration::from_secs(24 * 3600));
-        assert_eq!(person_of(&world.process(COOKIES).go_on("export").await.unwrap()), ada);
+        shared.clock.advance(Duration::from_secs(24 * 3600));
+        assert_eq!(person_of(&shared.process(COOKIES).go_on("export").await.unwrap()), ada);
     }
 }
 
 #[tokio::test]
 async fn each_work_has_the_tokens_of_the_person_who_began_it() {
-    let world = World::new().await;
-    let process = world.process(COOKIES);
+    let shared = SharedParts::new().await;
+    let process = shared.process(COOKIES);
     for (person, job) in [("ada", "ada's export"), ("alan", "alan's export")] {
-        process.begin(&world.token(person), job).await.unwrap();
+        process.begin(&shared.token(person), job).await.unwrap();
     }
-    let after = world.process(COOKIES);
+    let after = shared.process(COOKIES);
     for (person, job) in [("ada", "ada's export"), ("alan", "alan's export")] {
-        let own = world.provider.object_id(person, DevTenant::CONTOSO).unwrap();
+        let own = shared.provider.object_id(person, DevTenant::CONTOSO).unwrap();
         assert_eq!(person_of(&after.go_on(job).await.unwrap()), own);
     }
     for job in ["", "export", "Ada's export"] {
@@ -143,7 +144,7 @@ async fn each_work_has_the_tokens_of_the_person_who_began_it() {
         assert_eq!(refused.kind(), ErrorKind::NoRefreshToken, "{job}");
     }
     // The keys of the rows are derived from the secret: another application on the same store.
-    let other = world.process("another cookie secret of 32 bytes and more");
+    let other = shared.process("another cookie secret of 32 bytes and more");
     let refused = other.go_on("ada's export").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::NoRefreshToken);
     // Work that has ended is gone in each process.
@@ -155,13 +156,13 @@ async fn each_work_has_the_tokens_of_the_person_who_began_it() {
 
 #[tokio::test]
 async fn work_ends_when_the_grant_is_revoked() {
-    let world = World::new().await;
-    let process = world.process(COOKIES);
-    process.begin(&world.token("ada"), "export").await.unwrap();
-    world.provider.revoke_refresh_tokens("ada");
+    let shared = SharedParts::new().await;
+    let process = shared.process(COOKIES);
+    process.begin(&shared.token("ada"), "export").await.unwrap();
+    shared.provider.revoke_refresh_tokens("ada");
     assert!(process.go_on("export").await.is_ok(), "the access token is good for an hour");
-    world.clock.advance(Duration::from_secs(2 * 3600));
-    for process in [process, world.process(COOKIES)] {
+    shared.clock.advance(Duration::from_secs(2 * 3600));
+    for process in [process, shared.process(COOKIES)] {
         let refused = process.go_on("export").await.unwrap_err();
         assert!(
             matches!(refused.kind(), ErrorKind::InvalidGrant | ErrorKind::InteractionRequired),
@@ -169,17 +170,17 @@ async fn work_ends_when_the_grant_is_revoked() {
         );
     }
     // The person calls again, and the work begins anew under the same key.
-    let process = world.process(COOKIES);
-    process.begin(&world.token("ada"), "export").await.unwrap();
-    assert!(world.process(COOKIES).go_on("export").await.is_ok());
+    let process = shared.process(COOKIES);
+    process.begin(&shared.token("ada"), "export").await.unwrap();
+    assert!(shared.process(COOKIES).go_on("export").await.is_ok());
 }
 
 #[tokio::test]
 async fn an_application_that_calls_by_itself_begins_no_work_on_behalf_of_a_person() {
-    let world = World::new().await;
-    let process = world.process(COOKIES);
+    let shared = SharedParts::new().await;
+    let process = shared.process(COOKIES);
     let token = tower_identity::dev::DevAccessToken::application(API).with_roles(["Export"]);
-    let token = world.provider.issue_access_token(&token).unwrap();
+    let token = shared.provider.issue_access_token(&token).unwrap();
     assert_eq!(process.begin(token.expose(), "export").await, Err(403));
     assert_eq!(process.go_on("export").await.unwrap_err().kind(), ErrorKind::NoRefreshToken);
 }
