@@ -61,3 +61,23 @@ impl StoredRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_all_its_parameters_after_it_was_stored() {
+        let request = TokenRequest::new(["a", "b"])
+            .unwrap()
+            .with_tenant("contoso.com")
+            .with_resource("https://api.example")
+            .with_client_claims(r#"{"x":1}"#)
+            .with_challenge(r#"{"access_token":{}}"#)
+            .add_parameter("audience", "https://notes.example/?a=1&b=2")
+            .with_fmi_path("/agents/7");
+        let stored = serde_json::to_string(&StoredRequest::of(&request)).unwrap();
+        let read: StoredRequest = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read.request(), request);
+    }
+}
