@@ -268,7 +268,7 @@ pub(super) fn settings(
             config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
     }
     if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
-        config = config.with_store_timeout(seconds(timeout)?);
+        config = config.with_store_timeout(fractional_seconds(timeout)?);
     }
     if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
         config = config.with_cookie_lifetime(lifetime.parsed()?);
@@ -285,7 +285,7 @@ pub(super) fn settings(
 }
 
 /// The time of a variable in seconds, also in fractions of a second.
-fn seconds(text: NamedValue<String>) -> Result<Duration, ConfigError> {
+fn fractional_seconds(text: NamedValue<String>) -> Result<Duration, ConfigError> {
     let time = text.value.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
     time.ok_or_else(|| {
         ConfigError::new(
