@@ -29,6 +29,21 @@ pub struct Account {
     tenant_id: Option<String>,
     #[serde(rename = "oid", default, skip_serializing_if = "Option::is_none")]
     object_id: Option<String>,
+    #[serde(rename = "by", default, skip_serializing_if = "Option::is_none")]
+    source: Option<AccountSource>,
+}
+
+/// The grant by which a person signed in (MSAL's `account_source`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AccountSource {
+    /// An authorization code: the person signed in with a browser.
+    AuthorizationCode,
+    /// A device code (RFC 8628).
+    DeviceCode,
+    /// The person's password.
+    Password,
 }
 
 /// The claims that can be the user name, in the order of preference that MSAL uses.
@@ -41,7 +56,13 @@ struct NamingClaims {
 
 impl Account {
     /// The account of a verified ID token, with the `client_info` of the same token response.
-    pub(super) fn of(token: &VerifiedIdToken, client_info: Option<&ClientInfo>) -> Self {
+    /// `source` is the grant, and `entered` the user name of its request.
+    pub(super) fn of(
+        token: &VerifiedIdToken,
+        client_info: Option<&ClientInfo>,
+        source: Option<AccountSource>,
+        entered: Option<&str>,
+    ) -> Self {
         // `client_info` names the home tenant. `oid` and `tid` are those of the sign-in's tenant,
         // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
@@ -50,7 +71,8 @@ impl Account {
         let username = names
             .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
             // AD FS and B2C may send an empty claim.
-            .filter(|name| !name.is_empty());
+            .filter(|name| !name.is_empty())
+            .or_else(|| entered.map(str::to_owned));
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),
             issuer: token.iss().to_owned(),
@@ -58,6 +80,7 @@ impl Account {
             username,
             tenant_id: token.tid().map(str::to_owned),
             object_id: token.oid().map(str::to_owned),
+            source,
         }
     }
 
@@ -96,6 +119,23 @@ impl Account {
     #[must_use]
     pub fn object_id(&self) -> Option<&str> {
         self.object_id.as_deref()
+    }
+
+    /// The person's home tenant (Microsoft only). It differs from [`tenant_id`](Self::tenant_id) if
+    /// the person is a guest in the tenant of the sign-in.
+    ///
+    /// It comes from `client_info` of the token response, which is not signed.
+    #[must_use]
+    pub fn home_tenant_id(&self) -> Option<&str> {
+        // Elsewhere the identifier is `sub`, which may have a dot as well.
+        self.tenant_id.as_ref()?;
+        self.home_account_id.rsplit_once('.').map(|(_, tenant)| tenant)
+    }
+
+    /// The grant of the last sign-in; `None` if the tokens came from an imported refresh token.
+    #[must_use]
+    pub fn source(&self) -> Option<AccountSource> {
+        self.source
     }
 
     pub(super) fn partition(&self) -> String {

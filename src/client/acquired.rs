@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Account,
+    Account, IdToken,
     core::{Client, SignInRequest},
 };
 use crate::{
@@ -20,6 +20,7 @@ pub struct AcquiredTokens {
     account: Option<Box<Account>>,
     token: Option<AccessToken>,
     claims: Option<Box<str>>,
+    id_token: Option<IdToken>,
     refresh_token: Option<Secret>,
 }
 
@@ -37,6 +38,14 @@ impl AcquiredTokens {
         self.token.as_ref()
     }
 
+    /// The ID token, for an `id_token_hint` at the provider's sign-out, or for claims as the
+    /// provider signed them. `None` if the token response had none. Later it is
+    /// [`Client::id_token`].
+    #[must_use]
+    pub fn id_token(&self) -> Option<&IdToken> {
+        self.id_token.as_ref()
+    }
+
     /// The refresh token, if the response had no [`account`](Self::account) to cache it for.
     #[must_use]
     pub fn refresh_token(&self) -> Option<&Secret> {
@@ -48,7 +57,7 @@ impl AcquiredTokens {
         Self { token: Some(token), ..self.clone() }
     }
 
-    /// The claims of the verified ID token.
+    /// The claims of the verified ID token, with those of UserInfo where it is configured.
     ///
     /// # Errors
     ///
@@ -115,17 +124,29 @@ impl Client {
             }
             let refresh_token = answer.refresh_token.clone();
             let token = AccessToken::not_kept(request, answer.into(), now);
-            return Ok(AcquiredTokens { account: None, token, claims: None, refresh_token });
+            return Ok(AcquiredTokens {
+                account: None,
+                token,
+                claims: None,
+                id_token: None,
+                refresh_token,
+            });
         }
         let verified = VerifiedAnswer::verify(provider, answer, expectation).await?;
         let claims = verified.claims(provider).await?;
         let VerifiedAnswer { answer, token, client_info } = verified;
-        let account = Account::of(&token, client_info.as_ref());
+        let account = Account::of(
+            &token,
+            client_info.as_ref(),
+            signing_in.source,
+            signing_in.username.as_deref(),
+        );
         let text: Box<str> = claims.get().into();
         let identity = VerifiedClaims::of(&token, claims, token.exp());
         let (record, access_token) =
             GrantRecord::of_sign_in(request, &identity, answer.into(), now);
         let partition = account.partition();
+        let record = record.with_id_token(token.raw().into());
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, now),
             None => record,
@@ -135,6 +156,7 @@ impl Client {
             account: Some(Box::new(account)),
             token: access_token,
             claims: Some(text),
+            id_token: Some(IdToken::of(token.raw().into())),
             refresh_token: None,
         })
     }

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AcquiredTokens,
+    AccountSource, AcquiredTokens,
     core::{Client, SignInRequest},
     stored_request::StoredRequest,
 };
@@ -262,7 +262,8 @@ impl Client {
                 "the answer came more than ten minutes after the start",
             ));
         }
-        let signing_in = self.signing_in(&flow.request.request())?;
+        let signing_in =
+            self.signing_in(&flow.request.request())?.by(AccountSource::AuthorizationCode);
         let code = parameters.check(
             &flow.state,
             &*signing_in.provider.metadata().await?,
@@ -339,7 +340,7 @@ impl Client {
         if let Some(resource) = &code.resource {
             request = request.with_resource(resource);
         }
-        let signing_in = self.signing_in(&request)?;
+        let signing_in = self.signing_in(&request)?.by(AccountSource::AuthorizationCode);
         let (client, code) = (self.clone(), code.clone());
         self.to_the_end(async move {
             let grant = Grant::Code {

@@ -6,7 +6,7 @@ use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{
-    Account,
+    Account, AccountSource,
     builder::ClientBuilder,
     refreshers::{AppRefresher, LongRunningRefresher, OnBehalfRefresher, UserRefresher},
     silent::Imports,
@@ -58,9 +58,18 @@ pub(super) struct SignInRequest {
     pub(super) provider: Provider,
     /// Includes the scopes of the sign-in itself (`openid` …).
     pub(super) request: TokenRequest,
+    /// The grant of a sign-in; `None` for a refresh token.
+    pub(super) source: Option<AccountSource>,
+    /// The user name that the application sends, for an ID token without one.
+    pub(super) username: Option<String>,
 }
 
 impl SignInRequest {
+    /// The same sign-in by this grant.
+    pub(super) fn by(self, source: AccountSource) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
     /// The parameters of the token endpoint, with these scopes.
     pub(super) fn asked<'a>(&'a self, scopes: &'a str) -> TokenParams<'a> {
         self.request.params(scopes)
@@ -290,6 +299,8 @@ impl Client {
         Ok(SignInRequest {
             provider: self.provider_in(request.tenant())?,
             request: request.signing_in_with(scopes),
+            source: None,
+            username: None,
         })
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AcquiredTokens, core::Client, stored_request::StoredRequest};
+use super::{AccountSource, AcquiredTokens, core::Client, stored_request::StoredRequest};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError},
@@ -181,7 +181,7 @@ impl Client {
         if flow.expires_at <= shared.clock.now() {
             return Err(flow.expired());
         }
-        let signing_in = self.signing_in(&flow.request.request())?;
+        let signing_in = self.signing_in(&flow.request.request())?.by(AccountSource::DeviceCode);
         // In a task of its own: a device code is redeemed once, so the tokens of an accepted poll
         // are cached even if the caller's future is dropped.
         let (client, device_code) = (self.clone(), flow.device_code.clone());

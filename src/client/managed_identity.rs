@@ -257,7 +257,7 @@ impl Refresher for EndpointRefresher {
             |members| self.endpoint.confirms(&self.identity, members),
         )
         .await?;
-        Ok(RefreshAnswer { issued: answer.into(), identity: None })
+        Ok(RefreshAnswer { issued: answer.into(), ..RefreshAnswer::default() })
     }
 }
 

@@ -55,6 +55,10 @@
 //! | `acquire_token_on_behalf_of` | [`Client::on_behalf_of`] |
 //! | of MSAL.NET: `InitiateLongRunningProcessInWebApi`, `AcquireTokenInLongRunningProcess` | [`Client::begin_long_running`], [`Client::long_running_token`] |
 //! | `acquire_token_by_user_federated_identity_credential` | not here |
+//! | `id_token`, `id_token_claims` of a result | [`AcquiredTokens::id_token`], [`AcquiredTokens::claims`]; after [`acquire_silent`](Client::acquire_silent) [`Client::id_token`], after [`on_behalf_of`](Client::on_behalf_of) [`Client::id_token_on_behalf_of`] |
+//! | `client_info` of a result | [`Account::home_account_id`], [`Account::home_tenant_id`] |
+//! | `token_source`, `refresh_on` of a result | [`AccessToken::source`](crate::AccessToken::source), [`AccessToken::refresh_at`](crate::AccessToken::refresh_at) |
+//! | `account_source` of an account | [`Account::source`] |
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported` | not here: access tokens are bearer tokens |
@@ -86,6 +90,7 @@ mod builder;
 mod code;
 mod core;
 mod device;
+mod id_token;
 mod long_running;
 mod managed_identity;
 mod managed_identity_builder;
@@ -98,7 +103,7 @@ mod tests;
 
 pub(crate) use self::core::CacheEnd;
 pub use self::{
-    account::Account,
+    account::{Account, AccountSource},
     acquired::AcquiredTokens,
     app::AppTokens,
     arc::AzureArc,
@@ -106,6 +111,7 @@ pub use self::{
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},
+    id_token::IdToken,
     managed_identity::{ManagedIdentity, ManagedIdentityId},
     managed_identity_builder::ManagedIdentityBuilder,
     managed_identity_endpoint::{

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::long_running::OFFLINE_ACCESS;
 use crate::{
     error::Error,
-    protocol::{Grant, Provider},
+    protocol::{Grant, IdTokenExpectation, Nonce, Provider},
     secret::Secret,
     sign_in::refresh_with,
     single_flight::Order,
@@ -29,7 +29,11 @@ impl Refresher for UserRefresher {
         let scopes =
             metadata.offered(config, config.openid_scopes().iter().map(String::as_str), &[]);
         let scopes: Vec<String> = scopes.into_iter().map(str::to_owned).collect();
-        refresh_with(&self.0, refresh_token, request, &scopes).await
+        let mut refreshed = refresh_with(&self.0, refresh_token, request, &scopes).await?;
+        if let Some(Ok(identity)) = &refreshed.identity {
+            refreshed.id_token = Some(identity.id_token.clone());
+        }
+        Ok(refreshed)
     }
 }
 
@@ -88,8 +92,9 @@ impl Refresher for LongRunningRefresher {
     }
 }
 
-/// Sends a grant with exactly the requested scopes, and takes the access token alone: a refresh
-/// token would outlive the assertion or credential that it was issued for.
+/// Sends a grant with exactly the requested scopes, and takes the access token and the verified ID
+/// token, which is issued on behalf of a caller if the scopes have `openid`. A refresh token would
+/// outlive the assertion or credential that it was issued for.
 async fn exchanged(
     provider: &Provider,
     grant: Grant<'_>,
@@ -101,6 +106,20 @@ async fn exchanged(
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,
     };
+    // The person of the record has the name of the partition, so the ID token is not compared with
+    // it. Its audience and its issuer are checked like those of every other one.
+    let id_token = match &answer.id_token {
+        Some(id_token) => {
+            let expectation = IdTokenExpectation {
+                nonce: Nonce::Renewal(None),
+                access_token: answer.access_token.as_ref().map(Secret::expose),
+                ..IdTokenExpectation::default()
+            };
+            provider.verify_id_token(id_token.expose(), &expectation).await?;
+            Some(id_token.clone())
+        }
+        None => None,
+    };
     let issued = TokenSet { refresh_token: None, ..answer.into() };
-    Ok(RefreshAnswer { issued, identity: None })
+    Ok(RefreshAnswer { issued, identity: None, id_token })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::{
-    Account, AcquiredTokens,
+    Account, AccountSource, AcquiredTokens,
     app::fingerprint,
     core::{Client, IMPORTS, SignInRequest},
 };
@@ -226,7 +226,8 @@ impl Client {
         password: &Secret,
         request: &TokenRequest,
     ) -> Result<AcquiredTokens, Error> {
-        let signing_in = self.signing_in(request)?;
+        let mut signing_in = self.signing_in(request)?.by(AccountSource::Password);
+        signing_in.username = Some(username.to_owned());
         let (client, username, password) = (self.clone(), username.to_owned(), password.clone());
         self.to_the_end(async move {
             let asked = signing_in.asked(signing_in.request.key_scopes());

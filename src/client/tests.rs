@@ -232,5 +232,7 @@ mod app;
 mod code;
 #[path = "device_tests.rs"]
 mod device;
+#[path = "id_token_tests.rs"]
+mod id_token;
 #[path = "silent_tests.rs"]
 mod silent;

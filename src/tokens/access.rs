@@ -129,6 +129,14 @@ impl AccessToken {
         self.token.expires_at
     }
 
+    /// The time from which on the provider recommends a newer token (`refresh_in` of its response,
+    /// Entra ID only; MSAL's `refresh_on`), by the server's clock. A token that this crate caches is
+    /// renewed by itself at the next request after that time: there is nothing to do.
+    #[must_use]
+    pub fn refresh_at(&self) -> Option<UnixTime> {
+        self.token.refresh_at
+    }
+
     /// The origin of the token: sign-in, cache or provider.
     #[must_use]
     pub fn source(&self) -> TokenSource {

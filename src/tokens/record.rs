@@ -12,7 +12,7 @@ use super::{
     access::AccessToken,
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
-    key::{Scopes, TokenKey, TokenRequest},
+    key::{RefreshKind, Scopes, TokenKey, TokenRequest},
     refresher::{TokenSet, VerifiedClaims},
 };
 use crate::{clock::UnixTime, codec, secret::Secret};
@@ -188,8 +188,8 @@ impl GrantRecord {
         self.refresh_token.as_ref()
     }
 
-    /// The last ID token, which is the `id_token_hint` at sign-out; `None` if it is longer than 4
-    /// KB.
+    /// The last ID token, which is the `id_token_hint` at sign-out. In the record of a session it
+    /// is `None` if it is longer than 4 KB.
     pub(crate) fn id_token(&self) -> Option<&Secret> {
         self.id_token.as_ref()
     }
@@ -268,6 +268,24 @@ impl GrantRecord {
         Self { generation: self.generation.saturating_add(1), ..self.clone() }
     }
 
+    /// The record after a refresh of this kind; `identity` is the ID token of its response.
+    pub(super) fn after_refresh(
+        &self,
+        kind: &RefreshKind,
+        issued: TokenSet,
+        identity: Option<&VerifiedClaims>,
+        now: UnixTime,
+    ) -> (Self, Option<AccessToken>) {
+        match kind {
+            RefreshKind::Renewal => self.refreshed(self.sign_in_key(), issued, Some(identity), now),
+            // The same token as of the sign-in: an ID token that comes with it renews the session.
+            RefreshKind::Token(TokenRequest { key, .. }) if *key == self.sign_in_key() => {
+                self.refreshed(key.clone(), issued, identity.map(Some), now)
+            }
+            RefreshKind::Token(request) => self.refreshed(request.key.clone(), issued, None, now),
+        }
+    }
+
     /// The record after a refresh for `key`. `renewed_by` is `Some` at a renewal: the claims are
     /// replaced as a whole by those of its ID token, or stay if the response has none.
     pub(super) fn refreshed(
@@ -313,6 +331,12 @@ impl GrantRecord {
     /// The record after a renewal that failed for a reason that may pass.
     pub(super) fn failed(&self, failing: RenewalFailures, renew_at: UnixTime) -> Self {
         Self { failing: Some(failing), renew_at: Some(renew_at), ..self.next() }
+    }
+
+    /// The same record with this ID token, which may be longer than the hint of a sign-out.
+    pub(crate) fn with_id_token(mut self, id_token: Secret) -> Self {
+        self.id_token = Some(id_token);
+        self
     }
 
     fn keep_id_token(&mut self, id_token: &Secret) {

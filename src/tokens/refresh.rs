@@ -290,7 +290,7 @@ impl RefreshContext {
     ) -> RefreshResult {
         let now = self.clock.now();
         let (record, _merging) = self.present(grant, record).await?;
-        let RefreshAnswer { mut issued, identity } = answer;
+        let RefreshAnswer { mut issued, identity, id_token } = answer;
         let refresh_token = issued
             .refresh_token
             .take()
@@ -313,17 +313,11 @@ impl RefreshContext {
             return self.ended(grant, Error::new(ErrorKind::PersonChanged, detail)).await;
         }
         issued.refresh_token = Some(refresh_token);
-        let (next, token) = match kind {
-            RefreshKind::Renewal => {
-                record.refreshed(record.sign_in_key(), issued, Some(identity.as_ref()), now)
-            }
-            // The same token as of the sign-in: an ID token that comes with it renews the session.
-            RefreshKind::Token(TokenRequest { key, .. }) if *key == record.sign_in_key() => {
-                record.refreshed(key.clone(), issued, identity.as_ref().map(Some), now)
-            }
-            RefreshKind::Token(request) => record.refreshed(request.key.clone(), issued, None, now),
-        };
-        let next = Arc::new(next);
+        let (next, token) = record.after_refresh(kind, issued, identity.as_ref(), now);
+        let next = Arc::new(match id_token {
+            Some(id_token) => next.with_id_token(id_token),
+            None => next,
+        });
         self.keep(grant, &next).await?;
         if token.is_none() && matches!(kind, RefreshKind::Token(_)) {
             let detail = "the answer to a refresh has no access token";

@@ -132,6 +132,9 @@ pub(crate) struct RefreshAnswer {
     pub(crate) issued: TokenSet,
     /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
+    /// A verified ID token that the record keeps whatever the refresh was for, and whatever its
+    /// length. Only accounts of a client and assertions have one.
+    pub(crate) id_token: Option<Secret>,
 }
 
 /// The claims of a verified ID token.

@@ -143,6 +143,7 @@ impl FakeProvider {
                 refresh_token: self.rotates.load(SeqCst).then(|| format!("refresh-{call}").into()),
                 ..TokenSet::default()
             },
+            id_token: None,
             identity: Some(Ok(identity(
                 ada(),
                 &format!("id-{call}"),
