@@ -81,7 +81,7 @@ fn weighted(header: &str) -> impl Iterator<Item = (u16, &str)> {
 }
 
 /// `q=0.8` as 800 (RFC 9110 section 12.4.2); `None` if it is no weight.
-fn thousandths(text: &str) -> Option<u16> {
+pub(crate) fn thousandths(text: &str) -> Option<u16> {
     let (name, value) = text.split_once('=')?;
     let (whole, fraction) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
     let is_weight = name.trim().eq_ignore_ascii_case("q")

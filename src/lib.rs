@@ -104,6 +104,7 @@ pub mod guide;
 mod http_message;
 mod languages;
 mod measure;
+mod media_type;
 mod middleware;
 pub mod outgoing;
 pub mod pages;

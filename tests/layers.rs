@@ -13,7 +13,17 @@ use std::{
 /// identifier or of a text).
 const LAYERS: &[(&[&str], &[&str])] = &[
     (
-        &["error", "secret", "clock", "strings", "languages", "codec", "single_flight", "measure"],
+        &[
+            "error",
+            "secret",
+            "clock",
+            "strings",
+            "languages",
+            "media_type",
+            "codec",
+            "single_flight",
+            "measure",
+        ],
         &[],
     ),
     (&["authority"], &["reqwest", "tokio"]),

@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use url::form_urlencoded;
 
 use super::{realm::Realm, server::Server, switches::RecordedRequest};
+use crate::media_type;
 
 /// The maximum size of a form, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -81,11 +82,7 @@ impl Incoming {
             .headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            // Parameters such as `charset` follow (RFC 9110 section 8.3.1).
-            .and_then(|value| value.split(';').next())
-            .is_some_and(|media| {
-                media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
-            });
+            .is_some_and(|value| media_type::is(value, "application/x-www-form-urlencoded"));
         Ok(Self {
             realm: Realm::Plain,
             method: if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() },

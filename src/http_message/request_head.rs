@@ -14,7 +14,7 @@ use super::{
     failure::GrpcProtocol,
     initiator::{Initiator, OtherPage, SEC_FETCH_SITE, has_effects},
 };
-use crate::{config::CrossSiteRules, session::RequestCookies};
+use crate::{config::CrossSiteRules, media_type, session::RequestCookies};
 
 /// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of
 /// a request's head keeps them.
@@ -310,14 +310,8 @@ fn says_prefetch(value: &HeaderValue) -> bool {
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|accept| {
-        accept.split(',').any(|range| {
-            range
-                .split(';')
-                .next()
-                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
-        })
-    })
+    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.any(|accept| media_type::accepts(accept, "text/html"))
 }
 
 #[cfg(test)]
@@ -392,6 +386,23 @@ mod tests {
             ClientKind::Program
         );
         assert_eq!(client_kind(&Method::HEAD, &[("accept", "text/html")]), ClientKind::Program);
+    }
+
+    /// RFC 9110 section 12.4.2: the weight zero means "not acceptable".
+    #[test]
+    fn html_that_is_not_acceptable_is_not_shown() {
+        for (accept, expected) in [
+            ("text/html;q=0, application/json", ClientKind::Program),
+            ("text/html; Q=0.000", ClientKind::Program),
+            ("text/html;level=1;q=0", ClientKind::Program),
+            ("text/htmlx, application/json", ClientKind::Program),
+            ("Text/HTML", ClientKind::Navigation),
+            ("application/json, text/html;q=0.1", ClientKind::Navigation),
+            ("text/html;q=0, text/html;level=1", ClientKind::Navigation),
+            ("text/html;charset=utf-8", ClientKind::Navigation),
+        ] {
+            assert_eq!(client_kind(&Method::GET, &[("accept", accept)]), expected, "{accept}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     error::{Error, ErrorKind},
+    media_type,
 };
 
 /// The media type of a signed response (RFC 9701 section 5).
@@ -75,14 +76,12 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
         }
         _ => return Err(error_answer::http_error(answer)),
     }
-    let media_type = answer
+    let content_type = answer
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if media_type.eq_ignore_ascii_case(SIGNED) {
+        .unwrap_or_default();
+    if media_type::is(content_type, SIGNED) {
         let token =
             std::str::from_utf8(answer.body()).map_err(|_| invalid("the answer is not a JWT"))?;
         return Ok(IntrospectionAnswer::Signed(token.trim().to_owned()));

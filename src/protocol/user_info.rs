@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
+    media_type,
     secret::Secret,
 };
 
@@ -62,8 +63,7 @@ pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<UserInfoAnswer, Er
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if media_type.eq_ignore_ascii_case("application/jwt") {
+    if media_type::is(content_type, "application/jwt") {
         let token =
             std::str::from_utf8(answer.body()).map_err(|_| failed("the response is not a JWT"))?;
         return Ok(UserInfoAnswer::Signed(token.trim().to_owned()));
