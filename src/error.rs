@@ -297,8 +297,12 @@ kinds! {
         "This application could not complete your sign-in. Please try again in a little while.";
     /// A page of another origin caused a request that is accepted only from pages of this site.
     CrossSite = "cross_site", "This can only be done from a page of this site.";
-    /// The request is malformed, too large or has the wrong method.
+    /// The request is malformed.
     RequestInvalid = "request_invalid", "This request cannot be answered.";
+    /// The path does not take the method of the request (RFC 9110 section 15.5.6).
+    MethodNotAllowed = "method_not_allowed", "This address does not accept such a request.";
+    /// The body of the request is longer than the limit for it (RFC 9110 section 15.5.14).
+    RequestTooLarge = "request_too_large", "The request is too large.";
     /// The credential of the application cannot be loaded or made.
     CredentialUnavailable = "credential_unavailable",
         "This application cannot identify itself to the sign-in service. Please tell the people \

@@ -36,18 +36,18 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
     use ErrorKind as Kind;
     let with =
         |status, code, sentence| Meaning { status, challenge: Some(Said::Code(code)), sentence };
-    let own = |status| Meaning { status, challenge: None, sentence: error.user_message() };
+    let own = |status| Meaning { status, challenge: None, sentence: sentence(error.kind()) };
     match error.kind() {
         Kind::TokenMissing => Meaning {
             status: StatusCode::UNAUTHORIZED,
             challenge: Some(Said::Nothing),
-            sentence: error.user_message(),
+            sentence: sentence(error.kind()),
         },
         Kind::AuthorizationInvalid => {
-            with(StatusCode::BAD_REQUEST, "invalid_request", error.user_message())
+            with(StatusCode::BAD_REQUEST, "invalid_request", sentence(error.kind()))
         }
         Kind::InsufficientScope => {
-            with(StatusCode::FORBIDDEN, "insufficient_scope", error.user_message())
+            with(StatusCode::FORBIDDEN, "insufficient_scope", sentence(error.kind()))
         }
         Kind::StrongerSignInNeeded | Kind::InteractionRequired if claims.is_some() => with(
             StatusCode::UNAUTHORIZED,
@@ -73,6 +73,40 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
         kind => own(http_message::status(kind)),
+    }
+}
+
+/// The sentence about an error for the developer of a client. It follows from the kind alone: the
+/// sentences for users speak of pages and of signing in, which a caller with a token cannot do.
+fn sentence(kind: ErrorKind) -> &'static str {
+    use ErrorKind as Kind;
+    match kind {
+        Kind::TokenMissing
+        | Kind::AuthorizationInvalid
+        | Kind::InsufficientScope
+        | Kind::SessionRequired
+        | Kind::TenantNotAllowed
+        | Kind::RequestInvalid
+        | Kind::RequestTooLarge
+        | Kind::MethodNotAllowed
+        | Kind::NotConfigured
+        | Kind::Internal => kind.user_message(),
+        Kind::Forbidden => "The access token is valid, but its caller has no access to this.",
+        Kind::Busy
+        | Kind::ProviderUnreachable
+        | Kind::ProviderUnavailable
+        | Kind::ApiUnreachable
+        | Kind::StoreUnavailable => {
+            "A service that this request needs is not available at the moment: try again later."
+        }
+        Kind::ScopeNotGranted => "The provider did not grant everything that this request needs.",
+        Kind::AccessDenied | Kind::AuthContextMissing => {
+            "The provider did not permit this for the user of the access token."
+        }
+        Kind::SignInRequired | Kind::SessionEnded | Kind::NoRefreshToken => {
+            "This request needs the user of a session."
+        }
+        _ => "A service that this request needs did not do what it was asked.",
     }
 }
 
@@ -192,4 +226,26 @@ pub(super) fn refused<R>(
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().insert(error);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{authority::error_codes, error::ProviderError};
+
+    #[test]
+    fn a_refusal_of_an_api_speaks_of_no_page_and_asks_nobody_to_sign_in() {
+        let own = ErrorKind::ALL.iter().map(|kind| Error::new(*kind, "x"));
+        let of_provider = error_codes().flat_map(|advice| {
+            let said = ProviderError { advice: Some(advice), ..ProviderError::default() };
+            [ErrorKind::ProviderError, ErrorKind::InteractionRequired, ErrorKind::InvalidGrant]
+                .map(|kind| Error::from_provider(kind, said.clone()))
+        });
+        for error in own.chain(of_provider) {
+            let told = meaning(&error, None).sentence.to_lowercase();
+            let words = ["this page", "please sign in", "you are signed in", "your session"];
+            let found = words.iter().find(|word| told.contains(**word));
+            assert!(found.is_none(), "{:?} {}: {told}", error.kind(), error.reason());
+        }
+    }
 }

@@ -9,7 +9,6 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_ENCODING, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -17,7 +16,7 @@ use tower_service::Service;
 use super::{bearer, caller::ApiCaller, guard::RequireAccess};
 use crate::{
     error::{Error, ErrorKind, shown},
-    http_message::{BoxError, BoxedResponse, IdentityBody, take_ready},
+    http_message::{BoxError, BoxedResponse, IdentityBody, read_body, take_ready},
     protocol::strict_json,
 };
 
@@ -90,7 +89,7 @@ impl RequireForTools {
         self.with(|rules| rules.others = Some(guard))
     }
 
-    /// Sets the length limit of a message in bytes; a longer one is refused with 400. The default
+    /// Sets the length limit of a message in bytes; a longer one is refused with 413. The default
     /// is 4 MiB.
     pub fn with_body_limit(self, bytes: usize) -> Self {
         self.with(|rules| rules.body_limit = bytes)
@@ -107,7 +106,7 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// `TokenMissing`; `RequestInvalid`; the kinds of [`RequireAccess::check`].
+    /// `TokenMissing`; `RequestTooLarge`; `RequestInvalid`; the kinds of [`RequireAccess::check`].
     async fn admit<B>(&self, head: &Parts, body: B) -> Result<Bytes, Error>
     where
         B: Body<Data = Bytes>,
@@ -120,15 +119,7 @@ impl Rules {
         if head.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
             return Err(invalid("it has a `Content-Encoding`, which is not supported"));
         }
-        let body = match Limited::new(body, self.body_limit).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => {
-                return Err(invalid(format!(
-                    "the message was not sent completely, or is longer than {} bytes",
-                    self.body_limit
-                )));
-            }
-        };
+        let body = read_body(body, self.body_limit).await?;
         called_tools(&body)?.iter().try_for_each(|tool| self.check(tool, caller))?;
         Ok(body)
     }

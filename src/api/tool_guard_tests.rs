@@ -113,6 +113,7 @@ async fn a_tool_without_a_guard_is_refused_unless_there_is_one_for_the_others() 
         let (status, challenge, body) =
             post(&api, &guard(), Some("Notes.Read Notes.Write"), call(tool)).await;
         assert_eq!((status, reason(&body).as_str()), (StatusCode::FORBIDDEN, "forbidden"));
+        assert!(!body.contains("page") && !body.contains("signed in"), "{body}");
         assert_eq!(challenge, "", "no other token would help");
         let open = guard().with_other_tools(require_caller());
         assert_eq!(post(&api, &open, Some("x"), call(tool)).await.0, StatusCode::OK, "{tool}");
@@ -227,7 +228,10 @@ async fn a_body_is_read_up_to_its_limit_and_for_callers_with_a_token_alone() {
     let (call, long) = (call("list_notes"), call(&"x".repeat(200)));
     assert_eq!(post(&api, &short, Some("Notes.Read"), call.clone()).await.0, StatusCode::OK);
     let (status, _, body) = post(&api, &short, Some("Notes.Read"), long.clone()).await;
-    assert_eq!((status, reason(&body).as_str()), (StatusCode::BAD_REQUEST, "request_invalid"));
+    assert_eq!(
+        (status, reason(&body).as_str()),
+        (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large")
+    );
 
     // Without the layer of the API outside, too: nothing is read.
     let inner = tower::service_fn(|_: Request<IdentityBody<Body>>| async move {

@@ -114,11 +114,13 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
         ));
     }
     if incoming.method != if ids { Method::POST } else { Method::GET } {
-        return Ok(refused(
+        let mut response = refused(
             StatusCode::METHOD_NOT_ALLOWED,
             "Request_BadRequest",
             "The method is not that of this call.",
-        ));
+        );
+        reply::set(&mut response, header::ALLOW, if ids { "POST" } else { "GET, HEAD" });
+        return Ok(response);
     }
     if !GROUP_SCOPES.iter().any(|scope| caller.scopes.iter().any(|granted| granted == scope)) {
         return Ok(refused(

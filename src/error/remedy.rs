@@ -213,7 +213,10 @@ impl ErrorKind {
                 "send it from a page of the application: its origin is compared with \
                  `with_base_url` (IDENTITY_BASE_URL)"
             }
-            Self::RequestInvalid => "change the request as this message says",
+            Self::RequestInvalid | Self::RequestTooLarge => {
+                "change the request as this message says"
+            }
+            Self::MethodNotAllowed => "use one of the methods in the `Allow` header",
             Self::CredentialUnavailable => {
                 "check the file or function of the credential (`with_credential`, \
                  IDENTITY_CLIENT_CERTIFICATE_FILE, IDENTITY_CLIENT_ASSERTION_FILE)"

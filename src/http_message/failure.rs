@@ -114,12 +114,15 @@ pub(crate) fn grpc<R>(
     status: StatusCode,
     reason: &'static str,
 ) -> Response<IdentityBody<R>> {
-    // UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE, INVALID_ARGUMENT and INTERNAL of gRPC.
+    // UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE, INVALID_ARGUMENT, UNIMPLEMENTED,
+    // RESOURCE_EXHAUSTED and INTERNAL of gRPC.
     let code = match status {
         StatusCode::UNAUTHORIZED => 16,
         StatusCode::FORBIDDEN => 7,
         StatusCode::SERVICE_UNAVAILABLE => 14,
         StatusCode::BAD_REQUEST => 3,
+        StatusCode::METHOD_NOT_ALLOWED => 12,
+        StatusCode::PAYLOAD_TOO_LARGE => 8,
         _ => 13,
     };
     let mut response = Response::new(IdentityBody::own(""));
@@ -183,6 +186,8 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | Kind::SignInNotOffered
         | Kind::EventHandlerFailed
         | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use self::{
     failure::{
         GrpcProtocol, NOT_STORED, caller_challenge, grpc, problem, status, wait_before_next,
     },
-    form::{is_urlencoded, read_form},
+    form::{is_urlencoded, read_body, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,

@@ -8,8 +8,6 @@
 //! - A forgotten password (`AADB2C90118`) leads to the policy for that, and from there back to the
 //!   sign-in: a few times, and then to an error page.
 
-use http::Method;
-
 use super::{callback::NextStep, flow::Flow, login::Start, reply::Reply};
 use crate::{
     config::ReturnPath,
@@ -35,10 +33,6 @@ impl Flow {
     pub(super) async fn policy(&self, head: &RequestHead<'_>, purpose: Purpose) -> Reply {
         let return_path = self.asked_return_path(head);
         let own = self.url_for(purpose, &return_path);
-        if head.method != Method::GET {
-            let error = Error::new(ErrorKind::RequestInvalid, "this path takes GET");
-            return Reply::failed(error, Some(own));
-        }
         if !head.may_start() {
             return Reply::sign_in_needed(own);
         }

@@ -88,16 +88,8 @@ impl Flow {
         form: Result<Bytes, Error>,
     ) -> Result<Reply, Error> {
         let parameters = match *head.method {
-            Method::GET => {
-                CallbackParameters::parse(head.uri.query().unwrap_or_default().as_bytes())?
-            }
             Method::POST => CallbackParameters::parse(&form?)?,
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::RequestInvalid,
-                    "the callback takes GET and POST",
-                ));
-            }
+            _ => CallbackParameters::parse(head.uri.query().unwrap_or_default().as_bytes())?,
         };
         let Some(text) = parameters.state().map(str::to_owned) else {
             return Err(Error::new(ErrorKind::CallbackInvalid, "the answer has no `state`"));

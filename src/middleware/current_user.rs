@@ -1,6 +1,5 @@
 //! The user path: the signed-in user, as JSON for scripts of the application's pages.
 
-use http::Method;
 use serde_json::{Map, json};
 
 use super::{
@@ -17,10 +16,6 @@ impl Flow {
     /// Answers the user path. The session is renewed where it is due, so that the answer is that of
     /// a protected page; its ticket is not rolled, so that asking keeps nobody signed in.
     pub(super) async fn current_user(&self, head: &RequestHead<'_>) -> Reply {
-        if !matches!(*head.method, Method::GET | Method::HEAD) {
-            let error = Error::new(ErrorKind::RequestInvalid, "the user path takes GET");
-            return Reply::failed(error, None);
-        }
         // A GET has no effects, but a CORS layer outside may let other origins read the answer.
         if let Some(page) = page_of_another_origin(head.headers, self.config.cross_site()) {
             let detail = format!(

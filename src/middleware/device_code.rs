@@ -75,10 +75,7 @@ impl Flow {
     pub(super) async fn device_code(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
         let again = || self.sign_in_url(self.config.home());
         let refused = |kind, detail| Reply::failed(Error::new(kind, detail), Some(again()));
-        if *head.method != Method::GET {
-            return refused(ErrorKind::RequestInvalid, "the page with the code takes GET");
-        }
-        if is_prefetch(head.headers) {
+        if head.method == Method::HEAD || is_prefetch(head.headers) {
             return Reply::sign_in_needed(again());
         }
         let Some(text) = head.parameter("state") else {

@@ -82,10 +82,6 @@ impl Flow {
         form: Result<Bytes, Error>,
     ) -> Reply {
         let is_post = head.method == Method::POST;
-        if !is_post && head.method != Method::GET {
-            let error = Error::new(ErrorKind::RequestInvalid, "the path takes GET and POST");
-            return Reply::failed(error, None);
-        }
         if is_post && !is_page_of_this_origin(head, self.config.origin()) {
             let detail = "a kept form is opened by a page of this site alone";
             return Reply::failed(Error::new(ErrorKind::CrossSite, detail), None);

@@ -97,10 +97,6 @@ impl Flow {
     pub(super) async fn sign_in(&self, head: &RequestHead<'_>) -> Reply {
         let return_path = self.asked_return_path(head);
         let again = || self.sign_in_url(&return_path);
-        if head.method != Method::GET {
-            let error = Error::new(ErrorKind::RequestInvalid, "the sign-in path takes GET");
-            return Reply::failed(error, Some(again()));
-        }
         if !head.may_start() {
             return Reply::sign_in_needed(again());
         }

@@ -25,8 +25,7 @@ impl Flow {
         let is_from_here = match *head.method {
             Method::POST => is_from_own_page(head.headers, self.config.origin()),
             // An `Origin` comes with no GET, and a `Referer` with every picture on a page of ours.
-            Method::GET => follows_own_link(head.headers),
-            _ => false,
+            _ => follows_own_link(head.headers),
         };
         if is_from_here {
             return match self.end(head).await {

@@ -2,7 +2,10 @@
 
 use http::HeaderValue;
 
-use super::device_code::{CodePage, PollAnswer};
+use super::{
+    device_code::{CodePage, PollAnswer},
+    routes::AllowedMethods,
+};
 use crate::{error::Error, pages::KeptForm};
 
 /// An answer of the layer, without a body.
@@ -28,6 +31,8 @@ pub(super) enum Outcome {
     KeptForm(Box<KeptForm>),
     /// A step failed. `again` is where a link to try again leads.
     Failed { error: Error, again: Option<String> },
+    /// The path does not take the method of the request.
+    WrongMethod(AllowedMethods),
     /// The page with the code of a sign-in by device code.
     Code(Box<CodePage>),
     /// The answer to that page's script.
@@ -45,7 +50,7 @@ impl Outcome {
     pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Redirect(_) => "redirected",
-            Self::Failed { .. } => "failed",
+            Self::Failed { .. } | Self::WrongMethod(_) => "failed",
             Self::User(_) => "user",
             Self::SignInNeeded { .. } | Self::NotSaved { .. } => "sign_in_needed",
             Self::Code(_)

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{
-        ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-        LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+        X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde_json::json;
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::{
     device_code::{CodePage, PollAnswer},
     reply::{Outcome, Reply},
+    routes::AllowedMethods,
 };
 use crate::{
     authority::codes,
@@ -131,6 +133,7 @@ impl Renderer {
                 self.page(status, &page, &request)
             }
             Outcome::Failed { error, again } => self.failed(caller, error, again),
+            Outcome::WrongMethod(allowed) => self.wrong_method(caller, allowed),
             Outcome::Code(code) => shown(&|language| code_page(&code, language)),
             Outcome::PollAnswer(polled) => json_answer(&match polled {
                 PollAnswer::Pending { wait } => {
@@ -242,6 +245,22 @@ impl Renderer {
         };
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
+        response
+    }
+
+    /// RFC 9110 section 15.5.6: the response lists the methods of the path.
+    fn wrong_method<R>(
+        &self,
+        caller: &Caller<'_>,
+        allowed: AllowedMethods,
+    ) -> Response<IdentityBody<R>> {
+        let allowed = allowed.as_str();
+        let error = Error::new(
+            ErrorKind::MethodNotAllowed,
+            format!("this path of the layer takes {allowed}"),
+        );
+        let mut response = self.failed(caller, error, None);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         response
     }
 
@@ -408,6 +427,8 @@ fn is_about_a_request(error: &Error) -> bool {
             | ErrorKind::ApiUnreachable
             | ErrorKind::ApiAnswerInvalid
             | ErrorKind::RequestInvalid
+            | ErrorKind::MethodNotAllowed
+            | ErrorKind::RequestTooLarge
     )
 }
 

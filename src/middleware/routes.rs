@@ -27,6 +27,51 @@ pub(super) enum Route {
     Protected,
 }
 
+/// The methods of one of the layer's own paths. HEAD is GET without content (RFC 9110 section
+/// 9.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AllowedMethods {
+    Get,
+    GetAndPost,
+}
+
+impl AllowedMethods {
+    /// The value of `Allow` (RFC 9110 section 10.2.1).
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::GetAndPost => "GET, HEAD, POST",
+        }
+    }
+
+    /// Whether a request with this method is answered.
+    pub(super) fn contain(self, method: &Method) -> bool {
+        match *method {
+            Method::GET | Method::HEAD => true,
+            Method::POST => self == Self::GetAndPost,
+            _ => false,
+        }
+    }
+}
+
+impl Route {
+    /// The methods of this path; `None` for a path of the application.
+    pub(super) fn methods(self, sign_in_method: SignInMethod) -> Option<AllowedMethods> {
+        match (self, sign_in_method) {
+            (Self::Protected, _) => None,
+            // By device code it is the page with the code.
+            (Self::Callback, SignInMethod::DeviceCode)
+            | (Self::SignIn | Self::EditProfile | Self::ResetPassword | Self::User, _) => {
+                Some(AllowedMethods::Get)
+            }
+            // A provider that asked its user by a form may send the browser on with 307.
+            (Self::SignedOut, _)
+            | (Self::Callback, SignInMethod::Redirect)
+            | (Self::SignOut | Self::KeptForm, _) => Some(AllowedMethods::GetAndPost),
+        }
+    }
+}
+
 /// `None` is a public path. Deny by default: every other path is protected.
 pub(super) fn route(
     config: &ValidConfig,

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     api,
-    config::CrossSiteRules,
+    config::{CrossSiteRules, SignInMethod},
     error::Error,
     http_message::{
         BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, read_form,
@@ -254,6 +254,37 @@ where
 
 /// Answers a request for one of the layer's own paths.
 async fn own_path<B, R>(
+    shared: &Shared,
+    flow: &Arc<Flow>,
+    route: Route,
+    mut parts: Parts,
+    body: B,
+) -> Response<IdentityBody<R>>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    if let Some(allowed) = route.methods(flow.config.sign_in_method())
+        && !allowed.contain(&parts.method)
+    {
+        let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
+        let reply = Reply::new(Outcome::WrongMethod(allowed));
+        return shared.renderer.response(&Caller::of(&head, None), reply);
+    }
+    // HEAD is GET in everything but the content (RFC 9110 section 9.3.2). By device code it stays
+    // what it is: a safe method must not ask the provider for a code, nor poll it.
+    let spends_code = flow.config.sign_in_method() == SignInMethod::DeviceCode
+        && matches!(route, Route::SignIn | Route::Callback);
+    if parts.method == Method::HEAD && !spends_code {
+        parts.method = Method::GET;
+        let response: Response<IdentityBody<R>> =
+            Box::pin(answer_own_path(shared, flow, route, parts, body)).await;
+        return response.map(|_| IdentityBody::default());
+    }
+    answer_own_path(shared, flow, route, parts, body).await
+}
+
+async fn answer_own_path<B, R>(
     shared: &Shared,
     flow: &Arc<Flow>,
     route: Route,

@@ -255,6 +255,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          tard.",
     ),
     ("request_invalid", "Il n’est pas possible de répondre à cette requête."),
+    ("method_not_allowed", "Cette adresse n’accepte pas une telle requête."),
+    ("request_too_large", "La requête est trop volumineuse."),
     (
         "credential_unavailable",
         "Cette application ne peut pas s’identifier auprès du service de connexion. Veuillez \

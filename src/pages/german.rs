@@ -256,6 +256,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          erneut.",
     ),
     ("request_invalid", "Diese Anfrage kann nicht beantwortet werden."),
+    ("method_not_allowed", "Diese Adresse nimmt eine solche Anfrage nicht an."),
+    ("request_too_large", "Die Anfrage ist zu groß."),
     (
         "credential_unavailable",
         "Diese Anwendung kann sich beim Anmeldedienst nicht ausweisen. Bitte informieren Sie die \

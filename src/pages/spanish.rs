@@ -249,6 +249,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Esta aplicación no pudo completar su inicio de sesión. Inténtelo de nuevo dentro de poco.",
     ),
     ("request_invalid", "No se puede responder a esta solicitud."),
+    ("method_not_allowed", "Esta dirección no acepta una solicitud de este tipo."),
+    ("request_too_large", "La solicitud es demasiado grande."),
     (
         "credential_unavailable",
         "Esta aplicación no puede identificarse ante el servicio de inicio de sesión. Avise a sus \

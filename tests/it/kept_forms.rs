@@ -290,7 +290,7 @@ async fn a_sealed_form_that_was_changed_or_is_too_old_is_not_offered() {
     }
     // A read that failed says nothing about the form, so the script leaves it in the tab.
     let unread = open_form(&mut tab, &"A".repeat(200_000)).await;
-    assert_eq!(unread.status, StatusCode::BAD_REQUEST);
+    assert_eq!(unread.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(!unread.body.contains("answered-form"), "{}", unread.body);
     assert_eq!(open_form(&mut tab, &sealed).await.status, StatusCode::OK);
     for _ in 0..8 {
@@ -335,7 +335,7 @@ async fn only_a_page_of_this_origin_has_a_form_opened() {
         assert!(!refused.body.contains("hello") && refused.body.contains("cross_site"));
     }
     let put = raw.send(Method::PUT, PATH, &session, POSTED, &body).await;
-    assert_eq!(put.status, StatusCode::BAD_REQUEST);
+    assert_eq!(put.status, StatusCode::METHOD_NOT_ALLOWED);
     // In the address the form would be in the log of every proxy.
     let asked = raw.open(&format!("{PATH}?{body}"), &session).await;
     assert!(!asked.body.contains("hello") && asked.body.contains("No form to send"));

@@ -63,6 +63,7 @@ mod layer;
 mod long_running;
 mod loops;
 mod mcp;
+mod methods;
 mod metrics;
 mod msal;
 mod node;

@@ -114,7 +114,7 @@ async fn pages_of_other_origins_get_no_answer_and_trusted_ones_do() {
     }
     assert_eq!(ask(&app, &session, &[]).await.status, StatusCode::OK, "a program");
     let posted = Raw::of(&app).send(Method::POST, "/auth/user", &session, FETCH, "").await;
-    assert_eq!(posted.status, StatusCode::BAD_REQUEST);
+    assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]

@@ -1,0 +1,99 @@
+//! The methods of the layer's own paths (RFC 9110 sections 9.1, 9.3.2 and 15.5.6).
+
+use axum::http::{Method, StatusCode};
+use tower_identity::config::SignInMethod;
+
+use crate::{
+    app::{App, AppBuilder},
+    raw::{NAVIGATION, Raw},
+};
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const GET: &str = "GET, HEAD";
+const GET_AND_POST: &str = "GET, HEAD, POST";
+
+fn with_all_paths<'a>() -> AppBuilder<'a> {
+    App::builder()
+        .config(|config| config.with_user_path("/auth/user").with_kept_form_path("/auth/form"))
+}
+
+#[tokio::test]
+async fn a_path_of_the_layer_refuses_other_methods_with_the_list_of_its_own() {
+    let app = with_all_paths().start().await;
+    let codes = App::builder()
+        .config(|config| config.with_sign_in_method(SignInMethod::DeviceCode))
+        .start()
+        .await;
+    for (app, path, allowed) in [
+        (&app, "/auth/login", GET),
+        (&app, "/auth/callback", GET_AND_POST),
+        (&codes, "/auth/callback", GET),
+        (&app, "/auth/logout", GET_AND_POST),
+        (&app, "/auth/signed-out", GET_AND_POST),
+        (&app, "/auth/user", GET),
+        (&app, "/auth/form", GET_AND_POST),
+    ] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+            if allowed.contains(method) {
+                continue;
+            }
+            for headers in [NAVIGATION, &[("accept", "application/json")], &[FORM]] {
+                let method = method.parse::<Method>().unwrap();
+                let answer = Raw::of(app).send(method.clone(), path, "", headers, "").await;
+                assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+                assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+                assert!(answer.body.contains("method_not_allowed"), "{}", answer.body);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_status_and_headers_of_a_get_on_every_path_of_the_layer() {
+    let app = with_all_paths().start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    for path in [
+        "/auth/login",
+        "/auth/login?return_to=/other",
+        "/auth/callback",
+        "/auth/callback?state=x&code=y",
+        "/auth/logout",
+        "/auth/signed-out",
+        "/auth/user",
+        "/auth/form",
+    ] {
+        for cookies in ["", session.as_str()] {
+            for headers in [NAVIGATION, &[("accept", "application/json")], &[]] {
+                let get = raw.send(Method::GET, path, cookies, headers, "").await;
+                let head = raw.send(Method::HEAD, path, cookies, headers, "").await;
+                assert_eq!(head.status, get.status, "{path} {headers:?}");
+                for name in ["content-type", "cache-control", "www-authenticate"] {
+                    assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+                }
+                let place = |location: &str| location.split('?').next().unwrap().to_owned();
+                assert_eq!(place(head.header("location")), place(get.header("location")));
+                assert_eq!(head.body, "", "{path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_longer_than_its_limit_is_too_large_and_not_malformed() {
+    let app = with_all_paths().start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    let own = [NAVIGATION, &[FORM, ("origin", app.url.as_str())]].concat();
+    let long = format!("state={}", "x".repeat(3_000_000));
+    for (path, cookies) in [("/auth/callback", ""), ("/auth/form", session.as_str())] {
+        let answer = raw.send(Method::POST, path, cookies, &own, &long).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {}", answer.body);
+        assert!(answer.body.contains("request_too_large"), "{path}: {}", answer.body);
+    }
+    let json = [NAVIGATION, &[("content-type", "application/json")]].concat();
+    let answer = raw.send(Method::POST, "/auth/callback", "", &json, "{}").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+}
