@@ -117,6 +117,31 @@ fn every_mistake_names_setting_value_and_remedy() {
             &["client_id"],
         ),
         (
+            oidc().add_sign_out_parameter("Post_Logout_Redirect_Uri", "x").build(),
+            "sign_out_parameters",
+            &["Post_Logout_Redirect_Uri", "this crate sets"],
+        ),
+        (
+            oidc()
+                .with_sign_out_return_parameter("logout_uri")
+                .add_sign_out_parameter("LOGOUT_URI", "x")
+                .build(),
+            "sign_out_parameters",
+            &["LOGOUT_URI"],
+        ),
+        (
+            oidc().with_sign_in(SignInOptions::new().add_parameter("STATE", "x")).build(),
+            "sign_in_parameters",
+            &["STATE", "this crate sets"],
+        ),
+        (
+            oidc()
+                .with_sign_in(SignInOptions::new().add_parameter("a", "1").add_parameter("A", "1"))
+                .build(),
+            "sign_in_parameters",
+            &["twice"],
+        ),
+        (
             oidc().add_sign_out_parameter("a", "1").add_sign_out_parameter("a", "2").build(),
             "sign_out_parameters",
             &["\"a\"", "twice"],

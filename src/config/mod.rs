@@ -39,6 +39,7 @@ mod members;
 #[cfg(test)]
 mod mistakes_tests;
 mod network;
+mod parameters;
 mod path;
 mod protected_path;
 mod return_path;
@@ -82,6 +83,7 @@ pub use description::{DescribedSetting, Description, UnusedVariable};
 pub(crate) use env::FromEnv;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
+pub(crate) use parameters::ProviderRequest;
 pub(crate) use path::PublicPaths;
 pub use return_path::ReturnPath;
 pub use settings::IdentityConfig;

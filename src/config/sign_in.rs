@@ -2,33 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use super::parameters::ProviderRequest;
 use crate::{error::ConfigError, strings::StringList};
-
-/// Parameters of the authorization request that the crate sets itself or that have a setting.
-const RESERVED: &[&str] = &[
-    "acr_values",
-    "claims",
-    "client_id",
-    "client_info",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "domain_hint",
-    "grant_type",
-    "login_hint",
-    "max_age",
-    "nonce",
-    "prompt",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-    "ui_locales",
-];
 
 /// Options of a sign-in, for all sign-ins in the configuration or for a single one where it is
 /// started.
@@ -334,7 +309,7 @@ impl SignInOptions {
         check_words("ui_locales", &self.ui_locales)?;
         check_hint("login_hint", self.login_hint.as_deref())?;
         check_hint("domain_hint", self.domain_hint.as_deref())?;
-        check_parameters(&self.parameters)
+        ProviderRequest::Authorization.check("sign_in_parameters", &self.parameters)
     }
 
     /// Checks that `prompt` can be satisfied.
@@ -368,38 +343,6 @@ fn check_hint(setting: &'static str, hint: Option<&str>) -> Result<(), ConfigErr
         }
         _ => Ok(()),
     }
-}
-
-/// Checks the additional parameters of an authorization request.
-fn check_parameters(parameters: &[(String, String)]) -> Result<(), ConfigError> {
-    let wrong = |problem: String| Err(ConfigError::new("parameters", problem));
-    for (index, (name, value)) in parameters.iter().enumerate() {
-        // A second `state`, `nonce` or `redirect_uri` would override the checks of the crate
-        // (security rule 3).
-        if RESERVED.contains(&name.as_str()) {
-            return wrong(format!(
-                "{name:?} is a parameter that this crate sets: use its setting, if there is one, \
-                 instead of `add_parameter`"
-            ));
-        }
-        if name.is_empty()
-            || !name.bytes().all(|byte| byte.is_ascii_graphic())
-            || value.contains(char::is_control)
-        {
-            return wrong(format!(
-                "{name:?} has an empty or invalid name, or control characters in its value"
-            ));
-        }
-        // RFC 6749 section 3.1 forbids repeated parameters; RFC 8707 section 2 allows it for
-        // `resource`.
-        if name != "resource" && parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
-            return wrong(format!(
-                "{name:?} is given twice: only `resource` (RFC 8707 section 2) may be repeated \
-                 (RFC 6749 section 3.1)"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Checks that text is one `scope-token` (RFC 6749 section 3.3).

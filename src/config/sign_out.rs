@@ -3,12 +3,11 @@
 
 use url::Url;
 
-use super::{IdentityConfig, PathPrefix, Paths, PublicPaths, ReturnPath, address::Site};
+use super::{
+    IdentityConfig, PathPrefix, Paths, ProviderRequest, PublicPaths, ReturnPath, address::Site,
+    parameters::is_name,
+};
 use crate::error::ConfigError;
-
-/// Parameters of the sign-out request that the crate sets.
-const RESERVED: &[&str] =
-    &["client_id", "id_token_hint", "logout_hint", "post_logout_redirect_uri", "state"];
 
 /// Deviations of the sign-out request from the specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,46 +125,24 @@ impl IdentityConfig {
 
     /// Checks the names and values of the sign-out parameters.
     pub(super) fn check_sign_out(&self) -> Result<(), ConfigError> {
-        let is_name =
-            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        let wrong =
-            |setting: &'static str, problem: String| Err(ConfigError::new(setting, problem));
-        if let Some(name) = self.sign_out.return_parameter.as_deref().filter(|name| !is_name(name))
-        {
-            return wrong(
-                "sign_out_return_parameter",
-                format!("{name:?} is not a parameter name, such as logout_uri"),
-            );
-        }
-        let returns_by = self.sign_out.return_parameter.as_deref();
+        let setting = "sign_out_parameters";
         let parameters = &self.sign_out.parameters;
-        for (index, (name, value)) in parameters.iter().enumerate() {
-            // A second value could redirect the user to another page after sign-out (security rule
-            // 1).
-            if RESERVED.contains(&name.as_str()) || returns_by == Some(name) {
-                return wrong(
-                    "sign_out_parameters",
+        if let Some(returns_by) = &self.sign_out.return_parameter {
+            if !is_name(returns_by) {
+                return Err(ConfigError::new(
+                    "sign_out_return_parameter",
+                    format!("{returns_by:?} is not a parameter name, such as logout_uri"),
+                ));
+            }
+            let mut names = parameters.iter().map(|(name, _)| name);
+            if let Some(name) = names.find(|name| name.eq_ignore_ascii_case(returns_by)) {
+                return Err(ConfigError::new(
+                    setting,
                     format!("{name:?} is a parameter that this crate sets itself: remove it"),
-                );
-            }
-            if !is_name(name) || value.contains(char::is_control) {
-                return wrong(
-                    "sign_out_parameters",
-                    format!(
-                        "{name:?} has an empty or invalid name, or control characters in its value"
-                    ),
-                );
-            }
-            if parameters.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return wrong(
-                    "sign_out_parameters",
-                    format!(
-                        "{name:?} is given twice, which RFC 6749 section 3.1 forbids: remove one"
-                    ),
-                );
+                ));
             }
         }
-        Ok(())
+        ProviderRequest::SignOut.check(setting, parameters)
     }
 }
 
