@@ -56,10 +56,16 @@ impl ApiCaller {
     }
 
     /// A stable key of the caller: of the person, or of the application if it calls by itself.
+    ///
+    /// For a person whom the token does not identify (AD FS sends `sub` only if a rule of the
+    /// application group issues it) the key is of this token alone, so that no two people share
+    /// one. A warning in the log names the rule.
     #[must_use]
     pub fn key(&self) -> UserKey {
         let facts = self.facts();
-        let sub = facts.sub.as_deref().or(facts.application.as_deref()).unwrap_or_default();
+        // The application's own id is no key of a person.
+        let own = facts.sub.as_deref().or(facts.stand_in.as_deref());
+        let sub = own.or(facts.application.as_deref()).unwrap_or_default();
         match (&facts.tid, &facts.oid) {
             (Some(tid), Some(oid)) => UserKey::new(tid, oid),
             (Some(tid), None) => UserKey::new(tid, sub),

@@ -142,6 +142,12 @@ async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understa
     assert_eq!(api.with_token(&good).await.status, StatusCode::OK);
     let old = token(|claims| merge(claims, &json!({"acr": "gold", "auth_time": now - 400})));
     assert_eq!(api.with_token(&old).await.status, StatusCode::UNAUTHORIZED);
+    // As in an ID token: what decides is a number (OpenID Connect Core section 2).
+    for odd in [json!((now - 10).to_string()), json!("x"), json!([now]), json!(true)] {
+        let odd = token(|claims| merge(claims, &json!({"acr": "gold", "auth_time": odd.clone()})));
+        let told = api.with_token(&odd).await;
+        assert_eq!(told.reason(), "insufficient_user_authentication", "{told:?}");
+    }
     let entra_api =
         TestApi::entra(|config| config).guarded(require_caller().with_auth_context("c1"));
     let told = entra_api.with_token(&entra(v2(), |_| ())).await;

@@ -153,6 +153,7 @@ mod tests {
         let facts = AccessFacts {
             kind: CallerKind::Person,
             sub: None,
+            stand_in: None,
             tid: None,
             oid: None,
             application: None,

@@ -218,8 +218,17 @@ async fn an_access_token_of_b2c_may_have_a_nonce_and_an_id_token_of_b2c_is_refus
     }
 }
 
-#[tokio::test]
-async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences() {
+fn of_adfs() -> Value {
+    let now = NOW.as_seconds();
+    json!({
+        "aud": "microsoft:identityserver:https://api.example",
+        "iss": "http://fs.example.com/adfs/services/trust", "iat": now, "exp": now + 600,
+        "apptype": "Public", "appid": "client", "scp": "Notes.Read", "sub": "ada", "ver": "1.0",
+        "auth_time": "2026-11-27T03:42:00.000Z",
+    })
+}
+
+fn adfs() -> TestApi {
     let adfs = "https://fs.example.com/adfs";
     let mut document = document();
     for (name, value) in [
@@ -234,19 +243,49 @@ async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences(
     for name in ["userinfo_endpoint", "end_session_endpoint"] {
         document.as_object_mut().unwrap().remove(name);
     }
-    let api = TestApi::at(
+    TestApi::at(
         ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID)
             .add_audience("https://api.example"),
         document,
         key_set(),
-    );
-    let now = NOW.as_seconds();
-    let claims = json!({
-        "aud": "microsoft:identityserver:https://api.example", "iss": "http://fs.example.com/adfs/services/trust", "iat": now, "exp": now + 600,
-        "apptype": "Public", "appid": "client", "scp": "Notes.Read", "sub": "ada", "ver": "1.0",
-    });
+    )
+}
+
+#[tokio::test]
+async fn ad_fs_has_an_issuer_of_access_tokens_and_its_own_spelling_of_audiences() {
+    let (api, claims) = (adfs(), of_adfs());
     assert_eq!(api.takes(&signed("JWT", &claims)).await, "person Notes.Read");
     let foreign =
         changed(claims, |claims| claims["iss"] = json!("http://other.example/adfs/services/trust"));
     api.refuses(&signed("JWT", &foreign), "token_issuer").await;
+}
+
+/// AD FS sends `sub` only if a rule issues it.
+#[tokio::test]
+async fn users_whom_ad_fs_does_not_identify_share_no_key_not_even_that_of_the_application() {
+    let api = adfs();
+    let issuer = "http://fs.example.com/adfs/services/trust";
+    let without = |jti: &str| {
+        let claims = changed(of_adfs(), |claims| {
+            claims["jti"] = json!(jti);
+            claims.as_object_mut().unwrap().remove("sub");
+        });
+        signed("JWT", &claims)
+    };
+    let (one, other) = (without("1"), without("2"));
+    assert_eq!(api.takes(&one).await, "person Notes.Read");
+    let (key, of_other) = (api.key_of(&one).await, api.key_of(&other).await);
+    assert_ne!(key, of_other);
+    for key in [&key, &of_other] {
+        assert!(!key.ends_with(" client") && *key != format!("{issuer} "), "{key}");
+    }
+    assert_eq!(api.key_of(&one).await, key, "the same token");
+    let application = changed(of_adfs(), |claims| {
+        let members = claims.as_object_mut().unwrap();
+        members.remove("sub");
+        members.remove("scp");
+        members.insert("roles".into(), json!(["Notes.All"]));
+    });
+    let key = api.key_of(&signed("JWT", &application)).await;
+    assert_eq!(key, format!("{issuer} client"));
 }

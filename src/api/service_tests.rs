@@ -320,7 +320,6 @@ async fn what_decides_is_understood_or_refused() {
         ("exp", json!("tomorrow")),
         ("exp", json!(null)),
         ("nbf", json!(null)),
-        ("auth_time", json!("x")),
         ("acr", json!(1)),
         ("cnf", json!(null)),
     ] {

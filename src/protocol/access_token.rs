@@ -21,6 +21,7 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     error::{Error, ErrorKind, shown},
+    secret,
 };
 
 /// A verified access token. Only the verifier creates values of this type.
@@ -48,6 +49,9 @@ impl std::fmt::Debug for VerifiedAccessToken {
 pub(crate) struct AccessFacts {
     pub(crate) kind: CallerKind,
     pub(crate) sub: Option<String>,
+    /// A random text in place of the claims that identify, for a user whom the token does not
+    /// identify. It is of this token alone.
+    pub(crate) stand_in: Option<String>,
     /// Tenant and object ID (Microsoft only).
     pub(crate) tid: Option<String>,
     pub(crate) oid: Option<String>,
@@ -183,27 +187,47 @@ pub(super) fn facts(
             ));
         }
         let kind = access_kind::at_microsoft(claims, &scopes, &roles)?;
-        // Otherwise all users of a tenant would share one key. AD FS sends `sub` only if a rule of
-        // the application group issues it.
-        let must_identify = !authority.is_adfs() || claims.contains_key("sub");
-        if kind.is_person() && must_identify && oid.is_none() && sub.is_none() {
+        // Otherwise all users of a tenant would share one key.
+        if kind.is_person() && oid.is_none() && sub.is_none() {
             let detail = "neither `oid` nor `sub` identifies the user";
             return Err(Error::new(ErrorKind::TokenSubject, detail));
         }
         kind
     } else {
-        access_kind::elsewhere(claims, is_typed, &scopes, sub.as_deref(), application.as_deref())?
+        let kind = access_kind::elsewhere(
+            claims,
+            is_typed,
+            &scopes,
+            sub.as_deref(),
+            application.as_deref(),
+        )?;
+        // AD FS sends `sub` only if a rule of the application group issues it: a token without it
+        // is a person's if it has a scope.
+        let is_of_person = authority.is_adfs() && sub.is_none() && !scopes.is_empty();
+        if is_of_person { CallerKind::Person } else { kind }
     };
     if is_b2c && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
-    let (auth_time, is_guest) = (auth_time(claims)?, is_guest(claims)?);
+    let stand_in = match kind.is_person() && oid.is_none() && sub.is_none() {
+        true => {
+            tracing::warn!(
+                "the access token does not identify its user, so that `ApiCaller::key` is another \
+                 one for each token: have AD FS issue `sub` to this API (an issuance transform \
+                 rule of the web API in the application group)"
+            );
+            Some(secret::base64url(&secret::random::<16>()?))
+        }
+        false => None,
+    };
+    let (auth_time, is_guest) = (auth_time(claims), is_guest(claims)?);
     let acr = text(claims, "acr")?;
     let (acrs, tid) =
         (words(claims, "acrs")?, tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)));
     Ok(AccessFacts {
         kind,
         sub,
+        stand_in,
         tid,
         oid,
         application,
@@ -217,12 +241,11 @@ pub(super) fn facts(
     })
 }
 
-/// The time of the person's authentication.
-fn auth_time(claims: &Object) -> Result<Option<UnixTime>, Error> {
-    let Some(value) = claims.get("auth_time") else { return Ok(None) };
-    number(value)
-        .map(Some)
-        .ok_or_else(|| malformed("`auth_time` is not a number of seconds since 1970"))
+/// The time of the person's authentication. A value that is no number satisfies no maximum age, as
+/// in an ID token; AD FS writes a date.
+fn auth_time(claims: &Object) -> Option<UnixTime> {
+    let time = claims.get("auth_time").and_then(numeric_date);
+    time.filter(|time| time.as_seconds() >= 0)
 }
 
 /// Whether the person is a guest of the tenant: `xms_idrel` contains 5 for a guest, 1 for a member.
@@ -322,15 +345,6 @@ pub(super) fn words(claims: &Object, name: &str) -> Result<Vec<String>, Error> {
             .ok_or_else(|| malformed(format!("`{name}` has a member that is not text"))),
         Some(_) => Err(malformed(format!("`{name}` is neither text nor a list of texts"))),
     }
-}
-
-/// A time at or after 1970. Tokens of version 1.0 contain some as strings.
-fn number(value: &Value) -> Option<UnixTime> {
-    let time = match value {
-        Value::String(text) => UnixTime::from_seconds(text.parse().ok()?),
-        other => numeric_date(other)?,
-    };
-    Some(time).filter(|time| time.as_seconds() >= 0)
 }
 
 pub(super) fn other_kind(detail: &'static str) -> Error {
