@@ -191,7 +191,10 @@ impl ManagedIdentity {
     /// parameters, which the endpoints do not take.
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let request = for_endpoint(request)?;
-        let grant = self.partitions.find_or_insert(APPS, None, || {
+        // One grant for each resource: the requests of one grant wait for each other, since a
+        // refresh token is sent once, and here is none.
+        let name = format!("{APPS}{}", request.scopes().next().unwrap_or_default());
+        let grant = self.partitions.find_or_insert(&name, None, || {
             let person =
                 Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
             GrantRecord::without_sign_in(person, "managed identity".into())

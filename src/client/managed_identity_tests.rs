@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{super::VirtualMachine, *};
 use crate::{
     clock::ManualClock,
-    protocol::test_support::{FakeHttp, NOW, answer},
+    protocol::test_support::{FakeHttp, NOW, answer, settle},
     tokens::TokenSource,
 };
 
@@ -102,4 +102,27 @@ async fn a_request_that_the_endpoint_has_no_parameters_for_is_refused_and_not_se
         assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{request:?}");
     }
     assert_eq!(http.count("/metadata/identity/oauth2/token"), 0);
+}
+
+#[tokio::test]
+async fn requests_for_several_resources_do_not_wait_for_each_other() {
+    let (http, identity) = numbered();
+    http.hold();
+    let resources = ["https://vault.azure.net", "https://graph.microsoft.com", "https://a.example"];
+    let waiting: Vec<_> = resources
+        .into_iter()
+        .map(|resource| {
+            let identity = identity.clone();
+            tokio::spawn(async move { identity.token(resource).await.map(|_| ()) })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(http.count("/metadata/identity/oauth2/token"), 3);
+    http.release();
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    for resource in resources {
+        assert_eq!(identity.token(resource).await.unwrap().source(), TokenSource::Cache);
+    }
 }
