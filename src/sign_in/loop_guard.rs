@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use url::form_urlencoded;
+
 use super::{
     attempt::{Attempt, Fingerprint, Purpose},
     begin::Fallback,
@@ -171,6 +173,10 @@ fn cause_of(options: &SignInOptions) -> Fingerprint {
     let max_age = options.max_age.map(|age| age.as_secs().to_string()).unwrap_or_default();
     let context = options.auth_context.as_deref().unwrap_or_default();
     let claims = options.claims.as_deref().map(kind_of_claims).unwrap_or_default();
+    let mut parameters = options.parameters.clone();
+    parameters.sort_unstable();
+    let parameters =
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     Fingerprint::new(&[
         "sign-in",
         &scopes.join(" "),
@@ -179,6 +185,9 @@ fn cause_of(options: &SignInOptions) -> Fingerprint {
         &max_age,
         context,
         &claims,
+        options.login_hint.as_deref().unwrap_or_default(),
+        options.domain_hint.as_deref().unwrap_or_default(),
+        &parameters,
     ])
 }
 
@@ -197,4 +206,35 @@ fn kind_of_claims(claims: &str) -> String {
         }
     }
     kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn step_ups_that_differ_in_anything_that_the_provider_acts_on_are_two_causes() {
+        let asked = || SignInOptions::new().with_scopes(["a", "b"]);
+        let others = [
+            asked(),
+            asked().add_parameter("level", "1"),
+            asked().add_parameter("level", "2"),
+            asked().add_parameter("level 2", ""),
+            asked().add_parameter("level", "1").add_parameter("more", ""),
+            asked().with_login_hint("ada"),
+            asked().with_domain_hint("ada"),
+            asked().with_auth_context("ada"),
+        ];
+        for (index, one) in others.iter().enumerate() {
+            for (at, other) in others.iter().enumerate() {
+                assert_eq!(cause_of(one) == cause_of(other), index == at, "{one:?} {other:?}");
+            }
+        }
+        // The order has no meaning.
+        let (one, other) = (
+            asked().add_parameter("a", "1").add_parameter("b", "2"),
+            asked().add_parameter("b", "2").add_parameter("a", "1"),
+        );
+        assert_eq!(cause_of(&one), cause_of(&other));
+    }
 }
