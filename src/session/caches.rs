@@ -6,7 +6,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -82,16 +82,22 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 #[derive(Clone)]
 pub struct StoredCaches {
     shared: Arc<CacheParts>,
+    settings: CacheSettings,
+}
+
+/// The settings, apart from the caches: changing one keeps the caches that are in memory.
+#[derive(Clone, Copy, Debug)]
+struct CacheSettings {
+    /// Longest lifetime of a row after its last change.
+    lifetime: Duration,
+    /// Whether a use waits until its changes are stored.
+    waits: bool,
 }
 
 struct CacheParts {
     client: Client,
     keys: Arc<KeyRing>,
     store: Store,
-    /// Longest lifetime of a row after its last change.
-    lifetime: Duration,
-    /// Whether a use waits until its changes are stored.
-    waits: bool,
     /// The caches that are in memory, by name.
     entries: Mutex<HashMap<Box<str>, Arc<MemoryCache>>>,
 }
@@ -101,6 +107,8 @@ struct MemoryCache {
     /// Its row under each secret, the current secret first.
     rows: Vec<NamedRow>,
     client: Client,
+    /// The lifetime of its row in seconds, by the settings of its last use.
+    lifetime: AtomicU64,
     /// Number of uses under way.
     uses: AtomicUsize,
     stored: sync::Mutex<StoredState>,
@@ -149,14 +157,10 @@ impl StoredCaches {
             .map(Arc::new)
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
         let client = client.clone();
-        Ok(Self::of(CacheParts {
-            client,
-            keys,
-            store,
-            lifetime: DEFAULT_LIFETIME,
-            waits: true,
-            entries: Mutex::default(),
-        }))
+        Ok(Self {
+            shared: Arc::new(CacheParts { client, keys, store, entries: Mutex::default() }),
+            settings: CacheSettings { lifetime: DEFAULT_LIFETIME, waits: true },
+        })
     }
 
     /// Sets how long a row is kept after its last change. The default is 7 days.
@@ -164,30 +168,17 @@ impl StoredCaches {
     /// A row without refresh tokens ends with the last of its tokens: those of the application
     /// itself and those on behalf of a caller cannot be renewed from the cache.
     #[must_use]
-    pub fn with_lifetime(self, lifetime: Duration) -> Self {
-        self.rebuilt(|shared| shared.lifetime = lifetime)
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.lifetime = lifetime;
+        self
     }
 
     /// Writes changes in the background. The default is to wait for the write, so that another
     /// process finds the tokens and a crash does not lose them.
     #[must_use]
-    pub fn without_waiting(self) -> Self {
-        self.rebuilt(|shared| shared.waits = false)
-    }
-
-    /// A copy with changed settings and no cache in memory.
-    fn rebuilt(self, change: impl FnOnce(&mut CacheParts)) -> Self {
-        let CacheParts { client, store, lifetime, waits, .. } = &*self.shared;
-        let (client, store, keys, entries) =
-            (client.clone(), store.clone(), Arc::clone(&self.shared.keys), Mutex::default());
-        let mut shared =
-            CacheParts { client, keys, store, lifetime: *lifetime, waits: *waits, entries };
-        change(&mut shared);
-        Self::of(shared)
-    }
-
-    fn of(shared: CacheParts) -> Self {
-        Self { shared: Arc::new(shared) }
+    pub fn without_waiting(mut self) -> Self {
+        self.settings.waits = false;
+        self
     }
 
     /// Runs `work` with a client whose token cache is the one with this name, then stores the
@@ -207,7 +198,7 @@ impl StoredCaches {
         self.shared.refresh(&entry, &mut *entry.stored.lock().await).await;
         let outcome = work(entry.client.clone()).await;
         drop(use_count);
-        if self.shared.waits {
+        if self.settings.waits {
             self.write(&entry).await;
         } else {
             self.write_in_background(&entry);
@@ -260,6 +251,12 @@ impl StoredCaches {
 
     /// The cache of this name: the one in memory, or a new one that has not read its row yet.
     fn entry(&self, name: &str) -> Arc<MemoryCache> {
+        let entry = self.entry_in_memory(name);
+        entry.lifetime.store(self.settings.lifetime.as_secs(), SeqCst);
+        entry
+    }
+
+    fn entry_in_memory(&self, name: &str) -> Arc<MemoryCache> {
         let mut all = self.shared.entries();
         if let Some(entry) = all.get(name) {
             return Arc::clone(entry);
@@ -277,6 +274,7 @@ impl StoredCaches {
             MemoryCache {
                 rows: self.shared.keys.named_rows(RowPurpose::Cache, name),
                 client: self.shared.client.with_own_cache(tasks),
+                lifetime: AtomicU64::default(),
                 uses: AtomicUsize::new(0),
                 stored: sync::Mutex::default(),
             }
@@ -385,14 +383,15 @@ impl CacheParts {
         let now = self.client.now();
         let Some(row) = entry.rows.first() else { return Ok(()) };
         let id = RecordId::from_bytes(row.id);
+        let longest = now + Duration::from_secs(entry.lifetime.load(SeqCst));
         let expires = match entry.client.cache_end() {
             CacheEnd::Empty => {
                 self.store.delete(id).await?;
                 *stored = StoredState { is_read: true, row: None, changes: Some(changes) };
                 return Ok(());
             }
-            CacheEnd::At(end) => end.min(now + self.lifetime),
-            CacheEnd::Open => now + self.lifetime,
+            CacheEnd::At(end) => end.min(longest),
+            CacheEnd::Open => longest,
         };
         let plain = entry.client.exported();
         let sealed = self.keys.seal_row(RowPurpose::Cache, &row.id, &row.key, &plain)?;
@@ -482,7 +481,7 @@ impl fmt::Debug for StoredCaches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredCaches")
             .field("client", &self.shared.client)
-            .field("lifetime", &self.shared.lifetime)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -379,3 +379,18 @@ fn a_random_secret_is_refused() {
         StoredCaches::new(&Client::new(config).unwrap(), MemoryStore::default()).unwrap_err();
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
 }
+
+#[tokio::test]
+async fn a_setting_that_follows_keeps_the_caches_in_memory() {
+    let open = store();
+    let mut process = process(&open);
+    let token = process.token("ada").await;
+    // What the store does not have is in memory alone.
+    open.rows.lock().unwrap().clear();
+    open.set(|store| &store.down);
+    process.caches = process.caches.clone().with_lifetime(Duration::from_secs(60));
+    assert_eq!(process.token("ada").await.expose(), token.expose());
+    process.caches = process.caches.clone().without_waiting();
+    assert_eq!(process.token("ada").await.expose(), token.expose());
+    assert_eq!(process.calls(), 1);
+}

@@ -142,3 +142,19 @@ async fn a_ticket_rolled_for_a_session_that_ended_meanwhile_is_not_sent() {
         assert!(node.sessions.confirm(&roll, node.now()).await.is_none());
     }
 }
+
+#[tokio::test]
+async fn decoded_users_leave_the_memory_a_day_after_the_absolute_timeout() {
+    let (_, store) = OpenStore::new();
+    let node = Node::new(store);
+    for name in ["ada", "alan", "rosalind"] {
+        node.sessions.create(signed_in(name), None, node.now()).await.unwrap();
+    }
+    assert_eq!(node.sessions.cache.len(), 3);
+    node.clock.advance(7 * 24 * 60 * MINUTE + 12 * 60 * MINUTE);
+    node.sessions.create(signed_in("grace"), None, node.now()).await.unwrap();
+    assert_eq!(node.sessions.cache.len(), 4, "their end can still be told");
+    node.clock.advance(12 * 60 * MINUTE);
+    node.sessions.create(signed_in("mary"), None, node.now()).await.unwrap();
+    assert_eq!(node.sessions.cache.len(), 2);
+}

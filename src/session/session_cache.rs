@@ -117,36 +117,74 @@ impl fmt::Debug for Session {
     }
 }
 
+/// How long a session stays after its absolute end, in seconds: until then its end can be told to
+/// the application, which needs its user.
+const KEPT_AFTER_END: i64 = 24 * 3600;
+
+/// The least time in seconds between two removals of sessions that have ended.
+const SWEPT_EVERY: i64 = 600;
+
 /// A bounded cache of decoded sessions by the whole value of their cookie. Only cookies that opened
-/// are inserted, so requests without a session cannot fill it.
-pub(super) struct SessionCache(Cache<CacheKey, Arc<Session>>);
+/// are inserted, so requests without a session cannot fill it. Each insertion, at most every ten
+/// minutes, removes the sessions whose absolute end is a day ago.
+pub(super) struct SessionCache {
+    sessions: Cache<CacheKey, Arc<Session>>,
+    /// The time of the last removal, in Unix seconds of the injected clock.
+    swept: AtomicI64,
+}
 
 impl SessionCache {
     pub(super) fn new(capacity: usize) -> Self {
-        Self(Cache::new(capacity))
+        Self { sessions: Cache::new(capacity), swept: AtomicI64::new(0) }
     }
 
     pub(super) fn get(&self, cookie: &CookieValue) -> Option<Arc<Session>> {
-        self.0.get(&CacheQuery(cookie))
+        self.sessions.get(&CacheQuery(cookie))
     }
 
-    pub(super) fn keep(&self, session: &Arc<Session>) {
-        self.0.insert(CacheKey(session.cookie), Arc::clone(session));
+    pub(super) fn keep(&self, session: &Arc<Session>, now: UnixTime) {
+        self.sweep(now.as_seconds());
+        self.replace(session);
+    }
+
+    /// Keeps a session in place of one with the same cookie.
+    pub(super) fn replace(&self, session: &Arc<Session>) {
+        self.sessions.insert(CacheKey(session.cookie), Arc::clone(session));
+    }
+
+    /// Removes the sessions whose end is too long ago to be told.
+    fn sweep(&self, now: i64) {
+        let last = self.swept.load(Ordering::Relaxed);
+        // `now < last`: the clock was set back.
+        let is_due = now < last || now.saturating_sub(last) >= SWEPT_EVERY;
+        if is_due
+            && self.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            let is_kept = |session: &Session| {
+                now.saturating_sub(session.expires.as_seconds()) < KEPT_AFTER_END
+            };
+            self.sessions.retain(|_, session| is_kept(session));
+        }
     }
 
     pub(super) fn forget(&self, cookie: &CookieValue) {
-        self.0.remove(&CacheQuery(cookie));
+        self.sessions.remove(&CacheQuery(cookie));
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Removes a session under every ticket that it was decoded from.
     pub(super) fn forget_session(&self, session: RecordId) {
-        self.0.retain(|_, other| other.id() != session);
+        self.sessions.retain(|_, other| other.id() != session);
     }
 }
 
 impl fmt::Debug for SessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SessionCache").field(&self.0.capacity()).finish()
+        f.debug_tuple("SessionCache").field(&self.sessions.capacity()).finish()
     }
 }
 

@@ -296,7 +296,7 @@ impl Sessions {
         let session =
             Arc::new(self.decoded(cookie, reference, now, KeyAge::Current, sealed, record));
         let set_cookie = self.cookies.set_session(&cookie, session.ends.since(now))?;
-        self.cache.keep(&session);
+        self.cache.keep(&session, now);
         Ok(CreatedSession { session, set_cookie })
     }
 
@@ -323,7 +323,7 @@ impl Sessions {
         };
         let set_cookie = self.cookies.set_session(&cookie, rolled.ends.since(now)).ok()?;
         let session = Arc::new(rolled);
-        self.cache.keep(&session);
+        self.cache.keep(&session, now);
         Some(Arc::new(Roll { session, set_cookie }))
     }
 
@@ -345,7 +345,7 @@ impl Sessions {
         renew_at: Option<UnixTime>,
     ) -> Arc<Session> {
         let renewed = Arc::new(due.with_user(user, renew_at.unwrap_or(NEVER)));
-        self.cache.keep(&renewed);
+        self.cache.replace(&renewed);
         sent.set_loaded(&due.cookie, Some(Arc::clone(&renewed)));
         renewed
     }
@@ -447,7 +447,7 @@ impl Sessions {
         }
         let reference = ticket.id.grant(ticket.key, record.expires);
         let opened = Arc::new(self.decoded(*cookie, reference, ticket.rolled_at, age, row, record));
-        self.cache.keep(&opened);
+        self.cache.keep(&opened, now);
         Some(opened)
     }
 
