@@ -5,7 +5,6 @@ use std::{cmp::Reverse, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response};
 use memchr::memmem;
-use url::form_urlencoded;
 
 use crate::secret::Secret;
 
@@ -47,47 +46,101 @@ impl SentSecrets {
         answer.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The text without the secrets and pieces of them, as they are and form-encoded.
+    /// The text without the secrets and pieces of them: as they are, form-encoded, and in the
+    /// entities of HTML.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
         let end = char_boundary(text, text.len().min(MAX_TEXT_BYTES));
         let text = text.get(..end).unwrap_or_default().to_owned();
         self.0.iter().fold(text, |text, secret| {
-            let secret = secret.expose();
-            let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-            let text = without(&text, secret);
-            if encoded == secret { text } else { without(&text, &encoded) }
+            let secret = secret.expose().as_bytes();
+            let text = without(text, secret, |_| None);
+            let text = match text.contains(['%', '+']) {
+                true => without(text, secret, form_escape),
+                false => text,
+            };
+            if text.contains('&') { without(text, secret, html_entity) } else { text }
         })
     }
 }
 
-/// The text with `[redacted]` for everything that it has in common with the secret.
-fn without(text: &str, secret: &str) -> String {
-    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
+/// An escape at the beginning of a text: the bytes that it stands for, and its length.
+type Escape = Option<(Vec<u8>, usize)>;
+
+/// An escape of `application/x-www-form-urlencoded`, in any letter case.
+fn form_escape(text: &str) -> Escape {
+    if text.starts_with('+') {
+        return Some((b" ".to_vec(), 1));
+    }
+    let digits = text.strip_prefix('%')?.get(..2)?;
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten().map(|byte| (vec![byte], 3))
+}
+
+/// An entity of HTML: a character by its number, or one of those that every escaping function
+/// writes.
+fn html_entity(text: &str) -> Escape {
+    /// The length of the longest entity that is read: `&#x0010ffff;`.
+    const LONGEST: usize = 12;
+    let (name, _) = text.strip_prefix('&')?.split_once(';')?;
+    if name.len() + 2 > LONGEST {
+        return None;
+    }
+    let letter = match name.strip_prefix('#') {
+        Some(number) => char::from_u32(match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+            None => number.parse().ok()?,
+        })?,
+        None => match name.to_ascii_lowercase().as_str() {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            _ => return None,
+        },
+    };
+    Some((letter.to_string().into_bytes(), name.len() + 2))
+}
+
+/// The text with `[redacted]` for everything that it has in common with the secret, once its
+/// escapes are read.
+fn without(text: String, secret: &[u8], escape: impl Fn(&str) -> Escape) -> String {
+    // Each byte of the read text with the place in `text` where its character or escape begins.
+    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+    let mut rest = text.as_str();
     while let Some(letter) = rest.chars().next() {
-        let end = match common_length(rest, secret) {
-            0 => {
-                kept.push(letter);
-                letter.len_utf8()
-            }
-            length => {
-                kept.push_str("[redacted]");
-                length
-            }
-        };
-        rest = rest.get(end..).unwrap_or_default();
+        let (read, length) =
+            escape(rest).unwrap_or_else(|| (letter.to_string().into_bytes(), letter.len_utf8()));
+        places.extend(std::iter::repeat_n(text.len() - rest.len(), read.len()));
+        bytes.extend(read);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    let place = |byte: usize| places.get(byte).copied().unwrap_or(text.len());
+    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
+    while at < bytes.len() {
+        let common = common_length(bytes.get(at..).unwrap_or_default(), secret);
+        // A character is taken out whole or not at all.
+        let is_boundary = |end: usize| end == at || place(end) != place(end - 1);
+        let length = (0..=common).rev().find(|length| is_boundary(at + length)).unwrap_or_default();
+        if length > 0 {
+            kept.push_str("[redacted]");
+            at += length;
+            continue;
+        }
+        let next = (at + 1..=bytes.len()).find(|next| is_boundary(*next)).unwrap_or(bytes.len());
+        kept.push_str(text.get(place(at)..place(next)).unwrap_or_default());
+        at = next;
     }
     kept
 }
 
 /// The number of bytes at the beginning of the text that are a piece of the secret; 0 if it does
 /// not begin with one.
-fn common_length(text: &str, secret: &str) -> usize {
-    let (text_bytes, secret) = (text.as_bytes(), secret.as_bytes());
-    let piece = text_bytes.get(..PIECE.min(secret.len()));
+fn common_length(text: &[u8], secret: &[u8]) -> usize {
+    let piece = text.get(..PIECE.min(secret.len()));
     let Some(place) = piece.and_then(|piece| memmem::find(secret, piece)) else { return 0 };
     let rest = secret.get(place..).unwrap_or_default();
-    let length = text_bytes.iter().zip(rest).take_while(|(one, other)| one == other).count();
-    char_boundary(text, length)
+    text.iter().zip(rest).take_while(|(one, other)| one == other).count()
 }
 
 /// The last boundary between two characters at or before this byte.
@@ -132,6 +185,22 @@ mod tests {
         assert_eq!(shown(&[secret], &format!("<{secret}>")), "<[redacted]>");
         assert_eq!(shown(&[secret], "<p%2Bq%2Fr+s%3D%C3%BCn%C3%AFcode%25>"), "<[redacted]>");
         assert_eq!(shown(&["short"], "a short text"), "a short text");
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_in_lower_hex_and_in_the_entities_of_html() {
+        let secret = "p+q/r&s=ün<ïcode>'%\"";
+        for echo in [
+            "p%2bq%2fr%26s%3d%c3%bcn%3c%c3%afcode%3e%27%25%22",
+            "p%2Bq%2fr%26s%3D%c3%BCn%3C%C3%afcode%3e'%25%22",
+            "p+q/r&amp;s=ün&lt;ïcode&gt;&#39;%&quot;",
+            "p&#43;q&#x2F;r&#38;s&#x3d;&#252;n&LT;&#xEF;code&gt;&apos;&#37;&#34;",
+        ] {
+            assert_eq!(shown(&[secret], &format!("<{echo}>")), "<[redacted]>", "{echo}");
+        }
+        for text in ["100% & more; 5 &lt; 6", "%zz &#xzz; &; &#0; %", "ü&ü;%c3"] {
+            assert_eq!(shown(&[secret], text), text);
+        }
     }
 
     #[test]
