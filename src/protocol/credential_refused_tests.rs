@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::{tests::*, *};
 use crate::{
     config::{ClientAuthMethod, ClientCredential},
-    protocol::test_support::{answer, document, key_set, published},
+    protocol::{
+        CallbackParameters,
+        test_support::{answer, authority, document, key_set, metadata, published},
+    },
 };
 
 #[tokio::test]
@@ -124,7 +127,8 @@ async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_
         setup.ask().await.unwrap();
         assert_eq!(by_post(&setup), [false, true, true]);
     }
-    // What is refused after that was not the credential.
+    // What is refused after that was not the credential. The session of a refused refresh token
+    // has ended, whatever the reason.
     let setup = CredentialSetup::with(
         ClientCredential::secret("s"),
         methods(both()),
@@ -169,4 +173,27 @@ async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refu
     setup.clock.advance(std::time::Duration::from_secs(61));
     assert!(setup.ask().await.is_err());
     assert_eq!(setup.forms().len(), 6);
+}
+
+/// Some providers spend the code with the first request, and others look at it before the client.
+#[tokio::test]
+async fn a_code_that_is_refused_after_its_client_was_is_told_as_the_refusal_of_the_client() {
+    for first in [json!({}), json!({"error": "invalid_client"})] {
+        let setup = CredentialSetup::with(
+            ClientCredential::secret("s"),
+            |_| (),
+            vec![(401, first), (400, json!({"error": "invalid_grant"}))],
+        );
+        let answer = CallbackParameters::parse(b"code=c0de&state=s").unwrap();
+        let code = answer.check("s", &metadata(|_| ()), &authority()).unwrap();
+        let verifier = "v".into();
+        let redeem = || setup.provider.redeem_code(&code, &verifier, "https://a/cb");
+        let error = redeem().await.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ClientRefused, "{error}");
+        assert!(error.to_string().contains("invalid_grant"), "{error}");
+        assert_eq!(setup.forms().len(), 2);
+        // The next code is sent with the method that was not refused.
+        redeem().await.map(|_| ()).unwrap();
+        assert!(setup.forms().pop().unwrap().contains_key("client_secret"));
+    }
 }

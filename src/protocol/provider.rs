@@ -408,7 +408,7 @@ impl Provider {
         };
         let metadata = self.metadata().await?;
         let outcome = self
-            .ask_for_tokens(&metadata, |client| {
+            .ask_for_tokens(&metadata, grant, |client| {
                 grant_request(&metadata, client, grant, params, self.config.client_capabilities())
             })
             .await;
@@ -426,6 +426,7 @@ impl Provider {
     async fn ask_for_tokens(
         &self,
         metadata: &Metadata,
+        grant: Grant<'_>,
         build: impl Fn(ClientAuth<'_>) -> Result<Request<Bytes>, Error>,
     ) -> Result<TokenAnswer, Error> {
         let id = self.config.client_id();
@@ -444,7 +445,7 @@ impl Provider {
                 }) {
                     self.credentials.remember(&newer);
                 }
-                outcome
+                outcome.map_err(|second| first_cause(error, second, grant))
             }
             None => Err(error),
         }
@@ -459,6 +460,21 @@ impl Provider {
         };
         token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)
     }
+}
+
+/// The error of a request that was refused twice. A provider may spend a code with the request that
+/// it refuses for its client, so that `invalid_grant` after that is a consequence. A refresh token
+/// that is refused is lost whatever the cause, and its session with it.
+fn first_cause(first: Error, second: Error, grant: Grant<'_>) -> Error {
+    if second.kind() != ErrorKind::InvalidGrant || matches!(grant, Grant::RefreshToken(_)) {
+        return second;
+    }
+    let detail = format!(
+        "{}; sent once more with another client authentication, the request was refused as \
+         `invalid_grant`",
+        first.detail()
+    );
+    first.with_detail(detail)
 }
 
 impl fmt::Debug for Provider {
