@@ -59,6 +59,8 @@
 //! - `axum` (default): [`User`], [`Tokens`] and both as `Option` are extractors, [`Challenge`] and
 //!   [`Error`] are responses, and return paths survive `nest`.
 //! - `redis`: `RedisLock`, a [`RefreshLock`] in Redis.
+//! - `desktop`: the module `desktop`, a sign-in with the browser of the user's own machine, for
+//!   programs without a web server.
 //! - `dev-provider`: the module `dev`, an OpenID Connect provider in this process, on loopback
 //!   only. For `dev-dependencies`: it signs anybody in as anybody.
 //! - `metrics`: counters and durations through the `metrics` facade; [`guide::deployments`] lists
@@ -89,6 +91,8 @@ pub mod client;
 mod clock;
 mod codec;
 pub mod config;
+#[cfg(feature = "desktop")]
+pub mod desktop;
 #[cfg(feature = "dev-provider")]
 pub mod dev;
 mod error;
@@ -98,7 +102,13 @@ pub mod fuzzing;
 // The examples of the guide use every feature.
 #[cfg(any(
     not(doctest),
-    all(feature = "axum", feature = "dev-provider", feature = "redis", feature = "pfx")
+    all(
+        feature = "axum",
+        feature = "desktop",
+        feature = "dev-provider",
+        feature = "redis",
+        feature = "pfx"
+    )
 ))]
 pub mod guide;
 mod http_message;

@@ -47,7 +47,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["pages"], &["kid", "key_ring"]),
-    (&["web_auth"], &["http_body", "tower_service", "cookies"]),
+    (&["web_auth", "desktop"], &["http_body", "tower_service", "cookies"]),
     (&["http_message"], &["kid", "web_auth"]),
     (&["api"], &["kid", "web_auth"]),
     (&["middleware"], &["kid", "web_auth"]),

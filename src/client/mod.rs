@@ -40,7 +40,8 @@
 //! | `…(http_cache=)` | built in: documents for a day, failures as long as the provider asks |
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
 //! | `…(azure_region=, exclude_scopes=)` | a regional host is not chosen; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
-//! | `…(enable_broker_on_…=)`, `acquire_token_interactive` | not here: there is no window and no broker in a server |
+//! | `…(enable_broker_on_…=)` | not here: there is no broker |
+//! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions) |
 //! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
 //! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
 //! | `get_authorization_request_url` | [`Client::authorization_url`] |

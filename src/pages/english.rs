@@ -19,6 +19,7 @@ texts! {
     PLEASE_SIGN_IN = "title.please_sign_in", "Please sign in";
     NO_ACCESS = "title.no_access", "No access";
     REQUEST_FAILED = "title.request_failed", "The request failed";
+    SIGNED_IN = "title.signed_in", "You are signed in";
     SIGNED_OUT = "title.signed_out", "You are signed out";
     CONFIRM_SIGN_OUT = "title.confirm_sign_out", "Sign out?";
     DEVICE = "title.device_sign_in", "Sign in with a code";
@@ -40,6 +41,8 @@ texts! {
     NO_FORM_EXPLAINED = "message.no_form",
         "There is no form here that you could send. A form is kept for one hour, in the tab in \
          which it was filled in, and only for the user who filled it in.";
+    RETURN_TO_PROGRAM = "message.signed_in",
+        "You can close this window and return to the application.";
     SIGN_IN_TO_USE = "message.signed_out", "To use this application again, sign in again.";
     WILL_SIGN_OUT = "message.confirm_sign_out", "You will be signed out of this application.";
     DEVICE_EXPLAINED = "message.device_sign_in",

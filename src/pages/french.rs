@@ -15,6 +15,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.please_sign_in", "Veuillez vous connecter"),
     ("title.no_access", "Accès refusé"),
     ("title.request_failed", "La demande a échoué"),
+    ("title.signed_in", "Vous êtes connecté"),
     ("title.signed_out", "Vous êtes déconnecté"),
     ("title.confirm_sign_out", "Se déconnecter ?"),
     ("title.device_sign_in", "Se connecter avec un code"),
@@ -43,6 +44,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          pendant une heure, dans l’onglet où il a été rempli, et seulement pour la personne qui \
          l’a rempli.",
     ),
+    ("message.signed_in", "Vous pouvez fermer cette fenêtre et revenir à l’application."),
     ("message.signed_out", "Pour utiliser de nouveau cette application, reconnectez-vous."),
     ("message.confirm_sign_out", "Vous serez déconnecté de cette application."),
     (

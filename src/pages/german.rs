@@ -15,6 +15,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.please_sign_in", "Bitte melden Sie sich an"),
     ("title.no_access", "Kein Zugriff"),
     ("title.request_failed", "Anfrage fehlgeschlagen"),
+    ("title.signed_in", "Sie sind angemeldet"),
     ("title.signed_out", "Sie sind abgemeldet"),
     ("title.confirm_sign_out", "Abmelden?"),
     ("title.device_sign_in", "Mit einem Code anmelden"),
@@ -43,6 +44,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
          aufbewahrt, in dem Tab, in dem es ausgefüllt wurde, und nur für die Person, die es \
          ausgefüllt hat.",
     ),
+    ("message.signed_in", "Sie können dieses Fenster schließen und zur Anwendung zurückkehren."),
     ("message.signed_out", "Um diese Anwendung wieder zu nutzen, melden Sie sich erneut an."),
     ("message.confirm_sign_out", "Sie werden von dieser Anwendung abgemeldet."),
     (

@@ -65,6 +65,9 @@ pub enum PageKind {
     KeptForm,
     /// The user is signed in, but lacks the right.
     Forbidden,
+    /// The user is signed in, and returns to the program that opened the browser (feature
+    /// `desktop`).
+    SignedIn,
     /// The user is signed out.
     SignedOut,
     /// Asks whether to sign out, because the request did not come from a page of this site.

@@ -15,6 +15,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("title.please_sign_in", "Inicie sesión"),
     ("title.no_access", "Sin acceso"),
     ("title.request_failed", "La solicitud ha fallado"),
+    ("title.signed_in", "Ha iniciado sesión"),
     ("title.signed_out", "Ha cerrado la sesión"),
     ("title.confirm_sign_out", "¿Cerrar la sesión?"),
     ("title.device_sign_in", "Iniciar sesión con un código"),
@@ -42,6 +43,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Aquí no hay ningún formulario que pueda enviar. Un formulario se conserva durante una \
          hora, en la pestaña en la que se rellenó y solo para la persona que lo rellenó.",
     ),
+    ("message.signed_in", "Puede cerrar esta ventana y volver a la aplicación."),
     ("message.signed_out", "Para volver a usar esta aplicación, inicie sesión de nuevo."),
     ("message.confirm_sign_out", "Se cerrará su sesión en esta aplicación."),
     (

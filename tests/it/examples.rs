@@ -490,6 +490,25 @@ fn the_daemon_needs_neither_people_nor_configuration() {
 }
 
 #[tokio::test]
+async fn a_program_signs_in_with_the_browser_beside_it() {
+    let mut process = Example::run("desktop");
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let message = lines.next().unwrap().unwrap();
+    let url = message.strip_prefix("Open ").unwrap();
+    let mut tab = Browser::new().tab();
+    let form = tab.open(url).await.form().press("ada");
+    tab.submit(form).await;
+    if !tab.page().body.contains("You are signed in") {
+        let consent = tab.page().form().press("Allow");
+        tab.submit(consent).await;
+    }
+    assert!(tab.page().body.contains("You are signed in"), "{}", tab.page().body);
+    let rest: Vec<String> =
+        tokio::task::spawn_blocking(move || lines.map(Result::unwrap).collect()).await.unwrap();
+    assert!(process.wait().unwrap().success() && rest[0].starts_with("hello "), "{rest:?}");
+}
+
+#[tokio::test]
 async fn a_device_signs_in_with_a_code_that_is_entered_elsewhere() {
     let mut process = Example::run("device");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();

@@ -36,6 +36,7 @@ mod cookies;
 mod cross_site;
 mod default_scopes;
 mod deployments;
+mod desktop;
 mod dev_grants;
 mod device;
 mod entra_app;
