@@ -65,7 +65,8 @@
 //!   only. For `dev-dependencies`: it signs anybody in as anybody.
 //! - `metrics`: counters and durations through the `metrics` facade; [`guide::deployments`] lists
 //!   them.
-//! - `pfx`: client certificates in PFX (PKCS #12) files. PEM files need no feature.
+//! - `pfx`: client certificates in PFX (PKCS #12) files, and encrypted keys in PEM files. Other PEM
+//!   files need no feature.
 //!
 //! # Security
 //!

@@ -231,7 +231,8 @@ impl ClientCredential {
         self
     }
 
-    /// Sets the password of the PFX file. The default is none.
+    /// Sets the password of the PFX file, or of the encrypted private key in PEM (`BEGIN ENCRYPTED
+    /// PRIVATE KEY`, which needs the feature `pfx` as well). The default is none.
     #[must_use]
     pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());

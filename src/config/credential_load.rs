@@ -3,10 +3,15 @@
 use std::{fs, io::Read as _, path::Path};
 
 use aws_lc_rs::digest::{self, SHA256};
+use rustls_pki_types::PrivateKeyDer;
 use zeroize::Zeroizing;
 
 use super::{
-    ClientCredential, credential::KeySource, credential_check::is_plain, signing_key::SigningKey,
+    ClientCredential,
+    credential::KeySource,
+    credential_check::is_plain,
+    encrypted_key::{decrypted, is_encrypted},
+    signing_key::SigningKey,
 };
 use crate::secret::Secret;
 
@@ -61,12 +66,21 @@ impl ClientCredential {
     }
 
     fn of_pem(&self, text: &str) -> Result<SigningKey, String> {
-        match self.password {
-            Some(_) => Err(
-                "a password is configured for a PEM key, which has none: remove `with_password`"
-                    .to_owned(),
-            ),
-            None => SigningKey::from_pem(text, self.options.certificates.as_deref()),
+        let certificates = self.options.certificates.as_deref();
+        match (&self.password, is_encrypted(text)?) {
+            (None, false) => SigningKey::from_pem(text, certificates),
+            (Some(password), true) => {
+                let key = decrypted(text, password)?;
+                let key = Zeroizing::new(PrivateKeyDer::Pkcs8(key.to_vec().into()));
+                SigningKey::with_certificates(&key, text, certificates)
+            }
+            (Some(_), false) => Err("a password is configured for a PEM key that is not \
+                                     encrypted: remove `with_password`, or the variable or member \
+                                     that sets it"
+                .to_owned()),
+            (None, true) => Err("the private key is encrypted and no password is configured: set \
+                                 `with_password` or IDENTITY_CLIENT_CERTIFICATE_PASSWORD"
+                .to_owned()),
         }
     }
 

@@ -25,7 +25,7 @@ impl IdentityConfig {
     /// | `IDENTITY_CLIENT_SECRET` | the client secret |
     /// | `IDENTITY_CLIENT_AUTH_METHOD` | `client_secret_basic`, `client_secret_post`, `private_key_jwt`, or `none` for a public client |
     /// | `IDENTITY_CLIENT_CERTIFICATE_FILE` | instead of a secret: a file with private key and certificate, PEM or PFX |
-    /// | `IDENTITY_CLIENT_CERTIFICATE_PASSWORD` | the password of that PFX file |
+    /// | `IDENTITY_CLIENT_CERTIFICATE_PASSWORD` | the password of that PFX file, or of the encrypted key in that PEM file |
     /// | `IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN` | `true`: send the certificates in assertions (`x5c`) |
     /// | `IDENTITY_CLIENT_KEY_ID` | the `kid` of the private key at the provider; the file then needs no certificate |
     /// | `IDENTITY_CLIENT_ASSERTION_FILE` | instead of a secret: a file with an assertion, which another program replaces |

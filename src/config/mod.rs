@@ -27,6 +27,7 @@ mod cross_site;
 mod deployment;
 mod description;
 mod display;
+mod encrypted_key;
 mod env;
 mod env_authority;
 mod env_credential;

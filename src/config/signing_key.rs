@@ -1,7 +1,7 @@
 //! [`SigningKey`]: a private key with its certificates, from PEM or PFX.
 //!
-//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and unencrypted unless it is in a PFX
-//!   file.
+//! - The private key is PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), and unencrypted here: see
+//!   `encrypted_key`.
 //! - It is RSA with at least 2,048 bits, EC on P-256, P-384 or P-521, or Ed25519.
 //! - The certificate of the key comes first in the chain; the others keep their order. Certificates
 //!   without that one are an error, because the provider would verify the signature with the wrong
@@ -58,15 +58,6 @@ impl SigningKey {
     ///
     /// `certificates` are further certificates: PEM, or one as base64 without BEGIN and END lines.
     pub(super) fn from_pem(text: &str, certificates: Option<&str>) -> Result<Self, Problem> {
-        if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-            || text.contains("Proc-Type: 4,ENCRYPTED")
-        {
-            return Err(
-                "the private key is encrypted: decrypt it with `openssl pkey`, or use a PFX file, \
-                 which can have a password"
-                    .into(),
-            );
-        }
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map(Zeroizing::new);
         let key = key.map_err(|error| match error {
             PemError::NoItemsFound => "it contains no private key: expected a block that begins \
@@ -74,6 +65,15 @@ impl SigningKey {
                 .to_owned(),
             _ => "the private key is not PEM".to_owned(),
         })?;
+        Self::with_certificates(&key, text, certificates)
+    }
+
+    /// This private key with all certificates in the PEM text, and with further ones.
+    pub(super) fn with_certificates(
+        key: &PrivateKeyDer<'_>,
+        text: &str,
+        certificates: Option<&str>,
+    ) -> Result<Self, Problem> {
         // The private key and its certificates may be in one file, in any order.
         let mut chain = certificates_of(text)?;
         match certificates {
@@ -90,7 +90,7 @@ impl SigningKey {
             }
             None => {}
         }
-        Self::new(&key, chain)
+        Self::new(key, chain)
     }
 
     /// The private key in a PFX (PKCS #12) file, with all certificates in it.
@@ -357,7 +357,6 @@ mod tests {
         for (text, certificates, hint) in [
             ("", None, "no private key"),
             (certificate(), None, "no private key"),
-            (&rsa().replace("PRIVATE", "ENCRYPTED PRIVATE"), None, "encrypted"),
             (&rsa().replace("MII", "MIJ"), None, "cannot be used"),
             (rsa(), Some(rsa()), "contains a private key"),
             (rsa(), Some(other_certificate()), "belongs to the private key"),
