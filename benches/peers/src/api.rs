@@ -15,7 +15,17 @@ use crate::{
 
 /// Callers with so many tokens, each of which was verified before.
 pub async fn remembered(provider: &Provider) -> Fallible<Runner> {
-    let runner = unknown(provider)?;
+    verified_before(unknown(provider)?, provider).await
+}
+
+/// The same, with tokens that are copied as a server copies them.
+pub async fn remembered_of_many(provider: &Provider) -> Fallible<Runner> {
+    let application = application(ApiLayer::new(config(provider)?));
+    let runner = Runner::with_copied_headers(application, AUTHORIZATION, headers(provider)?);
+    verified_before(runner, provider).await
+}
+
+async fn verified_before(runner: Runner, provider: &Provider) -> Fallible<Runner> {
     // Each is verified once.
     runner.batch(provider.tokens().len() as u64).await;
     Ok(runner)
@@ -58,7 +68,11 @@ pub fn application(layer: ApiLayer) -> Router {
 
 /// Sends the provider's tokens in turn.
 pub fn runner_of(application: Router, provider: &Provider) -> Fallible<Runner> {
+    Ok(Runner::with_headers(application, AUTHORIZATION, headers(provider)?))
+}
+
+/// The provider's tokens as they are sent.
+pub fn headers(provider: &Provider) -> Fallible<Vec<HeaderValue>> {
     let headers = provider.tokens().iter().map(|token| format!("Bearer {token}").try_into());
-    let headers: Vec<HeaderValue> = headers.collect::<Result<_, _>>()?;
-    Ok(Runner::with_headers(application, AUTHORIZATION, headers))
+    Ok(headers.collect::<Result<_, _>>()?)
 }

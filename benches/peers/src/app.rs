@@ -60,13 +60,45 @@ impl Runner {
         B: HttpBody<Data = Bytes> + 'static,
         B::Error: Debug,
     {
+        Self::with_values(service, name, values, false)
+    }
+
+    /// As [`with_headers`](Self::with_headers), but each value is copied first, as a server does
+    /// that reads it from a connection. Of many values most are in no cache of the processor, and
+    /// what it takes to get them there is not the service's.
+    pub fn with_copied_headers<S, B>(service: S, name: HeaderName, values: Vec<HeaderValue>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+        S::Error: Debug,
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Debug,
+    {
+        Self::with_values(service, name, values, true)
+    }
+
+    fn with_values<S, B>(
+        service: S,
+        name: HeaderName,
+        values: Vec<HeaderValue>,
+        copied: bool,
+    ) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+        S::Error: Debug,
+        B: HttpBody<Data = Bytes> + 'static,
+        B::Error: Debug,
+    {
         let (uri, values, next) = (Uri::from_static(PATH), Rc::new(values), Rc::new(Cell::new(0)));
         Self(Box::new(move |count| {
             let (service, uri, name, values, next) =
                 (service.clone(), uri.clone(), name.clone(), Rc::clone(&values), Rc::clone(&next));
             Box::pin(async move {
                 for _ in 0..count {
-                    let header = values.get(next.get()).map(|value| (&name, value));
+                    let value = values.get(next.get());
+                    let copy = value.filter(|_| copied).map(|value| {
+                        HeaderValue::from_bytes(value.as_bytes()).expect("the bytes of a value")
+                    });
+                    let header = copy.as_ref().or(value).map(|value| (&name, value));
                     next.set(if next.get() + 1 < values.len() { next.get() + 1 } else { 0 });
                     once(service.clone(), &uri, header).await;
                 }

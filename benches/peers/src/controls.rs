@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderValue, Request, Response},
+    http::{HeaderValue, Request, Response, header::AUTHORIZATION},
     routing::get,
 };
 use http_body_util::BodyExt;
@@ -33,6 +33,11 @@ pub fn bare() -> Runner {
 /// axum alone, asked with a session cookie.
 pub fn with_cookie(cookie: HeaderValue) -> Runner {
     Runner::new(router(), Some(cookie))
+}
+
+/// axum alone, asked with these values of `Authorization` in turn, copied as a server copies them.
+pub fn with_tokens(headers: Vec<HeaderValue>) -> Runner {
+    Runner::with_copied_headers(router(), AUTHORIZATION, headers)
 }
 
 /// A layer that does nothing, put on every route by axum.

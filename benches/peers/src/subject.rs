@@ -48,6 +48,7 @@ pub enum Wanted {
 enum Kind {
     Bare,
     BareWithCookie,
+    BareWithTokens(usize),
     NothingRouted,
     NothingWrapped,
     LeastRouted,
@@ -63,6 +64,8 @@ enum Kind {
     Token(Store, Wanted, usize),
     /// An API, whose callers have so many tokens that were verified before.
     Api(usize),
+    /// The same, with tokens that are copied as a server copies them.
+    ApiOfMany(usize),
     /// An API that verifies the token with each request.
     ApiNew,
     OauthResourceServer,
@@ -84,6 +87,9 @@ pub const MEMORY_STORE: &str = "memory-store";
 /// An API with one token that was verified before, and one with as many as it remembers.
 pub const ONE_TOKEN: &str = "api";
 pub const MANY_TOKENS: &str = "api-100000";
+/// What the time of many tokens is compared with.
+pub const BARE_MANY_TOKENS: &str = "bare-100000";
+const MANY: usize = 100_000;
 
 const fn subject(name: &'static str, about: &'static str, kind: Kind) -> Subject {
     Subject {
@@ -137,11 +143,7 @@ const LONG_PAIR: &str =
 /// Somebody signed in, with a long `Cookie` header: in all at most four times what the request
 /// costs with one cookie, which is some 11,400.
 const fn flood(name: &'static str, about: &'static str, filling: &'static str) -> Subject {
-    Subject {
-        base: OURS,
-        bar: Some(34_000),
-        ..subject(name, about, Kind::Flooded(filling))
-    }
+    Subject { base: OURS, bar: Some(34_000), ..subject(name, about, Kind::Flooded(filling)) }
 }
 
 pub const SUBJECTS: &[Subject] = &[
@@ -251,9 +253,19 @@ pub const SUBJECTS: &[Subject] = &[
         )
     },
     Subject {
+        // The time alone is asked for: the tokens and their copies are no matter of instructions.
+        pairs: 0,
+        ..subject(
+            BARE_MANY_TOKENS,
+            "axum alone, asked with 100,000 tokens",
+            Kind::BareWithTokens(MANY),
+        )
+    },
+    Subject {
         // To verify them under valgrind takes half an hour.
         pairs: 0,
-        ..subject(MANY_TOKENS, "an API: one of 100,000 such tokens", Kind::Api(100_000))
+        base: BARE_MANY_TOKENS,
+        ..subject(MANY_TOKENS, "an API: one of 100,000 such tokens", Kind::ApiOfMany(MANY))
     },
     Subject {
         requests: (20, 120),
@@ -299,6 +311,9 @@ impl Subject {
             Kind::BareWithCookie => {
                 Ok(controls::with_cookie(ours::cookie(stage.issuer().await?).await?))
             }
+            Kind::BareWithTokens(tokens) => {
+                Ok(controls::with_tokens(api::headers(&*stage.with_tokens(tokens)?)?))
+            }
             Kind::NothingRouted => Ok(controls::nothing_routed()),
             Kind::NothingWrapped => Ok(controls::nothing_wrapped()),
             Kind::LeastRouted => Ok(controls::least_routed()),
@@ -313,6 +328,7 @@ impl Subject {
                 ours::with_token(stage.issuer().await?, store, wanted, cached).await
             }
             Kind::Api(tokens) => api::remembered(&*stage.with_tokens(tokens)?).await,
+            Kind::ApiOfMany(tokens) => api::remembered_of_many(&*stage.with_tokens(tokens)?).await,
             Kind::ApiNew => api::new(&*stage.with_tokens(1)?).await,
             Kind::OauthResourceServer => {
                 api_peers::oauth_resource_server(&*stage.with_tokens(1)?).await
@@ -352,8 +368,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A provider of its own that issued so many access tokens.
+    /// The provider that issued so many access tokens.
     fn with_tokens(&self, count: usize) -> Fallible<Rc<Provider>> {
+        let same = |provider: &&Rc<Provider>| provider.tokens().len() == count;
+        if let Some(provider) = self.with_tokens.borrow().iter().find(same) {
+            return Ok(Rc::clone(provider));
+        }
         let provider = Rc::new(Provider::with_tokens(count)?);
         self.with_tokens.borrow_mut().push(Rc::clone(&provider));
         Ok(provider)

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     app::{self, Fallible, Runner},
-    subject::{BARE, MANY_TOKENS, ONE_TOKEN, OURS, PEER, Stage, Subject},
+    subject::{BARE, BARE_MANY_TOKENS, MANY_TOKENS, ONE_TOKEN, OURS, PEER, Stage, Subject},
     table::{self, median, number},
 };
 
@@ -66,13 +66,18 @@ fn print(racers: &[Racer]) {
     };
     let bare = of(BARE).unwrap_or_default();
     let peer = of(PEER);
+    // Many tokens take time by themselves, to be read from memory.
+    let base = |racer: &Racer| {
+        let many = (racer.subject.name == MANY_TOKENS).then(|| of(BARE_MANY_TOKENS));
+        many.flatten().unwrap_or(bare)
+    };
     let row = |racer: &Racer| {
         let time = median(&racer.nanoseconds);
         vec![
             racer.subject.about.to_owned(),
             number(time.round() as i64),
-            number((time - bare).round() as i64),
-            format!("{:.2}", time / bare),
+            number((time - base(racer)).round() as i64),
+            format!("{:.2}", time / base(racer)),
             peer.map_or_else(String::new, |peer| format!("{:.2}", time / peer)),
         ]
     };
@@ -82,7 +87,8 @@ fn print(racers: &[Racer]) {
         racers.iter().map(row).collect(),
     );
     if let (Some(one), Some(many)) = (of(ONE_TOKEN), of(MANY_TOKENS)) {
-        println!("\nOne of 100,000 tokens takes {:.2} times as long as the only one.", many / one);
+        let (one, many) = (one - bare, many - of(BARE_MANY_TOKENS).unwrap_or(bare));
+        println!("\nOne of 100,000 tokens adds {:.2} times what the only one adds.", many / one);
     }
     if let (Some(ours), Some(peer)) = (of(OURS), peer) {
         let share = (ours - bare) / (peer - bare) * 100.0;
