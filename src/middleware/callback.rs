@@ -91,9 +91,7 @@ impl Flow {
             Method::POST => CallbackParameters::parse(&form?)?,
             _ => CallbackParameters::parse(head.uri.query().unwrap_or_default().as_bytes())?,
         };
-        let Some(text) = parameters.state().map(str::to_owned) else {
-            return Err(Error::new(ErrorKind::CallbackInvalid, "the answer has no `state`"));
-        };
+        let text = parameters.state()?.to_owned();
         let Some(state) = State::parse(&text) else {
             return Err(Error::new(
                 ErrorKind::StateMismatch,

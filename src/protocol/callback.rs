@@ -115,8 +115,28 @@ impl CallbackParameters {
     }
 
     /// `state`, by which the attempt is looked up. It is checked in [`check`](Self::check).
-    pub(crate) fn state(&self) -> Option<&str> {
-        self.state.as_deref()
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CallbackInvalid`]: there is none. Some providers leave it out of an error
+    /// response, although RFC 6749 section 4.1.2.1 requires it. Such an error is not acted on, but
+    /// told to the log, because it is the cause.
+    pub(crate) fn state(&self) -> Result<&str, Error> {
+        self.state.as_deref().ok_or_else(|| {
+            let missing = "the answer has no `state`";
+            let detail = self.error.as_deref().map_or_else(
+                || missing.to_owned(),
+                |error| {
+                    let description = self.error_description.as_deref().unwrap_or_default();
+                    format!(
+                        "{missing}, so it is not used; it tells of the error {} ({})",
+                        shown(error),
+                        shown(description)
+                    )
+                },
+            );
+            Error::new(ErrorKind::CallbackInvalid, detail)
+        })
     }
 
     /// Whether this is an authorization response at all: it has a code or an error.

@@ -39,10 +39,21 @@ fn a_good_answer_gives_its_code() {
 
 #[test]
 fn the_state_is_there_before_anything_is_checked() {
-    assert_eq!(CallbackParameters::parse(b"state=a%20b&code=c").unwrap().state(), Some("a b"));
-    assert_eq!(CallbackParameters::parse(b"code=c&state=").unwrap().state(), None);
+    assert_eq!(CallbackParameters::parse(b"state=a%20b&code=c").unwrap().state().ok(), Some("a b"));
+    assert!(CallbackParameters::parse(b"code=c&state=").unwrap().state().is_err());
     assert!(!CallbackParameters::parse(b"state=x").unwrap().is_answer());
     assert!(CallbackParameters::parse(b"error=x").unwrap().is_answer());
+}
+
+#[test]
+fn an_error_of_the_provider_without_a_state_is_told_to_the_log_and_not_acted_on() {
+    let answer = "error=access_denied&error_description=Denied%0aby+the+owner";
+    let parameters = CallbackParameters::parse(answer.as_bytes()).unwrap();
+    let error = parameters.state().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CallbackInvalid);
+    let told = error.to_string();
+    assert!(told.contains(r#"the error "access_denied" ("Denied\nby the owner")"#), "{told}");
+    assert!(!error.user_message().contains("Denied"), "any page can send these parameters");
 }
 
 // C-073: state + "1" in the callback

@@ -195,10 +195,7 @@ impl WebAuth {
         let mut contents = self.open(session);
         let parameters =
             CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
-        let state = parameters
-            .state()
-            .map(str::to_owned)
-            .ok_or_else(|| Error::new(ErrorKind::CallbackInvalid, "the answer has no `state`"))?;
+        let state = parameters.state()?.to_owned();
         let attempt = match contents.take(&state, self.clock().now()) {
             Lookup::Found(attempt) => *attempt,
             Lookup::Missing => {
