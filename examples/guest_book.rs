@@ -20,7 +20,7 @@ use axum::{
     response::{Html, Redirect},
     routing::get,
 };
-use maud::html;
+use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_identity::{IdentityLayer, User, dev::DevProvider};
@@ -42,15 +42,33 @@ type Entries = Arc<Mutex<Vec<(String, String)>>>;
 
 fn guest_book() -> Router {
     Router::new()
-        .route("/", get(|| async { Html("<h1>Welcome</h1><a href=/book>Guest book</a>") }))
+        .route("/", get(welcome))
         .route("/book", get(show).post(write))
         .with_state(Entries::default())
 }
 
+fn page(title: &str, content: &Markup) -> Html<String> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+            }
+            body { main { h1 { (title) } (content) } }
+        }
+    };
+    Html(page.into_string())
+}
+
+async fn welcome() -> Html<String> {
+    page("Welcome", &html! { a href="/book" { "Guest book" } })
+}
+
 async fn show(user: User, State(entries): State<Entries>) -> Html<String> {
     let entries = entries.lock().map(|entries| entries.clone()).unwrap_or_default();
-    let page = html! {
-        h1 { "Guest book" }
+    let content = html! {
         p { "Signed in as " (user.display_name()) }
         ul { @for (name, text) in &entries { li { (name) ": " (text) } } }
         form method="post" action="/book" {
@@ -59,7 +77,7 @@ async fn show(user: User, State(entries): State<Entries>) -> Html<String> {
         }
         form method="post" action="/auth/logout" { button { "Sign out" } }
     };
-    Html(page.into_string())
+    page("Guest book", &content)
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,7 @@ use axum::{
     response::{Html, Redirect},
     routing::{get, post},
 };
-use maud::html;
+use maud::{DOCTYPE, html};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tower_identity::{
@@ -90,7 +90,7 @@ async fn basket(session: &Session) -> Vec<String> {
 }
 
 async fn index(user: Option<User>, session: Session) -> Html<String> {
-    let page = html! {
+    let content = html! {
         h1 { "Shop" }
         p { (user.as_ref().map_or("Welcome", User::display_name)) }
         form method="post" action="/basket" {
@@ -104,6 +104,17 @@ async fn index(user: Option<User>, session: Session) -> Html<String> {
             form method="post" action="/auth/logout" { button { "Sign out" } }
         } @else {
             a href="/auth/login" { "Sign in" }
+        }
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Shop" }
+            }
+            body { main { (content) } }
         }
     };
     Html(page.into_string())

@@ -34,8 +34,9 @@ use tower_identity::{
     require_scopes,
 };
 
-/// Only this application's own scripts run, and they call only this application. `form-action`
-/// would have to name the provider as well, because the sign-out leads there.
+/// Only this application's own scripts run, and they call only this application. There is no
+/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through the
+/// provider to origins that are not known here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 

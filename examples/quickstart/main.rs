@@ -53,7 +53,14 @@ mod playground;
 use std::{env, process::ExitCode, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::{Json, Router, extract::Query, response::Html, routing::get};
+use axum::{
+    Json, Router,
+    extract::Query,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    response::{Html, Response},
+    routing::get,
+};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -215,7 +222,20 @@ fn app(
         .merge(playground.map(Playground::routes).unwrap_or_default())
         .merge(last_sign_in::routes(steps))
         .merge(api.map(CallApi::routes).unwrap_or_default())
+        .layer(map_response(with_policy))
         .layer(IdentityLayer::new(config))
+}
+
+/// The policy of the application's own pages; those of the layer have one. There is no
+/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through the
+/// provider to origins that are not known here.
+async fn with_policy(mut response: Response) -> Response {
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+                  frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// The parts of the home page that depend on the configuration.
