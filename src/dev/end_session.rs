@@ -125,7 +125,7 @@ pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Respon
         // Section 2: the user is asked, unless the hint is an ID token of the current user.
         let proven = request.person.as_deref() == Some(person.id.as_str());
         if !proven && !confirmed && state.stand_in(&browser).is_none() {
-            return Ok(pages::sign_out(&incoming.path, &person, parameters, request.to.as_deref()));
+            return Ok(pages::sign_out(&incoming.path, &person, parameters));
         }
         state.browsers.remove(&browser);
     }

@@ -75,11 +75,11 @@ pub(super) fn b2c(
         }
         (decline(id, "Cancel"))
     };
-    asking(title, request, &content)
+    asking(title, &content)
 }
 
 /// The profile page of the B2C policy for editing.
-pub(super) fn edit(id: &str, request: &IncomingAuthorization, name: &str) -> Response {
+pub(super) fn edit(id: &str, name: &str) -> Response {
     let content = html! {
         form method="post" action=(path::INTERACTION) {
             input type="hidden" name="id" value=(id);
@@ -89,7 +89,7 @@ pub(super) fn edit(id: &str, request: &IncomingAuthorization, name: &str) -> Res
         }
         (decline(id, "Cancel"))
     };
-    asking("Edit your profile", request, &content)
+    asking("Edit your profile", &content)
 }
 
 /// The page for a scope to which only an administrator can consent.
@@ -107,5 +107,5 @@ pub(super) fn no_administrator(
         ul.scopes { @for scope in scopes { li { code { (scope) } } } }
         (decline(id, "Return to the application without giving consent"))
     };
-    asking("An administrator has to approve this", request, &content)
+    asking("An administrator has to approve this", &content)
 }

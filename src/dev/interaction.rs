@@ -101,7 +101,7 @@ fn page(
             let for_all = is_administrator && server.entra.is_some();
             pages::consent(id, request, name, scopes, for_all)
         }
-        InteractionStep::Edit => entra_pages::edit(id, request, name),
+        InteractionStep::Edit => entra_pages::edit(id, name),
     }
 }
 

@@ -7,7 +7,6 @@ use axum::response::Response;
 use base64_simd::STANDARD;
 use http::{Method, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use url::Url;
 
 use super::{
     authorize::IncomingAuthorization,
@@ -28,26 +27,14 @@ fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode_to_string(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
-/// The source expression of a URL: its origin, or the scheme of a native application.
-fn source_of(address: &str) -> String {
-    Url::parse(address).map_or_else(
-        |_| String::new(),
-        |url| match url.scheme() {
-            "http" | "https" => url.origin().ascii_serialization(),
-            scheme => format!("{scheme}:"),
-        },
-    )
-}
+/// The content security policy of a page without forms, beside [`NO_FRAMES`].
+///
+/// A page with forms has no `form-action`: browsers hold each redirect after a form to it, and
+/// these lead to the application and wherever it redirects to.
+const NO_FORMS: &str = "; form-action 'none'; frame-ancestors 'none'";
 
-/// An HTML page. `form_action` lists the targets of its forms, including redirects after them;
-/// `extra` is appended to the content security policy.
-fn page(
-    status: StatusCode,
-    title: &str,
-    form_action: &str,
-    extra: &str,
-    content: &Markup,
-) -> Response {
+/// An HTML page; `extra` is appended to the content security policy.
+fn page(status: StatusCode, title: &str, extra: &str, content: &Markup) -> Response {
     static STYLE_HASH: OnceLock<String> = OnceLock::new();
     let style = STYLE_HASH.get_or_init(|| source_hash(STYLE));
     let markup = html! {
@@ -58,6 +45,7 @@ fn page(
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Development provider" }
+                link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -70,9 +58,8 @@ fn page(
         }
     };
     let mut response = reply::text(status, "text/html; charset=utf-8", markup.into_string());
-    let policy = format!(
-        "default-src 'none'; style-src {style}; base-uri 'none'; form-action {form_action}{extra}"
-    );
+    let policy =
+        format!("default-src 'none'; style-src {style}; img-src data:; base-uri 'none'{extra}");
     reply::set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
     reply::set(&mut response, header::CACHE_CONTROL, "no-store");
     reply::set(&mut response, header::REFERRER_POLICY, "strict-origin");
@@ -87,7 +74,7 @@ const NO_FRAMES: &str = "; frame-ancestors 'none'";
 
 /// An error page, for errors that must not go to the redirect URI.
 pub(super) fn problem(status: StatusCode, text: &str) -> Response {
-    page(status, "This did not work", "'none'", NO_FRAMES, &html! { p role="alert" { (text) } })
+    page(status, "This did not work", NO_FORMS, &html! { p role="alert" { (text) } })
 }
 
 /// The home page, with the provider's URLs and registered clients.
@@ -139,7 +126,7 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
         }
         @if challenged { p role="status" { "The next refresh is refused." } }
     };
-    Ok(page(StatusCode::OK, "Ready to sign people in", "'self'", NO_FRAMES, &content))
+    Ok(page(StatusCode::OK, "Ready to sign people in", NO_FRAMES, &content))
 }
 
 fn initials(name: &str) -> String {
@@ -178,7 +165,7 @@ pub(super) fn picker(
         (decline(id, "Cancel"))
     };
     let title = if create { "Create an account" } else { "Choose an account" };
-    asking(title, request, &content)
+    asking(title, &content)
 }
 
 /// A button for each user.
@@ -221,13 +208,8 @@ pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
 }
 
 /// A page with a form whose result may redirect the browser to the application.
-pub(super) fn asking(title: &str, request: &IncomingAuthorization, content: &Markup) -> Response {
-    page(StatusCode::OK, title, &actions(&request.redirect_uri), NO_FRAMES, content)
-}
-
-/// The `form-action` of such a page: the provider, and the redirect URI.
-fn actions(redirect_uri: &str) -> String {
-    format!("'self' {}", source_of(redirect_uri))
+pub(super) fn asking(title: &str, content: &Markup) -> Response {
+    page(StatusCode::OK, title, NO_FRAMES, content)
 }
 
 /// The consent page. `for_all` adds the button with which administrators consent for their whole
@@ -256,7 +238,7 @@ pub(super) fn consent(
         @if for_all { (decision(id, "agree-for-all", "Allow for everybody in your organization")) }
         (decline(id, "Decline"))
     };
-    asking("Permissions", request, &content)
+    asking("Permissions", &content)
 }
 
 fn meaning(scope: &str) -> &str {
@@ -270,12 +252,7 @@ fn meaning(scope: &str) -> &str {
 }
 
 /// The page that confirms the sign-out. Its form contains the parameters of the request.
-pub(super) fn sign_out(
-    action: &str,
-    person: &DevPerson,
-    parameters: &Parameters,
-    to: Option<&str>,
-) -> Response {
+pub(super) fn sign_out(action: &str, person: &DevPerson, parameters: &Parameters) -> Response {
     let content = html! {
         p { "You are signed in as " strong { (person.name) } "." }
         form method="post" action=(action) {
@@ -285,7 +262,7 @@ pub(super) fn sign_out(
             button.primary name="confirm" value="yes" autofocus { "Sign out" }
         }
     };
-    page(StatusCode::OK, "Sign out?", &actions(to.unwrap_or_default()), NO_FRAMES, &content)
+    page(StatusCode::OK, "Sign out?", NO_FRAMES, &content)
 }
 
 /// The page after sign-out without a redirect URI.
@@ -295,7 +272,7 @@ pub(super) fn signed_out() -> Response {
 
 /// A page with a message.
 pub(super) fn message(title: &str, text: &str) -> Response {
-    page(StatusCode::OK, title, "'none'", NO_FRAMES, &html! { p { (text) } })
+    page(StatusCode::OK, title, NO_FORMS, &html! { p { (text) } })
 }
 
 /// The page on which the user enters the code of a device.
@@ -326,7 +303,7 @@ pub(super) fn device(state: &ProviderState, typed: &str) -> Response {
             button.quiet name="decision" value="decline" { "Decline" }
         }
     };
-    page(StatusCode::OK, "Sign in on a device", "'self'", NO_FRAMES, &content)
+    page(StatusCode::OK, "Sign in on a device", NO_FRAMES, &content)
 }
 
 /// The authorization response as a form that submits itself, or by a click if scripts are disabled.
@@ -338,15 +315,10 @@ pub(super) fn form_post(to: &str, parameters: &[(String, String)]) -> Response {
             @for (name, value) in parameters {
                 input type="hidden" name=(name) value=(value);
             }
-            noscript { button.primary { "Continue" } }
+            // For a browser without scripts, and for one that does not go on by itself.
+            button.primary { "Continue" }
         }
         script { (PreEscaped(SUBMIT)) }
     };
-    page(
-        StatusCode::OK,
-        "Back to the application",
-        &source_of(to),
-        &format!("; script-src {script}"),
-        &content,
-    )
+    page(StatusCode::OK, "Back to the application", &format!("; script-src {script}"), &content)
 }

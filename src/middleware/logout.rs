@@ -34,10 +34,9 @@ impl Flow {
             };
         }
         match head.client_kind() {
-            ClientKind::Navigation | ClientKind::Document => Reply::new(Outcome::ConfirmSignOut {
-                sign_out: own(),
-                provider: self.provider_origin().await,
-            }),
+            ClientKind::Navigation | ClientKind::Document => {
+                Reply::new(Outcome::ConfirmSignOut { sign_out: own() })
+            }
             _ => {
                 let detail = "sign-out takes a POST that a page of this site sends";
                 Reply::failed(Error::new(ErrorKind::CrossSite, detail), None)
@@ -70,14 +69,6 @@ impl Flow {
         let to = at_provider.unwrap_or_else(|| self.page_after_sign_out().as_str().to_owned());
         let count = (head.cookies.sign_ins() > 0).then(|| self.cookies.forget_sign_ins());
         Ok(Reply::redirect(to).with_cookies([self.cookies.remove_session()]).with_cookies(count))
-    }
-
-    /// Where the browser goes after the form is posted: the page's policy has to allow it.
-    async fn provider_origin(&self) -> Option<String> {
-        let metadata = self.relying_party.provider().metadata().await.ok()?;
-        let set = self.config.sign_out().endpoint.as_ref();
-        set.or(metadata.end_session_endpoint.as_ref())
-            .map(|endpoint| endpoint.origin().ascii_serialization())
     }
 
     /// The page after a sign-out in which the provider has no part: that of the application if it

@@ -42,7 +42,7 @@ pub(super) enum Outcome {
     /// The page after signing out.
     SignedOut { sign_in: String },
     /// The question before signing out. `provider` is where the form may end up.
-    ConfirmSignOut { sign_out: String, provider: Option<String> },
+    ConfirmSignOut { sign_out: String },
 }
 
 impl Outcome {

@@ -149,12 +149,11 @@ impl Renderer {
                     .with_link(ActionKind::SignIn, &sign_in)
                     .with_link(ActionKind::Home, &self.home)
             }),
-            Outcome::ConfirmSignOut { sign_out, provider } => shown(&|language| {
+            Outcome::ConfirmSignOut { sign_out } => shown(&|language| {
                 let (kind, title) = (PageKind::ConfirmSignOut, texts::CONFIRM_SIGN_OUT);
-                let page = Page::new(language, kind, title, texts::WILL_SIGN_OUT)
+                Page::new(language, kind, title, texts::WILL_SIGN_OUT)
                     .with_post(ActionKind::SignOut, &sign_out)
-                    .with_link(ActionKind::StaySignedIn, &self.home);
-                Page { form_target: provider.clone(), ..page }
+                    .with_link(ActionKind::StaySignedIn, &self.home)
             }),
         };
         let headers = response.headers_mut();

@@ -173,8 +173,6 @@ pub struct Page {
     pub provider_trace_id: Option<String>,
     /// When it happened.
     pub time: Option<UnixTime>,
-    /// Where a form of this page may end up after redirects: the provider's origin, for the policy.
-    pub form_target: Option<String>,
 }
 
 impl Page {
@@ -197,7 +195,6 @@ impl Page {
             provider_correlation_id: None,
             provider_trace_id: None,
             time: None,
-            form_target: None,
         }
     }
 
@@ -283,8 +280,13 @@ pub struct DefaultPages;
 
 impl PageRenderer for DefaultPages {
     fn render(&self, page: &Page, _: &PageRequest<'_>) -> RenderedPage {
-        let target =
-            page.form_target.as_deref().map(|target| format!(" {target}")).unwrap_or_default();
+        // Chromium and WebKit hold each redirect after a form to `form-action` (CSP Level 3
+        // section 6.4.1). A sign-out leads through the provider, a kept form through the
+        // application, and from there to origins that are not known here, so a page with a form
+        // has none.
+        let has_form = page.form.is_some() || page.actions.iter().any(|action| action.post);
+        let form_action = if has_form { "" } else { "; form-action 'none'" };
+        // `img-src` is for the icon of the application, which Firefox asks for on each page.
         let more = match (&page.device, &page.form) {
             (Some(_), _) => device::policy(),
             (None, Some(_)) => kept_form::policy(),
@@ -293,8 +295,8 @@ impl PageRenderer for DefaultPages {
         RenderedPage {
             html: document(page).into_string(),
             content_security_policy: format!(
-                "default-src 'none'; style-src {}; base-uri 'none'; frame-ancestors 'none'; \
-                 form-action 'self'{target}{more}",
+                "default-src 'none'; style-src {}; img-src 'self'; base-uri 'none'; \
+                 frame-ancestors 'none'{form_action}{more}",
                 *STYLE_SOURCE
             ),
             language: None,

@@ -39,6 +39,19 @@ scenario('a new scope is asked for once, and the page is there afterwards', { de
   }
 });
 
+// The provider's page posts the answer to the application, which redirects to the provider once more.
+scenario('a page that needs a further scope is reached by form_post', { development: true, variables: { IDENTITY_RESPONSE_MODE: 'form_post' } }, async ({ app, page }) => {
+  await page.goto(`${app.origin}/token?scope=notes.read`);
+  await page.getByRole('button', { name: /Ada Lovelace/ }).click();
+  // Once for the sign-in, once for the scope.
+  for (let pages = 0; pages < 2 && !page.url().startsWith(app.origin); pages += 1) {
+    await page.getByRole('button', { name: 'Allow', exact: true }).click();
+    await page.waitForLoadState('networkidle');
+  }
+  await page.waitForURL(`${app.origin}/token?scope=notes.read`);
+  assert.ok((await shown_json(page)).scopes.includes('notes.read'));
+});
+
 for (const [dev, person] of [['', /Ada Lovelace/], ['entra', /Alan Turing/], ['entra-common', /Mary Jackson/], ['b2c', /Rosalind Franklin/], ['external-id', /Emmy Noether/]]) {
   scenario(`buttons call an API and answer challenges, with IDENTITY_DEV=${dev}`, { development: true, variables: { IDENTITY_DEV: dev } }, async ({ app, page }) => {
     await page.goto(`${app.origin}/auth/login`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { free_port, scenario, shown_json, sign_in } from './scenario.mjs';
+import { free_port, other_site, redirector, scenario, shown_json, sign_in } from './scenario.mjs';
 
 // The page has a policy that lets nothing in; its form must lead to the provider all the same.
 scenario('the sign-out page asks, and then signs out here and at the provider', {}, async ({ app, page, provider }) => {
@@ -11,6 +11,19 @@ scenario('the sign-out page asks, and then signs out here and at the provider', 
   await page.getByRole('button', { name: 'Yes, sign me out' }).click();
   await page.waitForURL(`${app.origin}/auth/signed-out**`);
   assert.match(await page.locator('main').innerText(), /signed out/i);
+});
+
+// A provider that stands in front of others (a broker, a federated tenant) signs out there first. Chromium holds each redirect after a form to the
+// policy of the page.
+const upstream = await other_site('<h1>Signed out upstream</h1>');
+const broker = await redirector(upstream);
+scenario('the sign-out page leads on where the provider redirects to another origin', { variables: { IDENTITY_END_SESSION_ENDPOINT: `${broker}/logout` } }, async ({ app, page }) => {
+  await page.goto(`${app.origin}/me`);
+  await sign_in(page);
+  await page.goto(`${app.origin}/auth/logout`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL(`${upstream}/**`);
+  assert.equal(await page.locator('h1').innerText(), 'Signed out upstream');
 });
 
 // C-226: discovery down at start

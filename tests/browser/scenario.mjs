@@ -169,6 +169,15 @@ export async function other_site(html, host = '127.0.0.1') {
   return `http://${host}:${server.address().port}`;
 }
 
+/** Redirects everything to that address, from an origin of its own. */
+export async function redirector(to) {
+  const server = createServer((_, response) => response.writeHead(302, { location: to }).end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stops.push(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
 /** Watches all pages of a profile; the result checks what was seen. */
 function watch(context, origin) {
   const complaints = [], addresses = [], bodies = [];

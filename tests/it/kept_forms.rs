@@ -115,7 +115,7 @@ async fn a_form_whose_session_has_ended_is_offered_after_the_sign_in_and_sent_by
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("Send your form?") && page.body.contains("<dd>/notes</dd>"));
     let policy = page.header("content-security-policy");
-    assert!(policy.contains("form-action 'self'") && policy.contains("frame-ancestors 'none'"));
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
     assert_eq!(page.header("cache-control"), "private, no-store");
     assert_eq!(received.take(), [], "nothing is sent by itself");
 
