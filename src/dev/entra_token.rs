@@ -134,16 +134,12 @@ pub(super) fn refresh(
             .entra(700_082)
             .suberror("bad_token")));
     }
-    let b2c = matches!(grant.realm, Realm::B2c { .. });
+    // Without `scope` the scopes are those of the sign-in (RFC 6749 section 6), for the API of its
+    // first token: a refresh token serves every API.
     let asked = incoming.form.list("scope");
-    // RFC 6749 section 6 makes `scope` optional. Entra ID needs it, since a refresh token serves
-    // every API.
-    let scopes = match (asked.is_empty(), b2c) {
-        (true, true) => grant.scopes.clone(),
-        (true, false) => return Ok(Err(Fault::new("invalid_request", "scope is missing"))),
-        (false, _) => asked,
-    };
-    let resource = match entra_issue::one_resource(server, &scopes, false) {
+    let is_first = asked.is_empty();
+    let scopes = if is_first { grant.scopes.clone() } else { asked };
+    let resource = match entra_issue::one_resource(server, &scopes, is_first) {
         Ok(resource) => resource,
         Err(fault) => return Ok(Err(fault)),
     };
