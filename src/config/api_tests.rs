@@ -52,7 +52,7 @@ fn every_mistake_is_found_when_it_is_built() {
     assert_eq!(problem(plain().with_audiences([""; 0])), "audiences");
     assert_eq!(problem(plain().add_audience("a b")), "audiences");
     assert_eq!(problem(plain().with_introspection(Introspection::Opaque)), "introspection");
-    assert_eq!(problem(plain().add_public_prefix("/")), "public_paths");
+    assert_eq!(problem(plain().add_public_prefix("/")), "public_prefixes");
     assert_eq!(problem(plain().with_tenants([TENANT]).unwrap()), "tenants");
     assert_eq!(
         problem(ApiConfig::new(Authority::entra("common").unwrap(), APP)),

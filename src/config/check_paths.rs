@@ -104,7 +104,10 @@ impl IdentityConfig {
     ) -> Result<PublicPaths, ConfigError> {
         let mut rules = self.paths.clone();
         // A protected page would send people to itself.
-        rules.public.extend(self.sign_in_page.clone().map(PathRule::Exact));
+        if let Some(page) = &self.sign_in_page {
+            path::rule("sign_in_page", "", page)?;
+            rules.public.push(PathRule::Exact(page.clone()));
+        }
         let public_paths = PublicPaths::new(self.request_prefix(site), &rules)?;
         for (setting, path) in own.iter() {
             // The layer answers its own paths first, so such a rule would have no effect there.

@@ -247,6 +247,17 @@ pub(super) enum SettingValue {
 }
 
 impl SettingValue {
+    /// Whether an error quotes one of the items of this value: a method that has added others did
+    /// not make the mistake.
+    fn is_quoted_in(&self, error: &str) -> bool {
+        match self {
+            Self::Text(text) | Self::Private { shown: text, .. } => {
+                text.split(' ').any(|item| !item.is_empty() && error.contains(&format!("{item:?}")))
+            }
+            Self::Unset | Self::Secrets(_) | Self::Credential(_) => false,
+        }
+    }
+
     /// The value as the description has it.
     fn shown(self) -> Option<String> {
         match self {
@@ -331,7 +342,10 @@ impl<C> Origin<C> {
         let Some(read) = self.0.as_deref() else { return error };
         let row = rows(table).find(|row| row.is_called(error.setting()));
         let name = row
-            .filter(|row| (row.value)(now) == (row.value)(&read.settings))
+            .filter(|row| {
+                let before = (row.value)(&read.settings);
+                (row.value)(now) == before || before.is_quoted_in(&error.to_string())
+            })
             .and_then(|row| read.name_of(row, error.is_missing()));
         let error = match name {
             Some(name) => error.named(name),

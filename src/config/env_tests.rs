@@ -547,6 +547,51 @@ fn an_error_of_build_names_the_variable_unless_a_method_replaced_its_value() {
     assert_eq!(error.setting(), "cookie_secrets");
 }
 
+/// A setting to which the application has added more by a method, too.
+#[test]
+fn a_bad_value_of_a_variable_is_told_by_that_variable() {
+    for (variable, value) in [
+        ("IDENTITY_PUBLIC_PATHS", "/a/../b"),
+        ("IDENTITY_PUBLIC_PATHS", "/{id}"),
+        ("IDENTITY_PUBLIC_PREFIXES", "/a"),
+        ("IDENTITY_PUBLIC_PREFIXES", "/"),
+        ("IDENTITY_PROTECTED_PATHS", "/a//b"),
+        ("IDENTITY_PROTECTED_PREFIXES", "/a"),
+        ("IDENTITY_CROSS_SITE_PATHS", "/a?b"),
+        ("IDENTITY_SIGN_IN_PAGE", "//evil"),
+        ("IDENTITY_SIGN_IN_PAGE", "/{id}"),
+        ("IDENTITY_SIGN_IN_PATH", "/a//b"),
+        ("IDENTITY_CALLBACK_PATH", "/a?b"),
+        ("IDENTITY_SIGN_OUT_PATH", "/"),
+        ("IDENTITY_SIGNED_OUT_PATH", "a"),
+        ("IDENTITY_USER_PATH", "//a"),
+        ("IDENTITY_KEPT_FORM_PATH", "/auth/login"),
+        ("IDENTITY_SIGN_IN_PARAMETERS", "State=x"),
+        ("IDENTITY_SIGN_OUT_PARAMETERS", "client_id=x"),
+        ("IDENTITY_SIGN_OUT_RETURN_PARAMETER", "a b"),
+        ("IDENTITY_COOKIE_SECRET", "short"),
+        ("IDENTITY_LANGUAGES", "no_language"),
+        ("IDENTITY_TRUSTED_AUDIENCES", "client-id"),
+        ("IDENTITY_TRUSTED_ORIGINS", "http://localhost:3000"),
+        ("IDENTITY_EDIT_PROFILE_PATH", "/profile"),
+        ("IDENTITY_RESET_PASSWORD_PATH", "/reset"),
+        ("IDENTITY_USER_CLAIMS", "name"),
+        ("IDENTITY_CLOCK_LEEWAY", "3000"),
+        ("IDENTITY_SCOPE", "a,b"),
+        ("IDENTITY_OPENID_SCOPES", "openid,email"),
+        ("IDENTITY_BASE_URL", "https://app.example/auth/callback"),
+        ("IDENTITY_CLAIMS", "[]"),
+        ("IDENTITY_BACK_CHANNEL", "http://keycloak:8080"),
+    ] {
+        let outcome = read(&basic_and(&[(variable, value)])).and_then(|config| {
+            let more = config.add_public_path("/added").add_public_prefix("/added/");
+            more.add_trusted_audience("added").build()
+        });
+        let error = outcome.map(|_| variable).unwrap_err();
+        assert_eq!(error.setting(), variable, "{value}: {error}");
+    }
+}
+
 #[test]
 fn tenants_are_listed_or_explicitly_any() {
     let common = |tenants: &str| {

@@ -96,12 +96,12 @@ impl PublicPaths {
     pub(super) fn add_prefix(&mut self, before: &str, prefix: &str) -> Result<(), ConfigError> {
         if prefix == "/" {
             return Err(ConfigError::new(
-                SETTING,
+                "public_prefixes",
                 "the prefix \"/\" would make every path public: where that is meant, set \
                  `with_default_access(Access::Public)` (IDENTITY_DEFAULT_ACCESS=public)",
             ));
         }
-        self.prefixes.push(prefix_rule(SETTING, before, prefix)?);
+        self.prefixes.push(prefix_rule("public_prefixes", before, prefix)?);
         Ok(())
     }
 
@@ -286,7 +286,9 @@ pub(super) fn rule(
     let wrong = |problem: &str| Err(ConfigError::new(setting, format!("{path:?} {problem}")));
     let Some(rest) = path.strip_prefix('/') else { return wrong("has to begin with a slash") };
     if path.contains(['*', '{', '}']) {
-        let kind = setting.trim_end_matches("_paths");
+        let Some((kind, "paths" | "prefixes")) = setting.rsplit_once('_') else {
+            return wrong("looks like a pattern: name one path");
+        };
         return wrong(&format!(
             "looks like a pattern: name one path with `add_{kind}_path`, or all paths below a \
              directory with `add_{kind}_prefix`"

@@ -53,13 +53,13 @@ impl ProtectedPaths {
                 PathRule::Exact(path) => (path::rule(SETTING, before, path)?, Rank::Exact),
                 PathRule::Prefix(prefix) if prefix == "/" => {
                     return Err(ConfigError::new(
-                        SETTING,
+                        "protected_prefixes",
                         "the prefix \"/\" would make every path protected: that is the default, \
                          so leave `with_default_access(Access::Public)` out",
                     ));
                 }
                 PathRule::Prefix(prefix) => {
-                    let prefix = path::prefix_rule(SETTING, before, prefix)?;
+                    let prefix = path::prefix_rule("protected_prefixes", before, prefix)?;
                     let rank = Rank::of_prefix(&prefix);
                     (prefix, rank)
                 }
@@ -252,12 +252,13 @@ mod tests {
             (exact("/a%20b"), "unencoded"),
             (exact("/a//b"), "two ways"),
         ] {
+            let setting = match rule {
+                PathRule::Exact(_) => "protected_paths",
+                PathRule::Prefix(_) => "protected_prefixes",
+            };
             let rules = PathRules { protected: vec![rule], ..PathRules::default() };
             let error = built(&rules).unwrap_err();
-            assert!(
-                error.setting() == "protected_paths" && error.to_string().contains(hint),
-                "{error}"
-            );
+            assert!(error.setting() == setting && error.to_string().contains(hint), "{error}");
         }
     }
 

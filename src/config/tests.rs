@@ -187,16 +187,16 @@ fn extra_parameters_cannot_replace_those_of_the_protocol() {
         "max_age",
         "claims",
     ] {
-        refuses(with(reserved, "x"), "parameters", reserved);
+        refuses(with(reserved, "x"), "sign_in_parameters", reserved);
     }
-    refuses(with("", "x"), "parameters", "name");
-    refuses(with("a b", "x"), "parameters", "name");
-    refuses(with("a", "x\ny"), "parameters", "control");
+    refuses(with("", "x"), "sign_in_parameters", "name");
+    refuses(with("a b", "x"), "sign_in_parameters", "name");
+    refuses(with("a", "x\ny"), "sign_in_parameters", "control");
     let twice = |name: &str| {
         config()
             .with_sign_in(SignInOptions::new().add_parameter(name, "1").add_parameter(name, "2"))
     };
-    refuses(twice("audience"), "parameters", "twice");
+    refuses(twice("audience"), "sign_in_parameters", "twice");
     assert!(twice("resource").build().is_ok());
 }
 
@@ -296,7 +296,7 @@ fn the_crates_own_paths_are_plain_and_apart() {
 fn public_paths_leave_the_crates_own_alone() {
     refuses(config().add_public_path("/auth/login"), "public_paths", "sign_in_path");
     refuses(config().add_public_prefix("/auth/"), "public_paths", "covers");
-    refuses(config().add_public_prefix("/"), "public_paths", "every path public");
+    refuses(config().add_public_prefix("/"), "public_prefixes", "every path public");
     let valid = built(|config| config.add_public_path("/").add_public_prefix("/authors/"));
     assert!(
         valid.public_paths().is_public("/")
