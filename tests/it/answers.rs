@@ -305,7 +305,12 @@ async fn huge_and_strange_answers_are_refused_early() {
     for method in [Method::PUT, Method::DELETE, Method::HEAD, Method::OPTIONS, Method::PATCH] {
         let answer =
             raw.send(method.clone(), "/auth/callback?code=a&state=b", "", NAVIGATION, "").await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method}");
+        // HEAD is GET, and its parameters are refused; other methods are not for this path.
+        let expected = match method {
+            Method::HEAD => StatusCode::BAD_REQUEST,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        assert_eq!(answer.status, expected, "{method}");
     }
     assert_eq!(app.provider.requests(Endpoint::Token), 0);
 }
