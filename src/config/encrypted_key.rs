@@ -80,7 +80,8 @@ mod decryption {
     }
 }
 
-#[cfg(all(test, feature = "pfx"))]
+#[cfg(test)]
+#[cfg(feature = "pfx")]
 mod tests {
     use super::*;
     use crate::config::{ClientCredential, test_keys};

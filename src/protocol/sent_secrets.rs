@@ -53,12 +53,12 @@ impl SentSecrets {
         let text = text.get(..end).unwrap_or_default().to_owned();
         self.0.iter().fold(text, |text, secret| {
             let secret = secret.expose().as_bytes();
-            let text = without(text, secret, |_| None);
+            let text = without(&text, secret, |_| None);
             let text = match text.contains(['%', '+']) {
-                true => without(text, secret, form_escape),
+                true => without(&text, secret, form_escape),
                 false => text,
             };
-            if text.contains('&') { without(text, secret, html_entity) } else { text }
+            if text.contains('&') { without(&text, secret, html_entity) } else { text }
         })
     }
 }
@@ -104,10 +104,10 @@ fn html_entity(text: &str) -> Escape {
 
 /// The text with `[redacted]` for everything that it has in common with the secret, once its
 /// escapes are read.
-fn without(text: String, secret: &[u8], escape: impl Fn(&str) -> Escape) -> String {
+fn without(text: &str, secret: &[u8], escape: impl Fn(&str) -> Escape) -> String {
     // Each byte of the read text with the place in `text` where its character or escape begins.
     let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some(letter) = rest.chars().next() {
         let (read, length) =
             escape(rest).unwrap_or_else(|| (letter.to_string().into_bytes(), letter.len_utf8()));
