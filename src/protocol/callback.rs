@@ -120,21 +120,17 @@ impl CallbackParameters {
     ///
     /// [`ErrorKind::CallbackInvalid`]: there is none. Some providers leave it out of an error
     /// response, although RFC 6749 section 4.1.2.1 requires it. Such an error is not acted on, but
-    /// told to the log, because it is the cause.
+    /// its code is told to the log, because it is the cause. Its description is not: providers
+    /// write names of accounts there (security rule 19).
     pub(crate) fn state(&self) -> Result<&str, Error> {
         self.state.as_deref().ok_or_else(|| {
             let missing = "the answer has no `state`";
-            let detail = self.error.as_deref().map_or_else(
-                || missing.to_owned(),
-                |error| {
-                    let description = self.error_description.as_deref().unwrap_or_default();
-                    format!(
-                        "{missing}, so it is not used; it tells of the error {} ({})",
-                        shown(error),
-                        shown(description)
-                    )
-                },
-            );
+            let detail = match &self.error {
+                None => missing.to_owned(),
+                Some(error) => {
+                    format!("{missing}, so it is not used; its error is {}", shown(error))
+                }
+            };
             Error::new(ErrorKind::CallbackInvalid, detail)
         })
     }

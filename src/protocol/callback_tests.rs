@@ -46,14 +46,14 @@ fn the_state_is_there_before_anything_is_checked() {
 }
 
 #[test]
-fn an_error_of_the_provider_without_a_state_is_told_to_the_log_and_not_acted_on() {
-    let answer = "error=access_denied&error_description=Denied%0aby+the+owner";
+fn the_code_of_an_error_without_a_state_is_told_to_the_log_and_its_description_is_not() {
+    let answer = "error=access_denied&error_description=Denied+by+Ada+Lovelace";
     let parameters = CallbackParameters::parse(answer.as_bytes()).unwrap();
     let error = parameters.state().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CallbackInvalid);
     let told = error.to_string();
-    assert!(told.contains(r#"the error "access_denied" ("Denied\nby the owner")"#), "{told}");
-    assert!(!error.user_message().contains("Denied"), "any page can send these parameters");
+    assert!(told.contains(r#"its error is "access_denied""#), "{told}");
+    assert!(!told.contains("Ada"), "{told}");
 }
 
 // C-073: state + "1" in the callback
