@@ -100,6 +100,18 @@ async fn an_id_token_on_behalf_of_a_caller_is_verified() {
 }
 
 #[tokio::test]
+async fn an_id_token_that_was_not_requested_is_not_looked_at() {
+    let world = World::new();
+    let assertion = Secret::from("the.callers.token");
+    let odd = || person("ada", |claims| claims["aud"] = json!("another application"));
+    world.next_is(200, odd());
+    world.client.on_behalf_of(&assertion, &asks("x")).await.unwrap();
+    assert!(world.client.id_token_on_behalf_of(&assertion).is_none());
+    world.next_is(200, odd());
+    world.client.for_app(&asks("y")).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_account_says_by_which_grant_its_person_signed_in() {
     let world = World::new();
     let by_code = world.sign_in("ada", &[]).await;

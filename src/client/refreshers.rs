@@ -92,9 +92,9 @@ impl Refresher for LongRunningRefresher {
     }
 }
 
-/// Sends a grant with exactly the requested scopes, and takes the access token and the verified ID
-/// token, which is issued on behalf of a caller if the scopes have `openid`. A refresh token would
-/// outlive the assertion or credential that it was issued for.
+/// Sends a grant with exactly the requested scopes, and takes the access token, and the verified ID
+/// token if the scopes have `openid`. A refresh token would outlive the assertion or credential that
+/// it was issued for.
 async fn exchanged(
     provider: &Provider,
     grant: Grant<'_>,
@@ -106,9 +106,11 @@ async fn exchanged(
         Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
         None => provider.tokens(grant, &asked).await?,
     };
-    // The person of the record has the name of the partition, so the ID token is not compared with
-    // it. Its audience and its issuer are checked like those of every other one.
-    let id_token = match &answer.id_token {
+    // Some providers send an ID token that was not requested, also to an application: it is not
+    // looked at, so that a mistake in it does not cost the access token.
+    let asks_for_it = request.scopes().iter().any(|scope| scope == "openid");
+    let id_token = match answer.id_token.as_ref().filter(|_| asks_for_it) {
+        // It is not compared with the person of the record, who is unknown for an assertion.
         Some(id_token) => {
             let expectation = IdTokenExpectation {
                 nonce: Nonce::Renewal(None),
