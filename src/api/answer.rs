@@ -36,19 +36,14 @@ fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
     use ErrorKind as Kind;
     let with =
         |status, code, sentence| Meaning { status, challenge: Some(Said::Code(code)), sentence };
-    let own = |status| Meaning { status, challenge: None, sentence: sentence(error.kind()) };
+    let sentence = sentence(error.kind());
+    let own = |status| Meaning { status, challenge: None, sentence };
     match error.kind() {
-        Kind::TokenMissing => Meaning {
-            status: StatusCode::UNAUTHORIZED,
-            challenge: Some(Said::Nothing),
-            sentence: sentence(error.kind()),
-        },
-        Kind::AuthorizationInvalid => {
-            with(StatusCode::BAD_REQUEST, "invalid_request", sentence(error.kind()))
+        Kind::TokenMissing => {
+            Meaning { status: StatusCode::UNAUTHORIZED, challenge: Some(Said::Nothing), sentence }
         }
-        Kind::InsufficientScope => {
-            with(StatusCode::FORBIDDEN, "insufficient_scope", sentence(error.kind()))
-        }
+        Kind::AuthorizationInvalid => with(StatusCode::BAD_REQUEST, "invalid_request", sentence),
+        Kind::InsufficientScope => with(StatusCode::FORBIDDEN, "insufficient_scope", sentence),
         Kind::StrongerSignInNeeded | Kind::InteractionRequired if claims.is_some() => with(
             StatusCode::UNAUTHORIZED,
             "insufficient_claims",

@@ -191,8 +191,8 @@ impl ManagedIdentity {
     /// parameters, which the endpoints do not take.
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let request = for_endpoint(request)?;
-        // One grant for each resource: the requests of one grant wait for each other, since a
-        // refresh token is sent once, and here is none.
+        // One grant for each resource: requests of one grant wait for each other for the sake of its
+        // refresh token, and a managed identity has none.
         let name = format!("{APPS}{}", request.scopes().next().unwrap_or_default());
         let grant = self.partitions.find_or_insert(&name, None, || {
             let person =

@@ -27,12 +27,6 @@ fn source_hash(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode_to_string(digest(&SHA256, text.as_bytes()).as_ref()))
 }
 
-/// The content security policy of a page without forms, beside [`NO_FRAMES`].
-///
-/// A page with forms has no `form-action`: browsers hold each redirect after a form to it, and
-/// these lead to the application and wherever it redirects to.
-const NO_FORMS: &str = "; form-action 'none'; frame-ancestors 'none'";
-
 /// An HTML page; `extra` is appended to the content security policy.
 fn page(status: StatusCode, title: &str, extra: &str, content: &Markup) -> Response {
     static STYLE_HASH: OnceLock<String> = OnceLock::new();
@@ -70,7 +64,11 @@ fn page(status: StatusCode, title: &str, extra: &str, content: &Markup) -> Respo
 /// The claims challenge of the button on the home page: choosing the account again satisfies it.
 const STEP_UP: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
+/// The end of the policy of a page with forms. It has no `form-action`: browsers hold each redirect
+/// after a form to it, and these lead to the application and wherever it redirects to.
 const NO_FRAMES: &str = "; frame-ancestors 'none'";
+/// The end of the policy of a page without forms.
+const NO_FORMS: &str = "; form-action 'none'; frame-ancestors 'none'";
 
 /// An error page, for errors that must not go to the redirect URI.
 pub(super) fn problem(status: StatusCode, text: &str) -> Response {
@@ -126,7 +124,7 @@ pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Err
         }
         @if challenged { p role="status" { "The next refresh is refused." } }
     };
-    Ok(page(StatusCode::OK, "Ready to sign people in", NO_FRAMES, &content))
+    Ok(asking("Ready to sign people in", &content))
 }
 
 fn initials(name: &str) -> String {
@@ -207,7 +205,7 @@ pub(super) fn decision(id: &str, value: &str, label: &str) -> Markup {
     }
 }
 
-/// A page with a form whose result may redirect the browser to the application.
+/// A page with a form.
 pub(super) fn asking(title: &str, content: &Markup) -> Response {
     page(StatusCode::OK, title, NO_FRAMES, content)
 }
@@ -262,7 +260,7 @@ pub(super) fn sign_out(action: &str, person: &DevPerson, parameters: &Parameters
             button.primary name="confirm" value="yes" autofocus { "Sign out" }
         }
     };
-    page(StatusCode::OK, "Sign out?", NO_FRAMES, &content)
+    asking("Sign out?", &content)
 }
 
 /// The page after sign-out without a redirect URI.
@@ -277,10 +275,10 @@ pub(super) fn message(title: &str, text: &str) -> Response {
 
 /// The page on which the user enters the code of a device.
 pub(super) fn device(state: &ProviderState, typed: &str) -> Response {
-    let asking = state.devices.values().find(|device| device.user_code == typed);
+    let device = state.devices.values().find(|device| device.user_code == typed);
     let content = html! {
         p { "Type the code only if it is your own device that shows it." }
-        @if let Some(device) = asking {
+        @if let Some(device) = device {
             p { strong { (device.client) } " asks for:" }
             ul.scopes {
                 @for scope in &device.scopes { li { (meaning(scope)) " " code { (scope) } } }
@@ -303,7 +301,7 @@ pub(super) fn device(state: &ProviderState, typed: &str) -> Response {
             button.quiet name="decision" value="decline" { "Decline" }
         }
     };
-    page(StatusCode::OK, "Sign in on a device", NO_FRAMES, &content)
+    asking("Sign in on a device", &content)
 }
 
 /// The authorization response as a form that submits itself, or by a click if scripts are disabled.

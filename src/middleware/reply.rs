@@ -41,7 +41,7 @@ pub(super) enum Outcome {
     User(serde_json::Value),
     /// The page after signing out.
     SignedOut { sign_in: String },
-    /// The question before signing out. `provider` is where the form may end up.
+    /// The question before signing out.
     ConfirmSignOut { sign_out: String },
 }
 

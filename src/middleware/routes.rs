@@ -45,7 +45,7 @@ impl AllowedMethods {
     }
 
     /// Whether a request with this method is answered.
-    pub(super) fn contain(self, method: &Method) -> bool {
+    pub(super) fn contains(self, method: &Method) -> bool {
         match *method {
             Method::GET | Method::HEAD => true,
             Method::POST => self == Self::GetAndPost,

@@ -265,7 +265,7 @@ where
     B::Error: Into<BoxError>,
 {
     if let Some(allowed) = route.methods(flow.config.sign_in_method())
-        && !allowed.contain(&parts.method)
+        && !allowed.contains(&parts.method)
     {
         let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
         let reply = Reply::new(Outcome::WrongMethod(allowed));

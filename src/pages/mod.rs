@@ -286,7 +286,6 @@ impl PageRenderer for DefaultPages {
         // has none.
         let has_form = page.form.is_some() || page.actions.iter().any(|action| action.post);
         let form_action = if has_form { "" } else { "; form-action 'none'" };
-        // `img-src` is for the icon of the application, which Firefox asks for on each page.
         let more = match (&page.device, &page.form) {
             (Some(_), _) => device::policy(),
             (None, Some(_)) => kept_form::policy(),
@@ -294,6 +293,7 @@ impl PageRenderer for DefaultPages {
         };
         RenderedPage {
             html: document(page).into_string(),
+            // `img-src` is for the icon of the application, which Firefox asks for on each page.
             content_security_policy: format!(
                 "default-src 'none'; style-src {}; img-src 'self'; base-uri 'none'; \
                  frame-ancestors 'none'{form_action}{more}",
