@@ -6,6 +6,7 @@ mod challenge;
 mod failure;
 mod form;
 mod initiator;
+mod page;
 mod request_head;
 
 use std::{mem, pin::Pin};
@@ -20,6 +21,7 @@ pub(crate) use self::{
     },
     form::{is_urlencoded, read_body, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
+    page::page,
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,
         original_uri, own_path,

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{
-        ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY,
-        CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE, VARY, WWW_AUTHENTICATE,
-        X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde_json::json;
@@ -326,31 +325,7 @@ impl Renderer {
         page: &Page,
         request: &PageRequest<'_>,
     ) -> Response<IdentityBody<R>> {
-        let rendered = self.pages.render(page, request);
-        let mut response = Response::new(IdentityBody::own(rendered.html));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        // Not `no-referrer`: it would turn the Origin of our own sign-out form into `null`.
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(CONTENT_SECURITY_POLICY, policy(&rendered.content_security_policy));
-        let language = rendered.language.as_deref().unwrap_or(page.language.tag());
-        headers
-            .extend(HeaderValue::try_from(language).map(|language| (CONTENT_LANGUAGE, language)));
-        headers.insert(VARY, HeaderValue::from_name(ACCEPT_LANGUAGE));
-        response
-    }
-}
-
-/// The policy of a page, which a renderer may have written over several lines. A header that begins
-/// or ends in white space makes strict clients drop the answer (RFC 9113 section 8.2.1).
-fn policy(text: &str) -> HeaderValue {
-    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    match HeaderValue::try_from(line) {
-        Ok(policy) if !policy.is_empty() => policy,
-        // No page of ours may be framed.
-        Ok(_) => HeaderValue::from_static("frame-ancestors 'none'"),
-        Err(_) => HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        http_message::page(status, self.pages.render(page, request), page.language)
     }
 }
 
