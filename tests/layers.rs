@@ -47,9 +47,9 @@ const LAYERS: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["pages"], &["kid", "key_ring"]),
-    (&["web_auth", "desktop"], &["http_body", "tower_service", "cookies"]),
+    (&["web_auth"], &["http_body", "tower_service", "cookies"]),
     (&["http_message"], &["kid", "web_auth"]),
-    (&["api"], &["kid", "web_auth"]),
+    (&["api", "desktop"], &["kid", "web_auth"]),
     (&["middleware"], &["kid", "web_auth"]),
     (&["outgoing"], &["nonce", "kid", "key_ring"]),
 ];

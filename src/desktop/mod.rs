@@ -10,6 +10,10 @@ mod listener;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::{
+    HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use url::{Host, Url};
 
@@ -18,6 +22,7 @@ use crate::{
     client::{AcquiredTokens, AuthorizationFlow, Client},
     config::SignInOptions,
     error::{Error, ErrorKind},
+    http_message::{self, NOT_STORED},
     pages::{DefaultPages, Languages, Page, PageKind, PageRenderer, PageRequest, texts},
 };
 
@@ -212,22 +217,26 @@ async fn answered(
     pages: &dyn PageRenderer,
 ) -> Option<Result<AcquiredTokens, Error>> {
     let outcome = client.complete(flow, arrival.answer.expose()).await;
-    let accepted = arrival.accept_language.clone();
-    let language = Languages::new(&[], &[]).best(Some(&accepted));
+    let accepted = arrival.accept_language.as_ref().and_then(|value| value.to_str().ok());
+    let language = Languages::new(&[], &[]).best(accepted);
     let (status, page) = match &outcome {
         Ok(_) => {
             let page =
                 Page::new(language, PageKind::SignedIn, texts::SIGNED_IN, texts::RETURN_TO_PROGRAM);
-            ("200 OK", page)
+            (StatusCode::OK, page)
         }
         Err(error) => {
             let mut page = Page::of_error(language, PageKind::Error, texts::SIGN_IN_FAILED, error);
             page.code = error.provider().map(|said| said.error.clone());
-            ("400 Bad Request", page)
+            (StatusCode::BAD_REQUEST, page)
         }
     };
-    let rendered = pages.render(&page, &PageRequest::new(language).with_accept_language(&accepted));
-    arrival.reply(status, language.tag(), &rendered).await;
+    let request = PageRequest::new(language).with_accept_language(accepted.unwrap_or_default());
+    let mut response = http_message::page(status, pages.render(&page, &request), language);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, NOT_STORED);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    arrival.reply(response).await;
     // Any page or program can send requests to the port. Without the `state` they end nothing (RFC
     // 6749 section 10.12).
     let is_foreign = |error: &Error| {

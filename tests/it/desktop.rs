@@ -10,6 +10,7 @@ use tower_identity::{
     config::ResponseMode,
     desktop::InteractiveSignIn,
     dev::DevProvider,
+    pages::{Page, PageRenderer, PageRequest, RenderedPage},
 };
 use url::Url;
 
@@ -57,7 +58,7 @@ async fn a_program_signs_its_user_in_by_the_browser() {
         let page = tab.open(&url).await;
         assert_eq!(page.status, StatusCode::OK, "{page:?}");
         assert!(page.body.contains("<h1>You are signed in</h1>"), "{}", page.body);
-        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.header("cache-control"), "private, no-store");
         assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
         let acquired = waiting.await.unwrap().unwrap();
         assert!(acquired.token().is_some() && acquired.id_token().is_some());
@@ -99,6 +100,9 @@ async fn an_answer_of_another_sign_in_is_refused_and_the_next_one_counts() {
     assert_eq!(get(elsewhere).await.status(), StatusCode::NOT_FOUND);
     let deleted = http.request(Method::DELETE, &redirect_uri).send().await.unwrap();
     assert_eq!(deleted.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(deleted.headers()["allow"], "GET, POST");
+    let long = http.post(&redirect_uri).form(&[("code", "x".repeat(100_000))]).send().await;
+    assert_eq!(long.unwrap().status(), StatusCode::BAD_REQUEST);
     // A connection that sends nothing does not hold the others up.
     let port = Url::parse(&redirect_uri).unwrap().port().unwrap();
     let _idle = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -121,6 +125,35 @@ async fn a_user_who_declines_sees_it_in_the_language_of_the_browser() {
     assert_eq!(page.headers()["content-language"], "de");
     assert!(page.text().await.unwrap().contains("<h1>Anmeldung fehlgeschlagen</h1>"));
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::AccessDenied);
+}
+
+#[derive(Debug)]
+struct OwnPages;
+
+impl PageRenderer for OwnPages {
+    fn render(&self, page: &Page, _: &PageRequest<'_>) -> RenderedPage {
+        RenderedPage {
+            html: format!("<p>{}", page.title),
+            content_security_policy: "default-src 'none';\r\n  frame-ancestors 'none'\n".into(),
+            language: Some("en-GB".into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_programs_own_is_shown_whatever_the_lines_of_its_policy() {
+    let provider = DevProvider::start().await.unwrap();
+    let client = at(&provider, ResponseMode::Query).await;
+    let own = |sign_in: InteractiveSignIn| sign_in.with_pages(OwnPages);
+    let (waiting, url) = begin(&client, SignInOptions::new(), own).await;
+    let mut tab = Browser::new().tab();
+    let page = tab.open(&url).await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "<p>You are signed in"));
+    let policy = "default-src 'none'; frame-ancestors 'none'";
+    assert_eq!(page.header("content-security-policy"), policy);
+    assert_eq!(page.header("content-language"), "en-GB");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    waiting.await.unwrap().unwrap();
 }
 
 #[tokio::test]
