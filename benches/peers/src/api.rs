@@ -8,32 +8,18 @@ use axum::{
 use tower_identity::{ApiCaller, ApiConfig, ApiLayer, Authority, api::CallerKind};
 
 use crate::{
-    app::{Fallible, PATH, Runner},
+    app::{Fallible, PATH, Runner, Sent},
     person::NAME,
     provider::{API, API_SCOPE, Provider},
 };
 
 /// Callers with so many tokens, each of which was verified before.
-pub async fn remembered(provider: &Provider) -> Fallible<Runner> {
-    verified_before(unknown(provider)?, provider).await
-}
-
-/// The same, with tokens that are copied as a server copies them.
-pub async fn remembered_of_many(provider: &Provider) -> Fallible<Runner> {
+pub async fn remembered(provider: &Provider, sent: Sent) -> Fallible<Runner> {
     let application = application(ApiLayer::new(config(provider)?));
-    let runner = Runner::with_copied_headers(application, AUTHORIZATION, headers(provider)?);
-    verified_before(runner, provider).await
-}
-
-async fn verified_before(runner: Runner, provider: &Provider) -> Fallible<Runner> {
+    let runner = Runner::with_headers(application, AUTHORIZATION, headers(provider)?, sent);
     // Each is verified once.
     runner.batch(provider.tokens().len() as u64).await;
     Ok(runner)
-}
-
-/// Callers with so many tokens, none of which was verified yet.
-pub fn unknown(provider: &Provider) -> Fallible<Runner> {
-    runner(provider, ApiLayer::new(config(provider)?))
 }
 
 /// A caller whose token is verified with every request, because none is remembered.
@@ -68,7 +54,7 @@ pub fn application(layer: ApiLayer) -> Router {
 
 /// Sends the provider's tokens in turn.
 pub fn runner_of(application: Router, provider: &Provider) -> Fallible<Runner> {
-    Ok(Runner::with_headers(application, AUTHORIZATION, headers(provider)?))
+    Ok(Runner::with_headers(application, AUTHORIZATION, headers(provider)?, Sent::Shared))
 }
 
 /// The provider's tokens as they are sent.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tower_oauth2_resource_server::{server::OAuth2ResourceServer, tenant::TenantConfiguration};
 
 use crate::{
-    app::{Fallible, PATH, Runner},
+    app::{Fallible, PATH, Runner, Sent},
     person::NAME,
     provider::{API, API_SCOPE, Provider},
 };
@@ -73,7 +73,7 @@ async fn runner(provider: &Provider, application: Router) -> Fallible<Runner> {
     tokio::time::sleep(KEYS_ARE_THERE_AFTER).await;
     let headers = provider.tokens().iter().map(|token| format!("Bearer {token}").try_into());
     let headers: Vec<HeaderValue> = headers.collect::<Result<_, _>>()?;
-    let runner = Runner::with_headers(application, AUTHORIZATION, headers);
+    let runner = Runner::with_headers(application, AUTHORIZATION, headers, Sent::Shared);
     runner.batch(1).await;
     Ok(runner)
 }

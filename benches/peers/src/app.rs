@@ -24,6 +24,16 @@ pub fn runtime() -> Fallible<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 
+/// How a request gets its header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// By reference.
+    Shared,
+    /// As a copy, like that of a server which reads it from a connection. Of many values most are
+    /// in no cache of the processor, and the time to get them there is not the service's.
+    Copied,
+}
+
 type Batch = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Sends requests to one subject.
@@ -49,38 +59,15 @@ impl Runner {
         B: HttpBody<Data = Bytes> + 'static,
         B::Error: Debug,
     {
-        Self::with_headers(service, COOKIE, cookies)
+        Self::with_headers(service, COOKIE, cookies, Sent::Shared)
     }
 
     /// The requests take these values of one header in turn.
-    pub fn with_headers<S, B>(service: S, name: HeaderName, values: Vec<HeaderValue>) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
-        S::Error: Debug,
-        B: HttpBody<Data = Bytes> + 'static,
-        B::Error: Debug,
-    {
-        Self::with_values(service, name, values, false)
-    }
-
-    /// As [`with_headers`](Self::with_headers), but each value is copied first, as a server does
-    /// that reads it from a connection. Of many values most are in no cache of the processor, and
-    /// what it takes to get them there is not the service's.
-    pub fn with_copied_headers<S, B>(service: S, name: HeaderName, values: Vec<HeaderValue>) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
-        S::Error: Debug,
-        B: HttpBody<Data = Bytes> + 'static,
-        B::Error: Debug,
-    {
-        Self::with_values(service, name, values, true)
-    }
-
-    fn with_values<S, B>(
+    pub fn with_headers<S, B>(
         service: S,
         name: HeaderName,
         values: Vec<HeaderValue>,
-        copied: bool,
+        sent: Sent,
     ) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + 'static,
@@ -95,7 +82,7 @@ impl Runner {
             Box::pin(async move {
                 for _ in 0..count {
                     let value = values.get(next.get());
-                    let copy = value.filter(|_| copied).map(|value| {
+                    let copy = value.filter(|_| sent == Sent::Copied).map(|value| {
                         HeaderValue::from_bytes(value.as_bytes()).expect("the bytes of a value")
                     });
                     let header = copy.as_ref().or(value).map(|value| (&name, value));

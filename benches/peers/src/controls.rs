@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceBuilder};
 
 use crate::{
-    app::{PATH, Runner},
+    app::{PATH, Runner, Sent},
     person::NAME,
 };
 
@@ -37,7 +37,7 @@ pub fn with_cookie(cookie: HeaderValue) -> Runner {
 
 /// axum alone, asked with these values of `Authorization` in turn, copied as a server copies them.
 pub fn with_tokens(headers: Vec<HeaderValue>) -> Runner {
-    Runner::with_copied_headers(router(), AUTHORIZATION, headers)
+    Runner::with_headers(router(), AUTHORIZATION, headers, Sent::Copied)
 }
 
 /// A layer that does nothing, put on every route by axum.

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api, api_peers,
-    app::{Fallible, Runner},
+    app::{Fallible, Runner, Sent},
     controls, ours, peers,
     provider::Provider,
 };
@@ -63,9 +63,7 @@ enum Kind {
     /// Somebody with so many tokens in the cache asks for one of them.
     Token(Store, Wanted, usize),
     /// An API, whose callers have so many tokens that were verified before.
-    Api(usize),
-    /// The same, with tokens that are copied as a server copies them.
-    ApiOfMany(usize),
+    Api(usize, Sent),
     /// An API that verifies the token with each request.
     ApiNew,
     OauthResourceServer,
@@ -240,14 +238,20 @@ pub const SUBJECTS: &[Subject] = &[
         Wanted::Fetched,
         1_000,
     ),
-    ours(ONE_TOKEN, "an API: a token that was verified before", Kind::Api(1), 6_000, Some(7_000)),
+    ours(
+        ONE_TOKEN,
+        "an API: a token that was verified before",
+        Kind::Api(1, Sent::Shared),
+        6_000,
+        Some(7_000),
+    ),
     Subject {
         // The tokens take their time to be made.
         pairs: 1,
         ..ours(
             "api-10000",
             "an API: one of 10,000 such tokens",
-            Kind::Api(10_000),
+            Kind::Api(10_000, Sent::Shared),
             6_000,
             Some(7_000),
         )
@@ -265,7 +269,7 @@ pub const SUBJECTS: &[Subject] = &[
         // To verify them under valgrind takes half an hour.
         pairs: 0,
         base: BARE_MANY_TOKENS,
-        ..subject(MANY_TOKENS, "an API: one of 100,000 such tokens", Kind::ApiOfMany(MANY))
+        ..subject(MANY_TOKENS, "an API: one of 100,000 such tokens", Kind::Api(MANY, Sent::Copied))
     },
     Subject {
         requests: (20, 120),
@@ -327,8 +331,7 @@ impl Subject {
             Kind::Token(store, wanted, cached) => {
                 ours::with_token(stage.issuer().await?, store, wanted, cached).await
             }
-            Kind::Api(tokens) => api::remembered(&*stage.with_tokens(tokens)?).await,
-            Kind::ApiOfMany(tokens) => api::remembered_of_many(&*stage.with_tokens(tokens)?).await,
+            Kind::Api(tokens, sent) => api::remembered(&*stage.with_tokens(tokens)?, sent).await,
             Kind::ApiNew => api::new(&*stage.with_tokens(1)?).await,
             Kind::OauthResourceServer => {
                 api_peers::oauth_resource_server(&*stage.with_tokens(1)?).await
