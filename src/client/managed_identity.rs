@@ -191,7 +191,7 @@ impl ManagedIdentity {
     /// parameters, which the endpoints do not take.
     pub async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         let request = for_endpoint(request)?;
-        // One grant for each resource: requests of one grant wait for each other for the sake of its
+        // One grant for each resource: requests of one grant wait for each other because of its
         // refresh token, and a managed identity has none.
         let name = format!("{APPS}{}", request.scopes().next().unwrap_or_default());
         let grant = self.partitions.find_or_insert(&name, None, || {

@@ -93,8 +93,8 @@ impl Refresher for LongRunningRefresher {
 }
 
 /// Sends a grant with exactly the requested scopes, and takes the access token, and the verified ID
-/// token if the scopes have `openid`. A refresh token would outlive the assertion or credential that
-/// it was issued for.
+/// token if the scopes have `openid`. A refresh token would outlive the assertion or credential of
+/// the request.
 async fn exchanged(
     provider: &Provider,
     grant: Grant<'_>,
