@@ -4,11 +4,13 @@ const part = (id) => document.getElementById(id);
 
 async function show_notes() {
   const notes = await (await call('/api/notes')).json();
-  part('notes').replaceChildren(...notes.map((note) => {
-    const item = document.createElement('li');
-    item.textContent = note;
-    return item;
-  }));
+  part('notes').replaceChildren(
+    ...notes.map((note) => {
+      const item = document.createElement('li');
+      item.textContent = note;
+      return item;
+    }),
+  );
 }
 
 const answer = await fetch('/auth/user');

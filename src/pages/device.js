@@ -1,12 +1,21 @@
 (() => {
   'use strict';
   const part = (id) => document.getElementById(id);
-  const { poll, wait, left, seconds: in_seconds = '{} seconds', minutes: in_minutes = '{} minutes' } = part('device').dataset;
+  const {
+    poll,
+    wait,
+    left,
+    seconds: in_seconds = '{} seconds',
+    minutes: in_minutes = '{} minutes',
+  } = part('device').dataset;
   const end = Date.now() + left * 1000;
   let timer;
   const tick = setInterval(() => {
     const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-    part('left').textContent = seconds > 90 ? in_minutes.replace('{}', Math.round(seconds / 60)) : in_seconds.replace('{}', seconds);
+    part('left').textContent =
+      seconds > 90
+        ? in_minutes.replace('{}', Math.round(seconds / 60))
+        : in_seconds.replace('{}', seconds);
     if (!seconds) stop();
   }, 1000);
   const stop = () => {
@@ -23,7 +32,11 @@
   const ask = async () => {
     let answer = {};
     try {
-      const response = await fetch(poll, { headers: { accept: 'application/json' }, cache: 'no-store', redirect: 'error' });
+      const response = await fetch(poll, {
+        headers: { accept: 'application/json' },
+        cache: 'no-store',
+        redirect: 'error',
+      });
       if (response.status === 401) return stop();
       if (response.ok) answer = await response.json();
     } catch {} // No connection: again after the next wait.

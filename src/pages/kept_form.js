@@ -3,7 +3,9 @@
   'use strict';
   const part = (id) => document.getElementById(id);
   const name = (url) => `tower-identity form ${url}`;
-  const kept = part('kept-form'), wanted = part('wanted-form'), answered = part('answered-form');
+  const kept = part('kept-form'),
+    wanted = part('wanted-form'),
+    answered = part('answered-form');
   try {
     if (kept) {
       const { form, url, signIn } = kept.dataset;

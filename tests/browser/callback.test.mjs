@@ -31,12 +31,17 @@ scenario('the back button after sign-in leads to no error', {}, async ({ app, pa
   assert.equal((await shown_json(page)).sub, 'ada');
 });
 
-// Without a session: sign-in starts once more, and the provider, which still knows the person, answers at once.
-scenario('a stale callback without a session signs in again', {}, async ({ app, page, context }) => {
-  const callback = await callback_of_sign_in(app, page);
-  await context.clearCookies({ domain: 'localhost' });
-  await page.goto(callback);
-  assert.ok(page.url().startsWith(app.origin) && !page.url().includes('code='), page.url());
-  await page.goto(`${app.origin}/me`);
-  assert.equal((await shown_json(page)).sub, 'ada');
-});
+// Without a session the sign-in starts once more, and the provider, which still has its session,
+// answers at once.
+scenario(
+  'a stale callback without a session signs in again',
+  {},
+  async ({ app, page, context }) => {
+    const callback = await callback_of_sign_in(app, page);
+    await context.clearCookies({ domain: 'localhost' });
+    await page.goto(callback);
+    assert.ok(page.url().startsWith(app.origin) && !page.url().includes('code='), page.url());
+    await page.goto(`${app.origin}/me`);
+    assert.equal((await shown_json(page)).sub, 'ada');
+  },
+);

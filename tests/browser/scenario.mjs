@@ -1,6 +1,8 @@
-// What every scenario starts from: a provider on 127.0.0.1, the quickstart on localhost (another site), and Chromium.
+// What every scenario starts from: a provider on 127.0.0.1, the quickstart on localhost (another
+// site), and Chromium.
 //
-// A scenario also fails if a page of the app breaks its own content security policy, or if an address or a page of the app holds a token.
+// A scenario also fails if a page of the app breaks its own content security policy, or if a URL or
+// a page of the app holds a token.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,8 +20,16 @@ import { chromium } from 'playwright-core';
 export const JWT = /eyJ[\w-]{10,}\.[\w-]{10,}\./;
 const CHROMIUM = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-dev-shm-usage',
+  ],
 };
 const SECONDS = 1000;
 
@@ -35,7 +45,7 @@ const launch = once_per_file(async () => {
   return browser;
 });
 
-/** A fresh profile. One that takes no cookies of the app has them forbidden in its settings, as a person does it. */
+/** A fresh profile. Without `cookies` its settings forbid cookies of the app, as a user does it. */
 export async function new_profile({ cookies = true, ...options } = {}) {
   if (cookies) return (await launch()).newContext(options);
   const folder = await mkdtemp(join(tmpdir(), 'chromium-'));
@@ -73,11 +83,15 @@ export const provider = once_per_file(async () => {
       assert.equal(answer.status, 201, await answer.clone().text());
       return answer.json();
     },
-    rotate_keys: () => fetch(`${ready.issuer}/test/rotate-keys`, { method: 'POST', headers: authorization }),
+    rotate_keys: () =>
+      fetch(`${ready.issuer}/test/rotate-keys`, { method: 'POST', headers: authorization }),
   };
 });
 
-/** Starts an example (the quickstart, or another by its name in capitals) with these variables and waits until its home page answers. */
+/**
+ * Starts an example (the quickstart, or another by its name in capitals) with these variables and
+ * waits until its home page answers.
+ */
 export async function start_app(origin, variables, example = 'QUICKSTART') {
   const program = process.env[example];
   assert.ok(program, `${example} names the program of an example: run tests/run browser`);
@@ -88,23 +102,40 @@ export async function start_app(origin, variables, example = 'QUICKSTART') {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   for (const end = Date.now() + 10 * SECONDS; ; await new Promise((wake) => setTimeout(wake, 50))) {
-    if (child.exitCode !== null || Date.now() > end) throw new Error(`${example} did not start:\n${output}`);
-    if (await fetch(origin).then((answer) => answer.ok, () => false)) break;
+    if (child.exitCode !== null || Date.now() > end)
+      throw new Error(`${example} did not start:\n${output}`);
+    if (
+      await fetch(origin).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    )
+      break;
   }
   return { origin, output: () => output, stop: () => stopped(child) };
 }
 
 /**
- * One test: `body` gets a fresh app, registered at the certified provider, and a fresh browser profile.
+ * One test: `body` gets a fresh app, registered at the certified provider, and a fresh browser
+ * profile.
  *
- * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no provider is configured, so that the app starts its own
-  * (`IDENTITY_DEV` says which). `cookies: false` is a person who allows the app no cookies,
-  * `locale` the language of the browser. `example` is the app, if it is not the quickstart.
+ * `client` adds to the client's metadata, `variables` to the app's. With `development: true` no
+ * provider is configured, so that the app starts its own (`IDENTITY_DEV` says which). With
+ * `cookies: false` the browser takes no cookies of the app; `locale` is the browser's language.
+ * `example` is the app, if it is not the quickstart.
  */
-export function scenario(name, { client, variables, development = false, cookies = true, example, locale }, body) {
+export function scenario(
+  name,
+  { client, variables, development = false, cookies = true, example, locale },
+  body,
+) {
   test(name, { timeout: 60 * SECONDS }, async () => {
     const origin = `http://localhost:${await free_port()}`;
-    const app = await start_app(origin, { ...(development ? {} : await configured(origin, client)), ...variables }, example);
+    const app = await start_app(
+      origin,
+      { ...(development ? {} : await configured(origin, client)), ...variables },
+      example,
+    );
     const context = await new_profile({ cookies, ...(locale && { locale }) });
     try {
       context.setDefaultTimeout(15 * SECONDS);
@@ -134,7 +165,7 @@ async function configured(origin, metadata) {
   };
 }
 
-/** Signs in on the certified provider's pages, which `page` shows, and waits until the app is back. */
+/** Signs in on the certified provider's pages, which `page` shows, and waits for the app. */
 export async function sign_in(page, person = 'ada') {
   await page.locator('input[name=login]').fill(person);
   await page.locator('input[name=password]').fill('any');
@@ -145,8 +176,7 @@ export async function sign_in(page, person = 'ada') {
   await back;
 }
 
-
-/** Signs in at the development provider, whose pages `page` shows, and waits until the app is back. */
+/** Signs in at the development provider, whose pages `page` shows, and waits for the app. */
 export async function pick(page, person) {
   await page.getByRole('button', { name: person }).click();
   const back = page.waitForURL((url) => url.hostname === 'localhost');
@@ -160,9 +190,14 @@ export async function shown_json(page) {
   return JSON.parse(await page.locator('pre, body').first().innerText());
 }
 
-/** Serves one page under 127.0.0.1, which is another site than the app's, or under another host: another port of `localhost` is a sibling origin. */
+/**
+ * Serves one page under 127.0.0.1, which is another site than the app's, or under another host:
+ * another port of `localhost` is another origin of the same site.
+ */
 export async function other_site(html, host = '127.0.0.1') {
-  const server = createServer((_, response) => response.setHeader('content-type', 'text/html').end(html));
+  const server = createServer((_, response) =>
+    response.setHeader('content-type', 'text/html').end(html),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   stops.push(() => server.close());
@@ -180,23 +215,29 @@ export async function redirector(to) {
 
 /** Watches all pages of a profile; the result checks what was seen. */
 function watch(context, origin) {
-  const complaints = [], addresses = [], bodies = [];
+  const complaints = [],
+    addresses = [],
+    bodies = [];
   context.on('console', (message) => {
     const ours = message.location().url.startsWith(origin);
-    if (ours && message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
+    if (ours && message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      complaints.push(message.text());
   });
   context.on('weberror', (error) => complaints.push(`${error.error()}`));
   context.on('request', (request) => addresses.push(request.url()));
   context.on('response', (response) => {
-    if (response.url().startsWith(origin) && response.status() < 300) bodies.push(response.text().catch(() => ''));
+    if (response.url().startsWith(origin) && response.status() < 300)
+      bodies.push(response.text().catch(() => ''));
   });
   return async () => {
     assert.deepEqual(complaints, [], 'the browser complained about a page of the app');
     for (const address of addresses) {
       assert.doesNotMatch(address, /[?&#](access_token|refresh_token|id_token)=/);
-      if (address.startsWith(origin)) assert.doesNotMatch(address, JWT, 'a token in an address of the app');
+      if (address.startsWith(origin))
+        assert.doesNotMatch(address, JWT, 'a token in an address of the app');
     }
-    for (const body of await Promise.all(bodies)) assert.doesNotMatch(body, JWT, 'a token in a page of the app');
+    for (const body of await Promise.all(bodies))
+      assert.doesNotMatch(body, JWT, 'a token in a page of the app');
   };
 }
 

@@ -1,6 +1,6 @@
-// The MCP TypeScript client as an application uses it. Its arguments are the URL of the server and the redirect URI.
-// It prints `open URL` where a person has to sign in, and reads the URL at which the browser ended; it prints the rest of
-// what it sees, one thing a line.
+// The MCP TypeScript client as an application uses it. Its arguments are the URL of the server and
+// the redirect URI. It prints `open URL` where the user has to sign in, and reads the URL at which
+// the browser ended; it prints its other observations one a line.
 import readline from 'node:readline';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -21,9 +21,13 @@ const authProvider = {
   },
   clientInformation: () => ({ client_id: 'mcp-client' }),
   tokens: () => kept.tokens,
-  saveTokens: (tokens) => { kept.tokens = tokens; },
+  saveTokens: (tokens) => {
+    kept.tokens = tokens;
+  },
   codeVerifier: () => kept.verifier,
-  saveCodeVerifier: (verifier) => { kept.verifier = verifier; },
+  saveCodeVerifier: (verifier) => {
+    kept.verifier = verifier;
+  },
   redirectToAuthorization: (url) => console.log(`open ${url}`),
 };
 
@@ -48,13 +52,19 @@ const client = await signedIn(async () => {
   return connecting;
 });
 
-const call = (name) => signedIn(async () => {
-  const answer = await client.callTool({ name, arguments: { text: 'Learn to fly' } });
-  return answer.content[0].text;
-});
+const call = (name) =>
+  signedIn(async () => {
+    const answer = await client.callTool({ name, arguments: { text: 'Learn to fly' } });
+    return answer.content[0].text;
+  });
 
 const { tools } = await client.listTools();
-console.log(`tools ${tools.map((tool) => tool.name).sort().join(' ')}`);
+console.log(
+  `tools ${tools
+    .map((tool) => tool.name)
+    .sort()
+    .join(' ')}`,
+);
 console.log(`list_notes ${await call('list_notes')}`);
 console.log(`add_note ${await call('add_note')}`);
 console.log(`list_notes ${await call('list_notes')}`);

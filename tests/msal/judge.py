@@ -1,7 +1,8 @@
 """MSAL Python against the development provider that imitates Microsoft Entra, over TLS.
 
-Started by tests/it/msal.rs, which runs the provider, with a file of settings as the only argument. Each check is a function; what
-one leaves behind no other needs. The exit status is the number of checks that failed.
+Started by tests/it/msal.rs, which runs the provider, with a file of settings as the only argument.
+Each check is a function, independent of the others. The exit status is the number of checks that
+failed.
 """
 
 import base64
@@ -80,7 +81,9 @@ def sign_in(app, person, scopes, **more):
     flow = app.initiate_auth_code_flow(scopes, redirect_uri=REDIRECT, **more)
     answer = trusting().get(flow["auth_uri"], allow_redirects=False, timeout=20)
     location = answer.headers.get("location", "")
-    assert location.startswith(REDIRECT), f"{answer.status_code} {location} {html.unescape(answer.text)[-400:]}"
+    assert location.startswith(REDIRECT), (
+        f"{answer.status_code} {location} {html.unescape(answer.text)[-400:]}"
+    )
     response = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
     return app.acquire_token_by_auth_code_flow(flow, response)
 
@@ -112,7 +115,10 @@ def code_flow_silent_and_forced_refresh():
     kept = good(app.acquire_token_silent(["User.Read"], account))
     assert kept["access_token"] == first["access_token"] and kept["token_source"] == "cache", kept
     fresh = good(app.acquire_token_silent(["User.Read"], account, force_refresh=True))
-    assert fresh["access_token"] != first["access_token"] and fresh["token_source"] == "identity_provider", fresh
+    assert (
+        fresh["access_token"] != first["access_token"]
+        and fresh["token_source"] == "identity_provider"
+    ), fresh
     other = good(app.acquire_token_silent([SETTINGS["api"]["scope"]], account))
     assert claims(other["access_token"])["azpacr"] == "1", other
     assert len(app.get_accounts()) == 1
@@ -123,7 +129,10 @@ def accounts_of_several_people_and_removal():
     app = web()
     good(sign_in(app, "ada", ["User.Read"]))
     good(sign_in(app, "alan", ["User.Read"]))
-    assert sorted(account["username"].split("@")[0] for account in app.get_accounts()) == ["ada", "alan"]
+    assert sorted(account["username"].split("@")[0] for account in app.get_accounts()) == [
+        "ada",
+        "alan",
+    ]
     [ada] = app.get_accounts("ada@contoso.onmicrosoft.com")
     app.remove_account(ada)
     assert [account["username"].split("@")[0] for account in app.get_accounts()] == ["alan"]
@@ -155,8 +164,14 @@ def a_guest_has_one_account_and_another_object():
 @check
 def common_takes_work_and_personal_accounts():
     app = web("common")
-    assert good(sign_in(app, "ada", ["User.Read"]))["id_token_claims"]["tid"] == SETTINGS["tenants"]["contoso"]
-    assert good(sign_in(app, "mary", ["User.Read"]))["id_token_claims"]["tid"] == SETTINGS["tenants"]["consumers"]
+    assert (
+        good(sign_in(app, "ada", ["User.Read"]))["id_token_claims"]["tid"]
+        == SETTINGS["tenants"]["contoso"]
+    )
+    assert (
+        good(sign_in(app, "mary", ["User.Read"]))["id_token_claims"]["tid"]
+        == SETTINGS["tenants"]["consumers"]
+    )
     for account in app.get_accounts():
         good(app.acquire_token_silent(["User.Read"], account, force_refresh=True))
     assert len(app.get_accounts()) == 2
@@ -167,24 +182,36 @@ def a_code_is_bound_to_its_flow():
     app = web()
     control("/sign_in_as/ada")
     flow = app.initiate_auth_code_flow(["User.Read"], redirect_uri=REDIRECT)
-    location = trusting().get(flow["auth_uri"], allow_redirects=False, timeout=20).headers["location"]
+    location = (
+        trusting().get(flow["auth_uri"], allow_redirects=False, timeout=20).headers["location"]
+    )
     response = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
     try:
         app.acquire_token_by_auth_code_flow(dict(flow, state="another"), response)
         raise AssertionError("another state was taken")
     except ValueError:
         pass
-    refused(app.acquire_token_by_auth_code_flow(dict(flow, code_verifier="x" * 43), response), "invalid_grant", 501481)
+    refused(
+        app.acquire_token_by_auth_code_flow(dict(flow, code_verifier="x" * 43), response),
+        "invalid_grant",
+        501481,
+    )
 
 
 @check
 def form_post_flow():
     app = web()
     control("/sign_in_as/ada")
-    flow = app.initiate_auth_code_flow(["User.Read"], redirect_uri=REDIRECT, response_mode="form_post")
+    flow = app.initiate_auth_code_flow(
+        ["User.Read"], redirect_uri=REDIRECT, response_mode="form_post"
+    )
     page = trusting().get(flow["auth_uri"], allow_redirects=False, timeout=20).text
     fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page))
-    good(app.acquire_token_by_auth_code_flow(flow, {name: html.unescape(value) for name, value in fields.items()}))
+    good(
+        app.acquire_token_by_auth_code_flow(
+            flow, {name: html.unescape(value) for name, value in fields.items()}
+        )
+    )
 
 
 @check
@@ -192,8 +219,15 @@ def application_by_secret():
     app = web()
     answer = good(app.acquire_token_for_client([SETTINGS["api"]["id"] + "/.default"]))
     token = claims(answer["access_token"])
-    assert (token["idtyp"], token["azpacr"], token["tid"]) == ("app", "1", SETTINGS["tenants"]["contoso"]), token
-    assert app.acquire_token_for_client([SETTINGS["api"]["id"] + "/.default"])["token_source"] == "cache"
+    assert (token["idtyp"], token["azpacr"], token["tid"]) == (
+        "app",
+        "1",
+        SETTINGS["tenants"]["contoso"],
+    ), token
+    assert (
+        app.acquire_token_for_client([SETTINGS["api"]["id"] + "/.default"])["token_source"]
+        == "cache"
+    )
     refused(app.acquire_token_for_client(["User.Read"]), "invalid_scope", 1002012)
 
 
@@ -210,7 +244,9 @@ def application_by_certificate():
             answer = good(app.acquire_token_for_client([scope + "/.default"]))
             assert claims(answer["access_token"])["azpacr"] == "2", answer
     wrong = {"private_key": certificate["key"], "thumbprint": "00" * 20}
-    answer = web(credential=wrong, client=certificate["client"]).acquire_token_for_client([SETTINGS["api"]["id"] + "/.default"])
+    answer = web(credential=wrong, client=certificate["client"]).acquire_token_for_client(
+        [SETTINGS["api"]["id"] + "/.default"]
+    )
     refused(answer, "invalid_client", 700027)
 
 
@@ -218,7 +254,11 @@ def application_by_certificate():
 def a_wrong_secret_an_unknown_client_and_common():
     scope = [SETTINGS["api"]["id"] + "/.default"]
     refused(web(credential="wrong").acquire_token_for_client(scope), "invalid_client", 7000215)
-    refused(web(client="00000000-0000-4000-8000-000000000000").acquire_token_for_client(scope), "unauthorized_client", 700016)
+    refused(
+        web(client="00000000-0000-4000-8000-000000000000").acquire_token_for_client(scope),
+        "unauthorized_client",
+        700016,
+    )
     refused(web("common").acquire_token_for_client(scope), "invalid_request", 50059)
     try:
         answer = web("nowhere.example").acquire_token_for_client(scope)
@@ -262,14 +302,20 @@ def a_device_code_that_is_declined():
 def password():
     app = public()
     name = SETTINGS["password"]["username"]
-    answer = good(app.acquire_token_by_username_password(name, SETTINGS["password"]["password"], ["User.Read"]))
+    answer = good(
+        app.acquire_token_by_username_password(
+            name, SETTINGS["password"]["password"], ["User.Read"]
+        )
+    )
     assert answer["id_token_claims"]["preferred_username"] == name, answer
     # One person is one account, whatever way they came.
     flow = app.initiate_device_flow(["User.Read"])
     control("/answer_device/" + SETTINGS["password"]["person"], flow["user_code"])
     good(app.acquire_token_by_device_flow(flow))
     assert len(app.get_accounts()) == 1, app.get_accounts()
-    refused(app.acquire_token_by_username_password(name, "wrong", ["User.Read"]), "invalid_grant", 50126)
+    refused(
+        app.acquire_token_by_username_password(name, "wrong", ["User.Read"]), "invalid_grant", 50126
+    )
 
 
 @check
@@ -322,7 +368,12 @@ def the_end_of_the_session_is_found():
     tenant = f"{ORIGIN}/{SETTINGS['tenants']['contoso']}"
     for document in (tenant, tenant + "/v2.0"):
         told = trusting().get(document + "/.well-known/openid-configuration", timeout=20).json()
-        page = trusting().get(told["end_session_endpoint"], params={"post_logout_redirect_uri": REDIRECT}, allow_redirects=False, timeout=20)
+        page = trusting().get(
+            told["end_session_endpoint"],
+            params={"post_logout_redirect_uri": REDIRECT},
+            allow_redirects=False,
+            timeout=20,
+        )
         assert page.headers.get("location") == REDIRECT, (page.status_code, page.text[:300])
 
 

@@ -1,10 +1,11 @@
 """Django OAuth Toolkit, an OpenID Connect provider in Python: requirements.txt says what it needs.
 
-    python django_oauth_toolkit.py http://localhost:3000     with one client, the application at that address
+    python django_oauth_toolkit.py http://localhost:3000
 
-Prints one line of JSON when it answers, then runs until its standard input closes. Its settings are
-those of its tutorial: `openid` is the only scope that it knows, and any other one is an error. The
-person is `alice` with the password `alice-password`.
+with one client, the application at that address. Prints one line of JSON when it answers, then runs
+until its standard input closes. Its settings are those of its tutorial: `openid` is the only scope
+that it knows, and any other one is an error. The account is `alice` with the password
+`alice-password`.
 """
 
 import json
@@ -59,7 +60,9 @@ settings.configure(
     OAUTH2_PROVIDER={
         "OIDC_ENABLED": True,
         "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
-        "OIDC_RSA_PRIVATE_KEY": JWK.generate(kty="RSA", size=2048).export_to_pem(True, None).decode(),
+        "OIDC_RSA_PRIVATE_KEY": JWK.generate(kty="RSA", size=2048)
+        .export_to_pem(True, None)
+        .decode(),
         "SCOPES": {"openid": "OpenID Connect scope"},
         "ACCESS_TOKEN_EXPIRE_SECONDS": 60,
     },

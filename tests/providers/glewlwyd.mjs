@@ -22,7 +22,10 @@ const database = join(folder, 'glewlwyd.db');
 execFileSync('sqlite3', [database], { input: `BEGIN;${tables}COMMIT;` });
 
 const settings = join(folder, 'glewlwyd.conf');
-const packaged = readFileSync('/usr/share/glewlwyd/templates/glewlwyd-debian.conf.properties', 'utf8');
+const packaged = readFileSync(
+  '/usr/share/glewlwyd/templates/glewlwyd-debian.conf.properties',
+  'utf8',
+);
 const own = {
   port,
   bind_address: '"127.0.0.1"',
@@ -32,7 +35,9 @@ const own = {
   hash_algorithm: '"SHA256"', // that of the administrator's first password
   database: `{ type = "sqlite3"; path = "${database}"; }`,
 };
-const kept = packaged.split('\n').filter((line) => !line.startsWith('@include') && !(line.split(/[ =]/)[0] in own));
+const kept = packaged
+  .split('\n')
+  .filter((line) => !line.startsWith('@include') && !(line.split(/[ =]/)[0] in own));
 const added = Object.entries(own).map(([name, value]) => `${name} = ${value};`);
 writeFileSync(settings, [...kept, ...added].join('\n'));
 
@@ -42,22 +47,43 @@ ready(`${address}/api/oidc`);
 
 /** The client, the person and the plugin for OpenID Connect, by the API of the administrator. */
 async function administrate() {
-  const signed_in = await fetch(`${address}/api/auth/`, json('POST', { username: 'admin', password: 'password' }));
+  const signed_in = await fetch(
+    `${address}/api/auth/`,
+    json('POST', { username: 'admin', password: 'password' }),
+  );
   const headers = { cookie: signed_in.headers.get('set-cookie').split(';')[0] };
   const call = async (method, path, body) => {
     const answer = await fetch(`${address}/api${path}`, json(method, body, headers));
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return answer.headers.get('content-type')?.startsWith('application/json') ? answer.json() : undefined;
+    return answer.headers.get('content-type')?.startsWith('application/json')
+      ? answer.json()
+      : undefined;
   };
 
   // As delivered it has no place for the addresses after a sign-out.
   const clients = await call('GET', '/mod/client/database');
-  clients.parameters['data-format'].post_logout_redirect_uris = { multiple: true, read: true, write: true };
+  clients.parameters['data-format'].post_logout_redirect_uris = {
+    multiple: true,
+    read: true,
+    write: true,
+  };
   await call('PUT', '/mod/client/database', clients);
   await call('PUT', '/mod/client/database/reset');
 
-  await call('POST', '/mod/plugin/', { module: 'oidc', name: 'oidc', display_name: 'OIDC', enabled: true, parameters: plugin() });
-  const scope = { display_name: 'scope', description: 'scope', password_required: true, password_max_age: 0, scheme: {} };
+  await call('POST', '/mod/plugin/', {
+    module: 'oidc',
+    name: 'oidc',
+    display_name: 'OIDC',
+    enabled: true,
+    parameters: plugin(),
+  });
+  const scope = {
+    display_name: 'scope',
+    description: 'scope',
+    password_required: true,
+    password_max_age: 0,
+    scheme: {},
+  };
   await call('POST', '/scope/', { name: 'offline_access', ...scope });
   await call('PUT', '/scope/openid', { name: 'openid', ...scope });
   await call('POST', '/user/', {
@@ -82,10 +108,16 @@ async function administrate() {
 }
 
 function plugin() {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { format: 'jwk' }, publicKeyEncoding: { format: 'jwk' } });
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { format: 'jwk' },
+    publicKeyEncoding: { format: 'jwk' },
+  });
   return {
     iss: `${address}/api/oidc`,
-    'jwks-private': JSON.stringify({ keys: [{ ...privateKey, kid: 'first', use: 'sig', alg: 'RS256' }] }),
+    'jwks-private': JSON.stringify({
+      keys: [{ ...privateKey, kid: 'first', use: 'sig', alg: 'RS256' }],
+    }),
     'default-kid': 'first',
     'jwks-show': true,
     'access-token-duration': 60,
@@ -111,5 +143,9 @@ function plugin() {
 }
 
 function json(method, body, headers = {}) {
-  return { method, body: body && JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } };
+  return {
+    method,
+    body: body && JSON.stringify(body),
+    headers: { 'content-type': 'application/json', ...headers },
+  };
 }

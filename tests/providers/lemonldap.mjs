@@ -3,8 +3,8 @@
 //
 //   node lemonldap.mjs http://localhost:3000     with one client, the application at that address
 //
-// Prints one line of JSON when it answers, then runs until its standard input closes. The people are
-// those of its demonstration: `dwho` has the password `dwho`.
+// Prints one line of JSON when it answers, then runs until its standard input closes. The accounts
+// are those of its demonstration: `dwho` has the password `dwho`.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,8 @@ const application = process.argv[2];
 const port = await free_port();
 const issuer = `http://127.0.0.1:${port}`;
 
-for (const made of ['conf', 'cache', 'sessions/lock', 'psessions/lock']) mkdirSync(join(folder, made), { recursive: true });
+for (const made of ['conf', 'cache', 'sessions/lock', 'psessions/lock'])
+  mkdirSync(join(folder, made), { recursive: true });
 const { privateKey, publicKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   privateKeyEncoding: { format: 'pem', type: 'pkcs8' },
@@ -32,7 +33,7 @@ const client = options({
   AccessTokenExpiration: 60,
   IDTokenExpiration: 60,
   RefreshToken: 1,
-  BypassConsent: 1, // otherwise sign-out leads to its own portal: it remembers that from the consent
+  BypassConsent: 1, // a consent makes it remember its own portal, where sign-out then ends
 });
 const configuration = {
   cfgNum: 1,
@@ -59,10 +60,14 @@ const configuration = {
   oidcServicePrivateKeySig: privateKey,
   oidcServicePublicKeySig: publicKey,
   oidcRPMetaDataOptions: { application: client },
-  oidcRPMetaDataExportedVars: { application: { email: 'mail', name: 'cn', preferred_username: 'uid' } },
+  oidcRPMetaDataExportedVars: {
+    application: { email: 'mail', name: 'cn', preferred_username: 'uid' },
+  },
 };
 writeFileSync(join(folder, 'conf/lmConf-1.json'), JSON.stringify(configuration));
-writeFileSync(join(folder, 'lemonldap-ng.ini'), `[all]
+writeFileSync(
+  join(folder, 'lemonldap-ng.ini'),
+  `[all]
 logLevel = warn
 [configuration]
 type = File
@@ -73,17 +78,35 @@ localStorageOptions = { 'namespace' => 'test', 'cache_root' => '${join(folder, '
 staticPrefix = /static
 languages = en
 templateDir = /usr/share/lemonldap-ng/portal/templates
-`);
-writeFileSync(join(folder, 'portal.psgi'), 'use Lemonldap::NG::Portal; Lemonldap::NG::Portal->run({});');
+`,
+);
+writeFileSync(
+  join(folder, 'portal.psgi'),
+  'use Lemonldap::NG::Portal; Lemonldap::NG::Portal->run({});',
+);
 
 const as = process.getuid() === 0 ? ['--user', 'root'] : [];
-await start('starman', ['--preload-app', '--workers', '2', '--listen', `127.0.0.1:${port}`, ...as, join(folder, 'portal.psgi')],
-  `${issuer}/.well-known/openid-configuration`, { LLNG_DEFAULTCONFFILE: join(folder, 'lemonldap-ng.ini') });
+await start(
+  'starman',
+  [
+    '--preload-app',
+    '--workers',
+    '2',
+    '--listen',
+    `127.0.0.1:${port}`,
+    ...as,
+    join(folder, 'portal.psgi'),
+  ],
+  `${issuer}/.well-known/openid-configuration`,
+  { LLNG_DEFAULTCONFFILE: join(folder, 'lemonldap-ng.ini') },
+);
 ready(issuer);
 
 /** The members of a client, by their short names. */
 function options(members) {
-  return Object.fromEntries(Object.entries(members).map(([name, value]) => [`oidcRPMetaDataOptions${name}`, value]));
+  return Object.fromEntries(
+    Object.entries(members).map(([name, value]) => [`oidcRPMetaDataOptions${name}`, value]),
+  );
 }
 
 function sessions(name) {

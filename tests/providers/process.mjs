@@ -7,7 +7,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export const CLIENT = { id: '7c3d2a10-8b5e-4c1f-9a64-2f1e0d9c8b7a', secret: 'a-secret_with.all~marks' };
+export const CLIENT = {
+  id: '7c3d2a10-8b5e-4c1f-9a64-2f1e0d9c8b7a',
+  secret: 'a-secret_with.all~marks',
+};
 
 /** A folder for what a provider stores; it is deleted with the script. */
 export const folder = mkdtempSync(join(tmpdir(), 'provider-'));
@@ -33,7 +36,13 @@ export async function start(command, args, url, environment = {}) {
   server.on('error', (error) => fail(`${command}: ${error.message}`));
   server.on('exit', (code, signal) => fail(`${command} ended by itself: ${code ?? signal}`));
   for (let tries = 0; tries < 300; tries += 1) {
-    if (await fetch(url).then((answer) => answer.ok, () => false)) return;
+    if (
+      await fetch(url).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    )
+      return;
     await new Promise((later) => setTimeout(later, 100));
   }
   fail(`${command} does not answer at ${url}`);

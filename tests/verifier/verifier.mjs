@@ -1,4 +1,5 @@
-// Another verifier of access tokens, express-oauth2-jwt-bearer: one token per line in, one verdict per line out.
+// Another verifier of access tokens, express-oauth2-jwt-bearer: one token per line in, one verdict
+// per line out.
 //
 //   node verifier.mjs '{"issuer": "…", "jwksUri": "…", "audience": "…", "scopes": "…"}'
 
@@ -14,12 +15,22 @@ async function verdict(token) {
   // As much of a request of Express as the handlers look at.
   const headers = { host: 'api.example', authorization: `Bearer ${token}` };
   const get = (name) => headers[name.toLowerCase()];
-  const request = { headers, get, method: 'GET', protocol: 'https', originalUrl: '/notes', query: {}, body: {}, is: () => false };
+  const request = {
+    headers,
+    get,
+    method: 'GET',
+    protocol: 'https',
+    originalUrl: '/notes',
+    query: {},
+    body: {},
+    is: () => false,
+  };
   for (const handler of handlers) {
     const error = await new Promise((resolve) => {
       Promise.resolve(handler(request, {}, resolve)).catch(resolve);
     });
-    if (error) return `refused ${error.status ?? 500} ${String(error.message).replaceAll('\n', ' ')}`;
+    if (error)
+      return `refused ${error.status ?? 500} ${String(error.message).replaceAll('\n', ' ')}`;
   }
   return 'accepted';
 }

@@ -15,12 +15,14 @@ use peers::{
 const USAGE: &str = "peers list                         the subjects
 peers time [SUBJECT…]              nanoseconds per request
 peers count [--check] [SUBJECT…]   instructions per request; --check: fail if a bar is missed
-peers storm                        requests per second and provider calls when many find one token expired
-peers flood                        what callbacks by the thousand do at a provider that does not answer; fails above its bars
+peers storm                        requests per second and provider calls when many find one token
+                                   expired
+peers flood                        callbacks by the thousand at a provider that does not answer;
+                                   fails above its bars
 peers http                         requests per second over HTTP, beside bare axum
 peers serve NAME REDIS             a server that `http` starts; ends with its standard input
 peers run SUBJECT COUNT            send COUNT requests, for a profiler
-peers provider [TOKENS]            the provider that the others start; ends with its standard input";
+peers provider [TOKENS]            the provider of the others; ends with its standard input";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -93,7 +93,8 @@ fn print(racers: &[Racer]) {
     if let (Some(ours), Some(peer)) = (of(OURS), peer) {
         let share = (ours - bare) / (peer - bare) * 100.0;
         println!(
-            "\nA signed-in request adds {share:.1} % of what tower-sessions alone adds (goal: at most 20 %)."
+            "\nA signed-in request adds {share:.1} % of what tower-sessions alone adds \
+             (goal: at most 20 %)."
         );
     }
 }
