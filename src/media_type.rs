@@ -1,5 +1,5 @@
-//! Media types in headers, compared by RFC 9110 sections 8.3.1 and 12.5.1: without parameters and in
-//! any letter case.
+//! Media types in headers, compared by RFC 9110 sections 8.3.1 and 12.5.1: without parameters and
+//! in any letter case.
 
 use crate::languages::thousandths;
 

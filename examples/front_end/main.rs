@@ -35,8 +35,8 @@ use tower_identity::{
 };
 
 /// Only this application's own scripts run, and they call only this application. There is no
-/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through the
-/// provider to origins that are not known here.
+/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through
+/// the provider to origins that are not known here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 

@@ -227,8 +227,8 @@ fn app(
 }
 
 /// The policy of the application's own pages; those of the layer have one. There is no
-/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through the
-/// provider to origins that are not known here.
+/// `form-action`: browsers hold each redirect after a form to it, and the sign-out leads through
+/// the provider to origins that are not known here.
 async fn with_policy(mut response: Response) -> Response {
     // `connect-src` is for a `fetch` that a developer tries in the browser's console.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \

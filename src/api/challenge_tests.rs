@@ -82,7 +82,9 @@ async fn scopes_count_for_people_and_app_roles_for_applications() {
         assert_eq!(told.status.as_u16(), status, "{more}");
         if status == 403 {
             let wanted = format!(
-                r#"Bearer error="insufficient_scope", error_description="The access token does not allow this.", scope="api://{APP}/Notes.Read""#
+                "Bearer error=\"insufficient_scope\", \
+                 error_description=\"The access token does not allow this.\", \
+                 scope=\"api://{APP}/Notes.Read\""
             );
             assert_eq!(
                 (told.challenge(), told.reason().as_str()),
@@ -196,14 +198,18 @@ async fn what_clients_are_told_comes_from_the_configuration() {
         let document: Value = serde_json::from_str(&told.body).unwrap();
         assert_eq!(
             document,
-            json!({"resource": "https://api.example.com/mcp", "authorization_servers": [ISSUER], "bearer_methods_supported": ["header"], "scopes_supported": ["Notes.Read"]})
+            json!({
+                "resource": "https://api.example.com/mcp", "authorization_servers": [ISSUER],
+                "bearer_methods_supported": ["header"], "scopes_supported": ["Notes.Read"]
+            })
         );
         assert_eq!(told.headers["access-control-allow-origin"], "*");
     }
     let told = api.get("/mcp", &[]).await;
     assert_eq!(
         told.challenge(),
-        r#"Bearer scope="Notes.Read", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource/mcp""#
+        "Bearer scope=\"Notes.Read\", resource_metadata=\
+         \"https://api.example.com/.well-known/oauth-protected-resource/mcp\""
     );
     for path in ["/m", "/mcp/x", "/mcp//", "/MCP", "//mcp"] {
         let told = api.get(&format!("{ROOT}{path}"), &[]).await;
@@ -342,12 +348,19 @@ async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
                 path if path.ends_with("/openid-configuration") => answer(
                     200,
                     json!({
-                        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"), "jwks_uri": format!("{base}/keys"),
-                        "token_endpoint": format!("{base}/token"), "authorization_endpoint": format!("{base}/authorize"),
+                        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"),
+                        "jwks_uri": format!("{base}/keys"),
+                        "token_endpoint": format!("{base}/token"),
+                        "authorization_endpoint": format!("{base}/authorize"),
                     }),
                 ),
                 _ => match &refused {
-                    None => answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})),
+                    None => answer(
+                        200,
+                        json!({
+                            "access_token": "a", "token_type": "Bearer", "expires_in": 60
+                        }),
+                    ),
                     Some(refused) => answer(400, refused),
                 },
             })

@@ -43,7 +43,10 @@ fn says(api: &TestApi, answered: Value) {
 }
 
 fn good(more: &Value) -> Value {
-    let good = json!({"active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read", "exp": NOW.as_seconds() + 600, "token_type": "Bearer"});
+    let good = json!({
+        "active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "Notes.Read",
+        "exp": NOW.as_seconds() + 600, "token_type": "Bearer"
+    });
     changed(good, |answer| merge(answer, more))
 }
 

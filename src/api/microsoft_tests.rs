@@ -126,7 +126,8 @@ async fn b2c_takes_the_tokens_of_one_user_flow_by_tfp_or_acr_and_by_both_issuers
     let now = NOW.as_seconds();
     let claims = |issuer: &str| {
         json!({
-            "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1", "sub": "o-1",
+            "iss": issuer, "exp": now + 600, "nbf": now, "iat": now, "aud": APP, "oid": "o-1",
+            "sub": "o-1",
             "tfp": "B2C_1_in", "scp": "Notes.Read", "azp": "client", "ver": "1.0",
         })
     };

@@ -182,7 +182,10 @@ pub(super) fn changed(mut claims: Value, change: impl FnOnce(&mut Value)) -> Val
 /// The claims of RFC 9068.
 pub(super) fn claims() -> Value {
     let now = NOW.as_seconds();
-    json!({"iss": ISSUER, "sub": "ada", "aud": CLIENT_ID, "exp": now + 600, "iat": now, "client_id": "app", "jti": "1", "scope": "Notes.Read Notes.Write"})
+    json!({
+        "iss": ISSUER, "sub": "ada", "aud": CLIENT_ID, "exp": now + 600, "iat": now,
+        "client_id": "app", "jti": "1", "scope": "Notes.Read Notes.Write"
+    })
 }
 
 pub(super) fn token(change: impl FnOnce(&mut Value)) -> String {
@@ -192,16 +195,20 @@ pub(super) fn token(change: impl FnOnce(&mut Value)) -> String {
 pub(super) fn v2() -> Value {
     let now = NOW.as_seconds();
     json!({
-        "iss": format!("https://login.microsoftonline.com/{TID}/v2.0"), "aud": APP, "tid": TID, "oid": "o-1", "sub": "s-1", "ver": "2.0",
-        "exp": now + 600, "nbf": now, "iat": now, "azp": "client", "azpacr": "1", "scp": "Notes.Read",
+        "iss": format!("https://login.microsoftonline.com/{TID}/v2.0"), "aud": APP, "tid": TID,
+        "oid": "o-1", "sub": "s-1", "ver": "2.0",
+        "exp": now + 600, "nbf": now, "iat": now, "azp": "client", "azpacr": "1",
+        "scp": "Notes.Read",
     })
 }
 
 pub(super) fn v1() -> Value {
     let now = NOW.as_seconds();
     json!({
-        "iss": format!("https://sts.windows.net/{TID}/"), "aud": format!("api://{APP}"), "tid": TID, "oid": "o-1", "sub": "s-1", "ver": "1.0",
-        "exp": now + 600, "nbf": now, "iat": now, "appid": "client", "appidacr": "2", "scp": "Notes.Read",
+        "iss": format!("https://sts.windows.net/{TID}/"), "aud": format!("api://{APP}"), "tid": TID,
+        "oid": "o-1", "sub": "s-1", "ver": "1.0",
+        "exp": now + 600, "nbf": now, "iat": now, "appid": "client", "appidacr": "2",
+        "scp": "Notes.Read",
     })
 }
 

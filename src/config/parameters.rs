@@ -1,5 +1,5 @@
-//! The parameters that an application adds to requests to the provider: one rule for their names and
-//! values, whatever the request.
+//! The parameters that an application adds to requests to the provider: one rule for their names
+//! and values, whatever the request.
 
 use crate::error::ConfigError;
 

@@ -26,8 +26,8 @@ pub(crate) fn is_urlencoded(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 ///
-/// Those of [`read_body`]; [`ErrorKind::RequestInvalid`] also if it is no form, or did not arrive in
-/// time.
+/// Those of [`read_body`]; [`ErrorKind::RequestInvalid`] also if it is no form, or did not arrive
+/// in time.
 pub(crate) async fn read_form<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Error>
 where
     B: Body,

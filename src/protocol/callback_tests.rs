@@ -180,8 +180,10 @@ fn a_tenant_may_answer_for_an_authority_of_many() {
     let authority = Authority::entra("common").unwrap();
     let base = "https://login.microsoftonline.com";
     let document = json!({
-        "issuer": format!("{base}/{{tenantid}}/v2.0"), "authorization_endpoint": format!("{base}/common/oauth2/v2.0/authorize"),
-        "token_endpoint": format!("{base}/common/oauth2/v2.0/token"), "jwks_uri": format!("{base}/common/discovery/v2.0/keys"),
+        "issuer": format!("{base}/{{tenantid}}/v2.0"),
+        "authorization_endpoint": format!("{base}/common/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/common/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/common/discovery/v2.0/keys"),
     });
     let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
     let outcome = |iss: &str| {
@@ -252,7 +254,8 @@ fn an_error_is_told_by_its_kind() {
 #[test]
 fn an_errors_texts_are_cut_and_cleaned() {
     let form = format!(
-        "error=a%0d%0ab%22%3Cc%3E&error_description=%00%3Cscript%3E%0A{}&access_token=fake&state={STATE}",
+        "error=a%0d%0ab%22%3Cc%3E&error_description=%00%3Cscript%3E%0A{}\
+         &access_token=fake&state={STATE}",
         "x".repeat(5000)
     );
     let error = check(&form).unwrap_err();
@@ -299,7 +302,10 @@ proptest! {
     }
 
     #[test]
-    fn only_the_right_state_gives_a_code(form in "(code|state|iss|error|x)=[a-z0-9.%&=+]{0,40}", state in "[a-z0-9.]{0,20}") {
+    fn only_the_right_state_gives_a_code(
+        form in "(code|state|iss|error|x)=[a-z0-9.%&=+]{0,40}",
+        state in "[a-z0-9.]{0,20}",
+    ) {
         if let Ok(code) = check(&format!("{form}&state={state}")) {
             prop_assert!(state == STATE && !code.expose().is_empty());
         }

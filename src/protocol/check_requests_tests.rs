@@ -126,8 +126,10 @@ fn entras(request: &Request<Bytes>, tenant: &str) -> Response<Bytes> {
         format!("{base}/{tenant}/v2.0")
     };
     let document = json!({
-        "issuer": issuer, "authorization_endpoint": format!("{base}/x/authorize"), "token_endpoint": format!("{base}/x/token"),
-        "jwks_uri": format!("{base}/x/keys"), "end_session_endpoint": format!("{base}/x/logout"), "cloud_instance_name": "microsoftonline.com",
+        "issuer": issuer, "authorization_endpoint": format!("{base}/x/authorize"),
+        "token_endpoint": format!("{base}/x/token"),
+        "jwks_uri": format!("{base}/x/keys"), "end_session_endpoint": format!("{base}/x/logout"),
+        "cloud_instance_name": "microsoftonline.com",
     });
     let mut key = Signer::shared().jwk("k1");
     key["issuer"] = json!(format!("{base}/{{tenantid}}/v2.0"));
@@ -135,7 +137,10 @@ fn entras(request: &Request<Bytes>, tenant: &str) -> Response<Bytes> {
         "/x/authorize" => redirect(&format!("{CALLBACK}?error=login_required")),
         "/x/token" => answer(
             400,
-            json!({"error": "invalid_request", "error_description": "AADSTS9002313: Invalid request.", "error_codes": [9002313]}),
+            json!({
+                "error": "invalid_request", "error_description": "AADSTS9002313: Invalid request.",
+                "error_codes": [9002313]
+            }),
         ),
         "/x/keys" => answer(200, json!({"keys": [key]})),
         _ => dated(answer(200, document)),
@@ -167,7 +172,10 @@ async fn entras_ways_are_known() {
     let expired = FakeHttp::new(|request| match request.uri().path() {
         "/x/token" => Ok(answer(
             401,
-            json!({"error": "invalid_client", "error_description": "AADSTS7000222: x", "error_codes": [7000222]}),
+            json!({
+                "error": "invalid_client", "error_description": "AADSTS7000222: x",
+                "error_codes": [7000222]
+            }),
         )),
         _ => Ok(entras(request, TENANT)),
     });
@@ -185,7 +193,10 @@ fn with_device_codes(
     match request.uri().path() {
         "/device" => answer(
             200,
-            json!({"device_code": "d", "user_code": "U", "verification_uri": "https://id.example/d", "expires_in": 900}),
+            json!({
+                "device_code": "d", "user_code": "U", "verification_uri": "https://id.example/d",
+                "expires_in": 900
+            }),
         ),
         _ => as_it_should(request, document, &key_set()),
     }

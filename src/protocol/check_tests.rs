@@ -358,7 +358,8 @@ async fn a_provider_that_cannot_be_had_is_a_finding() {
         (
             Ok((
                 400,
-                r#"{"error":"invalid_tenant","error_description":"AADSTS90002: Tenant 'kontoso.com' not found.","error_codes":[90002]}"#,
+                r#"{"error": "invalid_tenant", "error_codes": [90002],
+                    "error_description": "AADSTS90002: Tenant 'kontoso.com' not found."}"#,
             )),
             "tenant_not_found",
             "AADSTS90002",
@@ -411,7 +412,12 @@ async fn keys_that_cannot_verify_anything_are_a_problem() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn arbitrary_answers_are_findings(status in 100_u16..600, body in ".{0,200}", location in "[ -~]{0,80}", date in "[ -~]{0,40}") {
+    fn arbitrary_answers_are_findings(
+        status in 100_u16..600,
+        body in ".{0,200}",
+        location in "[ -~]{0,80}",
+        date in "[ -~]{0,40}",
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let strange = move |path: &'static str| {
             let mut strange = answer(status, &body);

@@ -97,12 +97,19 @@ mod tests {
 
     #[test]
     fn all_together_are_one_object() {
-        let challenge = r#"{"access_token":{"nbf":{"essential":true},"xms_cc":{"values":["x"]}},"id_token":{"a":null}}"#;
+        let challenge = r#"{"id_token":{"a":null},
+            "access_token":{"nbf":{"essential":true},"xms_cc":{"values":["x"]}}}"#;
         let client = r#"{"access_token":{"acrs":{"value":"c1"}}}"#;
         let sent = merged(&capabilities(&["cp1"]), Some(client), Some(challenge)).unwrap().unwrap();
         assert_eq!(
             serde_json::from_str::<Value>(&sent).unwrap(),
-            json!({"access_token": {"acrs": {"value": "c1"}, "nbf": {"essential": true}, "xms_cc": {"values": ["cp1"]}}, "id_token": {"a": null}})
+            json!({
+                "access_token": {
+                    "acrs": {"value": "c1"}, "nbf": {"essential": true},
+                    "xms_cc": {"values": ["cp1"]}
+                },
+                "id_token": {"a": null}
+            })
         );
     }
 

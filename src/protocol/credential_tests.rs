@@ -63,8 +63,10 @@ impl CredentialSetup {
     pub(super) fn entra(credential: ClientCredential, answers: Vec<(u16, Value)>) -> Self {
         let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
         let document = json!({
-            "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-            "token_endpoint": format!("{base}/oauth2/v2.0/token"), "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+            "issuer": format!("{base}/v2.0"),
+            "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+            "jwks_uri": format!("{base}/discovery/v2.0/keys"),
         });
         Self::at(
             Authority::entra("f645ad92-e38d-4d1a-b510-d1b09a74a8ca").unwrap(),
@@ -149,7 +151,10 @@ pub(super) fn both() -> String {
 pub(super) fn refusal(code: u64) -> (u16, Value) {
     (
         401,
-        json!({"error": "invalid_client", "error_description": format!("AADSTS{code}: no"), "error_codes": [code]}),
+        json!({
+            "error": "invalid_client", "error_description": format!("AADSTS{code}: no"),
+            "error_codes": [code]
+        }),
     )
 }
 
@@ -175,7 +180,8 @@ async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_
         assert_eq!(header, expected);
         assert_eq!(
             claims["aud"],
-            "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca/oauth2/v2.0/token"
+            "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca\
+             /oauth2/v2.0/token"
         );
     }
 }
@@ -186,7 +192,8 @@ async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_
 async fn ad_fs_gets_rs256_and_others_what_their_metadata_names() {
     let host = "https://adfs.example.com/adfs";
     let document_of_adfs = json!({
-        "issuer": host, "authorization_endpoint": format!("{host}/oauth2/authorize"), "token_endpoint": format!("{host}/oauth2/token"),
+        "issuer": host, "authorization_endpoint": format!("{host}/oauth2/authorize"),
+        "token_endpoint": format!("{host}/oauth2/token"),
         "jwks_uri": format!("{host}/discovery/keys"),
     });
     let setup = CredentialSetup::at(
@@ -250,7 +257,10 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
     let now = NOW.as_seconds();
     assert_eq!(
         claims,
-        json!({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "https://id.example", "iat": now, "exp": now + 600, "jti": null, "extra": "x"})
+        json!({
+            "iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "https://id.example", "iat": now,
+            "exp": now + 600, "jti": null, "extra": "x"
+        })
     );
     let [first, second] = &setup.assertions()[..] else { panic!("two requests") };
     assert_ne!(first, second);

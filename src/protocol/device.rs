@@ -163,7 +163,10 @@ mod tests {
     };
 
     fn good() -> Value {
-        json!({"device_code": "d3v1c3", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device", "expires_in": 900})
+        json!({
+            "device_code": "d3v1c3", "user_code": "WDJB-MJHT",
+            "verification_uri": "https://id.example/device", "expires_in": 900
+        })
     }
 
     fn read(body: &Value) -> Result<DeviceAnswer, Error> {

@@ -11,8 +11,11 @@ fn entras_details_are_kept() {
     let error = http_error(&answer(
         400,
         json!({
-            "error": "invalid_grant", "error_description": "AADSTS65001: The user has not consented.\r\nTrace ID: 1\r\n", "suberror": "consent_required",
-            "error_codes": [65001, "x", -1, 7], "correlation_id": "8a4b-c", "trace_id": "f00", "timestamp": "2026-01-01 00:00:00Z",
+            "error": "invalid_grant",
+            "error_description": "AADSTS65001: The user has not consented.\r\nTrace ID: 1\r\n",
+            "suberror": "consent_required",
+            "error_codes": [65001, "x", -1, 7], "correlation_id": "8a4b-c", "trace_id": "f00",
+            "timestamp": "2026-01-01 00:00:00Z",
         }),
     ));
     let provider = error.provider().unwrap();
@@ -28,7 +31,8 @@ fn entras_details_are_kept() {
         provider.description.as_deref(),
         Some("AADSTS65001: The user has not consented.  Trace ID: 1")
     );
-    let description = "AADSTS50105: Your administrator … Trace ID: 0a0b-1 Correlation ID: 9c9d-2 Timestamp: 2026-01-01";
+    let description = "AADSTS50105: Your administrator … Trace ID: 0a0b-1 \
+                       Correlation ID: 9c9d-2 Timestamp: 2026-01-01";
     let error = authorization_error("access_denied", Some(description));
     let provider = error.provider().unwrap();
     assert_eq!(
@@ -149,7 +153,10 @@ fn a_code_makes_a_vague_error_exact() {
 
 #[test]
 fn an_unknown_code_passes_through_as_it_is() {
-    let body = json!({"error": "invalid_grant", "error_description": "AADSTS4711: whatever", "error_codes": [4711], "correlation_id": "c-1"});
+    let body = json!({
+        "error": "invalid_grant", "error_description": "AADSTS4711: whatever",
+        "error_codes": [4711], "correlation_id": "c-1"
+    });
     let error = http_error(&answer(400, body));
     let provider = error.provider().unwrap();
     assert_eq!(
@@ -174,7 +181,9 @@ fn of_several_codes_the_one_that_tells_most_counts() {
     let told = |codes: &[u64], description: &str| {
         let error = http_error(&answer(
             400,
-            json!({"error": "invalid_grant", "error_description": description, "error_codes": codes}),
+            json!({
+                "error": "invalid_grant", "error_description": description, "error_codes": codes
+            }),
         ));
         (error.provider().unwrap().code.clone().unwrap_or_default(), error.reason())
     };
@@ -193,10 +202,13 @@ fn of_several_codes_the_one_that_tells_most_counts() {
 /// The log has this crate's own words, the codes and the identifiers.
 #[test]
 fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
-    let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
+    let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com \
+                       has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
     let error = http_error(&answer(
         401,
-        json!({"error": "invalid_client", "error_description": description, "error_codes": [7000222]}),
+        json!({
+            "error": "invalid_client", "error_description": description, "error_codes": [7000222]
+        }),
     ));
     let line = error.to_string();
     let advice = error.advice().unwrap();

@@ -249,7 +249,10 @@ fn texts_are_cut_and_cleaned() {
     let long = "é".repeat(5000);
     let error = http_error(&answer(
         400,
-        json!({"error": format!("a\n\"b\\{long}{}", "c".repeat(500)), "error_description": format!("\u{0}\u{1b}[31m{long}")}),
+        json!({
+            "error": format!("a\n\"b\\{long}{}", "c".repeat(500)),
+            "error_description": format!("\u{0}\u{1b}[31m{long}")
+        }),
     ));
     let provider = error.provider().unwrap();
     assert_eq!(provider.error, format!("ab{}", "c".repeat(98)));
@@ -293,7 +296,12 @@ fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
 
 proptest! {
     #[test]
-    fn arbitrary_answers_never_panic(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300), text in ".{0,60}", wait in "[ -~]{0,40}") {
+    fn arbitrary_answers_never_panic(
+        status in 100_u16..600,
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        text in ".{0,60}",
+        wait in "[ -~]{0,40}",
+    ) {
         let mut answer = Response::new(Bytes::from(body));
         *answer.status_mut() = StatusCode::from_u16(status).unwrap();
         answer.headers_mut().insert("retry-after", wait.parse().unwrap());

@@ -289,7 +289,8 @@ mod tests {
         assert!(request.headers()["authorization"].is_sensitive());
         assert_eq!(
             request.body().as_ref(),
-            b"grant_type=authorization_code&code=c%2B1&redirect_uri=https%3A%2F%2Fapp%2Fcb&code_verifier=v"
+            b"grant_type=authorization_code&code=c%2B1\
+              &redirect_uri=https%3A%2F%2Fapp%2Fcb&code_verifier=v"
         );
     }
 

@@ -111,8 +111,9 @@ pub(super) struct Moment {
 }
 
 /// Checks an introspection response by the same rules as a signed token, except for `null`: all
-/// members but `active` are optional (RFC 7662 section 2.2), and some servers write `null` for those
-/// that they do not have. There is no signed text here that another reader could understand otherwise.
+/// members but `active` are optional (RFC 7662 section 2.2), and some servers write `null` for
+/// those that they do not have. There is no signed text here that another reader could understand
+/// otherwise.
 ///
 /// # Errors
 ///

@@ -51,7 +51,8 @@ fn a_byte_order_mark_in_front_of_an_answer_is_left_out() {
 #[test]
 fn an_optional_member_of_no_use_is_absent() {
     let object = json!({
-        "null": null, "empty": "", "text": "a b,c", "list": ["a", 1, "b c"], "none": [], "odd": [1], "object": {}, "number": 7,
+        "null": null, "empty": "", "text": "a b,c", "list": ["a", 1, "b c"], "none": [], "odd": [1],
+        "object": {}, "number": 7,
     });
     let members = OptionalMembers::of(object.as_object().unwrap(), "test");
     for name in ["absent", "null", "empty", "list", "object", "number"] {

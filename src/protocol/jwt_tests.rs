@@ -282,7 +282,10 @@ fn a_key_in_the_header_is_not_read() {
     let attacker = Signer::new(Algorithm::Rs256);
     for header in [
         json!({"alg": "RS256", "jwk": attacker.jwk("k1")}),
-        json!({"alg": "RS256", "kid": "k1", "jku": "https://evil.example/keys", "jwk": attacker.jwk("k1")}),
+        json!({
+            "alg": "RS256", "kid": "k1", "jku": "https://evil.example/keys",
+            "jwk": attacker.jwk("k1")
+        }),
     ] {
         assert_eq!(
             check(&attacker.sign(&header, &claims())).err().unwrap().kind(),
@@ -393,14 +396,28 @@ proptest! {
 
     #[test]
     fn arbitrary_claims_under_a_good_signature_never_panic(
-        name in "iss|aud|exp|nbf|iat|azp|tid|sub", text in any::<String>(), number in any::<f64>(), whole in any::<i64>(), kind in 0..6,
+        name in "iss|aud|exp|nbf|iat|azp|tid|sub",
+        text in any::<String>(),
+        number in any::<f64>(),
+        whole in any::<i64>(),
+        kind in 0..6,
     ) {
-        let value = match kind { 0 => json!(text), 1 => json!(number), 2 => json!(whole), 3 => json!([text, number]), 4 => json!({text: whole}), _ => json!(null) };
+        let value = match kind {
+            0 => json!(text),
+            1 => json!(number),
+            2 => json!(whole),
+            3 => json!([text, number]),
+            4 => json!({text: whole}),
+            _ => json!(null),
+        };
         let _ = check(&id_token(|claims| claims[name] = value));
     }
 
     #[test]
-    fn a_token_with_one_byte_changed_never_passes(at in any::<prop::sample::Index>(), byte in prop::sample::select(b"ABCDwxyz0189-_.".to_vec())) {
+    fn a_token_with_one_byte_changed_never_passes(
+        at in any::<prop::sample::Index>(),
+        byte in prop::sample::select(b"ABCDwxyz0189-_.".to_vec()),
+    ) {
         let mut token = test_support::id_token(|_| ()).into_bytes();
         let at = at.index(token.len());
         prop_assume!(token[at] != byte);

@@ -105,7 +105,9 @@ mod tests {
         let url = request("a.b.c").url(&metadata(|_| ())).unwrap();
         assert_eq!(
             url.as_str(),
-            "https://id.example/logout?id_token_hint=a.b.c&client_id=client-1&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&logout_hint=ada%26x"
+            "https://id.example/logout?id_token_hint=a.b.c&client_id=client-1\
+             &post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out\
+             &state=s-1&logout_hint=ada%26x"
         );
     }
 
@@ -140,7 +142,8 @@ mod tests {
         let url = with(&auth0, true).unwrap();
         assert_eq!(
             url.as_str(),
-            "https://id.example/v2/logout?x=1&client_id=client-1&returnTo=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&federated="
+            "https://id.example/v2/logout?x=1&client_id=client-1\
+             &returnTo=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out&state=s-1&federated="
         );
         assert_eq!(with(&SignOutRequest::default(), true), None);
     }

@@ -52,7 +52,8 @@ fn default_scopes_are_those_of_the_document() {
     // B2C lists `openid` alone and takes them all.
     let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     let document = json!({
-        "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/a"), "token_endpoint": format!("{base}/t"),
+        "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/a"),
+        "token_endpoint": format!("{base}/t"),
         "jwks_uri": format!("{base}/k"), "scopes_supported": ["openid"],
     });
     let authority = Authority::parse(base).unwrap();
@@ -181,9 +182,12 @@ fn a_microsoft_document_sends_nobody_to_another_cloud() {
     let base = "https://login.microsoftonline.com";
     let document = || {
         json!({
-            "issuer": format!("{base}/{{tenantid}}/v2.0"), "authorization_endpoint": format!("{base}/organizations/oauth2/v2.0/authorize"),
-            "token_endpoint": format!("{base}/organizations/oauth2/v2.0/token"), "jwks_uri": format!("{base}/organizations/discovery/v2.0/keys"),
-            "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo", "cloud_instance_name": "microsoftonline.com",
+            "issuer": format!("{base}/{{tenantid}}/v2.0"),
+            "authorization_endpoint": format!("{base}/organizations/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{base}/organizations/oauth2/v2.0/token"),
+            "jwks_uri": format!("{base}/organizations/discovery/v2.0/keys"),
+            "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+            "cloud_instance_name": "microsoftonline.com",
         })
     };
     let parse = |document: Value| {
@@ -372,7 +376,10 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_members_never_panic(name in "issuer|token_endpoint|jwks_uri|id_token_signing_alg_values_supported", value in ".{0,40}") {
+    fn arbitrary_members_never_panic(
+        name in "issuer|token_endpoint|jwks_uri|id_token_signing_alg_values_supported",
+        value in ".{0,40}",
+    ) {
         let mut document = document();
         document[name] = json!(value);
         let _ = Metadata::parse(document.to_string().as_bytes(), &authority());

@@ -38,7 +38,10 @@ pub(super) fn code() -> AuthorizationCode {
 }
 
 pub(super) fn tokens() -> Value {
-    json!({"access_token": "acce55", "token_type": "Bearer", "expires_in": 60, "refresh_token": "refre5h", "id_token": id_token(|_| ())})
+    json!({
+        "access_token": "acce55", "token_type": "Bearer", "expires_in": 60,
+        "refresh_token": "refre5h", "id_token": id_token(|_| ())
+    })
 }
 
 /// Publishes its documents and answers one path so.
@@ -140,7 +143,11 @@ async fn an_error_that_repeats_code_token_or_secret_shows_none_of_them() {
         |sent: &str| json!({"error": "invalid_grant", "error_description": sent}),
         |sent: &str| json!({"error": sent}),
         |sent: &str| json!({"error": "invalid_grant", "suberror": sent, "trace_id": sent}),
-        |sent: &str| json!({"error": "invalid_grant", "error_description": &sent[..sent.len() - 6]}),
+        |sent: &str| {
+            json!({
+                "error": "invalid_grant", "error_description": &sent[..sent.len() - 6]
+            })
+        },
     ] {
         let http = FakeHttp::new(move |request| {
             let sent = String::from_utf8(request.body().to_vec()).unwrap();
@@ -267,8 +274,10 @@ async fn b2c_signs_in_without_an_access_token_and_names_its_policy() {
     const TENANT: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";
     let issuer = format!("https://contoso.b2clogin.com/{TENANT}/v2.0/");
     let document = json!({
-        "issuer": issuer, "authorization_endpoint": format!("{BASE}/oauth2/v2.0/authorize"), "token_endpoint": format!("{BASE}/oauth2/v2.0/token"),
-        "jwks_uri": format!("{BASE}/discovery/v2.0/keys"), "id_token_signing_alg_values_supported": ["RS256"],
+        "issuer": issuer, "authorization_endpoint": format!("{BASE}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{BASE}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{BASE}/discovery/v2.0/keys"),
+        "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
     });
     let http = FakeHttp::new(move |request| {
@@ -277,7 +286,10 @@ async fn b2c_signs_in_without_an_access_token_and_names_its_policy() {
             path if path.ends_with("/keys") => answer(200, key_set()),
             _ => answer(
                 200,
-                json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "expires_in": "3600"}),
+                json!({
+                    "id_token": "a.b.c", "token_type": "Bearer", "not_before": 1,
+                    "expires_in": "3600"
+                }),
             ),
         })
     });

@@ -94,15 +94,24 @@ impl Signer {
         match self {
             Self::Rsa(key, _) => {
                 let parts = RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key());
-                json!({"kty": "RSA", "kid": kid, "use": "sig", "n": base64url(&parts.n), "e": base64url(&parts.e)})
+                json!({
+                    "kty": "RSA", "kid": kid, "use": "sig", "n": base64url(&parts.n),
+                    "e": base64url(&parts.e)
+                })
             }
             Self::Ec(key, curve) => {
                 let point = &key.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
-                json!({"kty": "EC", "crv": curve, "kid": kid, "use": "sig", "x": base64url(x), "y": base64url(y)})
+                json!({
+                    "kty": "EC", "crv": curve, "kid": kid, "use": "sig", "x": base64url(x),
+                    "y": base64url(y)
+                })
             }
             Self::Ed(key) => {
-                json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig", "x": base64url(key.public_key().as_ref())})
+                json!({
+                    "kty": "OKP", "crv": "Ed25519", "kid": kid, "use": "sig",
+                    "x": base64url(key.public_key().as_ref())
+                })
             }
         }
     }
@@ -126,7 +135,10 @@ pub(crate) fn header() -> Value {
 /// The claims of a valid ID token.
 pub(crate) fn claims() -> Value {
     let now = NOW.as_seconds();
-    json!({"iss": ISSUER, "sub": SUBJECT, "aud": CLIENT_ID, "exp": now + 3600, "iat": now, "nonce": NONCE})
+    json!({
+        "iss": ISSUER, "sub": SUBJECT, "aud": CLIENT_ID, "exp": now + 3600, "iat": now,
+        "nonce": NONCE
+    })
 }
 
 /// A valid ID token after a change to its claims.
@@ -306,7 +318,10 @@ mod tests {
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
         let callback =
             format!("code=c0de&state=s&iss={ISSUER}&session_state=x&error_description=%41%42");
-        let tokens = json!({"access_token": "a", "token_type": "Bearer", "expires_in": 1, "scope": "a b", "error_codes": [1], "claims": "{}"});
+        let tokens = json!({
+            "access_token": "a", "token_type": "Bearer", "expires_in": 1, "scope": "a b",
+            "error_codes": [1], "claims": "{}"
+        });
         let valid = [
             callback,
             document().to_string(),

@@ -5,7 +5,10 @@ use super::*;
 use crate::protocol::test_support::answer;
 
 fn good() -> Value {
-    json!({"access_token": "at", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt", "scope": "openid a", "id_token": "a.b.c"})
+    json!({
+        "access_token": "at", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "rt",
+        "scope": "openid a", "id_token": "a.b.c"
+    })
 }
 
 fn read(body: &Value) -> Result<TokenAnswer, Error> {
@@ -95,7 +98,10 @@ fn the_access_token_is_a_text_that_is_not_empty() {
 /// B2C gives an ID token alone if no API's scope was asked.
 #[test]
 fn an_id_token_alone_is_enough_where_the_provider_is_known_for_it() {
-    let alone = json!({"id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "id_token_expires_in": "3600", "refresh_token": "rt"});
+    let alone = json!({
+        "id_token": "a.b.c", "token_type": "Bearer", "not_before": 1, "id_token_expires_in": "3600",
+        "refresh_token": "rt"
+    });
     let tokens = read_answer(&answer(200, &alone), AccessTokenRule::OrIdToken).unwrap();
     assert!(tokens.access_token.is_none() && tokens.id_token.is_some());
     rejects(&alone);
@@ -240,15 +246,28 @@ fn an_error_under_200_is_an_error() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_never_panic(
+        status in 100_u16..600,
+        body in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let mut answer = Response::new(Bytes::from(body));
         *answer.status_mut() = StatusCode::from_u16(status).unwrap();
         let _ = read_answer(&answer, AccessTokenRule::OrIdToken);
     }
 
     #[test]
-    fn arbitrary_members_never_panic(name in "access_token|token_type|expires_in|scope|id_token|refresh_in|error", text in any::<String>(), number in any::<f64>(), kind in 0..4) {
-        let value = match kind { 0 => json!(text), 1 => json!(number), 2 => json!([text]), _ => json!(null) };
+    fn arbitrary_members_never_panic(
+        name in "access_token|token_type|expires_in|scope|id_token|refresh_in|error",
+        text in any::<String>(),
+        number in any::<f64>(),
+        kind in 0..4,
+    ) {
+        let value = match kind {
+            0 => json!(text),
+            1 => json!(number),
+            2 => json!([text]),
+            _ => json!(null),
+        };
         let _ = read(&with(&name, value));
     }
 }

@@ -216,9 +216,8 @@ mod tests {
     #[test]
     fn a_signed_answer_is_told_by_its_type() {
         for content_type in ["application/jwt", "application/JWT; charset=utf-8"] {
-            assert!(
-                matches!(read(200, content_type, "a.b.c\n"), Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c")
-            );
+            let read = read(200, content_type, "a.b.c\n");
+            assert!(matches!(read, Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c"));
         }
         assert!(read(200, "application/json", "a.b.c").is_err());
     }
@@ -229,7 +228,10 @@ mod tests {
     fn claims_of_others_stay_as_they_are() {
         let claims = plain(&json!({
             "sub": SUBJECT, "_claim_names": {"shoe_size": "a", "age": 42, "x": "missing"},
-            "_claim_sources": {"a": {"JWT": "not.a.jwt"}, "b": {"endpoint": "https://evil.example", "access_token": "t"}},
+            "_claim_sources": {
+                "a": {"JWT": "not.a.jwt"},
+                "b": {"endpoint": "https://evil.example", "access_token": "t"}
+            },
         }));
         assert!(claims.unwrap().contains_key("_claim_sources"));
     }
@@ -244,7 +246,8 @@ mod tests {
         };
         for challenge in [
             r#"Bearer error="invalid_token""#,
-            r#"Bearer realm="a, error=\"b", error="invalid_token", error_description="expired, or so""#,
+            "Bearer realm=\"a, error=\\\"b\", error=\"invalid_token\", \
+             error_description=\"expired, or so\"",
             "Bearer error=invalid_token",
             r#"Bearer realm="x",error="invalid_token""#,
         ] {
@@ -275,7 +278,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_answers_never_panic(body in prop::collection::vec(any::<u8>(), 0..200), challenge in "[ -~]{0,60}", status in 100_u16..600) {
+        fn arbitrary_answers_never_panic(
+            body in prop::collection::vec(any::<u8>(), 0..200),
+            challenge in "[ -~]{0,60}",
+            status in 100_u16..600,
+        ) {
             let mut answer = Response::new(Bytes::from(body));
             *answer.status_mut() = StatusCode::from_u16(status).unwrap();
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());

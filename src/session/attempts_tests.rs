@@ -300,7 +300,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn bytes_that_were_not_sealed_here_are_no_attempt(slot in 0..8_u8, junk: Vec<u8>, random in "[A-Za-z0-9_-]{22}") {
+    fn bytes_that_were_not_sealed_here_are_no_attempt(
+        slot in 0..8_u8,
+        junk: Vec<u8>,
+        random in "[A-Za-z0-9_-]{22}",
+    ) {
         let value = [format!("__Host-identity-AbCdEfGh.{slot}=").as_bytes(), &junk].concat();
         let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
         let headers = HeaderMap::from_iter([(http::header::COOKIE, value)]);

@@ -55,7 +55,10 @@ fn process_at(
         let token = format!("access-{}", COUNT.fetch_add(1, SeqCst));
         Ok(answer(
             200,
-            json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "refresh"}),
+            json!({
+                "access_token": token, "token_type": "Bearer", "expires_in": 3600,
+                "refresh_token": "refresh"
+            }),
         ))
     });
     let config = IdentityConfig::new(authority(), client_id)

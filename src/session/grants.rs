@@ -314,9 +314,8 @@ mod tests {
             let grants =
                 Grants::new(node.records.clone(), slow, clock, None, SessionEnd::OwnLimits);
             let renewal = grants.renew(grant).await.unwrap();
-            assert!(
-                matches!(renewal, Renewal::SessionMustEnd(error) if error.kind() == ErrorKind::SessionEnded)
-            );
+            let Renewal::SessionMustEnd(error) = renewal else { panic!("{renewal:?}") };
+            assert_eq!(error.kind(), ErrorKind::SessionEnded);
             assert!(!node.records.session_exists(grant).await.unwrap());
             assert_eq!(refresh_token(&node, grant).await, None);
             assert_eq!(node.who(&browser(&created.set_cookie)).await, None);

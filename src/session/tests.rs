@@ -295,7 +295,8 @@ thread_local! {
     static TWO: (Node, Vec<u8>, Vec<u8>) = {
         let node = Node::new(local());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let [ada, bob] = ["ada", "bob"].map(|name| value_of(&runtime.block_on(node.sign_in(name))).into_bytes());
+        let [ada, bob] = ["ada", "bob"]
+            .map(|name| value_of(&runtime.block_on(node.sign_in(name))).into_bytes());
         (node, ada, bob)
     };
 }
@@ -304,11 +305,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn a_cookie_that_was_tampered_with_is_signed_out(how in proptest::collection::vec(tampering(), 1..4)) {
+    fn a_cookie_that_was_tampered_with_is_signed_out(
+        how in proptest::collection::vec(tampering(), 1..4),
+    ) {
         TWO.with(|(node, ada, bob)| {
             let mut cookie = ada.clone();
             how.iter().for_each(|how| tamper(&mut cookie, bob, how));
-            let Ok(header) = http::HeaderValue::from_bytes(&[b"__Host-identity-AbCdEfGh=", &cookie[..]].concat()) else { return Ok(()) };
+            let header = [b"__Host-identity-AbCdEfGh=", &cookie[..]].concat();
+            let Ok(header) = http::HeaderValue::from_bytes(&header) else { return Ok(()) };
             let headers = HeaderMap::from_iter([(http::header::COOKIE, header)]);
             let seen = match node.peek(&headers) {
                 Peek::None => None,
@@ -316,8 +320,12 @@ proptest! {
                 Peek::Ask => panic!("the local store never asks"),
             };
             // A semicolon ends the cookie.
-            let value = cookie.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
-            let expected = if value == ada { Some("ada") } else if value == bob { Some("bob") } else { None };
+            let value = cookie.split(|byte| *byte == b';').next().unwrap_or_default();
+            let expected = match value.trim_ascii_end() {
+                value if value == ada => Some("ada"),
+                value if value == bob => Some("bob"),
+                _ => None,
+            };
             prop_assert_eq!(seen.as_deref(), expected);
             Ok(())
         })?;

@@ -130,8 +130,8 @@ impl AccessToken {
     }
 
     /// The time from which on the provider recommends a newer token (`refresh_in` of its response,
-    /// Entra ID only; MSAL's `refresh_on`), by the server's clock. A token that this crate caches is
-    /// renewed by itself at the next request after that time: there is nothing to do.
+    /// Entra ID only; MSAL's `refresh_on`), by the server's clock. A token that this crate caches
+    /// is renewed by itself at the next request after that time: there is nothing to do.
     #[must_use]
     pub fn refresh_at(&self) -> Option<UnixTime> {
         self.token.refresh_at
