@@ -113,6 +113,7 @@ pub struct BareCode {
     scopes: Vec<String>,
     tenant: Option<String>,
     resource: Option<String>,
+    claims: Option<String>,
 }
 
 impl BareCode {
@@ -127,6 +128,7 @@ impl BareCode {
             scopes: Vec::new(),
             tenant: None,
             resource: None,
+            claims: None,
         }
     }
 
@@ -168,6 +170,14 @@ impl BareCode {
     #[must_use]
     pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
+        self
+    }
+
+    /// Sets the claims (a JSON object) of the authorization request, such as those of an API's
+    /// challenge: they are sent again with the code. The default is none.
+    #[must_use]
+    pub fn with_claims(mut self, claims: impl Into<String>) -> Self {
+        self.claims = Some(claims.into());
         self
     }
 }
@@ -325,8 +335,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The provider's error (`InvalidGrant`, …); `TokenResponseInvalid` if the response has no ID
-    /// token; the errors of ID token verification; `ProviderUnreachable`.
+    /// `RequestInvalid`: the claims are not a JSON object; the provider's error (`InvalidGrant`,
+    /// …); `TokenResponseInvalid` if the response has no ID token; the errors of ID token verification; `ProviderUnreachable`.
     ///
     /// # Security
     ///
@@ -339,6 +349,9 @@ impl Client {
         }
         if let Some(resource) = &code.resource {
             request = request.with_resource(resource);
+        }
+        if let Some(claims) = &code.claims {
+            request = request.with_challenge(claims);
         }
         let signing_in = self.signing_in(&request)?.by(AccountSource::AuthorizationCode);
         let (client, code) = (self.clone(), code.clone());

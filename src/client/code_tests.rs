@@ -16,6 +16,18 @@ async fn flow(world: &World) -> AuthorizationFlow {
 // MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
 /// Requesting the scopes that the client adds by itself is allowed.
 #[tokio::test]
+async fn claims_that_were_requested_with_a_code_are_sent_with_it_again() {
+    let world = World::new();
+    let claims = r#"{"access_token":{"nbf":{"essential":true}}}"#;
+    let code = |claims: &str| BareCode::new("c0de", "https://app.example/cb").with_claims(claims);
+    world.next_is(200, person("ada", |_| {}));
+    world.client.redeem_code(&code(claims)).await.unwrap();
+    assert_eq!(world.last()["claims"], claims);
+    let refused = world.client.redeem_code(&code("no object")).await.unwrap_err();
+    assert_eq!((refused.kind(), world.calls()), (ErrorKind::RequestInvalid, 1));
+}
+
+#[tokio::test]
 async fn a_stored_flow_completes_with_an_account_and_a_token() {
     let world = World::new();
     let begun = flow(&world).await;
