@@ -44,6 +44,8 @@ pub enum AccountSource {
     DeviceCode,
     /// The person's password.
     Password,
+    /// The federated identity credential of an agent ([`FederatedUser`](super::FederatedUser)).
+    FederatedIdentity,
 }
 
 /// The claims that can be the user name, in the order of preference that MSAL uses.

@@ -45,7 +45,7 @@
 //! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
 //! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
 //! | `get_authorization_request_url` | [`Client::authorization_url`] |
-//! | `acquire_token_by_authorization_code` | [`Client::redeem_code`] |
+//! | `acquire_token_by_authorization_code` | [`Client::redeem_code`]; `claims_challenge`: [`BareCode::with_claims`] |
 //! | `acquire_token_silent`, `acquire_token_silent_with_error` | [`Client::acquire_silent`]; `force_refresh`, `claims_challenge`: [`TokenRequest`] |
 //! | `acquire_token_by_refresh_token` | [`Client::import_refresh_token`] |
 //! | `acquire_token_by_username_password` | [`Client::acquire_by_password`] |
@@ -55,7 +55,7 @@
 //! | `remove_tokens_for_client` | [`Client::remove_app_tokens`] |
 //! | `acquire_token_on_behalf_of` | [`Client::on_behalf_of`] |
 //! | of MSAL.NET: `InitiateLongRunningProcessInWebApi`, `AcquireTokenInLongRunningProcess` | [`Client::begin_long_running`], [`Client::long_running_token`] |
-//! | `acquire_token_by_user_federated_identity_credential` | not here |
+//! | `acquire_token_by_user_federated_identity_credential` | [`Client::acquire_by_federated_identity`] |
 //! | `id_token`, `id_token_claims` of a result | [`AcquiredTokens::id_token`], [`AcquiredTokens::claims`]; after [`acquire_silent`](Client::acquire_silent) [`Client::id_token`], after [`on_behalf_of`](Client::on_behalf_of) [`Client::id_token_on_behalf_of`] |
 //! | `client_info` of a result | [`Account::home_account_id`], [`Account::home_tenant_id`] |
 //! | `token_source`, `refresh_on` of a result | [`AccessToken::source`](crate::AccessToken::source), [`AccessToken::refresh_at`](crate::AccessToken::refresh_at) |
@@ -91,6 +91,7 @@ mod builder;
 mod code;
 mod core;
 mod device;
+mod federated;
 mod id_token;
 mod long_running;
 mod managed_identity;
@@ -112,6 +113,7 @@ pub use self::{
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},
+    federated::FederatedUser,
     id_token::IdToken,
     managed_identity::{ManagedIdentity, ManagedIdentityId},
     managed_identity_builder::ManagedIdentityBuilder,

@@ -232,6 +232,8 @@ mod app;
 mod code;
 #[path = "device_tests.rs"]
 mod device;
+#[path = "federated_tests.rs"]
+mod federated;
 #[path = "id_token_tests.rs"]
 mod id_token;
 #[path = "silent_tests.rs"]

@@ -21,12 +21,23 @@ pub enum AssertionAudience {
 pub struct AssertionRequest {
     client_id: String,
     audience: String,
+    fmi_path: Option<String>,
     after_refusal: bool,
 }
 
 impl AssertionRequest {
     pub(crate) fn new(client_id: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self { client_id: client_id.into(), audience: audience.into(), after_refusal: false }
+        Self {
+            client_id: client_id.into(),
+            audience: audience.into(),
+            fmi_path: None,
+            after_refusal: false,
+        }
+    }
+
+    /// The same request, for a token of this path.
+    pub(crate) fn for_fmi_path(self, path: Option<&str>) -> Self {
+        Self { fmi_path: path.map(str::to_owned), ..self }
     }
 
     /// The same request, or the one after the provider refused an assertion.
@@ -46,6 +57,13 @@ impl AssertionRequest {
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
+    }
+
+    /// The path of a federated managed identity, if the token is requested [for
+    /// one](crate::client::TokenRequest::with_fmi_path). Each path has an assertion of its own.
+    #[must_use]
+    pub fn fmi_path(&self) -> Option<&str> {
+        self.fmi_path.as_deref()
     }
 
     /// Whether the provider has just refused an assertion: a function with a cache of its own makes

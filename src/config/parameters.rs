@@ -60,6 +60,8 @@ impl ProviderRequest {
                 "requested_token_use",
                 "resource",
                 "scope",
+                "user_federated_identity_credential",
+                "user_id",
                 "username",
             ],
             Self::SignOut => {

@@ -8,7 +8,8 @@ use aws_lc_rs::{
 use serde_json::{Map, Value};
 
 use super::{
-    client::DevClient, realm::Realm, request::Incoming, server::Server, state::ProviderState,
+    client::DevClient, federated, realm::Realm, request::Incoming, server::Server,
+    state::ProviderState,
 };
 use crate::secret::from_base64url;
 
@@ -29,7 +30,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 /// The reason of a refusal: a description, and Entra ID's error number.
-type AssertionFault = (&'static str, u32);
+pub(super) type AssertionFault = (&'static str, u32);
 
 /// A time claim in seconds, which may have a fraction (RFC 7519 section 2).
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, AssertionFault> {
@@ -52,6 +53,9 @@ pub(super) fn check(
 ) -> Result<(), AssertionFault> {
     if incoming.form.first("client_assertion_type") != Some(TYPE) {
         return Err(("client_assertion_type is not that of a JWT", 900_144));
+    }
+    if let Some(blueprint) = &client.blueprint {
+        return federated::check_agent(server, state, client, blueprint, assertion);
     }
     let malformed = ("the assertion is not a JWT", 50_027);
     let (message, signature) = assertion.rsplit_once('.').ok_or(malformed)?;

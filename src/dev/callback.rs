@@ -56,6 +56,7 @@ pub(super) fn success(
             tells_auth_time: request.max_age.is_some(),
             client_info: request.client_info,
             proof: ClientAuthKind::default(),
+            fmi_path: None,
         },
     );
     state.codes.put(

@@ -41,6 +41,8 @@ pub struct DevClient {
     pub(super) app_roles: Vec<String>,
     /// Public keys, as the members of a JWK.
     pub(super) keys: Vec<Map<String, Value>>,
+    /// The application whose tokens authenticate this agent (Entra ID).
+    pub(super) blueprint: Option<String>,
     /// The client authentication of the current request.
     pub(super) proof: ClientAuthKind,
 }
@@ -115,16 +117,33 @@ impl DevClient {
             is_version_1: false,
             app_roles: Vec::new(),
             keys: Vec::new(),
+            blueprint: None,
             proof: ClientAuthKind::default(),
         }
     }
 
+    /// An agent identity (Entra ID). It has no credential of its own: it authenticates with a token
+    /// that its blueprint got for `api://AzureADTokenExchange/.default`, with the agent's client ID
+    /// as `fmi_path`.
+    ///
+    /// A token of the agent for that API is the credential of the grant `user_fic`, for every user
+    /// who has consented to the scopes.
+    #[must_use]
+    pub fn agent(id: impl Into<String>, blueprint: impl Into<String>) -> Self {
+        Self { blueprint: Some(blueprint.into()), ..Self::public(id) }
+    }
+
+    /// Whether the client authenticates.
+    pub(super) fn is_confidential(&self) -> bool {
+        self.secret.is_some() || !self.keys.is_empty() || self.blueprint.is_some()
+    }
+
     /// The registered kind of authentication, for tokens that are issued without a request.
     pub(super) fn registered_proof(&self) -> ClientAuthKind {
-        match (&self.secret, self.keys.is_empty()) {
+        match (&self.secret, self.is_confidential()) {
             (Some(_), _) => ClientAuthKind::Secret,
-            (None, false) => ClientAuthKind::Key,
-            (None, true) => ClientAuthKind::Nothing,
+            (None, true) => ClientAuthKind::Key,
+            (None, false) => ClientAuthKind::Nothing,
         }
     }
 

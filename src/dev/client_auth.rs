@@ -111,7 +111,7 @@ fn check_secret(
         _ => client.method,
     };
     match (&client.secret, sent) {
-        (None, None) if client.keys.is_empty() => Ok(ClientAuthKind::Nothing),
+        (None, None) if !client.is_confidential() => Ok(ClientAuthKind::Nothing),
         (None, Some(_)) => Err(refused("the client has no secret, but sent one").entra(700_025)),
         (_, None) => Err(refused("the client has to authenticate").entra(7_000_218).b2c(90_079)),
         (Some(_), Some((method, _))) if only.is_some_and(|only| only != method) => {

@@ -174,6 +174,7 @@ pub(super) fn redeem(
         tells_auth_time: false,
         client_info: incoming.form.first("client_info") == Some("1"),
         proof: client.proof,
+        fmi_path: None,
     };
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     client::DevClient,
     entra_issue::{groups, home, list, uti},
+    federated,
     metadata::members,
     realm::token_issuer,
     server::Server,
@@ -75,7 +76,12 @@ fn of_version_2(
         // A token of an application itself has no user.
         None => {
             let principal = guid_of(&["application", &grant.client, tenant.id]);
-            set("sub", principal.clone().into());
+            // The subject of a token for a path is the application with that path.
+            let subject = grant.fmi_path.as_ref().map_or_else(
+                || principal.clone(),
+                |path| federated::subject(tenant, &grant.client, path),
+            );
+            set("sub", subject.into());
             set("oid", principal.into());
             set("idtyp", "app".into());
             set("xms_idrel", SERVICE_PRINCIPAL.into());

@@ -12,7 +12,7 @@ use super::{
     realm::{Audience, Realm},
     request::Incoming,
     server::Server,
-    state::{Code, IssuedGrant, ProviderState, RefreshRotation, RefreshTokenEntry},
+    state::{Code, IssuedGrant, ProviderState, RefreshRotation, RefreshTokenEntry, unguessable},
     tenant::DevTenant,
     token::TokenResult,
 };
@@ -158,6 +158,36 @@ pub(super) fn refresh(
         ..EntraAnswerParts::of(&entry.grant, grant, &tenant, resource)
     };
     entra_issue::answer(server, state, wanted).map(Ok)
+}
+
+/// The response to a grant that shows no page, for the scopes of the request: the consent must
+/// already be stored.
+pub(super) fn without_a_page(
+    server: &Server,
+    state: &mut ProviderState,
+    incoming: &Incoming,
+    grant: IssuedGrant,
+) -> TokenResult {
+    let refused = |fault| Ok(Err(fault));
+    let Some(tenant) = grant.tenant else {
+        return refused(Fault::new("invalid_grant", "the grant is of no tenant"));
+    };
+    let scopes = incoming.form.list("scope");
+    if let Err(fault) = entra_issue::one_resource(server, &scopes, false) {
+        return refused(fault);
+    }
+    let bare = IssuedGrant { scopes: Vec::new(), ..grant };
+    let asked: Vec<String> = scopes
+        .iter()
+        .filter(|scope| entra_issue::resource(server, scope).is_some())
+        .cloned()
+        .collect();
+    if let Err(fault) = consented(server, state, incoming, &bare, &tenant, &asked) {
+        return refused(fault);
+    }
+    let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..bare });
+    state.grants.put(id.clone(), grant.clone());
+    first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
 /// Whether the person has consented to these scopes, in any sign-in, and the authentication meets

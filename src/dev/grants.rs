@@ -52,6 +52,7 @@ pub(super) fn grant(
         tells_auth_time: false,
         client_info: false,
         proof: client.proof,
+        fmi_path: None,
     })
 }
 
@@ -65,7 +66,7 @@ pub(super) fn client_credentials(
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     // RFC 6749 section 4.4: for confidential clients only.
-    if client.secret.is_none() && client.keys.is_empty() {
+    if !client.is_confidential() {
         return refused(
             Fault::new(
                 "unauthorized_client",
@@ -103,7 +104,10 @@ pub(super) fn client_credentials(
         Err(fault) => return refused(fault),
     };
     let id = unguessable()?;
-    let grant = grant(server, client, "", &incoming.realm, Some(tenant), scopes)?;
+    let grant = IssuedGrant {
+        fmi_path: incoming.form.first("fmi_path").map(str::to_owned),
+        ..grant(server, client, "", &incoming.realm, Some(tenant), scopes)?
+    };
     state.grants.put(id.clone(), grant.clone());
     answer(server, state, &id, &grant, &tenant, resource)
 }
@@ -156,30 +160,15 @@ pub(super) fn password(
         client_info: incoming.form.first("client_info") == Some("1"),
         ..grant(server, client, &known.id, &incoming.realm, tenant, scopes)?
     };
-    let Some(tenant) = tenant else {
+    if tenant.is_none() {
         let grant = match resource::named(&incoming.form) {
             Ok(resources) => IssuedGrant { resources, ..grant },
             Err(fault) => return refused(fault),
         };
         state.grants.put(id.clone(), grant.clone());
         return issue::token_answer(server, state, &id, &grant, None).map(Ok);
-    };
-    if let Err(fault) = entra_issue::one_resource(server, &grant.scopes, false) {
-        return refused(fault);
     }
-    // This grant has no consent page, so the consent must already be stored.
-    let bare = IssuedGrant { scopes: Vec::new(), ..grant.clone() };
-    let asked: Vec<String> = grant
-        .scopes
-        .iter()
-        .filter(|scope| entra_issue::resource(server, scope).is_some())
-        .cloned()
-        .collect();
-    if let Err(fault) = entra_token::consented(server, state, incoming, &bare, &tenant, &asked) {
-        return refused(fault);
-    }
-    state.grants.put(id.clone(), grant.clone());
-    entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
+    entra_token::without_a_page(server, state, incoming, grant)
 }
 
 /// The user of a password grant, whose password was checked.

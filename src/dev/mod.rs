@@ -56,6 +56,7 @@
 //! - errors with `AADSTS` or `AADB2C` numbers: on pages, in redirects, in JSON;
 //! - B2C at `/{domain}/{policy}` and `/tfp/{domain}/{policy}`, with the policies `B2C_1_susi`,
 //!   `B2C_1_edit` and `B2C_1_reset`;
+//! - agents ([`DevClient::agent`]), with `fmi_path` and the grant `user_fic`;
 //! - External ID, whose issuer has the tenant's GUID in its host.
 //!
 //! It differs from Entra ID in some points. PKCE is required, which Entra ID leaves to the
@@ -113,6 +114,7 @@ mod entra_metadata;
 mod entra_pages;
 mod entra_token;
 mod fault;
+mod federated;
 mod grants;
 mod graph;
 mod interaction;

@@ -4,7 +4,7 @@
 use super::{
     asked_claims,
     client::{Consent, DevClient},
-    entra_issue, entra_token,
+    entra_token,
     fault::Fault,
     grants,
     issue::{self, Part},
@@ -31,7 +31,7 @@ pub(super) fn on_behalf_of(
         ));
     }
     // The token alone proves nothing about the API that sends it.
-    if client.secret.is_none() && client.keys.is_empty() {
+    if !client.is_confidential() {
         let description = "a client without a credential cannot show that the token was for it";
         return refused(Fault::new("unauthorized_client", description).entra(7_000_218));
     }
@@ -45,7 +45,7 @@ pub(super) fn on_behalf_of(
         ..grants::grant(server, client, &caller.person, &incoming.realm, entry.tenant, Vec::new())?
     };
     match entry.tenant {
-        Some(_) => in_entra(server, state, incoming, grant),
+        Some(_) => entra_token::without_a_page(server, state, incoming, grant),
         None => elsewhere(server, state, client, incoming, grant),
     }
 }
@@ -90,32 +90,6 @@ fn called_with(
         );
     }
     Ok((entry, caller))
-}
-
-fn in_entra(
-    server: &Server,
-    state: &mut ProviderState,
-    incoming: &Incoming,
-    grant: IssuedGrant,
-) -> TokenResult {
-    let Some(tenant) = grant.tenant else {
-        return Ok(Err(Fault::new("invalid_grant", "the assertion is of no tenant")));
-    };
-    let scopes = incoming.form.list("scope");
-    if let Err(fault) = entra_issue::one_resource(server, &scopes, false) {
-        return Ok(Err(fault));
-    }
-    let asked: Vec<String> = scopes
-        .iter()
-        .filter(|scope| entra_issue::resource(server, scope).is_some())
-        .cloned()
-        .collect();
-    if let Err(fault) = entra_token::consented(server, state, incoming, &grant, &tenant, &asked) {
-        return Ok(Err(fault));
-    }
-    let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
-    state.grants.put(id.clone(), grant.clone());
-    entra_token::first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
 }
 
 fn elsewhere(

@@ -153,6 +153,8 @@ pub(super) struct IssuedGrant {
     pub(super) client_info: bool,
     /// The client authentication of the current request.
     pub(super) proof: ClientAuthKind,
+    /// The path of a federated managed identity that the client asked for (Entra ID).
+    pub(super) fmi_path: Option<String>,
 }
 
 /// An access token.

@@ -10,7 +10,7 @@ use super::{
     client::DevClient,
     client_auth, device, entra_token,
     fault::{self, Fault},
-    grants,
+    federated, grants,
     issue::{self, Part},
     on_behalf_of,
     realm::{Audience, Realm},
@@ -70,6 +70,9 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
         }
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
             on_behalf_of::on_behalf_of(server, state, &client, incoming)?
+        }
+        Some("user_fic") if server.entra.is_some() => {
+            federated::user_tokens(server, state, &client, incoming)?
         }
         Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),

@@ -14,7 +14,7 @@ use super::{
     channel::{Channel, empty_request},
     check::finding_of,
     client_auth::{ClientAuth, Proof},
-    credential::Credentials,
+    credential::{Credentials, ProofRequest},
     device::{device_request, read_answer},
     error_answer::{authorization_error, http_error},
     grant::TokenParams,
@@ -85,7 +85,7 @@ pub(super) async fn device_code(
         // Entra takes no client authentication at this endpoint.
         let proof = match config.authority().is_microsoft() {
             true => Proof::Nothing,
-            false => credentials.proof(metadata, now).await?.proof,
+            false => credentials.proof(ProofRequest::new(metadata, now)).await?.proof,
         };
         let client = ClientAuth { id: config.client_id(), proof: &proof };
         let scopes = metadata.scopes_of(config, config.sign_in()).join(" ");
@@ -215,7 +215,8 @@ pub(super) async fn credential(
 ) -> Finding {
     let credentials =
         Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-    let sent = match credentials.proof(metadata, now).await {
+    let request = ProofRequest::new(metadata, now);
+    let sent = match credentials.proof(request).await {
         Ok(sent) => sent,
         Err(error) => {
             return finding_of(
@@ -230,7 +231,7 @@ pub(super) async fn credential(
         return finding;
     }
     // A sign-in tries the other method once as well.
-    let Some(other) = credentials.another(metadata, &sent, now).await else { return finding };
+    let Some(other) = credentials.another(request, &sent).await else { return finding };
     match (try_proof(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
         (Severity::Passed, Proof::Secret(_, Some(method))) => {
             let method = method.as_str();

@@ -3,8 +3,8 @@
 //! - Files are read for each request, so that a replaced file is used at once. The key is parsed
 //!   only if the file has changed. While a file cannot be read or parsed, because it is being
 //!   replaced, the previous key stays in use.
-//! - An assertion from a function of the application is reused until a minute before its `exp`.
-//!   Concurrent requests wait for the same call.
+//! - An assertion from a function of the application is reused until a minute before its `exp`
+//!   ([`AssertionCache`]).
 //! - Of several configured credentials the first available one is used.
 //! - If the provider refuses an assertion as outdated, the credential is loaded again, then the
 //!   others of the list are tried. A second request is sent only with another key or assertion.
@@ -21,7 +21,8 @@ use std::sync::{
 use aws_lc_rs::digest::{self, SHA256};
 
 use super::{
-    assertion::{Assertion, audience, unavailable, usable_until},
+    assertion::{Assertion, audience, unavailable},
+    assertion_cache::AssertionCache,
     client_auth::{ClientAuth, Proof, other_method},
     metadata::Metadata,
 };
@@ -29,15 +30,12 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     config::{
-        AssertionFunction, AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind,
-        FileHash, SigningKey, load_assertion,
+        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, FileHash, SigningKey,
+        load_assertion,
     },
     error::{Error, ErrorKind},
     secret::Secret,
 };
-
-/// The time limit of the application's function that makes assertions. Token requests wait for it.
-const FUNCTION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The seconds after a trial of the other method during which it is not tried again.
 const METHOD_RETRY_SECONDS: i64 = 60;
@@ -76,7 +74,7 @@ pub(super) struct Sent {
 struct Member {
     credential: ClientCredential,
     key: Mutex<Option<LoadedKey>>,
-    assertion: tokio::sync::Mutex<Option<CachedAssertion>>,
+    assertions: AssertionCache,
 }
 
 /// A parsed key, and the fingerprint of the file that it was read from.
@@ -86,12 +84,20 @@ struct LoadedKey {
     from: FileHash,
 }
 
-/// An assertion from the application's function.
-#[derive(Debug)]
-struct CachedAssertion {
-    audience: String,
-    jwt: Secret,
-    until: UnixTime,
+/// The request to the provider in which the client authenticates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProofRequest<'a> {
+    pub(super) metadata: &'a Metadata,
+    pub(super) now: UnixTime,
+    /// The path of a federated managed identity for which the token is requested.
+    pub(super) fmi_path: Option<&'a str>,
+}
+
+impl<'a> ProofRequest<'a> {
+    /// A request without a path.
+    pub(super) fn new(metadata: &'a Metadata, now: UnixTime) -> Self {
+        Self { metadata, now, fmi_path: None }
+    }
 }
 
 impl Credentials {
@@ -103,23 +109,23 @@ impl Credentials {
         let member = |credential: &ClientCredential| Member {
             credential: credential.clone(),
             key: Mutex::default(),
-            assertion: tokio::sync::Mutex::default(),
+            assertions: AssertionCache::default(),
         };
         let members = credential.members().iter().map(member).collect();
         let (first, method, next_try) = (AtomicUsize::new(0), Mutex::default(), AtomicI64::new(0));
         Self { members, first, method, next_try, client_id: client_id.to_owned(), authority }
     }
 
-    /// The client authentication for a token request.
+    /// The client authentication for a request.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::CredentialUnavailable`]: a file cannot be read or parsed, or the application's
     /// function failed.
-    pub(super) async fn proof(&self, metadata: &Metadata, now: UnixTime) -> Result<Sent, Error> {
+    pub(super) async fn proof(&self, request: ProofRequest<'_>) -> Result<Sent, Error> {
         let mut outcome = Err(unavailable("none is configured"));
         for (_, member) in self.in_order() {
-            outcome = self.prove(member, metadata, now, false).await;
+            outcome = self.prove(member, request, false).await;
             match &outcome {
                 Ok(_) => return outcome,
                 Err(error) => tracing::warn!(%error, "a credential cannot be used"),
@@ -149,21 +155,16 @@ impl Credentials {
     }
 
     /// Client authentication other than the refused one; `None` if there is no other now.
-    pub(super) async fn another(
-        &self,
-        metadata: &Metadata,
-        refused: &Sent,
-        now: UnixTime,
-    ) -> Option<Sent> {
+    pub(super) async fn another(&self, request: ProofRequest<'_>, refused: &Sent) -> Option<Sent> {
         match &refused.proof {
             Proof::Nothing => return None,
             Proof::Secret(secret, _) => {
-                return self.by_the_other_method(metadata, secret, refused, now);
+                return self.by_the_other_method(request.metadata, secret, refused, request.now);
             }
             Proof::Assertion(_) => {}
         }
         for (index, member) in self.in_order() {
-            if let Ok(sent) = self.prove(member, metadata, now, true).await
+            if let Ok(sent) = self.prove(member, request, true).await
                 && sent.origin != refused.origin
             {
                 self.first.store(index, Ordering::Relaxed);
@@ -227,10 +228,10 @@ impl Credentials {
     async fn prove(
         &self,
         member: &Member,
-        metadata: &Metadata,
-        now: UnixTime,
+        request: ProofRequest<'_>,
         anew: bool,
     ) -> Result<Sent, Error> {
+        let ProofRequest { metadata, now, fmi_path } = request;
         let credential = &member.credential;
         let from_outside = |jwt: Secret| {
             let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
@@ -253,9 +254,11 @@ impl Credentials {
             }
             CredentialKind::AssertionFunction(function) => {
                 let audience = audience(credential.options(), metadata);
-                let request = AssertionRequest::new(&self.client_id, audience).after_refusal(anew);
+                let request = AssertionRequest::new(&self.client_id, audience)
+                    .after_refusal(anew)
+                    .for_fmi_path(fmi_path);
                 let now = (!anew).then_some(now);
-                member.assertion_of(function, request, now).await.map(from_outside)
+                member.assertions.get(function, request, now).await.map(from_outside)
             }
             CredentialKind::Key(source) => {
                 let key = member.load(|known| credential.load_key_unless(source, known))?;
@@ -277,42 +280,7 @@ impl Credentials {
     }
 }
 
-/// A new assertion of a function.
-async fn made_by(function: &AssertionFunction, request: AssertionRequest) -> Result<Secret, Error> {
-    let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
-    let late = |_| unavailable("the function that makes assertions took more than 10 s");
-    outcome
-        .map_err(late)?
-        .map_err(|error| unavailable(format!("the function that makes assertions failed: {error}")))
-}
-
 impl Member {
-    /// The assertion of a function: the cached one while it is usable at `now`, otherwise a new
-    /// one.
-    async fn assertion_of(
-        &self,
-        function: &AssertionFunction,
-        request: AssertionRequest,
-        now: Option<UnixTime>,
-    ) -> Result<Secret, Error> {
-        if function.caches() {
-            return made_by(function, request).await;
-        }
-        // Held during the call, so that concurrent requests share its result.
-        let mut cached = self.assertion.lock().await;
-        let audience = request.audience().to_owned();
-        let usable = cached.as_ref().filter(|cached| {
-            cached.audience == audience && now.is_some_and(|now| now < cached.until)
-        });
-        if let Some(usable) = usable {
-            return Ok(usable.jwt.clone());
-        }
-        let jwt = made_by(function, request).await?;
-        *cached =
-            usable_until(&jwt).map(|until| CachedAssertion { audience, jwt: jwt.clone(), until });
-        Ok(jwt)
-    }
-
     /// The current key, or the last one if it cannot be loaded now. Reading the file holds no lock,
     /// so that requests do not wait for each other.
     fn load(

@@ -13,7 +13,7 @@ use crate::{
     clock::ManualClock,
     config::{Algorithm, AssertionAudience, ClientCredential, IdentityConfig, test_keys},
     protocol::{
-        grant::TokenParams,
+        grant::{Grant, TokenParams},
         provider::Provider,
         test_support::{CLIENT_ID, FakeHttp, NOW, answer, document, key_set, published},
     },
@@ -336,6 +336,30 @@ async fn what_a_function_made_is_remembered_for_its_life() {
         setup.ask().await.unwrap();
     }
     assert_eq!(calls.load(Ordering::SeqCst), 3, "without `exp` it is asked for each request");
+}
+
+#[tokio::test]
+async fn an_assertion_is_remembered_for_each_path() {
+    let paths = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&paths);
+    let credential = ClientCredential::assertion_from(move |request| {
+        let path = request.fmi_path().map(str::to_owned);
+        seen.lock().unwrap().push(path.clone());
+        let claims = json!({"sub": path, "exp": NOW.as_seconds() + 600}).to_string();
+        async move { Ok(format!("e.{}.s", crate::secret::base64url(claims.as_bytes())).into()) }
+    });
+    let setup = CredentialSetup::new(credential);
+    let asked = ["", "fmi_path=%2Fagents%2F1", "fmi_path=%2Fagents%2F2&other=x"];
+    for extra in asked.into_iter().chain(asked).chain(["fmi_path=%2Fagents%2F1&other=y"]) {
+        let params = TokenParams { extra, ..TokenParams::default() };
+        setup.provider.tokens(Grant::ClientCredentials, &params).await.unwrap();
+    }
+    let path = |path: &str| Some(path.to_owned());
+    assert_eq!(*paths.lock().unwrap(), [None, path("/agents/1"), path("/agents/2")]);
+    let sent = setup.assertions();
+    assert_eq!(sent[..3], sent[3..6]);
+    assert_eq!(sent[1], sent[6]);
+    assert!(sent[0] != sent[1] && sent[1] != sent[2]);
 }
 
 #[tokio::test]

@@ -33,6 +33,9 @@ pub(crate) enum Grant<'a> {
     /// An access token with which this API was called, in exchange for one for another API (RFC
     /// 7523 section 2.1, with Entra's parameter `requested_token_use`).
     OnBehalfOf(&'a Secret),
+    /// The federated identity credential of an agent, with the parameter that names its user
+    /// (Entra's `user_fic`).
+    UserFederatedIdentity { credential: &'a Secret, user: (&'static str, &'a str) },
 }
 
 /// The parameters of a token or device authorization request that say what the tokens are for.
@@ -75,6 +78,12 @@ impl TokenParams<'_> {
             extra.push((name.into_owned(), value.into_owned().into()));
         }
         Ok(extra)
+    }
+
+    /// The path of a federated managed identity, which is one of the further parameters.
+    pub(super) fn fmi_path(&self) -> Option<String> {
+        let mut extra = form_urlencoded::parse(self.extra.as_bytes());
+        extra.find(|(name, _)| name == "fmi_path").map(|(_, path)| path.into_owned())
     }
 
     /// The `claims` parameter, with the client capabilities merged in.
@@ -133,6 +142,11 @@ pub(crate) fn grant_request(
             put("grant_type", &"urn:ietf:params:oauth:grant-type:jwt-bearer".into());
             put("assertion", assertion);
             put("requested_token_use", &"on_behalf_of".into());
+        }
+        Grant::UserFederatedIdentity { credential, user: (parameter, name) } => {
+            put("grant_type", &"user_fic".into());
+            put("user_federated_identity_credential", credential);
+            put(parameter, &name.into());
         }
     }
     let claims = params.claims(capabilities)?;
@@ -213,6 +227,11 @@ mod tests {
                 Grant::OnBehalfOf(&secret),
                 "urn:ietf:params:oauth:grant-type:jwt-bearer",
                 vec!["assertion", "requested_token_use"],
+            ),
+            (
+                Grant::UserFederatedIdentity { credential: &secret, user: ("user_id", "7") },
+                "user_fic",
+                vec!["user_federated_identity_credential", "user_id"],
             ),
         ] {
             let form = form(grant, &TokenParams::default());

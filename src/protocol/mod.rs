@@ -22,6 +22,7 @@
 mod access_kind;
 mod access_token;
 mod assertion;
+mod assertion_cache;
 mod authorize;
 mod cache;
 mod callback;

@@ -25,7 +25,7 @@ use super::{
     callback::AuthorizationCode,
     channel::{Channel, observed},
     client_auth::{ClientAuth, Proof},
-    credential::Credentials,
+    credential::{Credentials, ProofRequest},
     device::{self, DeviceAnswer},
     discovery::Discovery,
     error_answer::{may_be_about_a_scope, of_refresh},
@@ -314,7 +314,7 @@ impl Provider {
         // Entra takes no client authentication at this endpoint.
         let proof = match self.authority.is_microsoft() {
             true => Proof::Nothing,
-            false => self.credentials.proof(&metadata, self.clock.now()).await?.proof,
+            false => self.credentials.proof(self.proof_request(&metadata)).await?.proof,
         };
         let client = ClientAuth { id: self.config.client_id(), proof: &proof };
         let mut scopes = metadata.offered(&self.config, params.scopes.split(' '), &[]);
@@ -407,8 +407,11 @@ impl Provider {
             _ => Some(self.permits.session().await?),
         };
         let metadata = self.metadata().await?;
+        let fmi_path = params.fmi_path();
+        let request =
+            ProofRequest { fmi_path: fmi_path.as_deref(), ..self.proof_request(&metadata) };
         let outcome = self
-            .ask_for_tokens(&metadata, grant, |client| {
+            .ask_for_tokens(request, grant, |client| {
                 grant_request(&metadata, client, grant, params, self.config.client_capabilities())
             })
             .await;
@@ -421,21 +424,27 @@ impl Provider {
         }
     }
 
+    /// The request for client authentication to an endpoint of this provider, now.
+    pub(super) fn proof_request<'a>(&self, metadata: &'a Metadata) -> ProofRequest<'a> {
+        ProofRequest::new(metadata, self.clock.now())
+    }
+
     /// Sends a token request, and once more with another credential if the provider refused the
     /// client. It has not looked at the grant then, so this is no replay of a code.
     async fn ask_for_tokens(
         &self,
-        metadata: &Metadata,
+        request: ProofRequest<'_>,
         grant: Grant<'_>,
         build: impl Fn(ClientAuth<'_>) -> Result<Request<Bytes>, Error>,
     ) -> Result<TokenAnswer, Error> {
         let id = self.config.client_id();
-        let sent = self.credentials.proof(metadata, self.clock.now()).await?;
+        let sent = self.credentials.proof(request).await?;
         let error = match self.answer_to(build(ClientAuth { id, proof: &sent.proof })?).await {
             Err(error) if self.credentials.is_outdated(&error, &sent.proof) => error,
             outcome => return outcome,
         };
-        match self.credentials.another(metadata, &sent, self.clock.now()).await {
+        let request = ProofRequest { now: self.clock.now(), ..request };
+        match self.credentials.another(request, &sent).await {
             Some(newer) => {
                 let outcome = self.answer_to(build(ClientAuth { id, proof: &newer.proof })?).await;
                 // Any error but a refused client, such as a refused code, means that the credential

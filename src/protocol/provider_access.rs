@@ -63,7 +63,7 @@ impl Provider {
     ) -> Result<VerifiedAccessToken, Error> {
         let asking = async {
             let metadata = self.metadata().await?;
-            let sent = self.credentials().proof(&metadata, self.now()).await?;
+            let sent = self.credentials().proof(self.proof_request(&metadata)).await?;
             let client = ClientAuth { id: self.config().client_id(), proof: &sent.proof };
             let request = introspection::request(&metadata, client, raw)?;
             let answer = self.channel().send("the introspection endpoint", request).await?;

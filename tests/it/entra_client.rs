@@ -5,9 +5,9 @@ use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use tower_identity::{
     Authority, ClientCredential, ErrorKind, IdentityConfig, SignInOptions,
-    client::{Account, Client, DevicePoll, SilentOutcome, TokenRequest},
+    client::{Account, Client, DevicePoll, FederatedUser, SilentOutcome, TokenRequest},
     config::Algorithm,
-    dev::{Accounts, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
+    dev::{Accounts, Consent, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
 };
 use url::Url;
 
@@ -112,6 +112,54 @@ async fn an_application_gets_its_own_token_in_one_tenant() {
     assert_eq!(own.for_app(&asks("api://tasks/.default")).await.unwrap().expose(), token.expose());
     assert_eq!(provider.requests(Endpoint::Token), 1);
     assert!(client(&provider, "common").for_app(&asks("api://tasks/.default")).await.is_err());
+}
+
+/// The three tokens of an agent: of its blueprint, of itself, of its user.
+#[tokio::test]
+async fn an_agent_acts_for_its_user_with_tokens_of_its_blueprint() {
+    const EXCHANGE: &str = "api://AzureADTokenExchange/.default";
+    let provider = entra().await;
+    provider.add_client(DevClient::agent(API, provider.client_id()).with_consent(Consent::Given));
+    let blueprint = client(&provider, DevTenant::CONTOSO.id());
+    let agent_with = |path: &'static str| {
+        let blueprint = blueprint.clone();
+        let credential = ClientCredential::assertion_from(move |_| {
+            let blueprint = blueprint.clone();
+            async move {
+                let request = asks(EXCHANGE).with_fmi_path(path);
+                Ok(blueprint.for_app(&request).await?.expose().into())
+            }
+        });
+        let authority = provider.entra_authority(DevTenant::CONTOSO.id()).unwrap();
+        Client::new(IdentityConfig::new(authority, API).with_credential(credential)).unwrap()
+    };
+    let refused = agent_with("another agent").for_app(&asks(EXCHANGE)).await.unwrap_err();
+    assert_eq!(refused.provider().unwrap().codes, [700_213], "{refused}");
+
+    let agent = agent_with(API);
+    let credential = agent.for_app(&asks(EXCHANGE)).await.unwrap().expose().into();
+    let home = provider.home_account_id("ada").unwrap();
+    for user in [
+        FederatedUser::ObjectId(provider.object_id("ada", DevTenant::CONTOSO).unwrap()),
+        FederatedUser::Username(format!("ada@{}", DevTenant::CONTOSO.domain())),
+    ] {
+        let request = asks("api://tasks/Tasks.Read");
+        let acquired =
+            agent.acquire_by_federated_identity(&user, &credential, &request).await.unwrap();
+        let account = acquired.account().unwrap();
+        assert_eq!(account.home_account_id(), home);
+        let again = agent.acquire_silent(account, &request.clone().forced()).await.unwrap();
+        assert!(again.token().is_some(), "by refresh token");
+    }
+
+    // The blueprint's token is for the agent, and no credential for a user.
+    let of_blueprint = blueprint.for_app(&asks(EXCHANGE).with_fmi_path(API)).await.unwrap();
+    let user = FederatedUser::ObjectId("00000000-0000-0000-0000-000000000000".into());
+    for (credential, code) in [(of_blueprint.expose().into(), 700_213), (credential, 50_034)] {
+        let refused =
+            agent.acquire_by_federated_identity(&user, &credential, &asks("x")).await.unwrap_err();
+        assert_eq!(refused.provider().unwrap().codes, [code], "{refused}");
+    }
 }
 
 fn jwk(kid: &str) -> Map<String, Value> {
