@@ -21,6 +21,7 @@ impl Authority {
                 (access_token_issuer == Some(token.iss)).then(|| metadata_issuer.to_owned())
             }
             AuthorityKind::Entra { instance, .. } => {
+                // Only a GUID is compared: a `tid` with a slash could complete another issuer.
                 let tid = token.tid.filter(|tid| is_guid(tid))?;
                 // A loopback host is a cloud of its own, whose v1.0 issuer is its origin.
                 let issuer = match instance.cloud {
@@ -28,6 +29,8 @@ impl Authority {
                     None => instance.origin.as_str(),
                 };
                 let rest = token.iss.strip_prefix(issuer)?.strip_prefix('/')?;
+                // The v1.0 issuer ends with the tenant and a slash. The same tenant has to stand in
+                // `tid`.
                 (rest.strip_suffix('/') == Some(tid))
                     .then(|| metadata_issuer.replace(super::tenants::TEMPLATE, tid))
             }
@@ -51,6 +54,8 @@ impl Authority {
     pub(crate) fn spellings_of_audience(&self, audience: &str) -> Vec<String> {
         let mut spellings = vec![audience.to_owned()];
         if self.is_microsoft() && audience.contains("://") {
+            // A scope `https://host//.default` names the URI with a slash, `https://host/.default`
+            // without.
             spellings.push(match audience.strip_suffix('/') {
                 Some(without) => without.to_owned(),
                 None => format!("{audience}/"),

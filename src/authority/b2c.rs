@@ -57,6 +57,8 @@ impl B2cPolicies {
             ("reset-password", self.reset_password.as_ref()),
         ];
         for (purpose, policy) in named {
+            // A policy is a segment of the path: a slash or `..` in it would lead to another
+            // document.
             if let Some(policy) = policy.filter(|policy| !is_name(policy)) {
                 return Err(ConfigError::new(
                     "authority",

@@ -145,9 +145,11 @@ impl Cloud {
             return Some(HostKind::Login);
         }
         let (name, parent) = host.split_once('.')?;
+        // The whole parent domain is compared, so that `evilb2clogin.com` is no host of B2C.
         if name.is_empty() || !self.tenant_domains.contains(&parent) {
             return None;
         }
+        // Both products have one host for each tenant, and different issuers.
         Some(if parent.starts_with("ciam") {
             HostKind::ExternalId(name)
         } else {
@@ -160,6 +162,7 @@ impl Cloud {
         self.login_hosts.contains(&host)
             || host
                 .split_once('.')
+                // The same service in one region: MSAL sends token requests there (`azure_region`).
                 .is_some_and(|(region, rest)| self.login_hosts.contains(&rest) && is_region(region))
     }
 

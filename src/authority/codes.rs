@@ -66,6 +66,7 @@ pub(crate) fn denies_account(advice: &Advice) -> bool {
 
 /// The code `AADSTS` with this number.
 pub(crate) fn entra(number: u64) -> Option<&'static ErrorCode> {
+    // Read after a failure only, so a search is enough.
     entra_rows().find(|row| row.number == number)
 }
 

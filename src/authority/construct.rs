@@ -199,6 +199,7 @@ impl Authority {
     ) -> Result<Self, ConfigError> {
         const FORM: &str = "https://login.microsoftonline.com/{tenant}";
         let url = address.url.as_str();
+        // The first segment is the tenant. Nothing else in the URL says whose accounts sign in.
         let Some((name, rest)) = address.segments.split_first() else {
             return invalid(format!("{url:?} names no tenant: expected {FORM}"));
         };
@@ -210,6 +211,8 @@ impl Authority {
                  https://{{name}}.b2clogin.com/{{name}}.onmicrosoft.com/{{policy}}"
             ));
         }
+        // v1.0 has another issuer and other claims: a v1.0 document would be refused later, less
+        // clearly.
         if let Some(version) = rest.iter().find(|next| is_version(next) && **next != "v2.0") {
             return invalid(format!(
                 "{url:?} names version {version}, but sign-in uses v2.0: expected {FORM}/v2.0, or \
@@ -292,6 +295,7 @@ pub(super) fn one_tenant(text: &str) -> Result<Tenant, ConfigError> {
 /// is a cloud of its own.
 fn custom_domain(domain: &str) -> Result<Instance, ConfigError> {
     let url = bare_host(domain)?;
+    // A Microsoft host has the rules of its cloud, whatever the application calls it.
     if Cloud::of(url.host_str().unwrap_or_default()).is_some() {
         return invalid(format!("{domain:?} is a Microsoft host, not a custom domain"));
     }

@@ -98,6 +98,7 @@ impl Authority {
             AuthorityUrl::parse(url)?;
         }
         let (cloud, kind) = match Cloud::of(address.host()) {
+            // Microsoft's host decides before the path: no path turns its rules off.
             Some((cloud, kind)) => (Some(cloud), kind),
             None => {
                 return match shape(&address) {
@@ -218,6 +219,8 @@ impl Authority {
     ) -> Result<Self, ConfigError> {
         let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
         let tenant = match segments.as_slice() {
+            // The host of External ID names its tenant, by GUID or by the name before
+            // `.onmicrosoft.com`.
             rest if is_document(rest) && tenants::is_guid(name) => one_tenant(name)?,
             rest if is_document(rest) => one_tenant(&format!("{name}.onmicrosoft.com"))?,
             [tenant, rest @ ..] if is_document(rest) => one_tenant(tenant)?,
@@ -248,6 +251,8 @@ enum UrlShape {
 fn shape(address: &AuthorityUrl) -> UrlShape {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
+        // A custom domain of B2C is told by its policy: user flows and custom policies begin with
+        // `B2C_`.
         [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => {
             UrlShape::B2c
         }

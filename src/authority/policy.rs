@@ -128,6 +128,8 @@ impl Authority {
             Err(Error::new(ErrorKind::TokenIssuer, detail))
         };
         let Some((_, tenant)) = self.microsoft() else {
+            // No normalization: `iss` is compared character by character (OpenID Connect Core
+            // section 3.1.3.7 point 2).
             return if self.canonical_issuer(token.iss, metadata_issuer) == metadata_issuer {
                 Ok(())
             } else {
@@ -141,6 +143,7 @@ impl Authority {
             None if metadata_issuer.contains(TEMPLATE) => {
                 return foreign("`tid` is missing, so the expected issuer is not determined");
             }
+            // The issuer names one tenant; B2C writes no `tid` by default.
             None => guid_in(metadata_issuer),
         };
         if guid_in(metadata_issuer).is_some_and(|guid| tid != Some(guid)) {
@@ -200,6 +203,8 @@ impl Authority {
             };
         };
         let expected = match (issuer.contains(TEMPLATE), token.tid) {
+            // A key of one tenant, such as that of personal accounts: it signs for that issuer
+            // alone.
             (false, _) => issuer.to_owned(),
             (true, Some(tid)) if is_guid(tid) => issuer.replace(TEMPLATE, tid),
             (true, _) => return refused("the key is for any tenant, and the token has none"),
@@ -242,6 +247,7 @@ impl Instance {
 /// account is checked apart from the issuer.
 fn check_tenant(tenant: &Tenant, tenants: &Tenants, tid: Option<&str>) -> Result<(), Error> {
     let detail = match tenant {
+        // Entra ID would not issue such a token; the check does not rely on it.
         Tenant::Organizations if tid == Some(PERSONAL) => {
             "a personal account at an authority for organizations"
         }
@@ -271,6 +277,7 @@ fn without_last_slash(issuer: &str) -> &str {
 /// first login host.
 fn entra_fits(instance: &Instance, tenant: &Tenant, issuer: &str) -> bool {
     let canonical = instance.cloud.map(|cloud| format!("https://{}", cloud.issuer_host()));
+    // Two hosts: the one of the URL, and the one that Entra ID writes for all aliases.
     [Some(&instance.origin), canonical.as_ref()].into_iter().flatten().any(|origin| {
         let segment = issuer
             .strip_prefix(origin.as_str())
@@ -324,6 +331,7 @@ fn b2c_fits(instance: &Instance, tenant: &Tenant, policy: &str, issuer: &str) ->
     let Some(path) = issuer.strip_prefix(instance.origin.as_str()) else { return false };
     let path = path.strip_suffix('/').unwrap_or(path);
     match path.split('/').collect::<Vec<_>>().as_slice() {
+        // The tenant's GUID, also where the authority names the tenant by its domain.
         ["", guid, "v2.0"] => is_guid(guid) && tenant.accepts_issuer_segment(guid),
         ["", "tfp", guid, issued_by, "v2.0"] => {
             is_guid(guid)

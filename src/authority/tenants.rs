@@ -29,6 +29,7 @@ impl Tenant {
     /// The tenant that a path segment of an authority names; `None` if it is neither a GUID, a name
     /// nor one of the three reserved words.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        // Entra ID reads tenants in any letter case and writes GUIDs in lower case into tokens.
         let lower = text.to_ascii_lowercase();
         Some(match lower.as_str() {
             "common" => Self::Common,
@@ -133,6 +134,7 @@ impl Tenants {
     pub(crate) fn allow(&self, tid: Option<&str>) -> bool {
         self.0
             .as_ref()
+            // Fail closed: with a list, a token that names no tenant belongs to none of them.
             .is_none_or(|only| tid.is_some_and(|tid| only.iter().any(|tenant| tenant == tid)))
     }
 }

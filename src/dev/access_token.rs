@@ -222,6 +222,8 @@ impl DevAccessToken {
     /// Applies the differences to the claims that a client would get over the wire.
     fn change(&self, client: &str, claims: &mut Map<String, Value>) {
         let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
+        // The facets that Microsoft's access tokens have: of an agent identity and of its user
+        // account. They are numbers, written as text.
         let (agent, account) = ("11", "13");
         match self.caller {
             DevCaller::PersonThroughAgent => set("xms_act_fct", agent.into()),
@@ -241,6 +243,7 @@ impl DevAccessToken {
             DevCaller::Person | DevCaller::Application => {}
         }
         if self.is_agent() {
+            // The agent's parent application: the blueprint, which is the registered client.
             set("xms_par_app_azp", client.into());
         }
         if let Some(roles) = &self.roles {
@@ -328,6 +331,7 @@ fn grant_of(
         return Err(wrong(format!("{:?} is not known in {}", person.id(), tenant.domain())));
     }
     let client = wanted.client.clone().unwrap_or_else(|| first_client.to_owned());
+    // An agent identity is an application of its own, so its ID differs from that of its blueprint.
     let actor = if wanted.is_agent() { guid_of(&["agent", &client]) } else { client.clone() };
     let proof = state.client(&client).map(DevClient::registered_proof).unwrap_or_default();
     let actor = DevClient::public(actor).proven_by(proof);
@@ -350,6 +354,7 @@ fn content(
 ) -> Result<(&'static str, Map<String, Value>), Error> {
     let Some(tenant) = &grant.tenant else {
         let part = Part { scopes: &grant.scopes, resources: &grant.resources };
+        // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT` and is told by its claims.
         return Ok(("at+jwt", issue::access_claims(server, state, grant, part)?));
     };
     let (audience, scopes) = (&wanted.audience, grant.scopes.iter().map(String::as_str));
@@ -376,12 +381,14 @@ fn issued(
     let (now, audience) = (server.now(), &wanted.audience);
     let (typ, mut claims) = content(server, state, wanted, grant)?;
     wanted.change(client, &mut claims);
+    // The changes of the test come last, so that they replace what caller and version imply.
     for (name, value) in &wanted.changes {
         match value {
             Some(value) => claims.insert(name.clone(), value.clone()),
             None => claims.remove(name),
         };
     }
+    // RFC 6749 section 1.4: a token can be a mere identifier, which only the provider can look up.
     let token = if wanted.is_opaque {
         unguessable()?
     } else {

@@ -116,6 +116,7 @@ fn is_audience(server: &Server, incoming: &Incoming, audience: Option<&Value>) -
 fn check_times(claims: &Map<String, Value>, now: f64) -> Result<(), AssertionFault> {
     match time(claims, "exp")? {
         None => return Err(("the assertion has no exp", 50_027)),
+        // Clocks of client and provider differ; RFC 7519 section 4.1.4 allows a few minutes.
         Some(exp) if exp <= now - LEEWAY => return Err(("the assertion has expired", 700_024)),
         Some(exp) if exp > now + LONGEST_LIFE => {
             return Err(("the assertion lives too long", 700_024));

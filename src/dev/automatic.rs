@@ -54,6 +54,7 @@ impl DevProvider {
         let browser =
             unguessable().map_err(|error| ConfigError::new("person", error.to_string()))?;
         let cookie = format!("{}={browser}", self.server.cookie_name());
+        // Only this browser answers by itself: two tests with two users can share one provider.
         self.server.state().automatic.put(browser, person);
         Ok(cookie)
     }

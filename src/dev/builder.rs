@@ -158,7 +158,7 @@ impl DevProviderBuilder {
     /// Imitates Microsoft Entra: tenants, `common` and its siblings, B2C, External ID, a small
     /// Graph. By default the provider is a generic one.
     ///
-    /// [The module](super#microsoft-entra) lists what it imitates.
+    /// [The module](super#microsoft-entra-id) lists what it imitates.
     ///
     /// ```
     /// use tower_identity::dev::{DevProvider, DevTenant};
@@ -286,6 +286,7 @@ impl DevProviderBuilder {
     /// or two clients have the same id; a tenant is invalid, or is set without
     /// [`entra`](Self::entra); or no key could be generated.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
+        // It signs in any user without authentication, so no other machine may reach it.
         if !self.address.ip().is_loopback() {
             return Err(ConfigError::new(
                 "bind",
@@ -301,6 +302,8 @@ impl DevProviderBuilder {
         let address = self.address;
         let not_bound =
             |error: std::io::Error| ConfigError::new("bind", format!("{address}: {error}"));
+        // Bound before the URLs are made: with port 0 the system chooses the port, which is part of
+        // the issuer.
         let listener = TcpListener::bind(address).await.map_err(not_bound)?;
         let address = listener.local_addr().map_err(not_bound)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -321,6 +324,7 @@ impl DevProviderBuilder {
         if !self.clients.iter().any(|client| client.id == id) {
             let client =
                 DevClient::confidential(id, unguessable().map_err(|error| not_started(&error))?);
+            // First, because `DevProvider::config` describes the first client.
             self.clients.insert(0, client.with_any_loopback_redirect());
         }
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))
@@ -415,6 +419,8 @@ fn serve(listener: DevListener, server: Arc<Server>) -> (oneshot::Sender<()>, Jo
 fn base_url(text: &str) -> Result<Url, ConfigError> {
     let url = Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
+            // The routes begin at the root of the host, so a path in front of them would never
+            // match.
             && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()

@@ -138,6 +138,7 @@ fn send(
                     "The registered redirect_uri is not a URL.",
                 );
             };
+            // OAuth 2.0 Multiple Response Types section 2.1: encoded like a form, in the fragment.
             if mode == RequestedResponseMode::Fragment {
                 let encoded = form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(&parameters)

@@ -37,6 +37,7 @@ pub(super) fn names(
     entra: Option<&EntraTenants>,
 ) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    // The listener may have another address of 127.0.0.0/8.
     names.push(address.to_string());
     let base = base_url.and_then(Url::host).map(|host| match host {
         Host::Domain(name) => (name.to_owned(), true),

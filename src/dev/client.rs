@@ -237,6 +237,8 @@ impl DevClient {
 
     /// Whether a token for this audience is for this application.
     pub(super) fn is_api(&self, audience: &str) -> bool {
+        // A final slash is part of the scope that was requested (`https://host//.default`), not of
+        // the API.
         let audience = audience.trim_end_matches('/');
         // `api://` and the client ID is the Application ID URI that Entra ID proposes.
         self.id == audience
@@ -265,6 +267,7 @@ impl DevClient {
     /// Whether the application exists in a realm. An application of one tenant exists only there.
     pub(super) fn is_known_in(&self, realm: &Realm) -> bool {
         match (&self.accounts, realm) {
+            // Another tenant has no service principal of the application (AADSTS700016).
             (
                 Accounts::Tenant(own),
                 Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. },
@@ -276,6 +279,7 @@ impl DevClient {
     /// Checks that the application may use this kind of authority.
     pub(super) fn check_accounts(&self, realm: &Realm) -> Result<(), Fault> {
         match (&self.accounts, realm) {
+            // `common` stands for every tenant, and the application is known in one of them.
             (Accounts::Tenant(_), Realm::Entra(Audience::Everyone | Audience::Organizations)) => {
                 let description = "the application is of one tenant, so that common and \
                                    organizations cannot be used for it";
@@ -322,6 +326,7 @@ fn is_on_loopback(uri: &str) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
+    // RFC 6749 section 3.1.2: a redirect URI has no fragment. A user name has no use in one either.
     host && matches!(url.scheme(), "http" | "https")
         && url.fragment().is_none()
         && url.username().is_empty()

@@ -284,6 +284,7 @@ pub(super) fn decide(
     {
         return Ok(Err("AADSTS50020: this account cannot sign in there."));
     }
+    // The confirmation on the page is the consent (RFC 8628 section 3.3).
     device.outcome = DeviceDecision::Agreed(signed_in);
     let (client, scopes) = (device.client.clone(), device.scopes.clone());
     for scope in scopes {

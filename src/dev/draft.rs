@@ -53,6 +53,8 @@ impl Draft {
     }
 
     pub(super) fn hmac(&mut self, secret: &[u8]) -> String {
+        // The algorithm confusion of RFC 8725 section 2.1: a verifier that trusts `alg` would take
+        // the public key for a shared secret.
         self.header.insert("alg".into(), "HS256".into());
         let message = self.message();
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
@@ -62,6 +64,8 @@ impl Draft {
 
 /// A JSON object in which one member may occur twice.
 fn object(members: &Map<String, Value>, twice: Option<&(&'static str, Value)>) -> String {
+    // A map cannot hold a member twice, so the second one is added to the text. RFC 7519 section 4
+    // lets a reader refuse it or use the last one.
     let mut json = Value::Object(members.clone()).to_string();
     if let Some((name, value)) = twice {
         json.pop();

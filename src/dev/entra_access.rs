@@ -47,6 +47,7 @@ fn of_version_2(
     scopes: &[&str],
 ) -> Result<Map<String, Value>, Error> {
     let now = server.now();
+    // Version 2.0 has the client ID of the API in `aud`, whichever name the request used for it.
     let id = api
         .map_or_else(|| audience.strip_prefix("api://").unwrap_or(audience), |api| api.id.as_str());
     let mut claims = members(json!({
@@ -58,6 +59,8 @@ fn of_version_2(
     match state.person(&grant.person) {
         Some(person) => {
             set("scp", scopes.join(" ").into());
+            // Pairwise (OpenID Connect Core section 8): another value at each API. `oid` is the
+            // same at all.
             set("sub", subject(person, tenant, id).into());
             set("oid", object_id(person, tenant).into());
             set("name", person.name.clone().into());
@@ -66,6 +69,8 @@ fn of_version_2(
             set("xms_idrel", if is_guest { GUEST } else { MEMBER }.into());
             list(&mut claims, "roles", &person.roles);
             list(&mut claims, "acrs", &grant.signed_in.contexts);
+            // Repeated from the request, so that the API knows whether its claims challenge is
+            // understood.
             list(&mut claims, "xms_cc", &grant.claims.capabilities);
             groups(&mut claims, person, tenant);
             home(server, &mut claims, person, tenant);
@@ -83,6 +88,7 @@ fn of_version_2(
             );
             set("sub", subject.into());
             set("oid", principal.into());
+            // An optional claim of the API's registration, here in every token of an application.
             set("idtyp", "app".into());
             set("xms_idrel", SERVICE_PRINCIPAL.into());
             if let Some(client) = state.client(&grant.client) {

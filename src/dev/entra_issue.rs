@@ -51,6 +51,7 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(EntraReso
         None if scope.len() == 36 && scope.matches('-').count() == 4 => {
             (EntraResource::Api(scope.to_owned()), ".default")
         }
+        // A bare name (`User.Read`) is a permission of Microsoft Graph.
         None => (EntraResource::Graph, scope),
     })
 }
@@ -150,6 +151,7 @@ pub(super) fn answer(
         answer.insert("ext_expires_in".into(), life.into());
     }
     if b2c {
+        // B2C adds these two, and leaves `expires_in` out without an access token.
         answer.insert("not_before".into(), server.now().as_seconds().into());
         answer.insert("id_token_expires_in".into(), state.lives.id_token.as_secs().into());
     }
@@ -328,6 +330,7 @@ pub(super) fn home(
         server.entra.as_ref().map(|entra| entra.home(person)).filter(|home| *home != tenant)
     {
         claims.insert("idp".into(), format!("https://sts.windows.net/{}/", home.id).into());
+        // 1 is a guest; members have 0 or no claim.
         claims.insert("acct".into(), 1.into());
     }
 }
@@ -363,6 +366,7 @@ pub(super) fn home_account(
 ) -> (String, String) {
     let home = entra.home(person);
     let id = object_id(person, home);
+    // MSAL keys its accounts by `uid.utid`; in B2C each policy has accounts of its own.
     let uid = match (realm, home.kind) {
         (Realm::B2c { policy, .. }, TenantKind::B2c) => {
             format!("{id}-{}", policy.name().to_ascii_lowercase())

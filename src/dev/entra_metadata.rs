@@ -84,6 +84,7 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
     let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
     let tenants = server.entra.iter().flat_map(|entra| &entra.tenants);
+    // `Managed`: the password is checked here. A federated domain would have its own server for it.
     let managed = tenants.into_iter().any(|tenant| tenant.domain.eq_ignore_ascii_case(domain));
     let mut realm = members(json!({
         "ver": "1.0", "account_type": if managed { "Managed" } else { "Unknown" },
@@ -98,6 +99,7 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
 
 /// The instance discovery of MSAL: this host is a separate cloud.
 pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+    // MSAL trusts the aliases of a cloud by this answer, so a host of another cloud gets an error.
     let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
     let authority =
         Url::parse(asked).ok().filter(|url| url.origin().ascii_serialization() == server.origin);
@@ -146,12 +148,15 @@ pub(super) fn jwk_set(server: &Server, state: &ProviderState, realm: &Realm) -> 
         _ => published(&state.keys, Some(&template)),
     };
     if let (Some(own), Realm::Entra(audience)) = (&state.entra_keys, realm) {
+        // Personal accounts have keys of their own, which the document of one tenant does not list.
         if matches!(audience, Audience::Everyone | Audience::Organizations | Audience::Consumers) {
             keys.extend(published(
                 &own.personal,
                 Some(&token_issuer(server, &DevTenant::PERSONAL)),
             ));
         }
+        // A real key set for every tenant holds keys of other clouds, told by `cloud_instance_name`
+        // alone.
         if matches!(audience, Audience::Everyone | Audience::Organizations) {
             keys.push(jwk(&own.other_cloud, Some(&template), "another-cloud.example"));
         }

@@ -31,6 +31,7 @@ pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> 
     let code = incoming
         .query
         .first("code")
+        // The number becomes the title of the page, so nothing else is repeated.
         .filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()))
         .unwrap_or("?");
     let text = "Microsoft's documentation lists the numbers under \"Microsoft Entra \
@@ -58,7 +59,7 @@ pub(super) fn b2c(
     let (title, text) = match policy {
         Policy::SignIn | Policy::EditProfile => ("Sign in", "with one of these accounts:"),
         Policy::ResetPassword => {
-            ("Reset your password", "TokenOwner is it? The others would get a code by e-mail now.")
+            ("Reset your password", "of which account? B2C would send a code by e-mail first.")
         }
     };
     let content = html! {

@@ -60,6 +60,7 @@ pub(super) fn redeem(
     grant: &IssuedGrant,
 ) -> TokenResult {
     let tenant = match tenant(server, state, incoming, grant) {
+        // Unlike a refresh token, a code is bound to the tenant of its sign-in.
         Ok(tenant) if Some(&tenant) == grant.tenant.as_ref() => tenant,
         Ok(_) => {
             return Ok(Err(

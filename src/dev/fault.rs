@@ -45,6 +45,7 @@ impl Fault {
             "access_denied" => (65_004, 90_091),
             _ => (900_144, 90_007),
         };
+        // RFC 6749 section 5.2: 401 for failed client authentication, 400 for everything else.
         let status = if error == "invalid_client" {
             StatusCode::UNAUTHORIZED
         } else {
@@ -113,6 +114,8 @@ impl Trace {
         let seed = crate::secret::random::<16>()
             .map(|bytes| crate::secret::base64url(&bytes))
             .unwrap_or_default();
+        // Only the letters of a GUID are repeated: the value stands in descriptions, pages and
+        // redirects.
         let given = correlation.filter(|id| {
             id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
         });
@@ -208,6 +211,8 @@ pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(
     if matches!(realm, Realm::Entra(_)) {
         parameters
             .push(("error_uri".to_owned(), server.url(&format!("/error?code={}", fault.entra))));
+        // Entra ID adds it only if the user cancelled, so that an application can tell that from a
+        // refusal.
         if fault.cancelled {
             parameters.push(("error_subcode".to_owned(), "cancel".to_owned()));
         }

@@ -58,6 +58,7 @@ fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let mut response =
         reply::private_json(status, &json!({ "error": { "code": code, "message": message } }));
+    // RFC 6750 section 3: a 401 has a challenge.
     if status == StatusCode::UNAUTHORIZED {
         reply::set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
     }
@@ -113,6 +114,7 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
             "This small Graph knows nothing of that.",
         ));
     }
+    // The actions compute a list and are POST; the navigations read one and are GET.
     if incoming.method != if ids { Method::POST } else { Method::GET } {
         let mut response = refused(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -122,6 +124,7 @@ pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Er
         reply::set(&mut response, header::ALLOW, if ids { "POST" } else { "GET, HEAD" });
         return Ok(response);
     }
+    // 403 and not 401: the token is valid, and another sign-in alone would not help.
     if !GROUP_SCOPES.iter().any(|scope| caller.scopes.iter().any(|granted| granted == scope)) {
         return Ok(refused(
             StatusCode::FORBIDDEN,
@@ -180,6 +183,7 @@ fn page(
     if next < groups.len()
         && let Some(members) = body.as_object_mut()
     {
+        // The next page has the parameters of this one: clients follow the link as it is.
         let kept = incoming.query.0.iter().filter(|(name, _)| name != "$skiptoken");
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(kept)

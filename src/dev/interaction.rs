@@ -98,6 +98,7 @@ fn page(
         }
         InteractionStep::Consent(scopes) => {
             let is_administrator = person.is_some_and(|person| person.administrator);
+            // Only Entra ID has consent for a whole tenant.
             let for_all = is_administrator && server.entra.is_some();
             pages::consent(id, request, name, scopes, for_all)
         }
@@ -285,6 +286,8 @@ fn interaction_of(
 ) -> Option<Interaction> {
     let browser = incoming.cookie(&server.cookie_name());
     let pending = state.interactions.find(id)?;
+    // The browser's cookie and the age: an identifier from another browser would let its user
+    // finish a foreign sign-in.
     let is_valid =
         Some(pending.browser.as_str()) == browser && server.now().since(pending.started) < PATIENCE;
     is_valid.then(|| pending.clone())
@@ -336,6 +339,7 @@ fn create_account(
     pending: &mut Interaction,
     name: &str,
 ) -> Result<Option<Response>, Error> {
+    // Random, since two people may have one name.
     let id = format!("person-{}", base64url(&crate::secret::random::<6>()?));
     let mut person = DevPerson::new(id.clone(), name.trim());
     if let Realm::B2c { tenant, .. } | Realm::Entra(Audience::Tenant(tenant)) =

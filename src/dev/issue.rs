@@ -180,6 +180,7 @@ fn id_token_claims(
     if let Some(nonce) = nonce {
         set("nonce", nonce.into());
     }
+    // Optional in the code flow (OpenID Connect Core section 3.1.3.6), and sent by most providers.
     if let Some(token) = access_token {
         set("at_hash", jwt::half_hash(state.algorithm, token).into());
     }
@@ -198,6 +199,7 @@ pub(super) fn signed_id_token(
     mut claims: Map<String, Value>,
     tenant: Option<&DevTenant>,
 ) -> Result<String, Error> {
+    // Quirks first: an ordered fault spoils the token that this provider would send.
     state.quirks.claims(&mut claims);
     let order = state.spoils.id_tokens.pop_front();
     let mut key = state.keys_of(tenant).current()?.clone();

@@ -44,6 +44,7 @@ fn rsa_key(index: usize) -> Result<Arc<PrivateKey>, Error> {
     static ROW: Mutex<Vec<Arc<PrivateKey>>> = Mutex::new(Vec::new());
     let mut row = ROW.lock().unwrap_or_else(PoisonError::into_inner);
     while row.len() <= index {
+        // RFC 7518 section 3.3: at least 2048 bits.
         let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)
             .map_err(|_| fault("no RSA key could be made"))?;
         row.push(Arc::new(PrivateKey::Rsa(key)));
@@ -59,6 +60,7 @@ impl ProviderKey {
         let private = match algorithm {
             A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
             A::Es256 => {
+                // RFC 7518 section 3.4: the two numbers at a fixed length, not in DER.
                 Arc::new(PrivateKey::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?))
             }
             A::Es384 => {
@@ -141,6 +143,8 @@ impl ProviderKey {
 
     /// The JWK of an EC key; `public_bytes` is `4 || x || y`.
     fn ec_jwk(&self, curve: &'static str, length: usize) -> Value {
+        // RFC 7518 section 6.2.1.2: each coordinate has the full length of the field, with zeros in
+        // front.
         let coordinates = self.public_bytes().get(1..).unwrap_or_default();
         let (x, y) = coordinates.split_at_checked(length).unwrap_or_default();
         json!({ "kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y) })
@@ -197,6 +201,7 @@ impl ProviderKeys {
     /// A key that was never published, with the identifier of the current one.
     pub(super) fn impostor(&self) -> Result<ProviderKey, Error> {
         let current = self.current()?;
+        // The right `kid` and algorithm, so that only the signature can give the impostor away.
         let other = ProviderKey::generate(current.algorithm, self.all.len())?;
         Ok(ProviderKey { kid: current.kid.clone(), ..other })
     }
@@ -204,6 +209,8 @@ impl ProviderKeys {
     pub(super) fn rotate(&mut self, algorithm: Algorithm, old: OldKeys) -> Result<(), Error> {
         let mut next = ProviderKey::generate(algorithm, self.all.len())?;
         if old == OldKeys::Replaced {
+            // A relying party that keeps keys by `kid` has the wrong one now, and must read the set
+            // again.
             next.kid.clone_from(&self.current()?.kid);
         }
         if old != OldKeys::Kept {

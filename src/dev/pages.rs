@@ -55,7 +55,10 @@ fn page(status: StatusCode, title: &str, extra: &str, content: &Markup) -> Respo
     let policy =
         format!("default-src 'none'; style-src {style}; img-src data:; base-uri 'none'{extra}");
     reply::set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
+    // Pages hold identifiers of a request, and the page of `form_post` holds a code.
     reply::set(&mut response, header::CACHE_CONTROL, "no-store");
+    // URLs of this provider contain `state` and hints; browsers send the origin alone to other
+    // sites.
     reply::set(&mut response, header::REFERRER_POLICY, "strict-origin");
     reply::set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     response

@@ -55,6 +55,7 @@ impl DevPerson {
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         let id = id.into();
+        // A subject that resembled the user name would hide applications that confuse the two.
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, id.as_bytes());
         let address = format!("{id}@example.com");
         Self {
@@ -192,6 +193,7 @@ impl DevPerson {
         same(&self.id)
             || same(&self.username)
             || self.email.as_deref().is_some_and(same)
+            // `sub` is case-sensitive (OpenID Connect Core section 2); names and addresses are not.
             || self.subject == hint
     }
 
@@ -211,6 +213,8 @@ impl DevPerson {
             claims.insert("email".into(), email.clone().into());
             claims.insert("email_verified".into(), self.email_verified.into());
         }
+        // No scope of OpenID Connect Core section 5.4 covers them; providers put them into every
+        // token.
         for (name, values) in [("roles", &self.roles), ("groups", &self.groups)] {
             if !values.is_empty() {
                 claims.insert(name.into(), values.clone().into());

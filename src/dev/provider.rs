@@ -95,6 +95,7 @@ impl DevProvider {
     /// [`hold_next`](Self::hold_next) before. Dropping the handle stops it without waiting.
     pub async fn shutdown(self) {
         let Self { _stop, task, .. } = self;
+        // The server ends when its sender is gone, and then waits for the open requests.
         drop(_stop);
         let _ = task.await;
     }
@@ -141,6 +142,8 @@ impl DevProvider {
     /// `base_url` is not a URL on a loopback host.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
         let authority = if self.server.entra.is_some() {
+            // A loopback URL with a tenant is Entra ID in a cloud of its own, with Microsoft's
+            // rules.
             Authority::parse(self.issuer())
         } else {
             Authority::oidc(self.issuer())

@@ -149,6 +149,7 @@ impl Realm {
     pub(super) fn takes_from(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::B2c { tenant, policy, .. }, Self::B2c { tenant: other, policy: of, .. }) => {
+                // AADB2C90088: each policy issues grants of its own.
                 tenant == other && policy == of
             }
             (Self::Entra(_), Self::Entra(_)) | (Self::Plain, Self::Plain) => true,
@@ -268,6 +269,8 @@ fn of_entra(entra: &EntraTenants, path: &str) -> Option<(Realm, Place)> {
         ["graph", "oidc", "userinfo"] => return Some((Realm::Plain, Place::UserInfo)),
         ["graph", ..] => return Some((Realm::Plain, Place::Graph)),
         ["error"] => return Some((Realm::Plain, Place::ErrorPage)),
+        // Below `common`, but of the whole host: it would otherwise be read as a path of that
+        // authority.
         ["common", "discovery", "instance"] => {
             return Some((Realm::Plain, Place::InstanceDiscovery));
         }
@@ -276,6 +279,7 @@ fn of_entra(entra: &EntraTenants, path: &str) -> Option<(Realm, Place)> {
         }
         _ => {}
     }
+    // `/tfp` marks the older form of B2C's URLs; the tenant and the policy follow in both.
     let (tfp, segments) = match segments.split_first()? {
         (first, rest) if first.eq_ignore_ascii_case("tfp") => (true, rest),
         _ => (false, segments.as_slice()),
@@ -291,10 +295,12 @@ fn of_entra(entra: &EntraTenants, path: &str) -> Option<(Realm, Place)> {
         ("common", _) => Audience::Everyone,
         ("organizations", _) => Audience::Organizations,
         ("consumers", _) => Audience::Consumers,
+        // The tenant of personal accounts has two names: its GUID and `consumers`.
         (_, Some(tenant)) if tenant.kind == TenantKind::Personal => Audience::Consumers,
         (_, Some(tenant)) => Audience::Tenant(*tenant),
         (_, None) => Audience::Nobody((*name).to_owned()),
     };
+    // Only B2C has the form with `/tfp`.
     if tfp { None } else { Some((Realm::Entra(audience), place(rest)?)) }
 }
 

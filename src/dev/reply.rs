@@ -30,6 +30,7 @@ pub(super) fn text(status: StatusCode, content_type: &str, body: String) -> Resp
 pub(super) fn private_json(status: StatusCode, body: &Value) -> Response {
     let mut response = text(status, "application/json", body.to_string());
     set(&mut response, header::CACHE_CONTROL, "no-store");
+    // RFC 6749 section 5.1 asks for both headers.
     set(&mut response, header::PRAGMA, "no-cache");
     response
 }
@@ -80,6 +81,8 @@ pub(super) fn failure(failure: &Failure) -> Response {
         Failure::OAuthError(error) => {
             oauth_error(StatusCode::BAD_REQUEST, error, "as the test asked for")
         }
+        // White space may precede a JSON value (RFC 8259 section 2), so only a limit of size ends
+        // the reading.
         Failure::Endless(bytes) => text(StatusCode::OK, "application/json", " ".repeat(*bytes)),
         Failure::Disconnect | Failure::LoseAnswer => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }

@@ -90,6 +90,7 @@ impl Incoming {
             path: parts.uri.path().to_owned(),
             path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             query: Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes()),
+            // RFC 6749 appendix B: parameters come as a form. A body of another type has none.
             form: if has_form { Parameters::parse(&body) } else { Parameters::default() },
             has_form,
             headers: parts.headers,

@@ -24,6 +24,7 @@ pub(super) fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
 pub(super) fn of_token(parameters: &Parameters, grant: &IssuedGrant) -> Result<Vec<String>, Fault> {
     let named = named(parameters)?;
     if named.is_empty() {
+        // Without the parameter the token is for the resources of the sign-in.
         return Ok(grant.resources.clone());
     }
     if !grant.resources.is_empty()

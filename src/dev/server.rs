@@ -118,6 +118,8 @@ impl Server {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
+        // `Host` has the port that the client connected to: a request with another one was not
+        // meant for this server.
         let own = loopback
             && url.port_or_known_default() == Some(self.address.port())
             && url.username().is_empty();
@@ -239,6 +241,7 @@ async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) 
     if let Some(gate) = gate {
         gate.wait().await;
     }
+    // After the lock has ended, so that a slow endpoint delays no other.
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

@@ -282,6 +282,8 @@ fn spoil_claims(draft: &mut Draft, spoil: SpoilAccessToken) {
         }
         S::NoRights => draft.claims.retain(|name, _| !["scp", "scope", "roles"].contains(&&**name)),
         S::RolesNumber => draft.set("roles", 1),
+        // RFC 7800 section 3: the sender has to prove that it holds the key. A plain bearer request
+        // does not.
         S::BoundToKey => draft.set("cnf", json!({ "jkt": base64url(&[7; 32]) })),
         S::BoundToCertificate => draft.set("cnf", json!({ "x5t#S256": base64url(&[7; 32]) })),
         S::BoundNull => draft.set("cnf", Value::Null),
@@ -321,6 +323,7 @@ fn spoil_kind(draft: &mut Draft, spoil: SpoilAccessToken, now: UnixTime) {
         }
         _ => return,
     };
+    // Without the rights of an access token, so that only the kind decides (RFC 8725 section 3.12).
     draft.claims.retain(|name, _| !RIGHTS.contains(&name.as_str()));
     draft.header.insert("typ".to_owned(), typ.into());
     if let Value::Object(more) = more {

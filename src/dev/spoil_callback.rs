@@ -106,6 +106,8 @@ pub(super) fn carry_out(
         S::StateTwice => twice(parameters, "state"),
         S::IssuerOther => set(parameters, "iss", "https://another-issuer.example"),
         S::IssuerWithSlash => {
+            // RFC 9207 section 2.4: `iss` is compared as a string, so the slash makes it another
+            // issuer.
             for (_, issuer) in parameters.iter_mut().filter(|(name, _)| name == "iss") {
                 issuer.push('/');
             }
@@ -116,6 +118,7 @@ pub(super) fn carry_out(
         S::CodeEmpty => set(parameters, "code", ""),
         S::CodeTwice => twice(parameters, "code"),
         S::CodeOther => set(parameters, "code", "another-code"),
+        // RFC 6749 section 4.1.2: a response is a code or an error.
         S::CodeAndError => set(parameters, "error", "access_denied"),
         S::AccessDenied => error(parameters, "access_denied"),
         S::LoginRequired => error(parameters, "login_required"),

@@ -156,6 +156,7 @@ impl SpoilJson for SpoilKeys {
             Self::KeysObject => set(body, "keys", json!({})),
             Self::UseEncryption => each_key(body, |key| drop(set(key, "use", "enc"))),
             Self::OperationsEncryption => each_key(body, |key| {
+                // RFC 7517 section 4.3: `use` and `key_ops` should not be used together.
                 remove(key, "use");
                 set(key, "key_ops", json!(["encrypt", "wrapKey"]));
             }),
@@ -179,6 +180,8 @@ impl SpoilJson for SpoilKeys {
             Self::UseMissing => each_key(body, |key| drop(remove(key, "use"))),
             Self::StrangersAdded => {
                 if let Some(keys) = body.get_mut("keys").and_then(Value::as_array_mut) {
+                    // RFC 7517 section 5: keys of unknown types are ignored. They come first, where
+                    // a reader of the first key alone would take one.
                     keys.insert(0, json!({ "kty": "LATTICE", "kid": "1", "pub": "AAAA" }));
                     keys.insert(0, json!({ "kty": "oct", "kid": "2", "k": "c2VjcmV0" }));
                     keys.insert(0, json!({ "kty": "RSA", "kid": "3", "n": 5 }));

@@ -60,6 +60,7 @@ pub(super) fn carry_out(
     match spoil {
         SpoilEntra::TenantForeign => {
             let foreign = DevTenant::new(FOREIGN, "foreign.onmicrosoft.com");
+            // Signed with the key for every tenant: only a list of tenants can refuse this token.
             set("iss", token_issuer(server, &foreign));
             set("tid", FOREIGN.to_owned());
             set("oid", FOREIGN.replace('0', "9"));
@@ -83,6 +84,8 @@ pub(super) fn carry_out(
                 set("oid", object_id(person, &DevTenant::new(FOREIGN, "foreign.onmicrosoft.com")));
             }
         }
+        // The account takeover called nOAuth: an e-mail address is chosen by its tenant and proves
+        // nothing.
         SpoilEntra::EmailOther => {
             set("email", "somebody.else@contoso.example".to_owned());
             set("preferred_username", "somebody.else@contoso.example".to_owned());

@@ -77,6 +77,7 @@ fn spoil_claims(draft: &mut Draft, spoil: Spoil, now: UnixTime) {
         S::SubjectTooLong => draft.set("sub", "s".repeat(256)),
         S::SubjectTwice => draft.twice = Some(("sub", "another-person".into())),
         S::ExpiryPast => {
+            // Issued before it expired, so that `exp` alone is wrong.
             draft.set("iat", before(2 * HOUR));
             draft.set("exp", before(HOUR));
         }
@@ -146,6 +147,8 @@ fn spoil_header(state: &ProviderState, draft: &mut Draft, spoil: Spoil) -> Resul
             let name = draft.key.algorithm.as_str();
             let other = if name == "RS256" { Algorithm::Ps256 } else { Algorithm::Rs256 };
             set("alg", other.as_str().into());
+            // An RSA key makes a valid signature with any RSA algorithm; an EC key has one
+            // algorithm only (RFC 7518 section 3.4), so there the name alone is wrong.
             if name.starts_with("RS") || name.starts_with("PS") {
                 draft.key.algorithm = other;
             }
@@ -155,10 +158,14 @@ fn spoil_header(state: &ProviderState, draft: &mut Draft, spoil: Spoil) -> Resul
         S::KeyWrong => draft.key = state.keys.impostor()?,
         S::KeyEmbedded => {
             draft.key = state.keys.impostor()?;
+            // RFC 8725 section 3.8: the key has to belong to the issuer. One that a token brings
+            // along does not.
             draft.header.insert("jwk".into(), draft.key.jwk());
         }
         S::KeyUrl => {
             draft.key = state.keys.impostor()?;
+            // RFC 8725 section 3.10: a verifier must not follow the URL either, which an attacker
+            // chooses.
             draft.header.insert("jku".into(), "https://another-issuer.example/keys".into());
         }
         S::TypeLogoutToken => set("typ", "logout+jwt".into()),
@@ -183,6 +190,8 @@ fn spoil_shape(state: &ProviderState, mut draft: Draft, spoil: Spoil) -> Result<
         }
         S::SignatureMissing => draft.message(),
         S::AlgorithmHs256PublicKey => {
+            // RFC 8725 section 2.1: the attacker knows the public key, so its text must not be a
+            // valid secret.
             let der = STANDARD.encode_to_string(draft.key.public_bytes());
             let pem =
                 format!("-----BEGIN RSA PUBLIC KEY-----\n{der}\n-----END RSA PUBLIC KEY-----\n");
@@ -199,11 +208,13 @@ fn spoil_shape(state: &ProviderState, mut draft: Draft, spoil: Spoil) -> Result<
             let message = draft.message();
             let mut signature = draft.key.sign(message.as_bytes())?;
             if let Some(byte) = signature.last_mut() {
+                // The last byte: verifiers that compare a part of the signature miss it.
                 *byte ^= 1;
             }
             format!("{message}.{}", base64url(&signature))
         }
         S::PayloadChanged => {
+            // The signature of the right claims, under other claims.
             let signed = draft.signed()?;
             let signature = signed
                 .rsplit_once('.')

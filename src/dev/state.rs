@@ -56,6 +56,7 @@ impl<V> Default for BoundedMap<V> {
 
 impl<V> BoundedMap<V> {
     pub(super) fn put(&mut self, id: String, value: V) {
+        // A long run of tests begins requests without end; memory stays bounded.
         if self.order.len() >= CAPACITY
             && let Some(oldest) = self.order.pop_front()
         {
@@ -307,6 +308,7 @@ impl ProviderState {
         let agreed = |who: &str| {
             self.consents.contains(&(who.to_owned(), client.to_owned(), scope.to_owned()))
         };
+        // An administrator's consent is stored under the tenant's ID, which no user has.
         agreed(person) || tenant.is_some_and(|tenant| agreed(tenant.id))
     }
 

@@ -153,6 +153,8 @@ impl EntraTenants {
                 .iter()
                 .any(|known| known.is_called(tenant.id) || known.is_called(tenant.domain))
             {
+                // A name leads to one tenant: the path of a request has nothing else to tell them
+                // apart.
                 return wrong("is there twice, or has the domain name of another tenant");
             }
             tenants.push(tenant);
@@ -235,6 +237,7 @@ pub(super) fn object_id(person: &DevPerson, tenant: &DevTenant) -> String {
 /// The `sub` of a person in a tenant: different for every application. In B2C it is the `oid`.
 pub(super) fn subject(person: &DevPerson, tenant: &DevTenant, client: &str) -> String {
     if tenant.kind == TenantKind::B2c {
+        // A user flow writes the object ID into `sub` by default.
         return object_id(person, tenant);
     }
     base64url(

@@ -43,6 +43,7 @@ pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Er
     if let Realm::Entra(Audience::Nobody(name)) = &incoming.realm {
         return bad(&fault::no_tenant(name));
     }
+    // RFC 6749 section 4.1.3: the parameters are in `application/x-www-form-urlencoded`.
     if !incoming.has_form {
         return bad(&Fault::new("invalid_request", "the body has to be a form"));
     }
@@ -147,6 +148,7 @@ fn check_code(
         state.revoke_grant(&code.grant);
         return Err(refused("the code was used before; what it gave is revoked").entra(54_005));
     }
+    // RFC 6749 section 4.1.2 recommends ten minutes at most.
     if server.now() >= code.expires {
         return Err(refused("the code has expired").entra(70_008));
     }
@@ -162,6 +164,7 @@ fn verify(challenge: &str, verifier: &str) -> Result<(), Fault> {
     if challenge.is_empty() {
         return Ok(());
     }
+    // RFC 7636 section 4.1: 43 to 128 unreserved characters.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(allowed) {
         return Err(refused("code_verifier is missing or malformed").entra(50_148).b2c(90_183));
@@ -211,6 +214,7 @@ fn refresh(
     if server.now() >= entry.expires {
         return refused("the refresh token has expired");
     }
+    // A policy that has changed since the sign-in decides before a new token is issued.
     if let Some(fault) =
         asked_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope"))
     {
