@@ -108,20 +108,7 @@ impl Client {
         let SignInRequest { provider, request, .. } = signing_in;
         let now = shared.clock.now();
         if answer.id_token.is_none() {
-            // A refresh response may have no ID token (OpenID Connect Core section 12.2). A sign-in
-            // with `max_age`, an authentication context or `acr` needs one: only its claims prove
-            // that the provider satisfied the requirement.
-            let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
-            let is_held_to_something = expectation.max_age.is_some()
-                || expectation.auth_context.is_some()
-                || !expectation.acr.is_empty();
-            if !is_refresh && is_held_to_something {
-                return Err(Error::new(
-                    ErrorKind::TokenResponseInvalid,
-                    "the token answer has no ID token, which would say how and when the person \
-                     signed in",
-                ));
-            }
+            check_needs_no_id_token(&expectation)?;
             let refresh_token = answer.refresh_token.clone();
             let token = AccessToken::not_kept(request, answer.into(), now);
             return Ok(AcquiredTokens {
@@ -160,4 +147,23 @@ impl Client {
             refresh_token: None,
         })
     }
+}
+
+/// Refuses a token response without an ID token where its claims have to prove something.
+///
+/// A refresh response may have none (OpenID Connect Core section 12.2). A sign-in with `max_age`, an
+/// authentication context or `acr` needs one: only its claims prove that the provider satisfied the
+/// requirement.
+fn check_needs_no_id_token(expectation: &IdTokenExpectation<'_>) -> Result<(), Error> {
+    let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
+    let is_held_to_something = expectation.max_age.is_some()
+        || expectation.auth_context.is_some()
+        || !expectation.acr.is_empty();
+    if !is_refresh && is_held_to_something {
+        return Err(Error::new(
+            ErrorKind::TokenResponseInvalid,
+            "the token answer has no ID token, which would say how and when the person signed in",
+        ));
+    }
+    Ok(())
 }

@@ -19,39 +19,63 @@ use super::{
     reply::{Outcome, Reply},
 };
 use crate::{
+    clock::UnixTime,
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, is_prefetch},
     protocol::{Nonce, TokenAnswer},
     session::{Lookup, State},
-    sign_in::{Attempt, PollState, answer_of, no_code},
+    sign_in::{Attempt, DeviceCode, PollState, answer_of, no_code},
 };
 
-/// What the page with the code shows.
+/// The content of the page with the code.
 #[derive(Debug)]
 pub(super) struct CodePage {
     pub(super) user_code: String,
     pub(super) verification_uri: String,
     pub(super) verification_uri_complete: Option<String>,
-    /// How long the code still works.
+    /// The time until the code expires.
     pub(super) expires_in: Duration,
-    /// When asking again makes sense.
+    /// The pause before the next poll.
     pub(super) wait: Duration,
-    /// The person asked to go on, and was not done.
+    /// Whether the user continued before the sign-in was complete.
     pub(super) not_yet: bool,
     pub(super) poll_url: String,
     pub(super) continue_url: String,
-    /// Where a new code is to be had.
+    /// The URL that gets a new code.
     pub(super) again: String,
 }
 
-/// The answer to the page's script.
+impl CodePage {
+    fn new(
+        code: &DeviceCode,
+        url: String,
+        now: UnixTime,
+        wait: Duration,
+        not_yet: bool,
+        again: String,
+    ) -> Self {
+        Self {
+            user_code: code.user_code.clone(),
+            verification_uri: code.verification_uri.clone(),
+            verification_uri_complete: code.verification_uri_complete.clone(),
+            expires_in: code.expires_at.since(now),
+            wait,
+            not_yet,
+            continue_url: format!("{url}&continue"),
+            poll_url: url,
+            again,
+        }
+    }
+}
+
+/// The response to the script of the page.
 #[derive(Debug)]
 pub(super) enum PollAnswer {
-    /// To ask again after this time.
+    /// The script polls again after this time.
     Pending { wait: Duration },
-    /// The person is signed in.
+    /// The user is signed in.
     Done { location: String },
-    /// It failed: the page says why.
+    /// The sign-in failed: the page says why.
     Ended,
 }
 
@@ -66,12 +90,12 @@ impl PollAnswer {
 }
 
 impl Flow {
-    /// Where the page of a sign-in is.
+    /// The URL of the page with the code of a sign-in.
     pub(super) fn code_url(&self, state: &str) -> String {
         format!("{}?state={state}", self.config.external_path(&self.config.paths().callback))
     }
 
-    /// Answers the page with the code; for its script, whether the person is done.
+    /// Answers with the page, or for its script with the state of the sign-in.
     pub(super) async fn device_code(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
         let again = || self.sign_in_url(self.config.home());
         let refused = |kind, detail| Reply::failed(Error::new(kind, detail), Some(again()));
@@ -119,6 +143,7 @@ impl Flow {
         }
     }
 
+    /// Answers for a sign-in whose code may still be pending.
     async fn waits(
         self: &Arc<Self>,
         text: &str,
@@ -160,17 +185,8 @@ impl Flow {
         let wait = next.since(now).max(Duration::from_secs(1));
         let reply = if is_page {
             let url = self.code_url(text);
-            Reply::new(Outcome::Code(Box::new(CodePage {
-                user_code: code.user_code.clone(),
-                verification_uri: code.verification_uri.clone(),
-                verification_uri_complete: code.verification_uri_complete.clone(),
-                expires_in: code.expires_at.since(now),
-                wait,
-                not_yet,
-                continue_url: format!("{url}&continue"),
-                poll_url: url,
-                again,
-            })))
+            let page = CodePage::new(code, url, now, wait, not_yet, again);
+            Reply::new(Outcome::Code(Box::new(page)))
         } else {
             Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait }))
         };

@@ -160,85 +160,128 @@ pub(super) fn facts(
     iss: &str,
     authority: &Authority,
 ) -> Result<AccessFacts, Error> {
-    let mut null = claims.iter().filter(|(_, value)| value.is_null());
-    if let Some((name, _)) = null.find(|(name, _)| DECISIVE.contains(&name.as_str())) {
-        return Err(malformed(format!("`{name}` is null")));
-    }
+    check_no_null(claims)?;
     let is_b2c = authority.b2c_policies().is_some();
     access_kind::check_no_other_kind(claims, is_typed, is_b2c)?;
     let is_microsoft = authority.is_microsoft();
-    let scopes = scopes(claims, is_microsoft)?;
-    let roles = roles(claims)?;
-    let application = application(claims, is_microsoft)?;
-    // Microsoft's `oid` identifies where `sub` is empty.
-    let sub = text(claims, "sub")?.filter(|sub| !(is_microsoft && sub.is_empty()));
-    // The rule of ID tokens, so that a user has the same key in the pages and in the API.
-    sub.as_deref().map_or(Ok(()), check_subject_text)?;
-    let directory =
-        |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
-    let (tid, oid) = (directory("tid")?, directory("oid")?);
+    let rights = AccessRights { scopes: scopes(claims, is_microsoft)?, roles: roles(claims)? };
+    let names = AccessNames::read(claims, is_microsoft)?;
     let proof = access_kind::proof(claims, is_microsoft)?;
     let kind = if is_microsoft {
         check_version(claims, iss, authority)?;
-        if application.is_none() {
-            return Err(other_kind(
-                "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the \
-                 access token",
-            ));
-        }
-        let kind = access_kind::at_microsoft(claims, &scopes, &roles)?;
-        // Otherwise all users of a tenant would share one key.
-        if kind.is_person() && oid.is_none() && sub.is_none() {
-            let detail = "neither `oid` nor `sub` identifies the user";
-            return Err(Error::new(ErrorKind::TokenSubject, detail));
-        }
-        kind
+        kind_at_microsoft(claims, &rights, &names)?
     } else {
-        let kind = access_kind::elsewhere(
-            claims,
-            is_typed,
-            &scopes,
-            sub.as_deref(),
-            application.as_deref(),
-        )?;
-        // AD FS sends `sub` only if a rule of the application group issues it: a token without it
-        // is a person's if it has a scope.
-        let is_of_person = authority.is_adfs() && sub.is_none() && !scopes.is_empty();
-        if is_of_person { CallerKind::Person } else { kind }
+        kind_elsewhere(claims, is_typed, authority, &rights, &names)?
     };
     if is_b2c && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
-    let stand_in = match kind.is_person() && oid.is_none() && sub.is_none() {
-        true => {
-            tracing::warn!(
-                "the access token does not identify its user, so that `ApiCaller::key` is another \
-                 one for each token: have AD FS issue `sub` to this API (an issuance transform \
-                 rule of the web API in the application group)"
-            );
-            Some(secret::base64url(&secret::random::<16>()?))
-        }
-        false => None,
-    };
-    let (auth_time, is_guest) = (auth_time(claims), is_guest(claims)?);
-    let acr = text(claims, "acr")?;
-    let (acrs, tid) =
-        (words(claims, "acrs")?, tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)));
+    let stand_in =
+        if kind.is_person() && !names.identify_user() { Some(stand_in()?) } else { None };
+    let AccessNames { sub, tid, oid, application } = names;
     Ok(AccessFacts {
         kind,
         sub,
         stand_in,
-        tid,
+        tid: tid.or_else(|| authority.tenant_in(iss).map(str::to_owned)),
         oid,
         application,
         proof,
-        scopes,
-        roles,
-        acr,
-        acrs,
-        auth_time,
-        is_guest,
+        scopes: rights.scopes,
+        roles: rights.roles,
+        acr: text(claims, "acr")?,
+        acrs: words(claims, "acrs")?,
+        auth_time: auth_time(claims),
+        is_guest: is_guest(claims)?,
     })
+}
+
+/// Refuses a token in which a [decisive](DECISIVE) claim is `null`.
+fn check_no_null(claims: &Object) -> Result<(), Error> {
+    let mut null = claims.iter().filter(|(_, value)| value.is_null());
+    match null.find(|(name, _)| DECISIVE.contains(&name.as_str())) {
+        Some((name, _)) => Err(malformed(format!("`{name}` is null"))),
+        None => Ok(()),
+    }
+}
+
+/// The rights that a token grants.
+struct AccessRights {
+    scopes: Vec<String>,
+    roles: Vec<String>,
+}
+
+/// The user and the client that a token names.
+struct AccessNames {
+    sub: Option<String>,
+    tid: Option<String>,
+    oid: Option<String>,
+    application: Option<String>,
+}
+
+impl AccessNames {
+    fn read(claims: &Object, is_microsoft: bool) -> Result<Self, Error> {
+        let application = application(claims, is_microsoft)?;
+        // Microsoft's `oid` identifies where `sub` is empty.
+        let sub = text(claims, "sub")?.filter(|sub| !(is_microsoft && sub.is_empty()));
+        // The rule of ID tokens, so that a user has the same key in the pages and in the API.
+        sub.as_deref().map_or(Ok(()), check_subject_text)?;
+        let directory =
+            |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
+        Ok(Self { sub, tid: directory("tid")?, oid: directory("oid")?, application })
+    }
+
+    fn identify_user(&self) -> bool {
+        self.oid.is_some() || self.sub.is_some()
+    }
+}
+
+/// The kind of the caller at Entra ID, External ID and B2C.
+fn kind_at_microsoft(
+    claims: &Object,
+    rights: &AccessRights,
+    names: &AccessNames,
+) -> Result<CallerKind, Error> {
+    if names.application.is_none() {
+        return Err(other_kind(
+            "it names no client (`azp`, `appid`), as ID tokens do: the client has to send the \
+             access token",
+        ));
+    }
+    let kind = access_kind::at_microsoft(claims, &rights.scopes, &rights.roles)?;
+    // Otherwise all users of a tenant would share one key.
+    if kind.is_person() && !names.identify_user() {
+        let detail = "neither `oid` nor `sub` identifies the user";
+        return Err(Error::new(ErrorKind::TokenSubject, detail));
+    }
+    Ok(kind)
+}
+
+/// The kind of the caller at a generic provider and at AD FS.
+fn kind_elsewhere(
+    claims: &Object,
+    is_typed: bool,
+    authority: &Authority,
+    rights: &AccessRights,
+    names: &AccessNames,
+) -> Result<CallerKind, Error> {
+    let (sub, application) = (names.sub.as_deref(), names.application.as_deref());
+    let kind = access_kind::elsewhere(claims, is_typed, &rights.scopes, sub, application)?;
+    // AD FS sends `sub` only if a rule of the application group issues it: a token without it is a
+    // person's if it has a scope.
+    let is_of_person = authority.is_adfs() && sub.is_none() && !rights.scopes.is_empty();
+    Ok(if is_of_person { CallerKind::Person } else { kind })
+}
+
+/// The identifier of a user whom the token does not identify: another one for each token, so that
+/// two users never share a key.
+fn stand_in() -> Result<String, Error> {
+    tracing::warn!(
+        "the access token does not identify its user, so that `ApiCaller::key` is another one for \
+         each token: have AD FS issue `sub` to this API (an issuance transform rule of the web API \
+         in the application group)"
+    );
+    Ok(secret::base64url(&secret::random::<16>()?))
 }
 
 /// The time of the person's authentication. A value that is no number satisfies no maximum age, as

@@ -105,33 +105,63 @@ fn html_entity(text: &str) -> Escape {
 /// The text with `[redacted]` for everything that it has in common with the secret, once its
 /// escapes are read.
 fn without(text: &str, secret: &[u8], escape: impl Fn(&str) -> Escape) -> String {
-    // Each byte of the read text with the place in `text` where its character or escape begins.
-    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
-    let mut rest = text;
-    while let Some(letter) = rest.chars().next() {
-        let (read, length) =
-            escape(rest).unwrap_or_else(|| (letter.to_string().into_bytes(), letter.len_utf8()));
-        places.extend(std::iter::repeat_n(text.len() - rest.len(), read.len()));
-        bytes.extend(read);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    let place = |byte: usize| places.get(byte).copied().unwrap_or(text.len());
+    let read = ReadText::of(text, escape);
     let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
-    while at < bytes.len() {
-        let common = common_length(bytes.get(at..).unwrap_or_default(), secret);
+    while at < read.bytes.len() {
+        let common = common_length(read.bytes.get(at..).unwrap_or_default(), secret);
         // A character is taken out whole or not at all.
-        let is_boundary = |end: usize| end == at || place(end) != place(end - 1);
-        let length = (0..=common).rev().find(|length| is_boundary(at + length)).unwrap_or_default();
+        let is_whole = |length: &usize| *length == 0 || read.begins_character(at + length);
+        let length = (0..=common).rev().find(is_whole).unwrap_or_default();
         if length > 0 {
             kept.push_str("[redacted]");
             at += length;
             continue;
         }
-        let next = (at + 1..=bytes.len()).find(|next| is_boundary(*next)).unwrap_or(bytes.len());
-        kept.push_str(text.get(place(at)..place(next)).unwrap_or_default());
+        let next = read.next_character(at);
+        kept.push_str(text.get(read.place(at)..read.place(next)).unwrap_or_default());
         at = next;
     }
     kept
+}
+
+/// A text once its escapes are read.
+struct ReadText {
+    bytes: Vec<u8>,
+    /// For each byte the place in the text where its character or escape begins.
+    places: Vec<usize>,
+    /// The length of the text.
+    end: usize,
+}
+
+impl ReadText {
+    fn of(text: &str, escape: impl Fn(&str) -> Escape) -> Self {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut places = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            let (read, length) = escape(rest)
+                .unwrap_or_else(|| (letter.to_string().into_bytes(), letter.len_utf8()));
+            places.extend(std::iter::repeat_n(text.len() - rest.len(), read.len()));
+            bytes.extend(read);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        Self { bytes, places, end: text.len() }
+    }
+
+    fn place(&self, byte: usize) -> usize {
+        self.places.get(byte).copied().unwrap_or(self.end)
+    }
+
+    /// Whether a character or escape begins at this byte, which is not the first.
+    fn begins_character(&self, byte: usize) -> bool {
+        self.place(byte) != self.place(byte - 1)
+    }
+
+    /// The byte at which the next character or escape begins.
+    fn next_character(&self, byte: usize) -> usize {
+        let end = self.bytes.len();
+        (byte + 1..=end).find(|next| self.begins_character(*next)).unwrap_or(end)
+    }
 }
 
 /// The number of bytes at the beginning of the text that are a piece of the secret; 0 if it does
