@@ -151,9 +151,9 @@ impl Client {
 
 /// Refuses a token response without an ID token where its claims have to prove something.
 ///
-/// A refresh response may have none (OpenID Connect Core section 12.2). A sign-in with `max_age`, an
-/// authentication context or `acr` needs one: only its claims prove that the provider satisfied the
-/// requirement.
+/// A refresh response may have none (OpenID Connect Core section 12.2). A sign-in with `max_age`,
+/// an authentication context or `acr` needs one: only its claims prove that the provider satisfied
+/// the requirement.
 fn check_needs_no_id_token(expectation: &IdTokenExpectation<'_>) -> Result<(), Error> {
     let is_refresh = matches!(expectation.nonce, Nonce::Renewal(_));
     let is_held_to_something = expectation.max_age.is_some()

@@ -87,14 +87,14 @@ mod tests {
 
     /// Exchanges with their permits. `gate` blocks the work; `worked` counts it.
     #[derive(Clone)]
-    struct World {
+    struct GatedExchanges {
         exchanges: Arc<Exchanges<usize>>,
         permits: Arc<Semaphore>,
         gate: Arc<Semaphore>,
         worked: Arc<AtomicUsize>,
     }
 
-    impl World {
+    impl GatedExchanges {
         fn new(permits: usize, gate: usize) -> Self {
             Self {
                 exchanges: Arc::new(Exchanges::new()),
@@ -116,64 +116,64 @@ mod tests {
         }
 
         fn ask(&self) -> tokio::task::JoinHandle<Result<usize, Error>> {
-            let world = self.clone();
-            tokio::spawn(async move { world.once("state").await })
+            let gated = self.clone();
+            tokio::spawn(async move { gated.once("state").await })
         }
     }
 
     #[tokio::test]
     async fn a_caller_cancelled_before_its_permit_leaves_nothing() {
-        let world = World::new(0, 1);
-        let gone = world.ask();
+        let gated = GatedExchanges::new(0, 1);
+        let gone = gated.ask();
         tokio::task::yield_now().await;
         gone.abort();
-        assert!(gone.await.unwrap_err().is_cancelled() && world.worked.load(SeqCst) == 0);
-        world.permits.add_permits(1);
-        for caller in [world.ask(), world.ask(), world.ask()] {
+        assert!(gone.await.unwrap_err().is_cancelled() && gated.worked.load(SeqCst) == 0);
+        gated.permits.add_permits(1);
+        for caller in [gated.ask(), gated.ask(), gated.ask()] {
             assert_eq!(caller.await.unwrap().unwrap(), 0);
         }
-        assert_eq!((world.worked.load(SeqCst), world.permits.available_permits()), (1, 1));
+        assert_eq!((gated.worked.load(SeqCst), gated.permits.available_permits()), (1, 1));
     }
 
     #[tokio::test]
     async fn an_exchange_ends_without_its_caller_and_keeps_its_permit_until_then() {
-        let world = World::new(1, 0);
-        let (gone, other) = (world.ask(), world.ask());
-        while world.permits.available_permits() > 0 {
+        let gated = GatedExchanges::new(1, 0);
+        let (gone, other) = (gated.ask(), gated.ask());
+        while gated.permits.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         gone.abort();
-        world.gate.add_permits(1);
+        gated.gate.add_permits(1);
         assert_eq!(other.await.unwrap().unwrap(), 0, "the same exchange");
-        assert_eq!(world.permits.available_permits(), 1);
+        assert_eq!(gated.permits.available_permits(), 1);
     }
 
     #[tokio::test]
     async fn a_caller_that_joins_an_exchange_gives_its_permit_back() {
-        let world = World::new(0, 0);
-        let (one, other) = (world.ask(), world.ask());
+        let gated = GatedExchanges::new(0, 0);
+        let (one, other) = (gated.ask(), gated.ask());
         tokio::task::yield_now().await;
-        world.permits.add_permits(2);
+        gated.permits.add_permits(2);
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(world.permits.available_permits(), 1);
-        world.gate.add_permits(1);
+        assert_eq!(gated.permits.available_permits(), 1);
+        gated.gate.add_permits(1);
         assert_eq!((one.await.unwrap().unwrap(), other.await.unwrap().unwrap()), (0, 0));
     }
 
     #[tokio::test]
     async fn an_exchange_that_runs_is_not_forgotten_however_many_others_there_are() {
-        let world = World::new(4, 0);
-        let running = world.ask();
-        while world.permits.available_permits() == 4 {
+        let gated = GatedExchanges::new(4, 0);
+        let running = gated.ask();
+        while gated.permits.available_permits() == 4 {
             tokio::task::yield_now().await;
         }
         for number in 0..2 * EXCHANGES {
-            world.exchanges.done.insert(Fingerprint::new(&[&number.to_string()]), Ok(7));
+            gated.exchanges.done.insert(Fingerprint::new(&[&number.to_string()]), Ok(7));
         }
-        world.gate.add_permits(1);
-        assert_eq!(world.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());
-        assert_eq!(world.worked.load(SeqCst), 1);
+        gated.gate.add_permits(1);
+        assert_eq!(gated.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());
+        assert_eq!(gated.worked.load(SeqCst), 1);
     }
 }

@@ -249,21 +249,21 @@ mod tests {
     use super::*;
     use crate::{clock::Clock, config::SessionEnd};
 
-    fn world(lock: &Arc<FakeLock>) -> World {
-        World::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
+    fn locked_session(lock: &Arc<FakeLock>) -> TestSession {
+        TestSession::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
     }
 
     #[tokio::test]
     async fn the_lock_is_held_during_the_request_and_then_freed() {
         let lock = Arc::new(FakeLock::default());
-        let world = world(&lock);
+        let session = locked_session(&lock);
         let held = lock.clone();
-        world.provider.next(move |answer| {
+        session.provider.next(move |answer| {
             assert!(!held.is_free());
             Ok(answer)
         });
-        world.token("mail.read").await.unwrap();
-        world.token("api.read").await.unwrap();
+        session.token("mail.read").await.unwrap();
+        session.token("api.read").await.unwrap();
         assert_eq!(
             *lock.log.lock().unwrap(),
             ["taken", "freed"],
@@ -274,29 +274,29 @@ mod tests {
     #[tokio::test]
     async fn the_record_is_read_again_after_waiting_for_the_lock() {
         let lock = Arc::new(FakeLock::taken_by_another());
-        let world = Arc::new(world(&lock));
-        world.clock.advance(seconds(4000));
+        let session = Arc::new(locked_session(&lock));
+        session.clock.advance(seconds(4000));
         let caller = tokio::spawn({
-            let world = world.clone();
-            async move { world.live().await }
+            let session = session.clone();
+            async move { session.live().await }
         });
         while lock.log.lock().unwrap().len() < 5 {
             tokio::task::yield_now().await;
         }
         // The other process has renewed meanwhile.
-        let record = world.record();
-        let by = identity(ada(), "theirs", world.clock.now() + seconds(3600));
+        let record = session.record();
+        let by = identity(ada(), "theirs", session.clock.now() + seconds(3600));
         let (record, _) = record.refreshed(
             record.sign_in_key(),
             TokenSet::default(),
             Some(Some(&by)),
-            world.clock.now(),
+            session.clock.now(),
         );
-        world.store.put(&world.grant, &record);
+        session.store.put(&session.grant, &record);
         lock.lapse();
         assert_eq!(caller.await.unwrap().as_deref(), Some(r#"{"name":"theirs"}"#));
-        assert_eq!(world.provider.calls(), 0);
-        let waits = world.tasks.0.lock().unwrap();
+        assert_eq!(session.provider.calls(), 0);
+        let waits = session.tasks.0.lock().unwrap();
         assert!(waits.iter().all(|wait| (WAITS.0..=WAITS.1).contains(wait)), "{waits:?}");
     }
 
@@ -306,17 +306,17 @@ mod tests {
             [(false, ErrorKind::NoRefreshToken), (true, ErrorKind::SessionEnded)]
         {
             let lock = Arc::new(FakeLock::taken_by_another());
-            let world = Arc::new(world(&lock));
+            let session = Arc::new(locked_session(&lock));
             let caller = tokio::spawn({
-                let world = world.clone();
-                async move { world.token("mail.read").await.unwrap_err().kind() }
+                let session = session.clone();
+                async move { session.token("mail.read").await.unwrap_err().kind() }
             });
             while lock.log.lock().unwrap().is_empty() {
                 tokio::task::yield_now().await;
             }
-            world.store.evict(&world.grant);
+            session.store.evict(&session.grant);
             if signed_out {
-                world.store.sign_out(&world.grant).await;
+                session.store.sign_out(&session.grant).await;
             }
             lock.lapse();
             assert_eq!(caller.await.unwrap(), kind);
@@ -326,56 +326,59 @@ mod tests {
     #[tokio::test]
     async fn waiting_for_the_lock_ends_shortly_after_its_lease() {
         let lock = Arc::new(FakeLock::taken_by_another());
-        let world = world(&lock);
-        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
-        let waited: Duration = world.tasks.0.lock().unwrap().iter().sum();
+        let session = locked_session(&lock);
+        assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        let waited: Duration = session.tasks.0.lock().unwrap().iter().sum();
         assert!(waited > LEASE && waited < LEASE + seconds(1), "{waited:?}");
-        assert_eq!(world.provider.calls(), 0);
+        assert_eq!(session.provider.calls(), 0);
     }
 
     #[tokio::test]
     async fn without_the_lock_nothing_is_refreshed_and_valid_tokens_are_served() {
         let lock = Arc::new(FakeLock::default());
         lock.failing.store(true, SeqCst);
-        let world = world(&lock);
-        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
-        world.clock.advance(seconds(3500));
-        assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
-        world.clock.advance(seconds(200));
-        assert_eq!(world.live().await, None);
-        world.settled().await;
-        world.clock.advance(seconds(200));
+        let session = locked_session(&lock);
+        assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        session.clock.advance(seconds(3500));
+        assert_eq!(session.token("api.read").await.unwrap().expose(), "access-0");
+        session.clock.advance(seconds(200));
+        assert_eq!(session.live().await, None);
+        session.settled().await;
+        session.clock.advance(seconds(200));
         assert_eq!(
-            world.grants.renew(&world.grant).await.unwrap_err().kind(),
+            session.grants.renew(&session.grant).await.unwrap_err().kind(),
             ErrorKind::RenewalFailed
         );
-        assert!(world.store.is_signed_in(&world.grant));
-        assert_eq!(world.provider.calls(), 0);
+        assert!(session.store.is_signed_in(&session.grant));
+        assert_eq!(session.provider.calls(), 0);
         lock.failing.store(false, SeqCst);
-        assert!(world.live().await.is_some());
+        assert!(session.live().await.is_some());
     }
 
     #[tokio::test]
     async fn the_lock_stays_with_a_record_that_waits_for_the_store() {
         let lock = Arc::new(FakeLock::default());
-        let world = world(&lock);
-        world.store.failing_saves.store(5, SeqCst);
-        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+        let session = locked_session(&lock);
+        session.store.failing_saves.store(5, SeqCst);
+        assert_eq!(
+            session.token("mail.read").await.unwrap_err().kind(),
+            ErrorKind::StoreUnavailable
+        );
         assert!(!lock.is_free());
-        world.settled().await;
+        session.settled().await;
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 
     #[tokio::test]
     async fn a_lock_that_was_taken_without_an_answer_is_freed() {
         let lock = Arc::new(FakeLock::default());
-        let world = world(&lock);
+        let session = locked_session(&lock);
         lock.loses_answer.store(true, SeqCst);
-        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
         while !lock.is_free() {
             tokio::task::yield_now().await;
         }
-        assert!(world.token("mail.read").await.is_ok());
+        assert!(session.token("mail.read").await.is_ok());
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 
@@ -384,33 +387,35 @@ mod tests {
     #[tokio::test]
     async fn a_lock_lost_during_a_refresh_mixes_no_records() {
         let lock = Arc::new(FakeLock::default());
-        let world = Arc::new(World::with(
+        let session = Arc::new(TestSession::with(
             |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),
             Some(lock.clone()),
             SessionEnd::OwnLimits,
         ));
         let caller = tokio::spawn({
-            let world = world.clone();
-            async move { world.token("mail.read").await }
+            let session = session.clone();
+            async move { session.token("mail.read").await }
         });
-        while world.provider.calls() == 0 {
+        while session.provider.calls() == 0 {
             tokio::task::yield_now().await;
         }
         lock.lapse();
-        let record = world.record();
+        let record = session.record();
         let theirs = TokenSet {
             access_token: Some("theirs".into()),
             refresh_token: Some("their-refresh".into()),
             ..TokenSet::default()
         };
-        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, world.clock.now());
-        world.store.put(&world.grant, &theirs);
-        world.provider.gate.as_ref().unwrap().add_permits(1);
+        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, session.clock.now());
+        session.store.put(&session.grant, &theirs);
+        session.provider.gate.as_ref().unwrap().add_permits(1);
         let token = caller.await.unwrap().unwrap();
-        world.settled().await;
-        let record = world.record();
+        session.settled().await;
+        let record = session.record();
         assert_eq!(record.refresh_token().map(crate::secret::Secret::expose), Some("refresh-1"));
-        assert!(world.store.has_stored(token.expose()) && world.store.is_signed_in(&world.grant));
+        assert!(
+            session.store.has_stored(token.expose()) && session.store.is_signed_in(&session.grant)
+        );
         assert_eq!(record.tokens().len(), 2, "its own and what it had read");
     }
 }

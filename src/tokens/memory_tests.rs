@@ -88,8 +88,8 @@ fn the_memory_is_bounded() {
 
 #[test]
 fn it_is_full_at_its_capacity() {
-    let world = World::new();
-    let (unsaved, record) = (Unsaved::default(), world.record());
+    let session = TestSession::new();
+    let (unsaved, record) = (Unsaved::default(), session.record());
     for number in 0..MOST_UNSAVED {
         assert!(!unsaved.is_full());
         unsaved.insert(grant(i128::try_from(number).unwrap()).id(), record.clone());

@@ -6,13 +6,13 @@ fn name(call: usize) -> Option<String> {
     Some(format!(r#"{{"name":"id-{call}"}}"#))
 }
 
-async fn failure(world: &World) -> ErrorKind {
-    world.grants.renew(&world.grant).await.unwrap_err().kind()
+async fn failure(session: &TestSession) -> ErrorKind {
+    session.grants.renew(&session.grant).await.unwrap_err().kind()
 }
 
 /// The kind of the error that ended the session.
-async fn end(world: &World) -> ErrorKind {
-    match world.grants.renew(&world.grant).await.unwrap() {
+async fn end(session: &TestSession) -> ErrorKind {
+    match session.grants.renew(&session.grant).await.unwrap() {
         Renewal::SessionMustEnd(error) => error.kind(),
         Renewal::Live(_) => panic!("the session goes on"),
     }
@@ -30,19 +30,19 @@ fn unreachable(retry_after: Option<u64>) -> ProviderError {
 #[tokio::test]
 async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {
     for (age, renewed_at_once) in [(0, false), (210, false), (211, true), (100_000, true)] {
-        let world = World::new();
-        world.clock.advance(seconds(3599));
-        assert_eq!((world.live().await, world.provider.calls()), (None, 0));
-        world.clock.advance(seconds(1 + age));
-        assert_eq!(world.live().await, if renewed_at_once { name(1) } else { None }, "{age}");
-        world.settled().await;
-        assert_eq!((world.live().await, world.provider.calls()), (name(1), 1), "{age}");
-        assert!(world.provider.last_request().is_renewal());
-        assert_eq!(world.provider.last_request().scopes().as_str(), "api.read openid");
-        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(3600)));
-        assert_eq!(world.record().id_token().map(Secret::expose), Some("id-1"));
+        let session = TestSession::new();
+        session.clock.advance(seconds(3599));
+        assert_eq!((session.live().await, session.provider.calls()), (None, 0));
+        session.clock.advance(seconds(1 + age));
+        assert_eq!(session.live().await, if renewed_at_once { name(1) } else { None }, "{age}");
+        session.settled().await;
+        assert_eq!((session.live().await, session.provider.calls()), (name(1), 1), "{age}");
+        assert!(session.provider.last_request().is_renewal());
+        assert_eq!(session.provider.last_request().scopes().as_str(), "api.read openid");
+        assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(3600)));
+        assert_eq!(session.record().id_token().map(Secret::expose), Some("id-1"));
         assert_eq!(
-            world.token("api.read").await.unwrap().expose(),
+            session.token("api.read").await.unwrap().expose(),
             "access-1",
             "its access token is of use too"
         );
@@ -51,45 +51,45 @@ async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_lat
 
 #[tokio::test]
 async fn claims_are_replaced_whole() {
-    let world = World::new();
-    world.clock.advance(seconds(4000));
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.clock.advance(seconds(4000));
+    session.provider.next(|mut answer| {
         let claims = serde_json::value::RawValue::from_string(r#"{"roles":[]}"#.into()).unwrap();
         answer.identity =
             Some(Ok(VerifiedClaims { claims, ..identity(ada(), "id", START + seconds(9000)) }));
         Ok(answer)
     });
-    assert_eq!(world.live().await.as_deref(), Some(r#"{"roles":[]}"#));
+    assert_eq!(session.live().await.as_deref(), Some(r#"{"roles":[]}"#));
 }
 
 // C-237: no ID token in the refresh answer
 #[tokio::test]
 async fn without_an_id_token_the_claims_stay_and_the_next_renewal_is_a_token_life_away() {
     for (expires_in, next) in [(Some(1800), 1800), (Some(10), 300), (None, 3600)] {
-        let world = World::new();
-        world.clock.advance(seconds(4000));
-        world.provider.next(move |mut answer| {
+        let session = TestSession::new();
+        session.clock.advance(seconds(4000));
+        session.provider.next(move |mut answer| {
             answer.issued.expires_in = expires_in.map(seconds);
             answer.identity = None;
             Ok(answer)
         });
-        assert_eq!(world.live().await, None);
-        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(next)));
-        assert_eq!((world.live().await, world.provider.calls()), (None, 1));
+        assert_eq!(session.live().await, None);
+        assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(next)));
+        assert_eq!((session.live().await, session.provider.calls()), (None, 1));
     }
 }
 
 #[tokio::test]
 async fn an_id_token_of_a_minute_is_not_renewed_every_minute() {
-    let world = World::new();
-    world.clock.advance(seconds(4000));
-    let expires_at = world.clock.now() + seconds(60);
-    world.provider.next(move |mut answer| {
+    let session = TestSession::new();
+    session.clock.advance(seconds(4000));
+    let expires_at = session.clock.now() + seconds(60);
+    session.provider.next(move |mut answer| {
         answer.identity = Some(Ok(identity(ada(), "short", expires_at)));
         Ok(answer)
     });
-    world.live().await;
-    assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(300)));
+    session.live().await;
+    assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(300)));
 }
 
 // C-234: refresh ID token with other aud
@@ -102,44 +102,44 @@ async fn an_answer_with_a_refused_id_token_leaves_only_its_refresh_token() {
         ErrorKind::TokenSignature,
         ErrorKind::ProviderUnreachable,
     ] {
-        let world = World::new();
-        world.clock.advance(seconds(4000));
+        let session = TestSession::new();
+        session.clock.advance(seconds(4000));
         for _ in 0..2 {
-            world.provider.next(move |mut answer| {
+            session.provider.next(move |mut answer| {
                 answer.identity = Some(Err(Error::new(kind, "refused")));
                 Ok(answer)
             });
         }
-        assert_eq!(world.live().await, None, "as after any failure, the old claims for a while");
-        assert_eq!(world.token("mail.read").await.unwrap_err().kind(), kind);
-        let record = world.record();
+        assert_eq!(session.live().await, None, "as after any failure, the old claims for a while");
+        assert_eq!(session.token("mail.read").await.unwrap_err().kind(), kind);
+        let record = session.record();
         assert_eq!(
             (record.refresh_token().map(Secret::expose), record.tokens().len()),
             (Some("refresh-2"), 1)
         );
         assert!(
-            !world.store.has_stored("access-1")
-                && !world.store.has_stored("access-2")
-                && !world.store.has_stored("id-1")
+            !session.store.has_stored("access-1")
+                && !session.store.has_stored("access-2")
+                && !session.store.has_stored("id-1")
         );
-        world.clock.advance(seconds(600));
-        assert_eq!(world.live().await, name(3));
+        session.clock.advance(seconds(600));
+        assert_eq!(session.live().await, name(3));
     }
 }
 
 #[tokio::test]
 async fn a_renewal_about_another_person_ends_the_session() {
-    let world = World::new();
-    world.clock.advance(seconds(3600));
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.clock.advance(seconds(3600));
+    session.provider.next(|mut answer| {
         answer.identity =
             Some(Ok(identity(Person { sub: "eve".into(), ..ada() }, "eve", START + seconds(9000))));
         Ok(answer)
     });
-    assert_eq!(world.live().await, None);
-    world.settled().await;
-    assert!(!world.store.is_signed_in(&world.grant), "also when nobody waits for it");
-    assert_eq!(end(&world).await, ErrorKind::SessionEnded);
+    assert_eq!(session.live().await, None);
+    session.settled().await;
+    assert!(!session.store.is_signed_in(&session.grant), "also when nobody waits for it");
+    assert_eq!(end(&session).await, ErrorKind::SessionEnded);
 }
 
 // MSAL-059: Refresh answers suberror in {bad_token, token_expired, protection_policy_required,
@@ -154,56 +154,57 @@ async fn a_refused_renewal_ends_the_session() {
         Some("client_mismatch"),
         Some("device_authentication_failed"),
     ] {
-        let world = World::new();
-        world.clock.advance(seconds(4000));
+        let session = TestSession::new();
+        session.clock.advance(seconds(4000));
         let refusal =
             ProviderError { suberror: suberror.map(Into::into), ..provider_error("invalid_grant") };
-        world.provider.next_fails(ErrorKind::InvalidGrant, refusal);
-        assert_eq!(end(&world).await, ErrorKind::InvalidGrant, "{suberror:?}");
+        session.provider.next_fails(ErrorKind::InvalidGrant, refusal);
+        assert_eq!(end(&session).await, ErrorKind::InvalidGrant, "{suberror:?}");
         assert!(
-            !world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none()
+            !session.store.is_signed_in(&session.grant)
+                && session.store.record(&session.grant).is_none()
         );
     }
 }
 
 #[tokio::test]
 async fn a_tenant_that_is_not_allowed_any_more_is_out_at_the_next_renewal() {
-    let world = World::new();
-    world.clock.advance(seconds(4000));
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.clock.advance(seconds(4000));
+    session.provider.next(|mut answer| {
         answer.identity = Some(Err(Error::new(ErrorKind::TenantNotAllowed, "")));
         Ok(answer)
     });
-    assert_eq!(end(&world).await, ErrorKind::TenantNotAllowed);
-    assert!(!world.store.is_signed_in(&world.grant));
+    assert_eq!(end(&session).await, ErrorKind::TenantNotAllowed);
+    assert!(!session.store.is_signed_in(&session.grant));
 }
 
 // MSAL-058: Refresh answers `suberror=basic_action`; silent call with error
 #[tokio::test]
 async fn a_renewal_that_needs_the_person_keeps_the_session_and_asks_once_a_minute() {
-    let world = World::new();
-    world.clock.advance(seconds(4000));
-    world.provider.next_fails(ErrorKind::InteractionRequired, provider_error("invalid_grant"));
+    let session = TestSession::new();
+    session.clock.advance(seconds(4000));
+    session.provider.next_fails(ErrorKind::InteractionRequired, provider_error("invalid_grant"));
     for _ in 0..3 {
-        assert_eq!(failure(&world).await, ErrorKind::InteractionRequired);
+        assert_eq!(failure(&session).await, ErrorKind::InteractionRequired);
     }
-    assert!(world.store.is_signed_in(&world.grant));
-    assert_eq!(world.provider.calls(), 1);
-    world.clock.advance(seconds(60));
-    assert_eq!(world.live().await, name(2));
+    assert!(session.store.is_signed_in(&session.grant));
+    assert_eq!(session.provider.calls(), 1);
+    session.clock.advance(seconds(60));
+    assert_eq!(session.live().await, name(2));
 }
 
 #[tokio::test]
 async fn passing_faults_back_off_for_an_hour_and_then_the_session_pauses() {
-    let world = World::new();
-    world.clock.advance(seconds(3600 + 500));
+    let session = TestSession::new();
+    session.clock.advance(seconds(3600 + 500));
     let mut tried_at = Vec::new();
     for minute in 0..=75 {
-        let before = world.provider.calls();
-        world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
-        let outcome = world.grants.renew(&world.grant).await;
-        world.settled().await;
-        if world.provider.calls() > before {
+        let before = session.provider.calls();
+        session.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
+        let outcome = session.grants.renew(&session.grant).await;
+        session.settled().await;
+        if session.provider.calls() > before {
             tried_at.push(minute);
         }
         match outcome {
@@ -211,46 +212,46 @@ async fn passing_faults_back_off_for_an_hour_and_then_the_session_pauses() {
             Err(error) => assert!(minute >= 60 && error.kind() == ErrorKind::RenewalFailed),
             Ok(Renewal::SessionMustEnd(error)) => panic!("{error}"),
         }
-        world.clock.advance(seconds(60));
+        session.clock.advance(seconds(60));
     }
     assert_eq!(tried_at, [0, 5, 15, 35, 60, 65, 70, 75]);
-    assert!(world.store.is_signed_in(&world.grant));
+    assert!(session.store.is_signed_in(&session.grant));
 }
 
 #[tokio::test]
 async fn the_session_continues_when_the_provider_is_back() {
-    let world = World::new();
-    world.clock.advance(seconds(4000));
-    world.provider.next_fails(ErrorKind::ClientRefused, provider_error("invalid_client"));
-    assert_eq!(world.live().await, None);
-    world.clock.advance(seconds(2 * 3600));
-    world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
-    assert_eq!(failure(&world).await, ErrorKind::RenewalFailed);
-    world.clock.advance(seconds(300));
-    assert_eq!(world.live().await, name(3));
-    assert_eq!(world.record().failing(), None);
+    let session = TestSession::new();
+    session.clock.advance(seconds(4000));
+    session.provider.next_fails(ErrorKind::ClientRefused, provider_error("invalid_client"));
+    assert_eq!(session.live().await, None);
+    session.clock.advance(seconds(2 * 3600));
+    session.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(None));
+    assert_eq!(failure(&session).await, ErrorKind::RenewalFailed);
+    session.clock.advance(seconds(300));
+    assert_eq!(session.live().await, name(3));
+    assert_eq!(session.record().failing(), None);
 }
 
 #[tokio::test]
 async fn retry_after_is_respected_up_to_an_hour() {
     for (asked, wait) in [(1, 300), (1200, 1200), (100_000, 3600)] {
-        let world = World::new();
-        world.clock.advance(seconds(4000));
-        world.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(Some(asked)));
-        assert_eq!(world.live().await, None);
-        assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(wait)));
+        let session = TestSession::new();
+        session.clock.advance(seconds(4000));
+        session.provider.next_fails(ErrorKind::ProviderUnreachable, unreachable(Some(asked)));
+        assert_eq!(session.live().await, None);
+        assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(wait)));
     }
 }
 
 #[tokio::test]
 async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
     for session_end in [SessionEnd::OwnLimits, SessionEnd::IdTokenExpiry] {
-        let world = World::with(|_| {}, None, session_end);
-        world.sign_in(&world.grant, |issued| issued.refresh_token = None);
-        world.clock.advance(seconds(3599));
-        assert_eq!(world.live().await, None);
-        world.clock.advance(seconds(1));
-        match world.grants.renew(&world.grant).await.unwrap() {
+        let session = TestSession::with(|_| {}, None, session_end);
+        session.sign_in(&session.grant, |issued| issued.refresh_token = None);
+        session.clock.advance(seconds(3599));
+        assert_eq!(session.live().await, None);
+        session.clock.advance(seconds(1));
+        match session.grants.renew(&session.grant).await.unwrap() {
             Renewal::Live(renewed) => {
                 assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits))
             }
@@ -259,18 +260,18 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
                     (error.kind(), session_end),
                     (ErrorKind::SessionEnded, SessionEnd::IdTokenExpiry)
                 );
-                assert!(!world.store.is_signed_in(&world.grant));
+                assert!(!session.store.is_signed_in(&session.grant));
             }
         }
-        assert_eq!(world.provider.calls(), 0);
+        assert_eq!(session.provider.calls(), 0);
     }
 }
 
 #[tokio::test]
 async fn a_live_session_with_a_lost_grant_has_its_own_error() {
-    let world = World::new();
-    world.store.evict(&world.grant);
-    assert_eq!(failure(&world).await, ErrorKind::NoRefreshToken);
+    let session = TestSession::new();
+    session.store.evict(&session.grant);
+    assert_eq!(failure(&session).await, ErrorKind::NoRefreshToken);
 }
 
 // C-444: clock jumps back 10 min

@@ -275,7 +275,7 @@ pub(super) fn request(scopes: &str) -> TokenRequest {
 
 /// One session, signed in at [`START`] with `openid api.read`. Its tokens are valid for an hour.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct TestSession {
     pub(super) clock: ManualClock,
     pub(super) store: Arc<FakeStore>,
     pub(super) provider: Arc<FakeProvider>,
@@ -284,12 +284,12 @@ pub(super) struct World {
     pub(super) grant: GrantRef,
 }
 
-impl World {
+impl TestSession {
     pub(super) fn new() -> Self {
         Self::with(|_| {}, None, SessionEnd::OwnLimits)
     }
 
-    /// A world whose provider answers only when its gate has a permit.
+    /// A session whose provider answers only when its gate has a permit.
     pub(super) fn gated() -> Self {
         Self::with(|provider| provider.gate = Some(Semaphore::new(0)), None, SessionEnd::OwnLimits)
     }
@@ -312,9 +312,9 @@ impl World {
             lock,
             session_end,
         );
-        let world = Self { clock, store, provider, tasks, grants, grant: grant(1) };
-        world.sign_in(&world.grant, |_| {});
-        world
+        let session = Self { clock, store, provider, tasks, grants, grant: grant(1) };
+        session.sign_in(&session.grant, |_| {});
+        session
     }
 
     /// Signs in with the usual answer, changed by `change`.

@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// The kind of the error of a token request.
-pub(super) async fn failure(world: &World, scopes: &str) -> ErrorKind {
-    world.token(scopes).await.unwrap_err().kind()
+pub(super) async fn failure(session: &TestSession, scopes: &str) -> ErrorKind {
+    session.token(scopes).await.unwrap_err().kind()
 }
 
 /// The usual answer with other lifetimes.
@@ -33,34 +33,34 @@ pub(super) fn lives(
 // MSAL-072: Authorization-code response holds a refresh token; it is handled
 #[tokio::test]
 async fn the_token_of_the_sign_in_is_served_without_a_request() {
-    let world = World::new();
-    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
+    let session = TestSession::new();
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
     for scopes in ["openid api.read", "api.read openid", "api.read", ""] {
-        let token = world.token(scopes).await.unwrap();
+        let token = session.token(scopes).await.unwrap();
         assert_eq!((token.expose(), token.source()), ("access-0", TokenSource::SignIn), "{scopes}");
         assert_eq!(
             (token.scopes().collect::<Vec<_>>(), token.expires_at()),
             (vec!["api.read", "openid"], START + seconds(3600))
         );
     }
-    assert_eq!(world.provider.calls(), 0);
+    assert_eq!(session.provider.calls(), 0);
 }
 
 // MSAL-045: Scopes given as [s2,s1] then [s1,s2]; stored
 #[tokio::test]
 async fn scopes_in_another_order_are_the_same_request() {
-    let world = World::new();
-    assert_eq!(world.token("s2 s1").await.unwrap().source(), TokenSource::Provider);
-    assert_eq!(world.token("s1 s2 s1").await.unwrap().source(), TokenSource::Cache);
-    assert_eq!((world.provider.calls(), world.record().tokens().len()), (1, 2));
+    let session = TestSession::new();
+    assert_eq!(session.token("s2 s1").await.unwrap().source(), TokenSource::Provider);
+    assert_eq!(session.token("s1 s2 s1").await.unwrap().source(), TokenSource::Cache);
+    assert_eq!((session.provider.calls(), session.record().tokens().len()), (1, 2));
 }
 
 // MSAL-044: Access-token key; two responses for different tenants, same user
 #[tokio::test]
 async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
-    let world = World::new();
+    let session = TestSession::new();
     // The same person has other identifiers there.
-    world.provider.next(|mut answer| {
+    session.provider.next(|mut answer| {
         answer.identity = Some(Ok(identity(
             Person { tid: Some("other".into()), sub: "guest".into(), ..ada() },
             "guest",
@@ -70,23 +70,23 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
     });
     let elsewhere = request("api.read").with_tenant("other");
     assert_eq!(
-        world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(),
+        session.grants.access_token(&session.grant, &elsewhere).await.unwrap().expose(),
         "access-1"
     );
-    assert_eq!(world.provider.last_request().tenant(), Some("other"));
-    assert_eq!(world.token("api.read").await.unwrap().expose(), "access-0");
+    assert_eq!(session.provider.last_request().tenant(), Some("other"));
+    assert_eq!(session.token("api.read").await.unwrap().expose(), "access-0");
     let at_home = request("api.read").with_tenant("home");
     assert_eq!(
-        world.grants.access_token(&world.grant, &at_home).await.unwrap().expose(),
+        session.grants.access_token(&session.grant, &at_home).await.unwrap().expose(),
         "access-0"
     );
     assert_eq!(
-        world.grants.access_token(&world.grant, &elsewhere).await.unwrap().expose(),
+        session.grants.access_token(&session.grant, &elsewhere).await.unwrap().expose(),
         "access-1"
     );
-    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-1"));
     assert_eq!(
-        world.record().claims().map(|claims| claims.get()),
+        session.record().claims().map(|claims| claims.get()),
         None,
         "the claims are those of the sign-in"
     );
@@ -96,32 +96,32 @@ async fn another_tenant_has_tokens_of_its_own_and_the_same_refresh_token() {
 //   request is made again
 #[tokio::test]
 async fn a_token_with_fewer_scopes_answers_the_same_request_and_lists_the_missing_ones() {
-    let world = World::new();
-    world.provider.next(granting("valid1 valid2"));
+    let session = TestSession::new();
+    session.provider.next(granting("valid1 valid2"));
     for _ in 0..3 {
-        let token = world.token("invalid").await.unwrap();
+        let token = session.token("invalid").await.unwrap();
         assert_eq!(
-            (token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()),
+            (token.missing_scopes().collect::<Vec<_>>(), session.provider.calls()),
             (vec!["invalid"], 1)
         );
     }
-    let token = world.token("valid1").await.unwrap();
+    let token = session.token("valid1").await.unwrap();
     assert_eq!(
-        (token.source(), token.missing_scopes().count(), world.provider.calls()),
+        (token.source(), token.missing_scopes().count(), session.provider.calls()),
         (TokenSource::Cache, 0, 1)
     );
     // A different request for the same right has its own cache entry.
-    world.provider.next(granting("valid1"));
-    let token = world.token("invalid valid1").await.unwrap();
+    session.provider.next(granting("valid1"));
+    let token = session.token("invalid valid1").await.unwrap();
     assert_eq!(
-        (token.missing_scopes().collect::<Vec<_>>(), world.provider.calls()),
+        (token.missing_scopes().collect::<Vec<_>>(), session.provider.calls()),
         (vec!["invalid"], 2)
     );
     // A refresh that is due sends the request again, and the newly granted scopes apply.
-    world.clock.advance(seconds(3600 - 300));
-    let token = world.token("invalid").await.unwrap();
+    session.clock.advance(seconds(3600 - 300));
+    let token = session.token("invalid").await.unwrap();
     assert_eq!(
-        (token.source(), token.missing_scopes().count(), world.provider.calls()),
+        (token.source(), token.missing_scopes().count(), session.provider.calls()),
         (TokenSource::Provider, 0, 3)
     );
 }
@@ -141,22 +141,22 @@ fn granting(
 #[tokio::test]
 async fn renamed_scopes_do_not_cause_a_refresh_at_every_request() {
     for granted in ["", "API.READ", "urn:something-else", "api.read,openid", "openid other"] {
-        let world = World::new();
-        world.sign_in(&world.grant, |issued| issued.scope = Some(granted.into()));
+        let session = TestSession::new();
+        session.sign_in(&session.grant, |issued| issued.scope = Some(granted.into()));
         for _ in 0..3 {
-            assert_eq!(world.token("").await.unwrap().expose(), "access-0", "{granted}");
+            assert_eq!(session.token("").await.unwrap().expose(), "access-0", "{granted}");
         }
-        assert_eq!(world.provider.calls(), 0, "{granted}");
-        world.provider.next(granting(granted));
-        let first = world.token("mail.read").await.unwrap();
+        assert_eq!(session.provider.calls(), 0, "{granted}");
+        session.provider.next(granting(granted));
+        let first = session.token("mail.read").await.unwrap();
         for _ in 0..3 {
             assert_eq!(
-                world.token("mail.read").await.unwrap().expose(),
+                session.token("mail.read").await.unwrap().expose(),
                 first.expose(),
                 "{granted}"
             );
         }
-        assert_eq!(world.provider.calls(), 1, "{granted}");
+        assert_eq!(session.provider.calls(), 1, "{granted}");
     }
 }
 
@@ -166,12 +166,12 @@ async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
     for (granted, served) in
         [("API.READ", true), ("urn:something-else", true), ("openid", false), ("", false)]
     {
-        let world = World::new();
-        world.sign_in(&world.grant, |issued| {
+        let session = TestSession::new();
+        session.sign_in(&session.grant, |issued| {
             issued.scope = Some(granted.into());
             issued.refresh_token = None;
         });
-        let token = world.token("api.read").await;
+        let token = session.token("api.read").await;
         assert_eq!(
             token.as_ref().map(AccessToken::expose).ok(),
             served.then_some("access-0"),
@@ -185,8 +185,8 @@ async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
             ),
             Err(error) => assert_eq!(error.kind(), ErrorKind::NoRefreshToken),
         }
-        assert_eq!(world.token("api.write").await.unwrap_err().kind(), ErrorKind::NoRefreshToken);
-        assert_eq!(world.provider.calls(), 0);
+        assert_eq!(session.token("api.write").await.unwrap_err().kind(), ErrorKind::NoRefreshToken);
+        assert_eq!(session.provider.calls(), 0);
     }
 }
 
@@ -194,24 +194,24 @@ async fn without_a_refresh_token_the_one_of_the_sign_in_does() {
 /// requests for the others.
 #[tokio::test]
 async fn a_token_of_one_resource_never_answers_for_another() {
-    let world = World::new();
-    world.provider.next(granting("user.read profile"));
-    world.token("api://one/read User.Read").await.unwrap();
-    assert_eq!(world.token("user.read").await.unwrap().expose(), "access-1");
-    assert_eq!(world.token("api://one/read").await.unwrap().expose(), "access-2");
-    assert_eq!(world.provider.calls(), 2);
+    let session = TestSession::new();
+    session.provider.next(granting("user.read profile"));
+    session.token("api://one/read User.Read").await.unwrap();
+    assert_eq!(session.token("user.read").await.unwrap().expose(), "access-1");
+    assert_eq!(session.token("api://one/read").await.unwrap().expose(), "access-2");
+    assert_eq!(session.provider.calls(), 2);
 }
 
 // C-157: granted scope narrower than asked
 // MSAL-100: IdP grants fewer scopes than asked; login ends
 #[tokio::test]
 async fn scopes_that_were_not_granted_are_named() {
-    let world = World::new();
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.provider.next(|mut answer| {
         answer.issued.scope = Some("mail.read".into());
         Ok(answer)
     });
-    let token = world.token("openid offline_access mail.send mail.read calendar").await.unwrap();
+    let token = session.token("openid offline_access mail.send mail.read calendar").await.unwrap();
     assert_eq!(token.scopes().collect::<Vec<_>>(), ["mail.read"]);
     assert_eq!(token.missing_scopes().collect::<Vec<_>>(), ["calendar", "mail.send"]);
 }
@@ -219,12 +219,12 @@ async fn scopes_that_were_not_granted_are_named() {
 // C-147: scope is the empty string
 #[tokio::test]
 async fn an_empty_scope_grants_nothing() {
-    let world = World::new();
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.provider.next(|mut answer| {
         answer.issued.scope = Some(String::new());
         Ok(answer)
     });
-    let token = world.token("mail.read").await.unwrap();
+    let token = session.token("mail.read").await.unwrap();
     assert_eq!(
         (token.scopes().count(), token.missing_scopes().collect::<Vec<_>>()),
         (0, vec!["mail.read"])
@@ -237,35 +237,35 @@ async fn an_empty_scope_grants_nothing() {
 // MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
 #[tokio::test]
 async fn a_token_with_a_minute_to_live_counts_as_expired_but_is_not_refreshed_in_a_loop() {
-    let world = World::new();
-    world.sign_in(&world.grant, |issued| issued.expires_in = Some(seconds(60)));
+    let session = TestSession::new();
+    session.sign_in(&session.grant, |issued| issued.expires_in = Some(seconds(60)));
     for answer in 1..=3 {
-        world.provider.next(lives(60, Some(0)));
+        session.provider.next(lives(60, Some(0)));
         for _ in 0..5 {
             assert_eq!(
-                world.token("api.read openid").await.unwrap().expose(),
+                session.token("api.read openid").await.unwrap().expose(),
                 format!("access-{answer}")
             );
-            world.settled().await;
+            session.settled().await;
         }
-        world.clock.advance(seconds(31));
+        session.clock.advance(seconds(31));
     }
-    assert_eq!(world.provider.calls(), 3);
+    assert_eq!(session.provider.calls(), 3);
 }
 
 // MSAL-061: Token expires_in=900, refresh_in=450; silent call at t=0
 #[tokio::test]
 async fn a_token_is_served_from_the_cache_until_its_refresh_in() {
-    let world = World::new();
-    world.sign_in(&world.grant, |issued| {
+    let session = TestSession::new();
+    session.sign_in(&session.grant, |issued| {
         issued.expires_in = Some(seconds(900));
         issued.refresh_in = Some(seconds(450));
     });
-    world.clock.advance(seconds(449));
-    assert_eq!(world.token("api.read").await.unwrap().source(), TokenSource::SignIn);
-    world.settled().await;
-    assert_eq!(world.provider.calls(), 0);
-    let record = GrantRecord::read(&codec::encode(&*world.record())).unwrap();
+    session.clock.advance(seconds(449));
+    assert_eq!(session.token("api.read").await.unwrap().source(), TokenSource::SignIn);
+    session.settled().await;
+    assert_eq!(session.provider.calls(), 0);
+    let record = GrantRecord::read(&codec::encode(&*session.record())).unwrap();
     let token = record.tokens().exact(&record.sign_in_key()).unwrap();
     assert_eq!(token.refresh_at, Some(START + seconds(450)));
 }
@@ -274,73 +274,73 @@ async fn a_token_is_served_from_the_cache_until_its_refresh_in() {
 //   AT",refresh_in:123}`; silent call
 #[tokio::test]
 async fn a_token_past_its_refresh_in_is_served_and_renewed_in_the_background() {
-    let world = World::new();
-    world.sign_in(&world.grant, |issued| issued.refresh_in = Some(seconds(0)));
-    world.provider.next(lives(3600, Some(123)));
-    assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-0");
-    world.settled().await;
-    let token = world.token("openid api.read").await.unwrap();
+    let session = TestSession::new();
+    session.sign_in(&session.grant, |issued| issued.refresh_in = Some(seconds(0)));
+    session.provider.next(lives(3600, Some(123)));
+    assert_eq!(session.token("openid api.read").await.unwrap().expose(), "access-0");
+    session.settled().await;
+    let token = session.token("openid api.read").await.unwrap();
     assert_eq!(
-        (token.expose(), token.source(), world.provider.calls()),
+        (token.expose(), token.source(), session.provider.calls()),
         ("access-1", TokenSource::Cache, 1)
     );
-    world.clock.advance(seconds(122));
-    world.token("openid api.read").await.unwrap();
-    world.settled().await;
-    assert_eq!(world.provider.calls(), 1);
-    world.clock.advance(seconds(1));
-    world.token("openid api.read").await.unwrap();
-    world.settled().await;
-    assert_eq!(world.provider.calls(), 2);
+    session.clock.advance(seconds(122));
+    session.token("openid api.read").await.unwrap();
+    session.settled().await;
+    assert_eq!(session.provider.calls(), 1);
+    session.clock.advance(seconds(1));
+    session.token("openid api.read").await.unwrap();
+    session.settled().await;
+    assert_eq!(session.provider.calls(), 2);
 }
 
 #[tokio::test]
 async fn a_failed_renewal_in_the_background_is_not_repeated_at_every_request() {
-    let world = World::new();
-    world.sign_in(&world.grant, |issued| issued.refresh_in = Some(seconds(0)));
-    world.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
+    let session = TestSession::new();
+    session.sign_in(&session.grant, |issued| issued.refresh_in = Some(seconds(0)));
+    session.provider.next_fails(ErrorKind::ProviderUnreachable, provider_error(""));
     for _ in 0..10 {
-        assert_eq!(world.token("api.read openid").await.unwrap().expose(), "access-0");
-        world.settled().await;
+        assert_eq!(session.token("api.read openid").await.unwrap().expose(), "access-0");
+        session.settled().await;
     }
-    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(session.provider.calls(), 1);
 }
 
 // MSAL-067: Valid cached token; silent call with claims challenge or force_refresh
 #[tokio::test]
 async fn force_and_a_claims_challenge_go_past_the_cache_and_replace_the_entry() {
-    let world = World::new();
+    let session = TestSession::new();
     let forced = request("openid api.read").forced();
     assert_eq!(
-        world.grants.access_token(&world.grant, &forced).await.unwrap().expose(),
+        session.grants.access_token(&session.grant, &forced).await.unwrap().expose(),
         "access-1"
     );
     let challenged = request("openid api.read").with_challenge(r#"{"access_token":{}}"#);
     assert_eq!(
-        world.grants.access_token(&world.grant, &challenged).await.unwrap().expose(),
+        session.grants.access_token(&session.grant, &challenged).await.unwrap().expose(),
         "access-2"
     );
-    assert_eq!(world.provider.last_request().challenge(), Some(r#"{"access_token":{}}"#));
-    assert_eq!(world.token("openid api.read").await.unwrap().expose(), "access-2");
-    assert_eq!(world.record().tokens().len(), 1);
+    assert_eq!(session.provider.last_request().challenge(), Some(r#"{"access_token":{}}"#));
+    assert_eq!(session.token("openid api.read").await.unwrap().expose(), "access-2");
+    assert_eq!(session.record().tokens().len(), 1);
 }
 
 #[tokio::test]
 async fn a_session_with_a_revoked_grant_ends_even_if_the_store_cannot_delete_it() {
     for late in [3601, 4000] {
-        let world = World::new();
-        world.clock.advance(seconds(late));
-        world.provider.next_fails(ErrorKind::InvalidGrant, provider_error("invalid_grant"));
-        world.store.failing_ends.store(1, SeqCst);
-        let _ = world.grants.renew(&world.grant).await.unwrap();
-        world.settled().await;
-        assert!(world.store.is_signed_in(&world.grant));
+        let session = TestSession::new();
+        session.clock.advance(seconds(late));
+        session.provider.next_fails(ErrorKind::InvalidGrant, provider_error("invalid_grant"));
+        session.store.failing_ends.store(1, SeqCst);
+        let _ = session.grants.renew(&session.grant).await.unwrap();
+        session.settled().await;
+        assert!(session.store.is_signed_in(&session.grant));
         assert!(
-            matches!(world.grants.renew(&world.grant).await, Ok(Renewal::SessionMustEnd(_))),
+            matches!(session.grants.renew(&session.grant).await, Ok(Renewal::SessionMustEnd(_))),
             "{late}"
         );
-        assert!(!world.store.is_signed_in(&world.grant));
-        assert_eq!(world.provider.calls(), 1);
+        assert!(!session.store.is_signed_in(&session.grant));
+        assert_eq!(session.provider.calls(), 1);
     }
 }
 
@@ -350,30 +350,30 @@ async fn a_session_with_a_revoked_grant_ends_even_if_the_store_cannot_delete_it(
 // C-241: answer has a new refresh_token
 #[tokio::test]
 async fn a_new_refresh_token_takes_the_place_of_the_old_one_which_is_never_sent_again() {
-    let world = World::new();
-    world.token("a").await.unwrap();
-    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+    let session = TestSession::new();
+    session.token("a").await.unwrap();
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-1"));
     // A second process reads an older record from a store that lags.
-    world.store.stale_loads.store(2, SeqCst);
-    world.token("b").await.unwrap();
-    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-2"));
-    assert!(!world.provider.reused.load(SeqCst));
+    session.store.stale_loads.store(2, SeqCst);
+    session.token("b").await.unwrap();
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-2"));
+    assert!(!session.provider.reused.load(SeqCst));
 }
 
 // C-240: answer has no refresh_token
 #[tokio::test]
 async fn an_answer_without_a_refresh_token_leaves_the_present_one() {
-    let world = World::new();
-    world.provider.rotates.store(false, SeqCst);
-    world.token("a").await.unwrap();
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.provider.rotates.store(false, SeqCst);
+    session.token("a").await.unwrap();
+    session.provider.next(|mut answer| {
         answer.issued.refresh_token = Some("".into());
         Ok(answer)
     });
-    world.provider.accept("");
-    world.token("b").await.unwrap();
-    assert_eq!(world.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
-    assert!(world.store.is_signed_in(&world.grant));
+    session.provider.accept("");
+    session.token("b").await.unwrap();
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-0-1"));
+    assert!(session.store.is_signed_in(&session.grant));
 }
 
 #[tokio::test]
@@ -385,25 +385,26 @@ async fn an_answer_about_another_person_ends_the_session_and_discloses_nothing()
         |person| person.oid = Some("2".into()),
     ];
     for change in changes {
-        let world = World::new();
-        world.provider.next(move |mut answer| {
+        let session = TestSession::new();
+        session.provider.next(move |mut answer| {
             let mut person = ada();
             change(&mut person);
             answer.identity = Some(Ok(identity(person, "eve", START + seconds(3600))));
             Ok(answer)
         });
-        assert_eq!(failure(&world, "mail.read").await, ErrorKind::PersonChanged);
+        assert_eq!(failure(&session, "mail.read").await, ErrorKind::PersonChanged);
         assert!(
-            !world.store.is_signed_in(&world.grant) && world.store.record(&world.grant).is_none()
+            !session.store.is_signed_in(&session.grant)
+                && session.store.record(&session.grant).is_none()
         );
-        assert!(!world.store.has_stored("access-1") && !world.store.has_stored("refresh-1"));
+        assert!(!session.store.has_stored("access-1") && !session.store.has_stored("refresh-1"));
     }
 }
 
 #[tokio::test]
 async fn missing_identifiers_do_not_contradict() {
-    let world = World::new();
-    world.provider.next(|mut answer| {
+    let session = TestSession::new();
+    session.provider.next(|mut answer| {
         answer.identity = Some(Ok(identity(
             Person { tid: None, oid: None, ..ada() },
             "id",
@@ -411,36 +412,36 @@ async fn missing_identifiers_do_not_contradict() {
         )));
         Ok(answer)
     });
-    assert!(world.token("mail.read").await.is_ok());
+    assert!(session.token("mail.read").await.is_ok());
 }
 
 #[tokio::test]
 async fn claims_change_only_with_the_scopes_of_the_sign_in() {
-    let world = World::new();
-    world.token("mail.read").await.unwrap();
+    let session = TestSession::new();
+    session.token("mail.read").await.unwrap();
     assert!(
-        world.record().claims().is_none(),
+        session.record().claims().is_none(),
         "an ID token for fewer scopes may have fewer claims"
     );
-    world.clock.advance(seconds(3400));
-    world.token("").await.unwrap();
-    assert_eq!(world.record().claims().map(|claims| claims.get()), Some(r#"{"name":"id-2"}"#));
-    assert_eq!(world.record().renew_at(), Some(world.clock.now() + seconds(3600)));
-    assert_eq!(world.provider.calls(), 2);
+    session.clock.advance(seconds(3400));
+    session.token("").await.unwrap();
+    assert_eq!(session.record().claims().map(|claims| claims.get()), Some(r#"{"name":"id-2"}"#));
+    assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(3600)));
+    assert_eq!(session.provider.calls(), 2);
 }
 
 // MSAL-053: Debug logging on; an entry is added
 #[tokio::test]
 async fn nothing_prints_a_token() {
-    let world = World::with(|_| {}, None, SessionEnd::OwnLimits);
-    let token = world.token("mail.read").await.unwrap();
+    let session = TestSession::with(|_| {}, None, SessionEnd::OwnLimits);
+    let token = session.token("mail.read").await.unwrap();
     let printed = format!(
         "{:?} {:?} {:?} {:?} {:?}",
         token,
-        world.record(),
-        world.grants,
-        world.grant,
-        world.provider.last_request()
+        session.record(),
+        session.grants,
+        session.grant,
+        session.provider.last_request()
     );
     for secret in ["access-", "refresh-", "id-0", "\"ada\""] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
