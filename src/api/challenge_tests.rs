@@ -9,7 +9,7 @@ use tower_layer::Layer as _;
 
 use super::{
     ApiCaller, CallerKind, require_app_roles, require_caller, require_scopes,
-    service_tests::{APP, OTHER_TID, TID, TestApi, claims, entra, merge, signed, token, v2},
+    test_api::{APP, OTHER_TID, TID, TestApi, claims, entra, merge, signed, token, v2},
 };
 use crate::{
     authority::Authority,

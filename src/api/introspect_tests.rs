@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Introspection,
-    service_tests::{TestApi, changed, merge},
+    test_api::{TestApi, changed, merge},
 };
 use crate::{
     authority::Authority,

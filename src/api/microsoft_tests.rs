@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::service_tests::{APP, OTHER_TID, TID, TestApi, changed, entra, merge, signed, v1, v2};
+use super::test_api::{APP, OTHER_TID, TID, TestApi, changed, entra, merge, signed, v1, v2};
 use crate::{
     authority::{Authority, B2cPolicies},
     config::ApiConfig,

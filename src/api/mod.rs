@@ -44,6 +44,8 @@ mod scope;
 mod service;
 #[cfg(test)]
 mod service_tests;
+#[cfg(test)]
+mod test_api;
 mod tool_guard;
 #[cfg(test)]
 mod tool_guard_tests;

@@ -4,7 +4,7 @@
 use http::{Method, Request, StatusCode, Version};
 use serde_json::{Value, json};
 
-use super::service_tests::{TestApi, changed, claims, token};
+use super::test_api::{TestApi, changed, claims, token};
 use crate::{
     config::{Algorithm, Preflight},
     protocol::test_support::{CLIENT_ID, NOW, Signer, document},

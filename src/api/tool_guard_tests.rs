@@ -11,7 +11,7 @@ use tower_layer::Layer as _;
 
 use super::{
     RequireForTools, require_caller, require_for_tools, require_scopes,
-    service_tests::{TestApi, token},
+    test_api::{TestApi, token},
 };
 use crate::http_message::IdentityBody;
 

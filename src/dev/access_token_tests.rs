@@ -6,7 +6,7 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    tests::{part, text},
+    test_browser::{part, text},
     *,
 };
 

@@ -159,6 +159,8 @@ mod spoil_tests;
 #[cfg(test)]
 mod switch_tests;
 #[cfg(test)]
+mod test_browser;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod token_tests;

@@ -2,12 +2,12 @@
 
 use reqwest::{StatusCode, header};
 
-use super::{tests::Browser, *};
+use super::{test_browser::TestBrowser, *};
 
 #[tokio::test]
 async fn pages_have_a_strict_policy_and_nothing_secret() {
     let provider = DevProvider::start().await.unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     let hostile = "<script>alert(1)</script>";
     for page in [
         browser.get("/").await,
@@ -35,7 +35,7 @@ async fn it_listens_and_answers_on_loopback_only() {
         assert_eq!(refused.unwrap_err().setting(), "bind", "{address}");
     }
     let provider = DevProvider::start().await.unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     let port = provider.address().port();
     let discovery = format!("{}/.well-known/openid-configuration", provider.issuer());
     for (host, status) in [
@@ -56,7 +56,7 @@ async fn it_listens_and_answers_on_loopback_only() {
 #[tokio::test]
 async fn it_stops_when_it_is_dropped() {
     let provider = DevProvider::start().await.unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     browser.get("/").await;
     let url = format!("{}/", provider.issuer());
     provider.shutdown().await;

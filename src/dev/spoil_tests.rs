@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     jwt,
-    tests::{part, text, with_ada},
+    test_browser::{part, text, with_ada},
     *,
 };
 use crate::secret::{base64url, from_base64url};

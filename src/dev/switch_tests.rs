@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     spoil_tests::{at_noon, id_token, well_signed},
-    tests::{Browser, REDIRECT, VERIFIER, part, text, with_ada},
+    test_browser::{REDIRECT, TestBrowser, VERIFIER, part, text, with_ada},
     *,
 };
 use crate::config::Algorithm;
@@ -19,7 +19,7 @@ async fn every_algorithm_signs_and_verifies_with_its_published_key() {
         provider.use_algorithm(*algorithm, OldKeys::Dropped).unwrap();
         let token = id_token(&provider);
         assert!(well_signed(&provider, &token), "{algorithm}");
-        let mut browser = Browser::new(&provider);
+        let mut browser = TestBrowser::new(&provider);
         let keys = browser.get("/keys").await.json();
         let discovery = browser.get("/.well-known/openid-configuration").await.json();
         assert_eq!(discovery["id_token_signing_alg_values_supported"], json!([algorithm.as_str()]));
@@ -182,7 +182,7 @@ async fn lifetimes_follow_the_clock() {
         .await
         .unwrap();
     provider.sign_in_as("ada").unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     let code = browser.code().await;
     clock.advance(Duration::from_secs(4));
     let answer = browser.token(&[("code", &code)]).await.json();
@@ -242,7 +242,7 @@ async fn rotation_and_the_form_of_access_tokens_can_be_chosen() {
         .start()
         .await
         .unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     let tokens = provider.issue_tokens("ada", "quickstart", "openid offline_access", None).unwrap();
     let access = tokens.access_token.expose();
     assert_eq!(
@@ -267,7 +267,7 @@ async fn the_stand_in_changes_who_is_signed_in_but_leaves_prompt_none_alone() {
     );
     browser.code().await;
     provider.sign_in_as("grace").unwrap();
-    let who = async |browser: &mut Browser, prompt| {
+    let who = async |browser: &mut TestBrowser, prompt| {
         let code = browser.authorize(&[("prompt", prompt)]).await.sent_back("code").unwrap();
         let answer = browser.token(&[("code", &code)]).await.json();
         part(text(&answer, "id_token"), 1)

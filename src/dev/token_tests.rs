@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::{
-    tests::{Browser, REDIRECT, VERIFIER, part, text, with_ada},
+    test_browser::{REDIRECT, TestBrowser, VERIFIER, part, text, with_ada},
     *,
 };
 use crate::{clock::ManualClock, config::ClientAuthMethod};
@@ -35,7 +35,7 @@ async fn a_code_is_bound_to_verifier_address_client_and_time() {
         .await
         .unwrap();
     provider.sign_in_as("ada").unwrap();
-    let mut browser = Browser::new(&provider);
+    let mut browser = TestBrowser::new(&provider);
     let code = browser.code().await;
     let wrong = "another-verifier-of-at-least-43-characters-0123";
     for changed in [

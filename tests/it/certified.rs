@@ -2,169 +2,20 @@
 //! than the development provider. These tests start it; `tests/run certified` installs its
 //! dependencies.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::LazyLock,
-    time::Duration,
-};
+use std::time::Duration;
 
-use axum::http::{Method, StatusCode};
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use serde_json::json;
 use tower_identity::{
-    Authority, ClientCredential, IdentityConfig, IdentityLayer, SignInOptions,
-    config::{Algorithm, ClientAuthMethod, ResponseMode, SignInMethod, UserInfo},
+    ClientCredential, SignInOptions,
+    config::{Algorithm, ResponseMode, SignInMethod, UserInfo},
 };
 
 use crate::{
-    app,
-    browser::{Browser, Page, Tab, html},
+    browser::{Browser, Page, html},
+    certified_app::{CertifiedApp, PROVIDER, Provider, sign_in},
     client_certified::agrees,
 };
-
-/// The provider process that most tests share. Each test registers a client of its own.
-pub static PROVIDER: LazyLock<Provider> = LazyLock::new(|| Provider::start(&json!({})));
-
-/// A provider process. It ends with the tests, because its standard input is closed then.
-pub struct Provider {
-    pub issuer: String,
-    registration_token: String,
-    _process: Child,
-}
-
-impl Provider {
-    /// Starts a provider of this shape. `provider.mjs` lists the shapes.
-    pub fn start(shape: &Value) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/provider/provider.mjs");
-        let mut command = Command::new("node");
-        command.arg(script).arg(shape.to_string());
-        let starting =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let mut process =
-            starting.expect("Node.js is missing: run `tests/run certified`, which installs it");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line)
-            .expect("the provider did not start: run `tests/run certified`, which installs it");
-        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self {
-            issuer: text("issuer"),
-            registration_token: text("registration_token"),
-            _process: process,
-        }
-    }
-
-    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
-        let request = reqwest::Client::new()
-            .post(format!("{}{path}", self.issuer))
-            .bearer_auth(&self.registration_token);
-        request.json(body).send().await.unwrap()
-    }
-}
-
-/// An application whose client was registered with these additional members.
-pub struct App {
-    url: String,
-}
-
-impl App {
-    async fn start() -> Self {
-        Self::with(&json!({}), |config| config).await
-    }
-
-    pub async fn with(
-        members: &Value,
-        settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
-    ) -> Self {
-        let agreed = |config: IdentityConfig, client: &Value| {
-            let method = match client["token_endpoint_auth_method"].as_str() {
-                Some("client_secret_post") => ClientAuthMethod::Post,
-                _ => ClientAuthMethod::Basic,
-            };
-            let secret = client["client_secret"].as_str();
-            let credential = secret.map_or_else(ClientCredential::none, |secret| {
-                ClientCredential::secret(secret).with_method(method)
-            });
-            settings(config.with_credential(credential).with_scopes(["email", "offline_access"]))
-        };
-        Self::at(&PROVIDER, members, agreed).await
-    }
-
-    /// An application at this provider, with these settings over the defaults of `IdentityConfig`.
-    async fn at(
-        provider: &Provider,
-        members: &Value,
-        settings: impl FnOnce(IdentityConfig, &Value) -> IdentityConfig,
-    ) -> Self {
-        let listener =
-            tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let url = format!("http://localhost:{}", listener.local_addr().unwrap().port());
-        let mut metadata = json!({
-            "redirect_uris": [format!("{url}/auth/callback")],
-            "post_logout_redirect_uris": [format!("{url}/auth/signed-out")],
-            "grant_types": ["authorization_code", "refresh_token"],
-        });
-        metadata.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        let answer = provider.post("/reg", &metadata).await;
-        assert_eq!(answer.status(), StatusCode::CREATED, "{}", answer.text().await.unwrap());
-        let client: Value = answer.json().await.unwrap();
-        let config = IdentityConfig::new(
-            Authority::oidc(&provider.issuer).unwrap(),
-            client["client_id"].as_str().unwrap(),
-        )
-        .with_base_url(&url)
-        .unwrap()
-        .with_cookie_secrets(["a cookie secret of more than thirty-two bytes"])
-        .add_public_path("/");
-        let router =
-            app::routes().layer(IdentityLayer::new(settings(config, &client).build().unwrap()));
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url }
-    }
-
-    /// A tab in which `person` has signed in on the provider's pages and `/me` is open.
-    pub async fn signed_in(&self, browser: &Browser, person: &str) -> Tab {
-        let mut tab = browser.tab();
-        tab.open(format!("{}/me", self.url)).await;
-        sign_in(&mut tab, person).await;
-        assert_eq!(
-            (tab.page().status, tab.page().url.path()),
-            (StatusCode::OK, "/me"),
-            "{}",
-            tab.page().body
-        );
-        assert_eq!(tab.page().json()["sub"], person);
-        tab
-    }
-
-    async fn sign_out(&self, tab: &mut Tab) {
-        tab.open(format!("{}/auth/logout", self.url)).await;
-        let form = tab.page().form();
-        let page = tab.submit(form).await;
-        assert_eq!(page.url.host_str(), Some("127.0.0.1"), "the provider asks too");
-        let form = page.form().press("Yes, sign me out");
-        assert_eq!(tab.submit(form).await.url.path(), "/auth/signed-out");
-    }
-
-    pub async fn token(&self, tab: &mut Tab) -> Value {
-        tab.fetch(Method::GET, "/token").await.json()
-    }
-}
-
-/// Fills in the provider's pages until the browser returns to the application.
-async fn sign_in(tab: &mut Tab, person: &str) {
-    for _ in 0..3 {
-        let form = tab.page().form();
-        let is_login = form.fields.iter().any(|(name, _)| name == "password");
-        let form = if is_login { form.with("login", person).with("password", "any") } else { form };
-        if tab.submit(form).await.url.host_str() == Some("localhost") {
-            return;
-        }
-    }
-    panic!("the provider asks and asks: {}", tab.page().body);
-}
 
 // C-001: OP answers the code flow correctly
 // C-006: token endpoint accepts client_secret_basic only
@@ -177,7 +28,7 @@ async fn certified_signs_in_and_out() {
     for method in ["client_secret_basic", "client_secret_post", "none"] {
         for mode in [ResponseMode::Query, ResponseMode::FormPost] {
             let members = json!({ "token_endpoint_auth_method": method });
-            let app = App::with(&members, |config| config.with_response_mode(mode)).await;
+            let app = CertifiedApp::with(&members, |config| config.with_response_mode(mode)).await;
             let browser = Browser::new();
             let mut tab = app.signed_in(&browser, "ada").await;
             let me = tab.page().json();
@@ -211,7 +62,9 @@ async fn certified_signs_with_every_algorithm() {
         ("EdDSA", Algorithm::EdDsa),
     ] {
         let members = json!({ "id_token_signed_response_alg": name });
-        let app = App::with(&members, |config| config.with_id_token_algorithms([algorithm])).await;
+        let app =
+            CertifiedApp::with(&members, |config| config.with_id_token_algorithms([algorithm]))
+                .await;
         app.signed_in(&Browser::new(), "ada").await;
     }
 }
@@ -261,7 +114,7 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
         let mut members = json!({ "access_token_seconds": 60 });
         members.as_object_mut().unwrap().extend(client.as_object().unwrap().clone());
         for mode in [ResponseMode::Query, ResponseMode::FormPost] {
-            let app = App::at(&provider, &members, |config, client| {
+            let app = CertifiedApp::at(&provider, &members, |config, client| {
                 let secret = ClientCredential::secret(client["client_secret"].as_str().unwrap());
                 config.with_credential(secret).with_response_mode(mode)
             })
@@ -288,8 +141,10 @@ async fn certified_in_other_shapes_is_met_with_the_defaults() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_with_another_algorithm_than_agreed_is_refused() {
-    let app =
-        App::with(&json!({}), |config| config.with_id_token_algorithms([Algorithm::Es256])).await;
+    let app = CertifiedApp::with(&json!({}), |config| {
+        config.with_id_token_algorithms([Algorithm::Es256])
+    })
+    .await;
     let mut tab = Browser::new().tab();
     tab.open(format!("{}/me", app.url)).await;
     sign_in(&mut tab, "ada").await;
@@ -303,7 +158,7 @@ async fn certified_with_another_algorithm_than_agreed_is_refused() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_rotates_refresh_tokens() {
-    let app = App::with(&json!({ "access_token_seconds": 2 }), |config| {
+    let app = CertifiedApp::with(&json!({ "access_token_seconds": 2 }), |config| {
         config.with_user_info(UserInfo::AtSignIn)
     })
     .await;
@@ -324,10 +179,10 @@ async fn certified_rotates_refresh_tokens() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_sees_one_refresh_of_many_requests() {
-    let app = App::with(&json!({ "access_token_seconds": 60 }), |config| config).await;
+    let app = CertifiedApp::with(&json!({ "access_token_seconds": 60 }), |config| config).await;
     let tab = app.signed_in(&Browser::new(), "ada").await;
     let asking = (0..30).map(|_| {
-        let (mut tab, app) = (tab.again(), App { url: app.url.clone() });
+        let (mut tab, app) = (tab.again(), CertifiedApp { url: app.url.clone() });
         tokio::spawn(async move { app.token(&mut tab).await["token"].clone() })
     });
     let mut tokens = Vec::new();
@@ -345,7 +200,7 @@ async fn certified_sees_one_refresh_of_many_requests() {
 async fn certified_tells_when_the_person_signed_in() {
     let options =
         SignInOptions::new().with_max_age(Duration::from_secs(3600)).with_login_hint("ada");
-    let app = App::with(&json!({}), |config| config.with_sign_in(options)).await;
+    let app = CertifiedApp::with(&json!({}), |config| config.with_sign_in(options)).await;
     let tab = app.signed_in(&Browser::new(), "ada").await;
     let claims = tab.page().json()["claims"].clone();
     assert!(claims["auth_time"].is_i64() && claims["nonce"].is_string(), "{claims}");
@@ -356,7 +211,7 @@ async fn certified_tells_when_the_person_signed_in() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_rotates_its_keys() {
-    let app = App::start().await;
+    let app = CertifiedApp::start().await;
     app.signed_in(&Browser::new(), "ada").await;
     assert_eq!(
         PROVIDER.post("/test/rotate-keys", &json!({})).await.status(),
@@ -369,7 +224,7 @@ async fn certified_rotates_its_keys() {
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
 async fn certified_signs_in_two_tabs_at_once() {
-    let app = App::start().await;
+    let app = CertifiedApp::start().await;
     let browser = Browser::new();
     let (mut first, mut second) = (browser.tab(), browser.tab());
     first.open(format!("{}/me?tab=1", app.url)).await;
@@ -391,7 +246,8 @@ async fn certified_signs_in_by_device_code() {
         "redirect_uris": [], "response_types": [],
     });
     let app =
-        App::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
+        CertifiedApp::with(&members, |config| config.with_sign_in_method(SignInMethod::DeviceCode))
+            .await;
     let mut tab = Browser::new().tab();
     let page = tab.open(format!("{}/me?by=code", app.url)).await;
     let links = html::links(&page.body);

@@ -11,7 +11,7 @@ use tower_identity::{
 
 use crate::{
     browser::Browser,
-    certified::{App, PROVIDER},
+    certified_app::{CertifiedApp, PROVIDER},
 };
 
 const KEY: &str = include_str!("../keys/rsa.key.pem");
@@ -252,7 +252,7 @@ fn claims(token: &str) -> Value {
 async fn certified_lets_an_api_act_for_its_caller() {
     let (front, back) = ("http://127.0.0.1/front/opaque", "http://127.0.0.1/back");
     let options = SignInOptions::new().add_parameter("resource", front);
-    let app = App::with(&json!({}), |config| {
+    let app = CertifiedApp::with(&json!({}), |config| {
         config.with_sign_in(options).with_scopes(["offline_access", "api.read"])
     })
     .await;

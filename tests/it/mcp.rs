@@ -25,7 +25,7 @@ use tower_identity::dev::{DevClient, DevProvider, DevTenant};
 
 use crate::{
     browser::{Browser, Tab},
-    examples::{Example, answer},
+    example::{Example, answer},
 };
 
 type Client = AuthClient<reqwest::Client>;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{Browser, Tab, html::Form},
-    examples::Example,
+    example::Example,
 };
 
 /// A provider in a process of its own. It ends with the test, because its standard input is closed

@@ -27,7 +27,7 @@ use tower_sessions_redis_store::{
     },
 };
 
-use crate::{app::App, browser::Browser, examples::Example, process::NodeProcess, raw::Raw};
+use crate::{app::App, browser::Browser, example::Example, process::NodeProcess, raw::Raw};
 
 const SECRET: &str = "a cookie secret of more than thirty-two bytes";
 

@@ -4,30 +4,27 @@ use std::time::Duration;
 
 use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
-    Clock, ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, SignInOutcome,
-    UnixTime, WebAuth, WebSession,
-    config::SignInMethod,
+    ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
     dev::{
-        Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold,
-        RefreshTokens, SpoilCallback,
+        Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, RefreshTokens,
     },
 };
 
-const HOME: &str = "http://localhost:8080";
+pub const HOME: &str = "http://localhost:8080";
 
 /// An application that stores sessions itself, and its provider.
-struct Site {
-    provider: DevProvider,
-    clock: ManualClock,
-    auth: WebAuth,
+pub struct Site {
+    pub provider: DevProvider,
+    pub clock: ManualClock,
+    pub auth: WebAuth,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(|provider| provider, |config| config).await
     }
 
-    async fn with(
+    pub async fn with(
         provider: impl FnOnce(DevProviderBuilder) -> DevProviderBuilder,
         settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
     ) -> Self {
@@ -44,13 +41,13 @@ impl Site {
     }
 
     /// Another process of the same application, or the same process after a restart.
-    fn another_process(&self) -> WebAuth {
+    pub fn another_process(&self) -> WebAuth {
         let config = self.provider.config(HOME).unwrap().with_scopes(["offline_access"]);
         WebAuth::builder(config.build().unwrap()).with_clock(self.clock.clone()).build().unwrap()
     }
 
     /// The authorization response of the provider.
-    async fn answer(&self, address: &str) -> String {
+    pub async fn answer(&self, address: &str) -> String {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         let answer = http.get(address).send().await.unwrap();
         let location = answer
@@ -63,7 +60,7 @@ impl Site {
         location.split_once('?').unwrap().1.to_owned()
     }
 
-    async fn signed_in(&self) -> WebSession {
+    pub async fn signed_in(&self) -> WebSession {
         let mut session = WebSession::new();
         let address = self
             .auth
@@ -81,17 +78,17 @@ impl Site {
         session
     }
 
-    async fn who(&self, session: &mut WebSession) -> Option<String> {
+    pub async fn who(&self, session: &mut WebSession) -> Option<String> {
         self.auth.user(session).await.unwrap().map(|user| user.display_name().to_owned())
     }
 
-    fn turn(&self, seconds: u64) {
+    pub fn turn(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
 
 /// Runs futures concurrently, and returns their results.
-async fn join_all<T: Send + 'static>(
+pub async fn join_all<T: Send + 'static>(
     work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let running: Vec<_> = work.into_iter().map(tokio::spawn).collect();
@@ -103,7 +100,7 @@ async fn join_all<T: Send + 'static>(
 }
 
 /// The value after a round trip through a database.
-fn stored(session: &WebSession) -> WebSession {
+pub fn stored(session: &WebSession) -> WebSession {
     serde_json::from_str(&serde_json::to_string(session).unwrap()).unwrap()
 }
 
@@ -190,119 +187,6 @@ async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
     assert_eq!(other.who(&mut session.clone()).await, None);
 }
 
-// MSAL-026: Flow stored without `state`; callback `{code: foo}` arrives
-// MSAL-027: Flow `state=1`; callback `state=2`
-/// An authorization response is accepted only for the value that started the sign-in.
-#[tokio::test]
-async fn an_answer_counts_only_in_the_browser_that_asked() {
-    let site = Site::start().await;
-    let (mut victim, mut attacker) = (WebSession::new(), WebSession::new());
-    let asked = site.auth.sign_in(&mut attacker, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.url).await;
-    let before = site.provider.requests(Endpoint::Token);
-    let error = site.auth.complete_sign_in(&mut victim, &answer).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AttemptMissing);
-    site.auth.sign_in(&mut victim, "/", &SignInOptions::new()).await.unwrap();
-    assert_eq!(
-        site.auth.complete_sign_in(&mut victim, &answer).await.unwrap_err().kind(),
-        ErrorKind::AttemptMissing
-    );
-    for (wrong, kind) in [
-        ("", ErrorKind::CallbackInvalid),
-        ("code=foo", ErrorKind::CallbackInvalid),
-        ("state=2&code=foo", ErrorKind::AttemptMissing),
-    ] {
-        assert_eq!(
-            site.auth.complete_sign_in(&mut attacker, wrong).await.unwrap_err().kind(),
-            kind,
-            "{wrong}"
-        );
-    }
-    assert_eq!(site.provider.requests(Endpoint::Token), before, "no code was sent");
-    assert_eq!(site.who(&mut victim).await, None);
-    assert!(site.auth.complete_sign_in(&mut attacker, &format!("?{answer}")).await.is_ok());
-}
-
-#[tokio::test]
-async fn an_answer_that_comes_twice_signs_in_once() {
-    let site = Site::start().await;
-    let mut session = WebSession::new();
-    let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.url).await;
-    // Two requests of the browser at the same time, each with the value as it was, and one
-    // afterwards.
-    let copies = join_all((0..2).map(|_| {
-        let (auth, mut session, answer) = (site.auth.clone(), session.clone(), answer.clone());
-        async move {
-            auth.complete_sign_in(&mut session, &answer)
-                .await
-                .map(|done| (session, done.signed_in().unwrap().next))
-        }
-    }))
-    .await;
-    for copy in copies {
-        let (mut copy, next) = copy.unwrap();
-        assert_eq!(next.as_str(), "/orders");
-        assert!(site.who(&mut copy).await.is_some());
-        session = copy;
-    }
-    assert_eq!(site.auth.complete_sign_in(&mut session, &answer).await.unwrap().url(), "/orders");
-    assert_eq!(site.provider.requests(Endpoint::Token), 1);
-}
-
-/// A copy of the value from before the sign-in is not signed in without the code.
-#[tokio::test]
-async fn another_code_under_the_state_of_a_finished_sign_in_signs_nobody_in() {
-    let site = Site::start().await;
-    let mut session = WebSession::new();
-    let asked = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
-    let mut copy = stored(&session);
-    let answer = site.answer(&asked.url).await;
-    assert!(site.auth.complete_sign_in(&mut session, &answer).await.is_ok());
-    let forged = answer.replace("code=", "code=x");
-    let error = site.auth.complete_sign_in(&mut copy, &forged).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidGrant);
-    assert_eq!(site.who(&mut copy).await, None);
-    assert!(site.who(&mut session).await.is_some());
-}
-
-#[tokio::test]
-async fn a_sign_in_that_fails_leaves_everything_as_it_was() {
-    let site = Site::start().await;
-    let mut session = site.signed_in().await;
-    site.provider.spoil_next_callback(SpoilCallback::AccessDenied);
-    let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.url).await;
-    assert_eq!(
-        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
-        ErrorKind::AccessDenied
-    );
-    assert!(site.who(&mut session).await.is_some());
-    assert_eq!(
-        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
-        ErrorKind::AttemptMissing
-    );
-
-    let asked = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.url).await;
-    site.turn(600);
-    assert_eq!(
-        site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err().kind(),
-        ErrorKind::AttemptExpired
-    );
-    for wrong in ["//evil.example", "https://evil.example", "/auth/callback", "javascript:alert(1)"]
-    {
-        let mut session = WebSession::new();
-        let asked = site.auth.sign_in(&mut session, wrong, &SignInOptions::new()).await.unwrap();
-        let answer = site.answer(&asked.url).await;
-        assert_eq!(
-            site.auth.complete_sign_in(&mut session, &answer).await.unwrap().url(),
-            "/",
-            "{wrong}"
-        );
-    }
-}
-
 /// D5: copies of one value share one refresh, and its successor.
 #[tokio::test]
 async fn copies_of_a_value_refresh_once() {
@@ -354,38 +238,6 @@ async fn who_has_signed_out_stays_signed_out() {
         assert_eq!(*value, was, "what another request has stored must not be replaced");
         assert!(site.auth.for_user(value, ["openid"]).await.is_err());
     }
-}
-
-/// A request does not undo a change that another request has made meanwhile.
-#[tokio::test]
-async fn a_late_sign_in_page_brings_nothing_old_back() {
-    let site = Site::start().await;
-    let session = site.signed_in().await;
-    site.turn(4000);
-    let (mut refreshed, mut late) = (session.clone(), session.clone());
-    assert!(site.who(&mut refreshed).await.is_some());
-    site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
-    assert!(
-        site.another_process().for_user(&mut late, [""; 0]).await.is_ok(),
-        "the successor of the refresh token is in it"
-    );
-
-    let asked = site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
-    let answer = site.answer(&asked.url).await;
-    let (mut copy, unchanged) = (late.clone(), late.clone());
-    let _ = site.auth.complete_sign_in(&mut late, &answer).await.unwrap();
-    let mut signed_out = late.clone();
-    let _ = site.auth.sign_out(&mut signed_out);
-    assert_eq!(
-        site.auth.complete_sign_in(&mut copy, &answer).await.unwrap_err().kind(),
-        ErrorKind::SessionEnded
-    );
-    assert_eq!(copy, unchanged);
-    site.auth.sign_in(&mut late, "/", &SignInOptions::new()).await.unwrap();
-    assert!(
-        site.another_process().user(&mut late).await.unwrap().is_none(),
-        "nobody comes back after a restart"
-    );
 }
 
 /// The sign-in that restores lost tokens is not silent: if a silent one failed, it could not be
@@ -500,142 +352,6 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
     assert!(error.to_string().contains("with_cookie_secrets"), "{error}");
 }
 
-// C-352: authorization_pending
-// C-353: slow_down once
-/// Sign-in without a redirect URI, as in the Python package `identity`.
-#[tokio::test]
-async fn a_person_signs_in_by_device_code() {
-    let site = Site::with(
-        |provider| provider,
-        |config| config.with_sign_in_method(SignInMethod::DeviceCode),
-    )
-    .await;
-    let mut session = WebSession::new();
-    assert_eq!(
-        site.auth.complete_device_sign_in(&mut session).await.unwrap_err().kind(),
-        ErrorKind::AttemptMissing
-    );
-    let begun = site.auth.sign_in(&mut session, "/orders", &SignInOptions::new()).await.unwrap();
-    let code = begun.code.clone().unwrap();
-    assert!(begun.url.starts_with(site.provider.issuer()), "{}", begun.url);
-    assert!(!format!("{begun:?} {code:?}").contains(&code.text));
-    let mut session = stored(&session);
-    let before = site.provider.requests(Endpoint::Token);
-    for _ in 0..5 {
-        assert!(
-            site.auth.complete_device_sign_in(&mut session).await.unwrap().is_none(),
-            "too soon"
-        );
-    }
-    assert_eq!(site.provider.requests(Endpoint::Token), before);
-    site.clock.advance(code.interval);
-    assert!(site.auth.complete_device_sign_in(&mut session).await.unwrap().is_none());
-    assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
-    site.provider.answer_device(&code.text, Some("ada")).unwrap();
-    site.clock.advance(code.interval);
-    let mut elsewhere = stored(&session);
-    assert!(
-        site.auth.complete_device_sign_in(&mut WebSession::new()).await.is_err(),
-        "in no other browser"
-    );
-    let done = site.auth.complete_device_sign_in(&mut session).await.unwrap().unwrap();
-    assert_eq!(
-        (done.user.subject(), done.next.as_str()),
-        (site.provider.person("ada").unwrap().subject(), "/orders")
-    );
-    assert!(
-        site.auth.complete_device_sign_in(&mut elsewhere).await.unwrap().is_some(),
-        "another tab, with the value as it was"
-    );
-    assert_eq!(site.provider.requests(Endpoint::Token), before + 2, "a code is redeemed once");
-    assert!(site.who(&mut session).await.is_some());
-    assert!(site.auth.for_user(&mut session, [""; 0]).await.is_ok());
-}
-
-/// A clock in the middle of a second.
-#[derive(Clone, Debug)]
-struct HalfPast(ManualClock);
-
-impl Clock for HalfPast {
-    fn now(&self) -> UnixTime {
-        self.0.now()
-    }
-
-    fn now_rounded_up(&self) -> UnixTime {
-        self.0.now() + Duration::from_secs(1)
-    }
-}
-
-// C-353: slow_down once
-/// Half a second of an interval of five is over when the clock counts the fifth second.
-#[tokio::test]
-async fn a_device_code_is_not_polled_before_its_interval_is_over() {
-    let site = Site::start().await;
-    let config = site.provider.config(HOME).unwrap();
-    let config = config.with_sign_in_method(SignInMethod::DeviceCode).build().unwrap();
-    let clock = HalfPast(site.clock.clone());
-    let auth = WebAuth::builder(config).with_clock(clock).build().unwrap();
-    let mut session = WebSession::new();
-    let code = auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
-    for polls in 1..=3 {
-        site.clock.advance(code.interval);
-        assert!(auth.complete_device_sign_in(&mut session).await.unwrap().is_none());
-        assert_eq!(site.provider.requests(Endpoint::Token), polls - 1, "too early");
-        site.turn(1);
-        assert!(auth.complete_device_sign_in(&mut session).await.unwrap().is_none());
-        assert_eq!(site.provider.requests(Endpoint::Token), polls);
-    }
-}
-
-// MSAL-126: IdP answers 400 `Retry-After: 1`; same request within 1 s
-#[tokio::test]
-async fn a_pause_that_the_provider_asks_for_is_not_cut_short() {
-    let site = Site::start().await;
-    let config = site.provider.config(HOME).unwrap().with_scopes(["offline_access"]);
-    let clock = HalfPast(site.clock.clone());
-    let auth = WebAuth::builder(config.build().unwrap()).with_clock(clock).build().unwrap();
-    let mut session = site.signed_in().await;
-    let busy = Failure::RetryAfter { status: 429, pause: Duration::from_secs(2) };
-    site.provider.fail_next(Endpoint::Token, 1, busy);
-    let before = site.provider.requests(Endpoint::Token);
-    for (seconds, requests) in [(0, 1), (2, 1), (1, 2)] {
-        site.turn(seconds);
-        // Without a pause the provider would say that there is no consent to this scope.
-        assert!(auth.for_user(&mut session, ["mail.read"]).await.is_err());
-        assert_eq!(site.provider.requests(Endpoint::Token), before + requests);
-    }
-}
-
-// C-356: expired_token, or local expires_in reached
-#[tokio::test]
-async fn a_device_code_that_is_declined_or_over_leads_nowhere() {
-    let site = Site::with(
-        |provider| provider,
-        |config| config.with_sign_in_method(SignInMethod::DeviceCode),
-    )
-    .await;
-    let mut session = WebSession::new();
-    let code =
-        site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
-    site.provider.answer_device(&code.text, None).unwrap();
-    site.clock.advance(code.interval);
-    assert_eq!(
-        site.auth.complete_device_sign_in(&mut session).await.unwrap_err().kind(),
-        ErrorKind::AccessDenied
-    );
-    assert!(session.is_empty(), "there is nothing to go on with");
-    let code =
-        site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().code.unwrap();
-    site.clock.set(code.expires_at);
-    let before = site.provider.requests(Endpoint::Token);
-    let ended = site.auth.complete_device_sign_in(&mut session).await.unwrap_err();
-    assert_eq!(
-        (ended.kind(), site.provider.requests(Endpoint::Token)),
-        (ErrorKind::CodeExpired, before)
-    );
-    assert!(session.is_empty());
-}
-
 #[tokio::test]
 async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
     let site = Site::start().await;
@@ -661,59 +377,4 @@ async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
             .is_none()
     );
     assert_eq!(site.who(&mut session).await.as_deref(), Some("Ada Lovelace"));
-}
-
-/// Keycloak: the sign-in page was open for too long. The sign-in is started again, as in the layer.
-#[tokio::test]
-async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_back_to_its_page() {
-    let site = Site::start().await;
-    let expired = ("temporarily_unavailable", "authentication_expired");
-    let refused = ("invalid_scope", "");
-    for (error, description) in [expired, refused] {
-        let mut session = WebSession::new();
-        let next = "/orders?open=1";
-        let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
-        site.provider.refuse_next_sign_in(error, description);
-        let answer = site.answer(&asked.url).await;
-        let mut session = stored(&session);
-        let outcome = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
-        let SignInOutcome::Again(again) = outcome else { panic!("{outcome:?}") };
-        let all = asked.url.contains("profile");
-        assert_eq!(again.url.contains("profile"), all && error == expired.0);
-        let answer = site.answer(&again.url).await;
-        let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
-        assert_eq!(done.url(), next);
-        assert!(site.auth.user(&mut session).await.unwrap().is_some());
-
-        let mut session = WebSession::new();
-        let asked = site.auth.sign_in(&mut session, next, &SignInOptions::new()).await.unwrap();
-        (0..2).for_each(|_| site.provider.refuse_next_sign_in(error, description));
-        let answer = site.answer(&asked.url).await;
-        let again = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
-        let answer = site.answer(again.url()).await;
-        let told = site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err();
-        assert_eq!(told.provider().unwrap().error, error, "the second time it is told");
-    }
-}
-
-/// `WebAuth` has no events: an application refuses a sign-in by signing out before it stores the
-/// value.
-#[tokio::test]
-async fn a_sign_in_that_the_application_refuses_stays_refused_when_its_answer_comes_again() {
-    let site = Site::start().await;
-    let mut begun = WebSession::new();
-    let url = site.auth.sign_in(&mut begun, "/", &SignInOptions::new()).await.unwrap().url;
-    let answer = site.answer(&url).await;
-    let mut first = stored(&begun);
-    let outcome = site.auth.complete_sign_in(&mut first, &answer).await.unwrap();
-    assert!(matches!(outcome, SignInOutcome::SignedIn(_)));
-    let _ = site.auth.sign_out(&mut first);
-    // The browser sends the response twice, and the second request read the value before.
-    let mut second = stored(&begun);
-    let error = site.auth.complete_sign_in(&mut second, &answer).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SessionEnded);
-    for session in [&mut first, &mut second] {
-        assert_eq!(site.who(session).await, None);
-    }
-    assert_eq!(site.provider.requests(Endpoint::Token), 1);
 }
