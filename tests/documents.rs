@@ -113,6 +113,79 @@ fn every_test_that_a_security_rule_names_exists() {
     assert!(named >= 23, "{named}");
 }
 
+/// The text of a document between backticks, outside of its code blocks.
+fn quoted(document: &str) -> Vec<&str> {
+    let prose = document.split("```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+/// Of `middleware/{service, admit}` both paths.
+fn expanded(path: &str) -> Vec<String> {
+    let Some((before, rest)) = path.split_once('{') else { return vec![path.to_owned()] };
+    let (names, after) = rest.split_once('}').unwrap();
+    names.split(',').map(|name| format!("{before}{}{after}", name.trim())).collect()
+}
+
+/// Paths are those of the repository, or below `src`; the ending of a file may be left out.
+#[test]
+fn every_path_that_the_architecture_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let architecture = read("ARCHITECTURE.md");
+    let starts: Vec<String> = [root.to_owned(), root.join("src")]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| format!("{}/", entry.file_name().to_string_lossy()))
+        .collect();
+    let files = files_of_the_tree(&["rs"]);
+    let mut named = 0;
+    for text in quoted(&architecture) {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_file = text.ends_with(".rs") && !text.contains('/');
+        if !is_file && !starts.iter().any(|start| text.starts_with(start)) {
+            continue;
+        }
+        for path in expanded(text.split(" docs").next().unwrap()) {
+            let places = [root.join(&path), root.join("src").join(&path)];
+            let exists = places.iter().any(|place| {
+                place.exists() || Path::new(&format!("{}.rs", place.display())).exists()
+            });
+            let is_single = is_file && files.iter().any(|(known, _)| known.ends_with(&path));
+            assert!(exists || is_single, "ARCHITECTURE.md names {path}, which does not exist");
+            named += 1;
+        }
+    }
+    assert!(named >= 60, "{named}");
+}
+
+/// Types, functions and settings: the last part of `Type::method` or `Type`, where it is written
+/// like Rust.
+#[test]
+fn every_item_that_the_architecture_names_exists() {
+    let architecture = read("ARCHITECTURE.md");
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+    let words: BTreeSet<&str> =
+        sources.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let elsewhere = ["bincode", "minicbor", "postcard", "syn"];
+    let mut named = 0;
+    for text in quoted(&architecture) {
+        let item = text.trim_end_matches("()").trim_end_matches('!');
+        let is_word = |part: &str| {
+            !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+        };
+        let is_decision = item.len() <= 3 && item.starts_with('D');
+        if !item.split("::").all(is_word) || is_decision || elsewhere.contains(&item) {
+            continue;
+        }
+        for part in item.split("::") {
+            assert!(words.contains(part), "ARCHITECTURE.md names {text}, which does not exist");
+        }
+        named += 1;
+    }
+    assert!(named >= 100, "{named}");
+}
+
 /// The picture alone needs a repository that shows it.
 #[test]
 fn links_of_the_readme_work_on_the_page_of_a_registry() {

@@ -336,7 +336,8 @@ impl Client {
     /// # Errors
     ///
     /// `RequestInvalid`: the claims are not a JSON object; the provider's error (`InvalidGrant`,
-    /// …); `TokenResponseInvalid` if the response has no ID token; the errors of ID token verification; `ProviderUnreachable`.
+    /// …); `TokenResponseInvalid` if the response has no ID token; the errors of ID token
+    /// verification; `ProviderUnreachable`.
     ///
     /// # Security
     ///

@@ -65,7 +65,8 @@ impl Client {
     ///     Client::new(config.with_credential(ClientCredential::assertion_from(move |request| {
     ///         let blueprint = blueprint.clone();
     ///         async move {
-    ///             let exchange = TokenRequest::new([EXCHANGE])?.with_fmi_path(request.client_id());
+    ///             let exchange = TokenRequest::new([EXCHANGE])?;
+    ///             let exchange = exchange.with_fmi_path(request.client_id());
     ///             Ok(blueprint.for_app(&exchange).await?.expose().into())
     ///         }
     ///     })))

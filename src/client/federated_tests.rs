@@ -90,7 +90,9 @@ async fn the_credential_and_the_user_are_not_repeated_in_an_error() {
     let user = FederatedUser::Username("ada@contoso.com".into());
     world.next_is(
         400,
-        json!({"error": "invalid_grant", "error_description": "no: agent.token of ada@contoso.com"}),
+        json!({
+            "error": "invalid_grant", "error_description": "no: agent.token of ada@contoso.com"
+        }),
     );
     let refused = world
         .client

@@ -177,8 +177,8 @@ impl ClientCredential {
     /// An async function that makes an assertion.
     ///
     /// An assertion with an `exp` is cached until a minute before that time, for each
-    /// [path](AssertionRequest::fmi_path); one without is used for a single request. So for a provider that accepts each assertion only once, use a private
-    /// key instead.
+    /// [path](AssertionRequest::fmi_path); one without is used for a single request. So for a
+    /// provider that accepts each assertion only once, use a private key instead.
     ///
     /// ```
     /// use tower_identity::ClientCredential;

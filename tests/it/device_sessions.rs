@@ -11,10 +11,14 @@ use tower_identity::{
     require_sign_in,
 };
 
-use crate::device::{
-    SECRET, app, begin, by_code, code, pending, poll, questions, reason, signed_in,
+use crate::{
+    app::App,
+    device::{SECRET, app, begin, by_code, code, pending, poll, questions, reason, signed_in},
+    entra_app,
+    node::Node,
+    raw::Raw,
+    stores::Watched,
 };
-use crate::{app::App, entra_app, node::Node, raw::Raw, stores::Watched};
 
 // C-446: process restarts between login and callback
 #[tokio::test]

@@ -8,8 +8,10 @@ use axum::{
 use tokio::net::TcpListener;
 use tower_identity::dev::DevProvider;
 
-use crate::browser::{Browser, html::forms};
-use crate::example::{Example, answer};
+use crate::{
+    browser::{Browser, html::forms},
+    example::{Example, answer},
+};
 
 #[tokio::test]
 async fn the_quickstart_needs_no_configuration() {
