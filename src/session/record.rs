@@ -10,7 +10,7 @@ use crate::{
     protocol::PastSignIn,
     sign_in::{Fingerprint, ReturnedTo, SessionOrigin},
     tokens::{GrantRef, Person},
-    user::{Application, User},
+    user::{Application, Names, User},
 };
 
 /// The sealed record of a session. It is created once and never saved again, so that no late write
@@ -20,6 +20,8 @@ pub(crate) struct SessionRecord {
     pub(crate) person: Person,
     /// The claims of the sign-in as JSON text. Parsed on demand, because most requests read none.
     pub(crate) claims: Box<str>,
+    /// The names in the claims. `None` in a record of an earlier release.
+    pub(crate) names: Option<Names>,
     /// The account in its home tenant (`{uid}.{utid}`), from Microsoft's token response.
     pub(crate) home_account_id: Option<Box<str>>,
     pub(crate) created: UnixTime,
@@ -46,6 +48,8 @@ codec::record!(SessionRecord {
     6 home_account_id,
     7 causes,
     8 returned_to,
+    10 names,
+    // Last, so that a record that was cut off lacks it.
     9 claims,
 });
 
@@ -74,7 +78,7 @@ impl SessionRecord {
 
     /// The user of this record, with the reference to their grant.
     pub(crate) fn user(self, grant: GrantRef, application: Arc<Application>) -> User {
-        User::new(self.person, self.claims, self.home_account_id, grant, application)
+        User::new(self.person, self.claims, self.names, self.home_account_id, grant, application)
     }
 }
 
@@ -100,6 +104,7 @@ mod tests {
         SessionRecord {
             person: Person { iss: "i".into(), sub: "ada".into(), tid: Some("t".into()), oid: None },
             claims: r#"{"sub":"ada"}"#.into(),
+            names: Some(Names::of(r#"{"name":"Ada","email":"a@b.c","email_verified":true}"#)),
             home_account_id: Some("u.t".into()),
             created: UnixTime::from_seconds(1),
             expires: UnixTime::from_seconds(i64::MAX),
@@ -125,6 +130,7 @@ mod tests {
             causes: Vec::new(),
             returned_to: None,
             claims: "".into(),
+            names: None,
             home_account_id: None,
             ..full
         };

@@ -29,7 +29,7 @@ use crate::{
     measure,
     sign_in::NewSession,
     tokens::{GrantRecord, GrantRef},
-    user::{Application, User},
+    user::{Application, Names, User},
 };
 
 impl NewSession {
@@ -39,6 +39,7 @@ impl NewSession {
         let end = now + absolute;
         SessionRecord {
             person: self.person,
+            names: Some(Names::of(&self.claims)),
             claims: self.claims.into(),
             home_account_id: self.home_account_id.map(Into::into),
             created: now,

@@ -1,11 +1,15 @@
+use std::sync::Arc;
+
 use http::HeaderMap;
 use proptest::{prelude::*, sample::Index};
 use tower_sessions_core::session::Id;
+use zeroize::Zeroizing;
 
-use super::{test_support::*, *};
+use super::{record::SessionRecord, records::RecordId, test_support::*, *};
 use crate::{
     clock::ManualClock,
     sign_in::{Fingerprint, NewSession, ReturnedTo},
+    user::User,
 };
 
 // C-445: login starts on node A, callback lands on node B
@@ -99,6 +103,41 @@ async fn another_application_on_the_same_store_and_secret_is_signed_out() {
             None
         );
     }
+}
+
+#[tokio::test]
+async fn a_session_shows_the_names_of_its_claims_and_of_renewed_ones() {
+    let claims = |name: &str| {
+        format!(
+            r#"{{"sub":"ada","name":"{name}","given_name":7,"preferred_username":"ada@b.c",
+                "email":"","email_verified":"true","xms_edov":0}}"#
+        )
+    };
+    let shown = |user: &User| {
+        (
+            user.display_name().to_owned(),
+            user.username().map(str::to_owned),
+            user.email().map(str::to_owned),
+            user.is_email_verified(),
+        )
+    };
+    let expected = |name: &str| (name.to_owned(), Some("ada@b.c".to_owned()), None, true);
+    let new = || NewSession { claims: claims("Ada \\u00e9"), ..signed_in("ada") };
+    for store in [local(), memory()] {
+        let (first, second) = (Node::new(store.clone()), Node::new(store));
+        let created = first.sessions.create(new(), None, first.now()).await.unwrap();
+        assert_eq!(shown(&created.session.user), expected("Ada é"));
+        let headers = browser(&created.set_cookie);
+        let decoded = second.sessions.load(&sent(&headers), second.now()).await.unwrap().unwrap();
+        assert_eq!(shown(&decoded.user), expected("Ada é"));
+        let renewed = decoded.user.with_claims(claims("Countess").into());
+        assert_eq!(shown(&renewed), expected("Countess"));
+    }
+    let node = Node::new(local());
+    let earlier = SessionRecord { names: None, ..new().record(node.now(), DAY) };
+    let grant = RecordId::from_bytes([7; 16]).grant(Zeroizing::new([7; 32]), node.now());
+    let user = earlier.user(grant, Arc::clone(&node.sessions.application));
+    assert_eq!(shown(&user), expected("Ada é"), "the record of an earlier release has no names");
 }
 
 #[tokio::test]

@@ -2,30 +2,63 @@
 //!
 //! Two types, because most pages show only a name, and parsing groups and roles takes longer.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::{clock::UnixTime, protocol::is_overage};
+use crate::{clock::UnixTime, codec, protocol::is_overage};
 
 /// The claims that identify the person on a page. Parsed without a map of all claims.
-#[derive(Default, Deserialize)]
+///
+/// A session record has them beside the claims, because nearly every page shows a name, and parsing
+/// the claims for it takes longer than opening the record.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Names {
-    pub(super) name: TextClaim,
-    pub(super) given_name: TextClaim,
-    pub(super) preferred_username: TextClaim,
-    pub(super) upn: TextClaim,
-    pub(super) email: TextClaim,
-    email_verified: Flag,
-    xms_edov: Flag,
+pub(crate) struct Names {
+    #[serde(deserialize_with = "text")]
+    pub(super) name: Option<Box<str>>,
+    #[serde(deserialize_with = "text")]
+    pub(super) given_name: Option<Box<str>>,
+    #[serde(deserialize_with = "text")]
+    pub(super) preferred_username: Option<Box<str>>,
+    #[serde(deserialize_with = "text")]
+    pub(super) upn: Option<Box<str>>,
+    #[serde(deserialize_with = "text")]
+    pub(super) email: Option<Box<str>>,
+    #[serde(deserialize_with = "flag")]
+    email_verified: bool,
+    #[serde(deserialize_with = "flag")]
+    xms_edov: bool,
 }
 
+codec::record!(Names {
+    1 name,
+    2 given_name,
+    3 preferred_username,
+    4 upn,
+    5 email,
+    6 email_verified,
+    7 xms_edov,
+});
+
 impl Names {
+    /// The names in the claims of an ID token; none if `claims` is not a JSON object.
+    pub(crate) fn of(claims: &str) -> Self {
+        serde_json::from_str(claims).unwrap_or_default()
+    }
+
     /// Whether the provider has verified the e-mail address. At Entra ID only `xms_edov` says so,
     /// because the administrator of a tenant can write any address into an account.
     pub(super) fn is_email_verified(&self, is_entra: bool) -> bool {
-        self.xms_edov.0 || (self.email_verified.0 && !is_entra)
+        self.xms_edov || (self.email_verified && !is_entra)
     }
+}
+
+fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Box<str>>, D::Error> {
+    TextClaim::deserialize(value).map(|text| text.0.map(Into::into))
+}
+
+fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    Flag::deserialize(value).map(|flag| flag.0)
 }
 
 /// The claims that decide about access: roles, groups, authentication context and guest status.
@@ -128,7 +161,7 @@ fn tenant_of(idp: &str) -> Option<&str> {
 /// that is only displayed does not refuse a sign-in.
 #[derive(Default, Deserialize)]
 #[serde(from = "Value")]
-pub(super) struct TextClaim(pub(super) Option<String>);
+struct TextClaim(Option<String>);
 
 impl From<Value> for TextClaim {
     fn from(value: Value) -> Self {

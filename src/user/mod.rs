@@ -18,8 +18,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-pub(crate) use self::{application::Application, claims::Rights};
-use self::{claims::Names, failed_token::FailedToken};
+use self::failed_token::FailedToken;
+pub(crate) use self::{
+    application::Application,
+    claims::{Names, Rights},
+};
 pub use self::{
     groups::Groups,
     key::{InvalidUserKey, UserKey},
@@ -72,10 +75,12 @@ struct UserParts {
 }
 
 impl User {
-    /// The user of a grant. `claims` is a JSON object, which is parsed on demand.
+    /// The user of a grant. `claims` is a JSON object, which is parsed on demand; `names` are those
+    /// in it, if they are known.
     pub(crate) fn new(
         person: Person,
         claims: Box<str>,
+        names: Option<Names>,
         home_account_id: Option<Box<str>>,
         grant: GrantRef,
         application: Arc<Application>,
@@ -84,7 +89,7 @@ impl User {
             person,
             claims,
             home_account_id,
-            names: OnceLock::new(),
+            names: names.map_or_else(OnceLock::new, OnceLock::from),
             rights: OnceLock::new(),
             parsed: OnceLock::new(),
             all_groups: OnceCell::new(),
@@ -98,7 +103,7 @@ impl User {
     pub(crate) fn with_claims(&self, claims: Box<str>) -> Self {
         let UserParts { person, home_account_id, grant, application, .. } = &*self.0;
         let (person, home_account_id) = (person.clone(), home_account_id.clone());
-        Self::new(person, claims, home_account_id, grant.clone(), Arc::clone(application))
+        Self::new(person, claims, None, home_account_id, grant.clone(), Arc::clone(application))
     }
 
     /// The issuer of the ID token (`iss`): the provider's identifier.
@@ -175,7 +180,7 @@ impl User {
     /// The full name (`name`).
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.names().name.0.as_deref()
+        self.names().name.as_deref()
     }
 
     /// The sign-in name: `preferred_username`, otherwise `upn` (AD FS). It can change: display it,
@@ -183,7 +188,7 @@ impl User {
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         let names = self.names();
-        names.preferred_username.0.as_deref().or(names.upn.0.as_deref())
+        names.preferred_username.as_deref().or(names.upn.as_deref())
     }
 
     /// The e-mail address (`email`), verified or not. It can change.
@@ -199,7 +204,7 @@ impl User {
     ///   (`IDENTITY_USER_INFO=at_sign_in`).
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        let email = self.names().email.0.as_deref();
+        let email = self.names().email.as_deref();
         if email.is_none() {
             tracing::debug!(
                 "there is no `email` claim: the scope `email` was not requested \
@@ -225,7 +230,7 @@ impl User {
         let names = self.names();
         [&names.name, &names.given_name, &names.preferred_username, &names.upn, &names.email]
             .into_iter()
-            .find_map(|text| text.0.as_deref())
+            .find_map(|text| text.as_deref())
             .unwrap_or_else(|| self.subject())
     }
 
@@ -393,7 +398,7 @@ impl User {
     }
 
     fn names(&self) -> &Names {
-        self.0.names.get_or_init(|| serde_json::from_str(&self.0.claims).unwrap_or_default())
+        self.0.names.get_or_init(|| Names::of(&self.0.claims))
     }
 
     fn rights(&self) -> &Rights {
