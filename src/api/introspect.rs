@@ -57,9 +57,12 @@ impl Introspections {
 }
 
 impl ApiParts {
-    /// The result of introspection of a token that is not in the memory.
-    pub(super) async fn introspect(self: &Arc<Self>, token: &str) -> Result<Arc<Known>, Error> {
-        let digest = self.memory()?.digest(token.as_bytes())?;
+    /// The result of introspection of a token that is not in the memory, under its hash.
+    pub(super) async fn introspect(
+        self: &Arc<Self>,
+        token: &str,
+        digest: Digest,
+    ) -> Result<Arc<Known>, Error> {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
@@ -86,7 +89,7 @@ impl ApiParts {
         was_active: bool,
     ) -> Result<Arc<Known>, Error> {
         // Another request may have been answered while this caller waited for its permit.
-        if let Some(known) = self.memory()?.find(&digest, self.now()) {
+        if let Some(known) = self.memory()?.get(&digest, self.now()) {
             return Ok(known);
         }
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
@@ -107,7 +110,7 @@ impl ApiParts {
                 let leeway = self.config.identity().clock_leeway();
                 let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
                 let known = Arc::new(Known::new(verified, until));
-                self.memory()?.keep(digest, Arc::clone(&known));
+                self.memory()?.insert(digest, Arc::clone(&known));
                 Ok(known)
             }
             Err(error) => {

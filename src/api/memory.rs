@@ -90,19 +90,8 @@ impl Memory {
         })
     }
 
-    /// The entry of a token, unless it has ended at `now`.
-    pub(super) fn get(&self, token: &[u8], now: UnixTime) -> Option<Arc<Known>> {
-        self.find(&self.digest(token).ok()?, now)
-    }
-
-    pub(super) fn insert(&self, token: &str, known: Arc<Known>) {
-        if let Ok(digest) = self.digest(token.as_bytes()) {
-            self.keep(digest, known);
-        }
-    }
-
-    /// As [`get`](Self::get), by the hash of the token.
-    pub(super) fn find(&self, digest: &Digest, now: UnixTime) -> Option<Arc<Known>> {
+    /// The entry of the token with this hash, unless it has ended at `now`.
+    pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<Known>> {
         let known = self.known.get(digest)?;
         if known.until <= now {
             self.known.remove(digest);
@@ -111,8 +100,7 @@ impl Memory {
         Some(known)
     }
 
-    /// As [`insert`](Self::insert), by the hash of the token.
-    pub(super) fn keep(&self, digest: Digest, known: Arc<Known>) {
+    pub(super) fn insert(&self, digest: Digest, known: Arc<Known>) {
         self.known.insert(digest, known);
     }
 
@@ -173,14 +161,16 @@ mod tests {
     fn what_is_remembered_is_bounded_in_bytes_and_ends_with_the_token() {
         let memory = Memory::new(100 * (ENTRY + 100)).unwrap();
         let claims = "x".repeat(100);
+        let digest = |token: &str| memory.digest(token.as_bytes()).unwrap();
         for number in 0..10_000 {
-            memory.insert(&format!("token-{number}"), known(&claims, NOW));
+            memory.insert(digest(&format!("token-{number}")), known(&claims, NOW));
         }
         assert!(memory.len() <= 100, "{}", memory.len());
-        memory.insert("last", known(&claims, NOW));
+        memory.insert(digest("last"), known(&claims, NOW));
         let before = UnixTime::from_seconds(NOW.as_seconds() - 1);
-        assert!(memory.get(b"last", before).is_some() && memory.get(b"las", before).is_none());
-        assert!(memory.get(b"last", NOW).is_none() && memory.get(b"last", before).is_none());
+        let is_known = |token: &str, now| memory.get(&digest(token), now).is_some();
+        assert!(is_known("last", before) && !is_known("las", before));
+        assert!(!is_known("last", NOW) && !is_known("last", before));
     }
 
     #[test]

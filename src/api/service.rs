@@ -16,7 +16,7 @@ use super::{
     caller::ApiCaller,
     future::{ApiFuture, Shape},
     introspect::Introspections,
-    memory::{Known, Memory},
+    memory::{Digest, Known, Memory},
     metadata::{self, ResourceMetadata},
 };
 use crate::{
@@ -79,7 +79,8 @@ enum ApiDecision {
     Public,
     Document(Bytes),
     Known(ApiCaller),
-    Unknown,
+    /// The hash of a token that has to be verified.
+    Unknown(Digest),
     Refused(Error),
 }
 
@@ -106,12 +107,12 @@ where
             ApiFuture::answering(metadata::answer(&document, request.method()))
         }
         ApiDecision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
-        ApiDecision::Unknown => {
+        ApiDecision::Unknown(digest) => {
             let mut ready = take_ready(inner);
             let shared = Arc::clone(shared);
             let (mut head, body) = request.into_parts();
             ApiFuture::verifying(async move {
-                match shared.verify(&head.headers).await {
+                match shared.verify(&head.headers, digest).await {
                     Ok(caller) => {
                         head.extensions.insert(caller);
                         let answer = ready.call(Request::from_parts(head, body));
@@ -192,13 +193,22 @@ impl ApiParts {
                 return ApiDecision::Refused(bearer::malformed(detail));
             }
         };
-        match self.memory() {
+        match self.recall(token) {
+            Ok((_, Some(known))) => ApiDecision::Known(self.caller(known, request.headers())),
+            Ok((digest, None)) => ApiDecision::Unknown(digest),
             Err(error) => ApiDecision::Refused(error),
-            Ok(memory) => match memory.get(token, self.now()) {
-                Some(known) => ApiDecision::Known(self.caller(known, request.headers())),
-                None => ApiDecision::Unknown,
-            },
         }
+    }
+
+    /// The hash of a token, and its entry in the memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: there is no memory of tokens.
+    fn recall(&self, token: &[u8]) -> Result<(Digest, Option<Arc<Known>>), Error> {
+        let memory = self.memory.as_ref().map_err(Clone::clone)?;
+        let digest = memory.digest(token)?;
+        Ok((digest, memory.get(&digest, self.now())))
     }
 
     /// Whether it is a CORS preflight for the inner service. A token in it is ignored.
@@ -214,12 +224,16 @@ impl ApiParts {
         ApiCaller::new(known, Arc::clone(self), header)
     }
 
-    /// Verifies a token that is not in the memory, and remembers the result.
-    async fn verify(self: &Arc<Self>, headers: &HeaderMap) -> Result<ApiCaller, Error> {
+    /// Verifies a token that is not in the memory, and remembers the result under its hash.
+    async fn verify(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        digest: Digest,
+    ) -> Result<ApiCaller, Error> {
         let token = bearer::token(headers)?;
-        if token.split('.').count() != 3 {
+        if memchr::memchr_iter(b'.', token.as_bytes()).count() != 2 {
             let known = match self.config.introspection() {
-                Introspection::Opaque => self.introspect(token).await?,
+                Introspection::Opaque => self.introspect(token, digest).await?,
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,
@@ -233,7 +247,7 @@ impl ApiParts {
         let verified = self.provider.verify_access_token(token, self.config.rules()).await?;
         let until = verified.exp + self.config.identity().clock_leeway();
         let known = Arc::new(Known::new(verified, until));
-        self.memory()?.insert(token, Arc::clone(&known));
+        self.memory()?.insert(digest, Arc::clone(&known));
         Ok(self.caller(known, headers))
     }
 

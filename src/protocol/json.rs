@@ -39,7 +39,16 @@ impl JsonError {
 
 /// Parses one JSON object with nothing after it.
 pub(crate) fn object(bytes: &[u8]) -> Result<Object, JsonError> {
-    match value(bytes)? {
+    members(value(bytes)?)
+}
+
+/// The same, from text: no string in it is checked for UTF-8 again.
+pub(crate) fn object_of_text(text: &str) -> Result<Object, JsonError> {
+    members(read(serde_json::Deserializer::from_str(text))?)
+}
+
+fn members(value: Value) -> Result<Object, JsonError> {
+    match value {
         Value::Object(members) => Ok(members),
         _ => Err(JsonError::NotAnObject),
     }
@@ -58,7 +67,12 @@ pub(crate) fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
 
 /// Parses one JSON value with nothing after it.
 pub(crate) fn value(bytes: &[u8]) -> Result<Value, JsonError> {
-    let mut source = serde_json::Deserializer::from_slice(bytes);
+    read(serde_json::Deserializer::from_slice(bytes))
+}
+
+fn read<'de>(
+    mut source: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+) -> Result<Value, JsonError> {
     let value = ValueSeed.deserialize(&mut source).map_err(|_| JsonError::Malformed)?;
     source.end().map_err(|_| JsonError::Malformed)?;
     Ok(value)

@@ -150,16 +150,15 @@ impl<'a> UnverifiedJwt<'a> {
         };
         // RFC 7515 section 4, RFC 7519 section 4: member names are unique. With a repeated member
         // two parsers could read two different tokens from the same signed text.
-        let object = |name: &str, text: &[u8]| {
-            json::object(text)
-                .map_err(|error| malformed(format!("the {name} of the JWT: {}", error.as_str())))
+        let refused = |name: &str, error: json::JsonError| {
+            malformed(format!("the {name} of the JWT: {}", error.as_str()))
         };
-        let header = object("header", &decode(header)?)?;
+        let header = json::object(&decode(header)?).map_err(|error| refused("header", error))?;
         let payload = String::from_utf8(decode(claims)?)
             .map_err(|_| malformed("the claims of the JWT are not UTF-8"))?;
         Ok(Self {
             header,
-            claims: object("claims", payload.as_bytes())?,
+            claims: json::object_of_text(&payload).map_err(|error| refused("claims", error))?,
             payload,
             signing_input,
             signature: decode(signature)?,
