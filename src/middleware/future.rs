@@ -70,6 +70,7 @@ pub(super) enum FollowUp {
 }
 
 impl<F, R, E> ResponseFuture<F, R, E> {
+    #[inline]
     pub(super) fn calling(inner: F, shared: Arc<Shared>, pending: Pending) -> Self {
         Self { state: FutureState::Calling { inner, shared, pending } }
     }

@@ -121,8 +121,8 @@ where
             Decision::Public => {
                 let lazy = LazyUser::new(flow, request.uri(), request.extensions());
                 insert(request.extensions_mut(), lazy.clone());
-                let inner = self.inner.call(request);
-                ResponseFuture::calling(inner, Arc::clone(&self.shared), Pending::Public(lazy))
+                let shared = Arc::clone(&self.shared);
+                ResponseFuture::calling(self.inner.call(request), shared, Pending::Public(lazy))
             }
             Decision::Admitted(admitted) => {
                 let summary = &admitted.summary;
@@ -130,8 +130,8 @@ where
                     return refused(Arc::clone(&self.shared), admitted.summary, error);
                 }
                 insert(request.extensions_mut(), admitted.session.user.clone());
-                let (inner, shared) = (self.inner.call(request), Arc::clone(&self.shared));
-                ResponseFuture::calling(inner, shared, Pending::Protected(admitted))
+                let (shared, pending) = (Arc::clone(&self.shared), Pending::Protected(admitted));
+                ResponseFuture::calling(self.inner.call(request), shared, pending)
             }
             Decision::Ask(route) => self.decide(route, request),
         }
