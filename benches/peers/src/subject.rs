@@ -175,7 +175,7 @@ pub const SUBJECTS: &[Subject] = &[
         "ours: default store, not in the decoded cache",
         Kind::NotCached,
         25_000,
-        Some(35_000),
+        Some(25_000),
     ),
     ours("public", "ours: public path, Router::layer", Kind::Public, 2_500, Some(3_250)),
     ours(
