@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
-    clock::UnixTime,
     error::{Error, ErrorKind, TokenOwner},
+    protocol::unverified_end,
     secret::{Secret, base64url, from_base64url},
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
 };
@@ -119,7 +119,9 @@ impl Client {
         let hash = digest::digest(&SHA256, assertion.expose().as_bytes());
         let (name, now) = (base64url(hash.as_ref()), shared.clock.now());
         let id = hash.as_ref().first_chunk().copied().unwrap_or_default();
-        let ends = end_of(assertion).unwrap_or_else(|| now + UNSTATED_LIFE).min(now + LONGEST_LIFE);
+        let ends = unverified_end(assertion)
+            .unwrap_or_else(|| now + UNSTATED_LIFE)
+            .min(now + LONGEST_LIFE);
         let partition = shared.partitions.enter(&format!("{ASSERTIONS}{name}"), id, ends, || {
             GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
         });
@@ -223,11 +225,6 @@ impl Client {
 /// The SHA-256 hash of a secret, in base64url: a name that does not disclose it.
 pub(super) fn fingerprint(secret: &Secret) -> String {
     base64url(digest::digest(&SHA256, secret.expose().as_bytes()).as_ref())
-}
-
-/// The `exp` claim of an unverified JWT. It only limits how long the token stays cached.
-fn end_of(jwt: &Secret) -> Option<UnixTime> {
-    Some(UnixTime::from_seconds(claims_of(jwt)?.get("exp")?.as_i64()?))
 }
 
 /// The unverified claims of a JWT; `None` for an opaque token.

@@ -121,9 +121,15 @@ pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -
 /// The time until which an assertion from outside (a file or a callback) is used again: a minute
 /// before its `exp`. Nothing else is checked; the provider verifies it.
 pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
+    Some(unverified_end(jwt)? - Duration::from_secs(60))
+}
+
+/// The `exp` claim of an unverified JWT; `None` for an opaque token. It may only shorten how long
+/// the token is used.
+pub(crate) fn unverified_end(jwt: &Secret) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
     let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
-    Some(UnixTime::from_seconds(exp) - Duration::from_secs(60))
+    Some(UnixTime::from_seconds(exp))
 }
 
 /// A random GUID (UUID version 4, RFC 9562 section 5.4), which Microsoft requires as `jti`.

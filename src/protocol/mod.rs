@@ -81,6 +81,7 @@ pub use self::{
 };
 pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
+    assertion::unverified_end,
     authorize::{AuthorizationRequest, code_challenge},
     callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,

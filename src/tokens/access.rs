@@ -81,7 +81,9 @@ impl AccessToken {
         issued: TokenSet,
         now: UnixTime,
     ) -> Option<Self> {
-        record::token_of(request.key.clone(), issued, false, now).map(Arc::new).map(Self::issued)
+        record::token_of(request.key.clone(), issued, false, false, now)
+            .map(Arc::new)
+            .map(Self::issued)
     }
 
     /// The token itself. Send it as `Authorization: Bearer …`, and only to the API that it was
@@ -124,6 +126,10 @@ impl AccessToken {
     }
 
     /// The time at which the token expires, by the server's clock.
+    ///
+    /// If the provider did not say (`expires_in` is optional, RFC 6749 section 5.1), it is ten
+    /// minutes after the response where the token can be renewed without the user, otherwise an
+    /// hour; earlier if the token is a JWT with an earlier `exp`.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.token.expires_at

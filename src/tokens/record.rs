@@ -20,10 +20,6 @@ use crate::{clock::UnixTime, codec, secret::Secret};
 /// The longest ID token that is stored. It only serves as the `id_token_hint` at sign-out.
 const MAX_ID_TOKEN_BYTES: usize = 4096;
 
-/// The assumed lifetime of an access token without `expires_in` (RFC 6749 section 5.1 leaves it to
-/// the provider's documentation).
-const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
-
 /// The shortest time from one renewal to the next, so that a provider with short-lived ID tokens is
 /// not asked at every request.
 pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
@@ -229,8 +225,10 @@ pub(super) fn token_of(
     key: TokenKey,
     issued: TokenSet,
     from_sign_in: bool,
+    is_renewable: bool,
     now: UnixTime,
 ) -> Option<CachedToken> {
+    let expires_at = now + issued.life(is_renewable, now);
     Some(CachedToken {
         granted: issued
             .scope
@@ -240,7 +238,7 @@ pub(super) fn token_of(
         key,
         secret: issued.access_token?,
         issued_at: now,
-        expires_at: now + issued.expires_in.unwrap_or(UNSTATED_LIFE),
+        expires_at,
         refresh_at: issued
             .refresh_in
             .map(|after| now + if from_sign_in { after } else { after.max(MIN_REFRESH_STEP) }),
@@ -296,9 +294,9 @@ impl GrantRecord {
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let mut next = self.next();
-        let life = issued.expires_in.unwrap_or(UNSTATED_LIFE);
         if let Some(identity) = renewed_by {
-            let renew_at = identity.map_or(now + life, |identity| identity.expires_at);
+            let renew_at = identity
+                .map_or_else(|| now + issued.life(false, now), |identity| identity.expires_at);
             // A short-lived ID token must not lead to a renewal at each request.
             next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
             next.failing = None;
@@ -359,7 +357,8 @@ impl GrantRecord {
             .or(self.refresh_token.take())
             // Some providers send an empty string in place of an absent member.
             .filter(|token| !token.is_empty());
-        let token = Arc::new(token_of(key, issued, from_sign_in, now)?);
+        let is_renewable = self.refresh_token.is_some();
+        let token = Arc::new(token_of(key, issued, from_sign_in, is_renewable, now)?);
         self.tokens.insert(&token, CacheLimits::default(), now);
         Some(token)
     }
@@ -410,6 +409,32 @@ mod tests {
             ("other", Some(START + seconds(99)), false)
         );
         assert!(read.tokens().find(&read.sign_in_key(), |_| true).unwrap().from_sign_in);
+    }
+
+    #[test]
+    fn a_token_without_expires_in_is_renewed_soon_or_used_for_an_hour_and_never_after_its_exp() {
+        let jwt = |exp: i64| {
+            let claims = serde_json::json!({"exp": START.as_seconds() + exp}).to_string();
+            Secret::from(format!("e.{}.s", crate::secret::base64url(claims.as_bytes())))
+        };
+        for (token, expires_in, renewable, otherwise) in [
+            (Secret::from("opaque"), None, 600, 3600),
+            (jwt(60), None, 60, 60),
+            (jwt(1200), None, 600, 1200),
+            (jwt(86_400), None, 600, 3600),
+            (jwt(-60), None, 0, 0),
+            (jwt(60), Some(900), 900, 900),
+        ] {
+            for (refresh_token, life) in [("r", renewable), ("", otherwise)] {
+                let record = record(|issued| {
+                    issued.access_token = Some(token.clone());
+                    issued.refresh_token = Some(refresh_token.into());
+                    issued.expires_in = expires_in.map(seconds);
+                });
+                let token = record.tokens().exact(&record.sign_in_key()).unwrap();
+                assert_eq!(token.expires_at, START + seconds(life), "{expires_in:?}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    protocol::TokenParams,
+    protocol::{TokenParams, unverified_end},
     secret::Secret,
     single_flight::Order,
 };
@@ -124,6 +124,28 @@ pub(crate) struct TokenSet {
     pub(crate) refresh_token: Option<Secret>,
     /// `scope` of the response: absent means as requested (RFC 6749 section 5.1), empty means none.
     pub(crate) scope: Option<String>,
+}
+
+/// The assumed lifetime of an access token without `expires_in` that can be renewed without the
+/// user: as in MSAL, short, because a renewal costs one request.
+const UNSTATED_RENEWABLE_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// The assumed lifetime of an access token without `expires_in` that cannot be renewed: the usual
+/// one, because its end sends the user to the provider.
+const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
+
+impl TokenSet {
+    /// The lifetime of the access token. RFC 6749 section 5.1 only recommends `expires_in`. Without
+    /// it a time is assumed, which the `exp` claim of a JWT can shorten: the client is not to rely
+    /// on the format of an access token (RFC 9068 section 6), so that the claim gives no longer
+    /// life.
+    pub(super) fn life(&self, is_renewable: bool, now: UnixTime) -> Duration {
+        self.expires_in.unwrap_or_else(|| {
+            let assumed = if is_renewable { UNSTATED_RENEWABLE_LIFE } else { UNSTATED_LIFE };
+            let end = self.access_token.as_ref().and_then(unverified_end);
+            end.map_or(assumed, |end| end.since(now).min(assumed))
+        })
+    }
 }
 
 /// A successful refresh.
