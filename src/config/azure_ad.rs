@@ -2,10 +2,15 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{ApiConfig, ClientCredential, IdentityConfig, description::Origin};
+use super::{
+    ApiConfig, ClientCredential, IdentityConfig,
+    any_letter_case::{AnyLetterCase, deserialize_in_any_letter_case},
+    azure_ad_ignored,
+    description::Origin,
+};
 use crate::{
     authority::{Authority, B2cPolicies},
     error::ConfigError,
@@ -19,8 +24,11 @@ use crate::{
 /// deserialized from it directly. The defaults are those of Microsoft.Identity.Web, so that
 /// registered URLs stay valid: `CallbackPath` is `/signin-oidc`, `SignedOutCallbackPath` is
 /// `/signout-callback-oidc`. `SignInMethod` (`redirect` or `device_code`) and `DefaultAccess`
-/// (`signed_in` or `public`) are additions of this crate. Unknown members are ignored, and so is
-/// the letter case of names, as in .NET.
+/// (`signed_in` or `public`) are additions of this crate. `ClientCertificates` is read like
+/// `ClientCredentials`. A member that has an effect in Microsoft.Identity.Web and none here, such
+/// as `ExtraQueryParameters`, is a warning of [`build`](IdentityConfig::build) in the log, and of
+/// [`IdentityLayer::check`](crate::IdentityLayer::check), with the setting that replaces it. Other
+/// unknown members are ignored, and so is the letter case of names, as in .NET.
 ///
 /// The section has no base URL, and no list of tenants that may sign in for a `TenantId` of
 /// `common` or `organizations`: set both on the `IdentityConfig`.
@@ -53,6 +61,11 @@ pub struct AzureAdSection {
     pub(super) send_x5c: bool,
     #[serde(rename = "clientcredentials")]
     pub(super) client_credentials: Vec<CredentialDescription>,
+    /// The name of `ClientCredentials` in older versions.
+    #[serde(rename = "clientcertificates")]
+    pub(super) client_certificates: Vec<CredentialDescription>,
+    #[serde(rename = "clientcapabilities")]
+    pub(super) client_capabilities: Vec<String>,
     #[serde(rename = "callbackpath")]
     pub(super) callback_path: Option<String>,
     #[serde(rename = "signedoutcallbackpath")]
@@ -69,6 +82,9 @@ pub struct AzureAdSection {
     pub(super) default_access: Option<String>,
     pub(super) audience: Option<String>,
     pub(super) audiences: Vec<String>,
+    /// The members that are set and have no effect here.
+    #[serde(skip)]
+    pub(super) ignored: Vec<&'static str>,
 }
 
 /// The members of the section in lower case: names are compared without their letter case.
@@ -77,6 +93,8 @@ pub(super) const MEMBERS_IN_LOWER_CASE: &[&str] = &[
     "audiences",
     "authority",
     "callbackpath",
+    "clientcapabilities",
+    "clientcertificates",
     "clientcredentials",
     "clientid",
     "clientsecret",
@@ -110,51 +128,14 @@ pub(super) struct CredentialDescription {
     pub(super) signed_assertion_file_disk_path: Option<String>,
 }
 
-/// A map access that yields the names of members in lower case.
-struct AnyLetterCase<M>(M);
-
-impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<M> {
-    type Error = M::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, M::Error> {
-        let Some(name) = self.0.next_key::<String>()? else { return Ok(None) };
-        seed.deserialize(name.to_ascii_lowercase().into_deserializer()).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, M::Error> {
-        self.0.next_value_seed(seed)
-    }
-}
-
-/// Implements `Deserialize` for a struct whose members are matched in any letter case.
-macro_rules! deserialize_in_any_letter_case {
-    ($name:ident, $expected:literal) => {
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct MemberVisitor;
-                impl<'de> Visitor<'de> for MemberVisitor {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str($expected)
-                    }
-
-                    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<$name, M::Error> {
-                        // The inherent function that the derive makes for `remote = "Self"`.
-                        <$name>::deserialize(MapAccessDeserializer::new(AnyLetterCase(map)))
-                    }
-                }
-                deserializer.deserialize_map(MemberVisitor)
-            }
-        }
-    };
-}
-
-deserialize_in_any_letter_case!(AzureAdSection, "an AzureAd section");
-deserialize_in_any_letter_case!(CredentialDescription, "an item of ClientCredentials");
+deserialize_in_any_letter_case!(AzureAdSection, "an AzureAd section", |section, ignored| {
+    AzureAdSection { ignored, ..section }
+});
+deserialize_in_any_letter_case!(
+    CredentialDescription,
+    "an item of ClientCredentials",
+    |credential, _| credential
+);
 
 impl CredentialDescription {
     /// Whether no member is set.
@@ -288,7 +269,7 @@ impl AzureAdSection {
         if let Some(secret) = self.client_secret.as_ref().filter(|secret| !secret.is_empty()) {
             credentials.push(ClientCredential::secret(secret.clone()));
         }
-        for description in &self.client_credentials {
+        for description in self.client_credentials.iter().chain(&self.client_certificates) {
             let credential = description.credential(self.send_x5c)?;
             let secrets = || credentials.iter().filter_map(ClientCredential::client_secret);
             match credential.client_secret() {
@@ -317,11 +298,19 @@ impl AzureAdSection {
 
     /// Whether no member is set.
     pub(super) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        Self { ignored: Vec::new(), ..self.clone() } == Self::default()
     }
 
-    /// Sets the paths of the section on the configuration.
-    pub(super) fn apply(&self, config: IdentityConfig) -> IdentityConfig {
+    /// Sets the paths and client capabilities of the section on the configuration, with a notice
+    /// for each member without effect.
+    pub(super) fn apply(&self, mut config: IdentityConfig) -> IdentityConfig {
+        config.notices.extend(azure_ad_ignored::findings(&self.ignored));
+        if !self.client_capabilities.is_empty() {
+            config = config.with_client_capabilities(&self.client_capabilities);
+        }
+        if self.is_empty() {
+            return config;
+        }
         let or = |path: &Option<String>, default: &str| {
             path.clone().unwrap_or_else(|| default.to_owned())
         };
@@ -619,6 +608,70 @@ mod tests {
                 ClientCredential::secret("s")
             ])
         );
+    }
+
+    #[test]
+    fn older_names_of_credentials_are_read() {
+        let path = json!({"SourceType": "Path", "CertificateDiskPath": "/a.pem"});
+        let secret = json!({"SourceType": "ClientSecret", "ClientSecret": "s"});
+        let file = ClientCredential::certificate_file("/a.pem");
+        let credential = |section: Value| read(section).unwrap().credential.unwrap();
+        assert_eq!(
+            credential(json!({
+                "TenantId": TENANT, "ClientSecret": null, "ClientCertificates": [path],
+            })),
+            file
+        );
+        assert_eq!(
+            credential(json!({
+                "TenantId": TENANT, "ClientSecret": null, "ClientCertificates": [path],
+                "ClientCredentials": [secret],
+            })),
+            ClientCredential::first_of([ClientCredential::secret("s"), file])
+        );
+    }
+
+    #[test]
+    fn client_capabilities_are_read() {
+        let config = read(json!({"TenantId": TENANT, "ClientCapabilities": ["cp1"]})).unwrap();
+        assert_eq!(config.client_capabilities, ["cp1"]);
+    }
+
+    /// From every source: the section itself, a file with it, and variables.
+    #[test]
+    fn a_member_of_the_section_without_effect_is_a_warning() {
+        let members = json!({
+            "TenantId": TENANT, "ClientId": "c", "ClientSecret": "hush-hush",
+            "extraqueryparameters": {"dc": "x"}, "AzureRegion": "westus2",
+            "ResponseMode": "", "UseTokenLifetime": false, "Scopes": null,
+            "TokenDecryptionCertificates": [{"SourceType": "Path"}],
+            "EnablePiiLogging": true,
+        });
+        let section: AzureAdSection = serde_json::from_value(members.clone()).unwrap();
+        for config in [
+            IdentityConfig::try_from(section).unwrap(),
+            serde_json::from_value(members.clone()).unwrap(),
+            serde_json::from_value(json!({"azure_ad": members})).unwrap(),
+        ] {
+            let told: Vec<String> = config.notices.iter().map(ToString::to_string).collect();
+            assert_eq!(told.len(), 3, "{told:?}");
+            for (text, member, instead) in [
+                (&told[0], "AzureAd:AzureRegion ", "AzureAd:Instance"),
+                (&told[1], "AzureAd:ExtraQueryParameters ", "IDENTITY_SIGN_IN_PARAMETERS"),
+                (&told[2], "AzureAd:TokenDecryptionCertificates ", "encryption key"),
+            ] {
+                assert!(text.starts_with(member) && text.contains(instead), "{text}");
+            }
+            let found = config
+                .with_base_url("https://app.example.com")
+                .unwrap()
+                .build()
+                .unwrap()
+                .check_settings(crate::clock::UnixTime::from_seconds(0));
+            let codes = found.iter().map(super::super::Finding::code);
+            let ours = codes.filter(|code| *code == "azure_ad_member_without_effect");
+            assert_eq!(ours.count(), 3);
+        }
     }
 
     #[test]

@@ -232,9 +232,7 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
     let authority = authority(all, &section, azure_tenant)?;
 
     let mut config = IdentityConfig::new(authority, client_id.value);
-    if !section.is_empty() {
-        config = section.apply(config);
-    }
+    config = section.apply(config);
     config.credential = super::env_credential::credential(all, &section, azure_applies)?;
     config = settings(all, config)?;
     config.origin = Origin::variables(config.clone(), all, TABLE);

@@ -3,6 +3,7 @@
 use super::{
     AzureAdSection,
     azure_ad::CredentialDescription,
+    azure_ad_ignored,
     variables::{NamedValue, Variables, contradiction},
 };
 use crate::{
@@ -153,8 +154,10 @@ impl AzureAdSection {
             client_id: text("ClientId")?,
             client_secret: all.secret(&["AzureAd__ClientSecret"])?.map(|named| named.value),
             send_x5c: all.flag("AzureAd__SendX5C")?,
-            client_credentials: (0..)
-                .map_while(|index| credential_description(all, index).transpose())
+            client_credentials: credential_descriptions(all, "ClientCredentials")?,
+            client_certificates: credential_descriptions(all, "ClientCertificates")?,
+            client_capabilities: (0..)
+                .map_while(|index| text(&format!("ClientCapabilities__{index}")).transpose())
                 .collect::<Result<_, _>>()?,
             callback_path: text("CallbackPath")?,
             signed_out_callback_path: text("SignedOutCallbackPath")?,
@@ -167,16 +170,27 @@ impl AzureAdSection {
             audiences: (0..)
                 .map_while(|index| text(&format!("Audiences__{index}")).transpose())
                 .collect::<Result<_, _>>()?,
+            ignored: azure_ad_ignored::of_variables(all),
         })
     }
 }
 
-/// The item `ClientCredentials__{index}` of the section; `None` if no variable has it.
+/// The items of a list of credentials of the section.
+fn credential_descriptions(
+    all: &Variables<'_>,
+    list: &str,
+) -> Result<Vec<CredentialDescription>, ConfigError> {
+    (0..)
+        .map_while(|index| credential_description(all, &format!("{list}__{index}")).transpose())
+        .collect()
+}
+
+/// An item such as `ClientCredentials__0` of the section; `None` if no variable has it.
 fn credential_description(
     all: &Variables<'_>,
-    index: usize,
+    item: &str,
 ) -> Result<Option<CredentialDescription>, ConfigError> {
-    let name = |member: &str| format!("AzureAd__ClientCredentials__{index}__{member}");
+    let name = |member: &str| format!("AzureAd__{item}__{member}");
     let text =
         |member: &str| Ok::<_, ConfigError>(all.text(&name(member))?.map(|named| named.value));
     let secret =

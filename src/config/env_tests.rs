@@ -770,6 +770,26 @@ fn the_section_comes_with_its_defaults() {
     assert!(both.build().unwrap_err().to_string().contains("contradicts"));
 }
 
+#[test]
+fn a_member_of_the_section_without_effect_is_a_warning_in_variables_too() {
+    let read = |name: &str, value: &str| {
+        let section = [
+            ("AzureAd__TenantId", TENANT),
+            ("AzureAd__ClientId", "c"),
+            ("AzureAd__ClientSecret", "hush-hush"),
+            ("AzureAd__ClientCapabilities__0", "cp1"),
+            (name, value),
+        ];
+        let config = config(&section);
+        assert_eq!(config.client_capabilities, ["cp1"]);
+        config.notices.iter().filter(|notice| notice.code().starts_with("azure_ad")).count()
+    };
+    assert_eq!(read("AzureAd__ExtraQueryParameters__dc", "x"), 1);
+    assert_eq!(read("AZUREAD__USETOKENLIFETIME", "true"), 1);
+    assert_eq!(read("AzureAd__UseTokenLifetime", "false"), 0);
+    assert_eq!(read("AzureAd__EnablePiiLogging", "true"), 0);
+}
+
 /// Every member of the section, from variables as .NET writes them, and in capitals.
 #[test]
 fn variables_and_the_section_say_the_same() {

@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod algorithm;
+mod any_letter_case;
 mod api;
 mod api_env;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod api_tests;
 mod api_valid;
 mod assertion;
 mod azure_ad;
+mod azure_ad_ignored;
 mod build;
 mod check;
 mod check_api;

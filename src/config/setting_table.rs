@@ -181,6 +181,7 @@ const CREDENTIAL: &[&str] = &[
     "IDENTITY_CLIENT_KEY_ID",
     "IDENTITY_CLIENT_ASSERTION_FILE",
     "AzureAd__ClientSecret",
+    "AzureAd__ClientCertificates__*",
     "AzureAd__ClientCredentials__*",
     "AzureAd__SendX5C",
     "AZURE_CLIENT_SECRET",
@@ -270,9 +271,12 @@ const SIGN_IN: &[Row] = &[
     row("sign_in_parameters", &["with_sign_in"], &[], |c| parameters(&c.sign_in.parameters)),
     row("user_info", &["with_user_info"], &[], |c| word(USER_INFOS, c.user_info)),
     row("groups", &["with_groups"], &[], |c| word(GROUPS, c.groups)),
-    row("client_capabilities", &["with_client_capabilities"], &[], |c| {
-        list(&c.client_capabilities)
-    }),
+    row(
+        "client_capabilities",
+        &["with_client_capabilities"],
+        &["AzureAd__ClientCapabilities__*"],
+        |c| list(&c.client_capabilities),
+    ),
 ];
 
 const TOKENS: &[Row] = &[

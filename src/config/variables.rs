@@ -95,6 +95,20 @@ impl<'a> Variables<'a> {
         (self.get)(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
     }
 
+    /// Whether a variable has a value other than `false`. This does not count as reading it.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        (self.get)(name).is_some_and(|value| {
+            let value = value.to_string_lossy();
+            !value.trim().is_empty() && !value.trim().eq_ignore_ascii_case("false")
+        })
+    }
+
+    /// The part of a variable's name after that of the `AzureAd` section.
+    pub(super) fn section_member(name: &str) -> Option<&str> {
+        let (prefix, member) = name.split_at_checked(ANY_LETTER_CASE.len())?;
+        prefix.eq_ignore_ascii_case(ANY_LETTER_CASE).then_some(member)
+    }
+
     /// Takes back that a variable was read, because its value is for another application.
     pub(super) fn ignore(&self, name: &str) {
         self.used.borrow_mut().retain(|used| used != name);
