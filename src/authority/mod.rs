@@ -44,8 +44,8 @@ mod tenants;
 use std::fmt;
 
 pub use b2c::B2cPolicies;
-use cloud::Instance;
 pub(crate) use cloud::token_exchange_audience;
+use cloud::{Cloud, HostKind, Instance};
 pub use codes::error_codes;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
@@ -242,6 +242,18 @@ impl Authority {
     /// Whether its origin is that of the URL `instance`.
     pub(crate) fn is_at(&self, instance: &str) -> bool {
         Url::parse(instance).is_ok_and(|instance| instance.origin() == self.metadata_url.origin())
+    }
+
+    /// Whether a host, with or without a port, is that of this authority or an alias of it: tokens
+    /// of one are those of the other.
+    pub(crate) fn has_alias(&self, host: &str) -> bool {
+        let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        let own = self.metadata_url.host_str().unwrap_or_default();
+        host == own
+            || matches!(
+                (Cloud::of(own), Cloud::of(&host)),
+                (Some((own, HostKind::Login)), Some((other, HostKind::Login))) if own == other
+            )
     }
 
     /// The same B2C tenant with policies that are configured apart from the authority URL.

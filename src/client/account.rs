@@ -56,7 +56,28 @@ struct NamingClaims {
     email: Option<String>,
 }
 
+/// The parts of an account from another library's cache that its person does not have.
+pub(super) struct ImportedAccount {
+    pub(super) home_account_id: String,
+    pub(super) username: Option<String>,
+    pub(super) source: Option<AccountSource>,
+}
+
 impl Account {
+    /// The account of a person from another library's cache.
+    pub(super) fn imported(account: ImportedAccount, person: &Person) -> Self {
+        let ImportedAccount { home_account_id, username, source } = account;
+        Self {
+            home_account_id,
+            issuer: person.iss.clone(),
+            subject: person.sub.clone(),
+            username,
+            tenant_id: person.tid.clone(),
+            object_id: person.oid.clone(),
+            source,
+        }
+    }
+
     /// The account of a verified ID token, with the `client_info` of the same token response.
     /// `source` is the grant, and `entered` the user name of its request.
     pub(super) fn of(

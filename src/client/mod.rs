@@ -39,7 +39,7 @@
 //! | `…(http_client=, proxies=, verify=, timeout=)` | [`ClientBuilder::with_http_client`] |
 //! | `…(http_cache=)` | built in: documents for a day, failures as long as the provider asks |
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
-//! | `…(azure_region=, exclude_scopes=)` | a regional host is not chosen; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
+//! | `…(azure_region=, exclude_scopes=)` | the host of the region in the authority (`https://westus2.login.microsoft.com/…`), for the application's own tokens; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
 //! | `…(enable_broker_on_…=)` | not here: there is no broker |
 //! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions) |
 //! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
@@ -63,7 +63,7 @@
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported` | not here: access tokens are bearer tokens |
-//! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
+//! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); a cache of MSAL itself: [`Client::import_msal_cache`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
 //! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc; not Service Fabric |
 //! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
@@ -97,6 +97,7 @@ mod long_running;
 mod managed_identity;
 mod managed_identity_builder;
 mod managed_identity_endpoint;
+mod msal_cache;
 mod refreshers;
 mod silent;
 mod stored_request;

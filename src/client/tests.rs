@@ -236,5 +236,7 @@ mod device;
 mod federated;
 #[path = "id_token_tests.rs"]
 mod id_token;
+#[path = "msal_cache_tests.rs"]
+mod msal_cache;
 #[path = "silent_tests.rs"]
 mod silent;

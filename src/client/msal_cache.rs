@@ -1,0 +1,193 @@
+//! Import of the token cache of the MSAL libraries (`SerializableTokenCache` in Python), so that
+//! the users of an application that moves to this crate need not sign in again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{Account, AccountSource, account::ImportedAccount, core::Client};
+use crate::{
+    error::{Error, ErrorKind},
+    secret::{Secret, from_base64url},
+    tokens::{GrantRecord, Person},
+};
+
+/// The parts of the schema that are read. All MSAL libraries share it.
+#[derive(Deserialize)]
+struct MsalCache {
+    #[serde(default, rename = "RefreshToken")]
+    refresh_tokens: Entries,
+    #[serde(default, rename = "IdToken")]
+    id_tokens: Entries,
+    #[serde(default, rename = "Account")]
+    accounts: Entries,
+}
+
+type Entries = HashMap<String, MaybeEntry>;
+
+/// An entry, or something else, which is ignored.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum MaybeEntry {
+    Entry(Entry),
+    Other(#[allow(dead_code, reason = "it only takes the value")] IgnoredAny),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    home_account_id: String,
+    environment: String,
+    client_id: String,
+    realm: String,
+    secret: Secret,
+    username: Option<String>,
+    account_source: Option<String>,
+    last_modification_time: Option<String>,
+}
+
+/// The claims of an ID token in the cache. They are not verified: the first refresh compares them
+/// with those of a verified ID token.
+#[derive(Deserialize)]
+struct IdTokenClaims {
+    iss: String,
+    sub: String,
+    tid: Option<String>,
+    oid: Option<String>,
+    preferred_username: Option<String>,
+    upn: Option<String>,
+}
+
+fn entries(entries: &Entries) -> impl Iterator<Item = &Entry> {
+    entries.values().filter_map(|entry| match entry {
+        MaybeEntry::Entry(entry) => Some(entry),
+        MaybeEntry::Other(_) => None,
+    })
+}
+
+impl Client {
+    /// Imports accounts with their refresh tokens from the token cache of MSAL: the text of
+    /// `SerializableTokenCache.serialize()` in Python, or of the same schema elsewhere. Python's
+    /// `identity` has it in the session, under `_token_cache`.
+    ///
+    /// Returns the imported accounts. Nothing is sent: the first token of an account is acquired
+    /// with its refresh token by [`acquire_silent`](Self::acquire_silent), which verifies the
+    /// user. Everything else is ignored: access tokens, entries of another client ID or another
+    /// cloud, accounts without a refresh token or an ID token, and those that this client has
+    /// already.
+    ///
+    /// ```
+    /// use tower_identity::{Error, Secret, client::Client};
+    ///
+    /// /// Takes over the users of the Python application, once.
+    /// fn take_over(client: &Client, msal_cache: String) -> Result<(), Error> {
+    ///     let accounts = client.import_msal_cache(&Secret::from(msal_cache))?;
+    ///     println!("{} accounts", accounts.len());
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: the text is not a cache of MSAL. The error has nothing of the text.
+    ///
+    /// # Security
+    ///
+    /// The text has to come from the application's own storage: like that of
+    /// [`import_cache`](Self::import_cache), it decides which account has which refresh token.
+    pub fn import_msal_cache(&self, json: &Secret) -> Result<Vec<Account>, Error> {
+        // An array of nothing would be a cache as well to serde, whose error would quote a value of
+        // the text, which may be a token.
+        let is_object = json.expose().trim_start().starts_with('{');
+        let cache = serde_json::from_str::<MsalCache>(json.expose()).ok().filter(|_| is_object);
+        let cache = cache.ok_or_else(|| {
+            Error::new(
+                ErrorKind::RequestInvalid,
+                "the text is not a token cache of MSAL: expected a JSON object with \
+                 `RefreshToken`, `IdToken` and `Account`",
+            )
+        })?;
+        let partitions = &self.shared().partitions;
+        let mut imported = Vec::new();
+        for token in self.newest_refresh_tokens(&cache) {
+            let Some((account, person)) = self.account_of(&cache, token) else { continue };
+            let partition = account.partition();
+            // A record of this client is newer: its refresh token may have replaced the other.
+            if partitions.record(&partition).is_some() {
+                continue;
+            }
+            let record = GrantRecord::without_sign_in(person, token.secret.clone());
+            partitions.put(&partition, account.to_raw()?, record)?;
+            imported.push(account);
+        }
+        Ok(imported)
+    }
+
+    /// Whether an entry is of this application and cloud.
+    fn is_ours(&self, entry: &Entry) -> bool {
+        let config = self.config();
+        entry.client_id.eq_ignore_ascii_case(config.client_id())
+            && config.authority().has_alias(&entry.environment)
+    }
+
+    /// The newest refresh token of each account, in the order of the accounts.
+    fn newest_refresh_tokens<'c>(&self, cache: &'c MsalCache) -> Vec<&'c Entry> {
+        let time = |entry: &Entry| {
+            entry.last_modification_time.as_ref().and_then(|time| time.parse::<u64>().ok())
+        };
+        let mut newest: BTreeMap<&str, &Entry> = BTreeMap::new();
+        for entry in entries(&cache.refresh_tokens) {
+            if !self.is_ours(entry) || entry.secret.is_empty() {
+                continue;
+            }
+            let known = newest.entry(&entry.home_account_id).or_insert(entry);
+            if time(entry) > time(known) {
+                *known = entry;
+            }
+        }
+        newest.into_values().collect()
+    }
+
+    /// The account of a refresh token, and its person by an ID token. Of the ID tokens of several
+    /// tenants that of the authority counts, then that of the home tenant.
+    fn account_of(&self, cache: &MsalCache, token: &Entry) -> Option<(Account, Person)> {
+        let home = &token.home_account_id;
+        let authority = self.config().authority();
+        let rank = |entry: &Entry| {
+            (authority.is_tenant(&entry.realm), home.ends_with(&format!(".{}", entry.realm)))
+        };
+        let id_token = entries(&cache.id_tokens)
+            .filter(|entry| entry.home_account_id == *home && self.is_ours(entry))
+            .max_by_key(|entry| (rank(entry), &entry.realm))?;
+        let claims = from_base64url(id_token.secret.expose().split('.').nth(1)?)?;
+        let claims: IdTokenClaims = serde_json::from_slice(&claims).ok()?;
+        let entry = entries(&cache.accounts).find(|entry| {
+            entry.home_account_id == *home
+                && entry.realm == id_token.realm
+                && authority.has_alias(&entry.environment)
+        });
+        let username = entry.and_then(|entry| entry.username.clone());
+        let account = ImportedAccount {
+            // Elsewhere the identifier of an account is its `sub`.
+            home_account_id: if authority.is_microsoft() { home } else { &claims.sub }.clone(),
+            username: username
+                .or(claims.preferred_username)
+                .or(claims.upn)
+                .filter(|name| !name.is_empty()),
+            source: entry.and_then(|entry| source(entry.account_source.as_deref()?)),
+        };
+        let person = Person { iss: claims.iss, sub: claims.sub, tid: claims.tid, oid: claims.oid };
+        Some((Account::imported(account, &person), person))
+    }
+}
+
+/// The grant by its name in the cache.
+fn source(name: &str) -> Option<AccountSource> {
+    match name {
+        "authorization_code" => Some(AccountSource::AuthorizationCode),
+        "urn:ietf:params:oauth:grant-type:device_code" => Some(AccountSource::DeviceCode),
+        "password" => Some(AccountSource::Password),
+        "user_fic" => Some(AccountSource::FederatedIdentity),
+        _ => None,
+    }
+}
