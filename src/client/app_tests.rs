@@ -339,6 +339,54 @@ async fn an_assertion_that_entra_would_refuse_is_not_sent() {
         .unwrap();
 }
 
+/// MSAL's `azure_region=`: the host of the region issues tokens with the issuer of the cloud.
+#[tokio::test]
+async fn an_application_asks_at_the_host_of_its_region() {
+    const REGION: &str = "westus2.login.microsoft.com";
+    let http = FakeHttp::new(|request: &Request<Bytes>| {
+        assert_eq!(request.uri().host(), Some(REGION));
+        if request.uri().path().ends_with("openid-configuration") {
+            // As Entra answers there: its own endpoints, and the issuer of the public cloud.
+            let mut document = entra_document(TENANT);
+            for member in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+                let url = document[member].as_str().unwrap();
+                document[member] = json!(url.replace("login.microsoftonline.com", REGION));
+            }
+            return Ok(answer(200, document));
+        }
+        let token = json!({"access_token": "regional", "token_type": "Bearer", "expires_in": 60});
+        Ok(answer(200, token))
+    });
+    let authority = Authority::parse(&format!("https://{REGION}/{TENANT}")).unwrap();
+    let config = IdentityConfig::new(authority, CLIENT_ID)
+        .with_credential(ClientCredential::secret("s3cr3t"));
+    let client = Client::builder(config)
+        .with_clock(ManualClock::at(NOW))
+        .with_http_client(SharedHttp(Arc::clone(&http)))
+        .build()
+        .unwrap();
+    assert_eq!(client.for_app(&asks(GRAPH)).await.unwrap().expose(), "regional");
+    assert_eq!(http.count(&format!("/{TENANT}/oauth2/v2.0/token")), 1);
+}
+
+#[tokio::test]
+async fn a_user_signs_in_at_a_regional_authority_with_the_issuer_of_the_public_cloud() {
+    let authority = Authority::parse(&format!("https://westus2.login.microsoft.com/{TENANT}"));
+    let world = World::at(authority.unwrap(), Value::Null, |config| config);
+    for (host, is_taken) in
+        [("login.microsoftonline.com", true), ("westus2.login.microsoft.com", false)]
+    {
+        let answer = person("ada", |claims| {
+            claims["iss"] = json!(format!("https://{host}/{TENANT}/v2.0"));
+            claims["tid"] = json!(TENANT);
+        });
+        world.next_is(200, answer);
+        let code = BareCode::new("c0de", "https://app.example/cb");
+        let outcome = world.client.redeem_code(&code).await;
+        assert_eq!(outcome.is_ok(), is_taken, "{host}: {outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_application_proves_itself_by_its_managed_identity() {
     let issued = AtomicUsize::new(1);
