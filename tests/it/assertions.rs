@@ -131,6 +131,30 @@ async fn a_pfx_file_proves_the_application_as_its_key_and_certificate_do() {
     }
 }
 
+/// Files that OpenSSL encrypted; `tests/keys/README.md` has the commands.
+#[tokio::test]
+async fn a_key_that_openssl_encrypted_proves_the_application_with_its_password() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let (_, thumbprint) = with_certificate(&provider);
+    let authority = || provider.entra_authority(DevTenant::CONTOSO.id()).unwrap();
+    let client = |file: &str, password: &str| {
+        let path = format!("{}/tests/keys/{file}", env!("CARGO_MANIFEST_DIR"));
+        let credential = ClientCredential::private_key_file(path)
+            .with_password(password)
+            .with_certificate(CERTIFICATE);
+        Client::new(IdentityConfig::new(authority(), API).with_credential(credential))
+    };
+    for file in ["rsa.encrypted.pem", "rsa.scrypt.pem"] {
+        let right = client(file, "hush").unwrap();
+        right.for_app(&asks("api://tasks/.default")).await.unwrap();
+        assert_eq!(sent(&provider).0["x5t#S256"], thumbprint, "{file}");
+        let problem = client(file, "wrong").err().unwrap().to_string();
+        assert!(problem.contains("its password is wrong"), "{file}: {problem}");
+    }
+    let problem = client("rsa.sha1.pem", "hush").err().unwrap().to_string();
+    assert!(problem.contains("-v2prf hmacWithSHA256"), "{problem}");
+}
+
 // C-372: private_key_jwt configured without key
 /// A credential that cannot sign is a set-up error.
 #[test]
