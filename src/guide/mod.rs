@@ -21,6 +21,8 @@
 //! - [`kept_forms`]: forms that are posted after the session has ended.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a
 //!   choice of several providers.
+//! - [`programs`]: sign-in from a desktop or command-line program, in the browser or by a device
+//!   code; tokens after a restart.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
 //!   axum-oidc, name by name.
 
@@ -65,6 +67,9 @@ pub mod kept_forms {}
 
 #[doc = include_str!("own_pages.md")]
 pub mod own_pages {}
+
+#[doc = include_str!("programs.md")]
+pub mod programs {}
 
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}
