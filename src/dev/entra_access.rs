@@ -81,12 +81,8 @@ fn of_version_2(
         // A token of an application itself has no user.
         None => {
             let principal = guid_of(&["application", &grant.client, tenant.id]);
-            // The subject of a token for a path is the application with that path.
-            let subject = grant.fmi_path.as_ref().map_or_else(
-                || principal.clone(),
-                |path| federated::subject(tenant, &grant.client, path),
-            );
-            set("sub", subject.into());
+            let of_path = federated::subject(tenant, grant);
+            set("sub", of_path.unwrap_or_else(|| principal.clone()).into());
             set("oid", principal.into());
             // An optional claim of the API's registration, here in every token of an application.
             set("idtyp", "app".into());

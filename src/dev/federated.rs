@@ -21,10 +21,11 @@ use crate::secret::base64url;
 /// The API whose tokens are federated identity credentials.
 const TOKEN_EXCHANGE: &str = "api://AzureADTokenExchange";
 
-/// The `sub` of an application's token for a path.
-pub(super) fn subject(tenant: &DevTenant, client: &str, path: &str) -> String {
-    let [tenant, client] = [tenant.id, client].map(|id| base64url(id.as_bytes()));
-    format!("/eid1/c/pub/t/{tenant}/a/{client}/{path}")
+/// The `sub` of an application's token for a path: the application with that path.
+pub(super) fn subject(tenant: &DevTenant, grant: &IssuedGrant) -> Option<String> {
+    let path = grant.fmi_path.as_ref()?;
+    let [tenant, client] = [tenant.id, grant.client.as_str()].map(|id| base64url(id.as_bytes()));
+    Some(format!("/eid1/c/pub/t/{tenant}/a/{client}/{path}"))
 }
 
 /// The grant of an application's token that is a federated identity credential now.

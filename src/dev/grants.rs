@@ -104,10 +104,8 @@ pub(super) fn client_credentials(
         Err(fault) => return refused(fault),
     };
     let id = unguessable()?;
-    let grant = IssuedGrant {
-        fmi_path: incoming.form.first("fmi_path").map(str::to_owned),
-        ..grant(server, client, "", &incoming.realm, Some(tenant), scopes)?
-    };
+    let mut grant = grant(server, client, "", &incoming.realm, Some(tenant), scopes)?;
+    grant.fmi_path = incoming.form.first("fmi_path").map(str::to_owned);
     state.grants.put(id.clone(), grant.clone());
     answer(server, state, &id, &grant, &tenant, resource)
 }

@@ -228,10 +228,9 @@ impl Credentials {
     async fn prove(
         &self,
         member: &Member,
-        request: ProofRequest<'_>,
+        ProofRequest { metadata, now, fmi_path }: ProofRequest<'_>,
         anew: bool,
     ) -> Result<Sent, Error> {
-        let ProofRequest { metadata, now, fmi_path } = request;
         let credential = &member.credential;
         let from_outside = |jwt: Secret| {
             let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
@@ -253,12 +252,11 @@ impl Credentials {
                 load_assertion(path).map(from_outside).map_err(unavailable)
             }
             CredentialKind::AssertionFunction(function) => {
-                let audience = audience(credential.options(), metadata);
-                let request = AssertionRequest::new(&self.client_id, audience)
-                    .after_refusal(anew)
-                    .for_fmi_path(fmi_path);
-                let now = (!anew).then_some(now);
-                member.assertions.get(function, request, now).await.map(from_outside)
+                let aud = audience(credential.options(), metadata);
+                let request = AssertionRequest::new(&self.client_id, aud).for_fmi_path(fmi_path);
+                let request = request.after_refusal(anew);
+                let usable_at = (!anew).then_some(now);
+                member.assertions.get(function, request, usable_at).await.map(from_outside)
             }
             CredentialKind::Key(source) => {
                 let key = member.load(|known| credential.load_key_unless(source, known))?;
