@@ -205,7 +205,7 @@ kinds! {
     TenantNotAllowed = "tenant_not_allowed", "Your organisation has no access to this application.";
     /// `aud` or `azp` is not this application.
     TokenAudience = "token_audience", "The sign-in could not be verified.";
-    /// `sub` is missing, empty or longer than 255 characters.
+    /// `sub` is missing, empty, longer than 255 bytes, or has control characters.
     TokenSubject = "token_subject", "The sign-in could not be verified.";
     /// `exp` has passed.
     TokenExpired = "token_expired",
@@ -415,6 +415,8 @@ struct ErrorParts {
     own_message: Option<Box<str>>,
     /// Whether an access token failed that this application verified as an API.
     at_api: bool,
+    /// Whether the refresh token of the failed request will get the same answer again.
+    grant_is_spent: bool,
 }
 
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
@@ -447,6 +449,7 @@ impl Error {
             api_refusal: None,
             own_message: None,
             at_api: false,
+            grant_is_spent: false,
         }))
     }
 
@@ -490,6 +493,17 @@ impl Error {
     /// names the settings of an API.
     pub(crate) fn at_api(self) -> Self {
         Self(Arc::new(ErrorParts { at_api: true, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The failure, as one of a refresh that the same refresh token would get again: a new sign-in
+    /// is needed for another token, whatever the kind.
+    pub(crate) fn with_spent_grant(self) -> Self {
+        Self(Arc::new(ErrorParts { grant_is_spent: true, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Whether the failure is one of [`with_spent_grant`](Self::with_spent_grant).
+    pub(crate) fn is_of_spent_grant(&self) -> bool {
+        self.0.grant_is_spent
     }
 
     /// The failure with another kind.

@@ -110,10 +110,35 @@ async fn no_key_and_no_algorithm_comes_from_the_token() {
 #[tokio::test]
 async fn a_subject_is_held_to_the_rule_of_id_tokens() {
     let api = TestApi::plain();
-    for odd in ["", "a\nb", "a\u{0}", "\u{e9}", &"s".repeat(256)] {
+    for odd in ["", "a\nb", "a\u{0}", "a\u{85}", &"s".repeat(256)] {
         api.refuses(&token(|claims| claims["sub"] = json!(odd)), "token_subject").await;
     }
-    api.takes(&token(|claims| claims["sub"] = json!("s".repeat(255)))).await;
+    for sub in ["s".repeat(255), "Jürgen".to_owned()] {
+        api.takes(&token(|claims| claims["sub"] = json!(sub))).await;
+    }
+}
+
+/// Access tokens of Amazon Cognito have no `aud`.
+#[tokio::test]
+async fn a_cognito_token_is_for_the_api_that_has_its_client_as_an_audience() {
+    let api = TestApi::with(|config| config.add_audience("app-client"));
+    let cognito = |client: &str, token_use: Option<&str>| {
+        token(|claims| {
+            claims.as_object_mut().unwrap().remove("aud");
+            claims["client_id"] = json!(client);
+            token_use.into_iter().for_each(|kind| claims["token_use"] = json!(kind));
+        })
+    };
+    api.takes(&cognito("app-client", Some("access"))).await;
+    api.refuses(&cognito("another", Some("access")), "token_audience").await;
+    api.refuses(&cognito("app-client", Some("id")), "token_audience").await;
+    api.refuses(&cognito("app-client", None), "token_audience").await;
+    let for_another = token(|claims| {
+        claims["aud"] = json!("another-api");
+        claims["client_id"] = json!("app-client");
+        claims["token_use"] = json!("access");
+    });
+    api.refuses(&for_another, "token_audience").await;
 }
 
 /// A member that is present and cannot be understood is refused.

@@ -133,7 +133,15 @@ impl Authority {
             return if self.canonical_issuer(token.iss, metadata_issuer) == metadata_issuer {
                 Ok(())
             } else {
-                foreign("`iss` is not the provider's issuer")
+                let is_slash =
+                    token.iss.trim_end_matches('/') == metadata_issuer.trim_end_matches('/');
+                foreign(match is_slash {
+                    true => {
+                        "`iss` and the issuer of the provider's document differ in the slash at \
+                         their end, which no setting of this application can change"
+                    }
+                    false => "`iss` is not the provider's issuer",
+                })
             };
         };
         let tid = match token.tid {
@@ -667,5 +675,25 @@ mod tests {
         assert!(check("https://op.example.com/", "https://op.example.com/"));
         assert!(!check("https://op.example.com/", "https://op.example.com"));
         assert!(!check("https://op.example.com", "https://op.example.com/"));
+    }
+
+    /// No setting of the application makes document and tokens agree, so the message names both.
+    #[test]
+    fn a_slash_that_only_the_document_or_the_token_has_is_told_with_both_values() {
+        let oidc = Authority::oidc("https://op.example.com").unwrap();
+        let told = |metadata_issuer: &str, iss: &str| {
+            let token = TokenIssuer { iss, tid: None };
+            oidc.check_token_issuer(&Tenants::any(), metadata_issuer, &token)
+                .unwrap_err()
+                .to_string()
+        };
+        let (with, without) = ("https://op.example.com/", "https://op.example.com");
+        for text in [told(with, without), told(without, with)] {
+            assert!(text.contains("slash at their end"), "{text}");
+            assert!(text.contains("\"https://op.example.com\""), "{text}");
+            assert!(text.contains("\"https://op.example.com/\""), "{text}");
+            assert!(text.contains("correct the issuer at the provider"), "{text}");
+        }
+        assert!(!told(without, "https://op.example.com/a").contains("slash"));
     }
 }

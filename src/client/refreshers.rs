@@ -123,5 +123,5 @@ async fn exchanged(
         None => None,
     };
     let issued = TokenSet { refresh_token: None, ..answer.into() };
-    Ok(RefreshAnswer { issued, identity: None, id_token })
+    Ok(RefreshAnswer { issued, id_token, ..RefreshAnswer::default() })
 }

@@ -442,8 +442,9 @@ impl IdentityConfig {
     /// 3.1.3.7, rule 3).
     ///
     /// `*` allows every audience, for a provider whose tokens are also for applications that are
-    /// not known in advance (Zitadel). As for every token with several audiences, `azp` then has to
-    /// be the client id.
+    /// not known in advance (Zitadel). A token with an audience that is trusted by `*` only must
+    /// have the client id as its `azp`. Where every other audience is named, the claim may be
+    /// missing (Oracle Identity Cloud), and has to be the client id if it is there.
     #[must_use]
     pub fn add_trusted_audience(mut self, audience: impl Into<String>) -> Self {
         self.trusted_audiences.push(audience.into());

@@ -86,7 +86,8 @@ impl ErrorKind {
                  (`with_scopes`, IDENTITY_SCOPE)"
             }
             Self::TokenMalformed => {
-                "the token violates the specifications: report it to the provider"
+                "the provider has to issue tokens as the specifications say: change that in the \
+                 registration of the application there, or report it to the provider"
             }
             Self::TokenAlgorithm => {
                 "set the algorithm that the provider signs with (`with_id_token_algorithms`, \
@@ -104,19 +105,23 @@ impl ErrorKind {
                  same `kid`"
             }
             Self::TokenIssuer => {
-                "set the authority to exactly the issuer in the provider's tokens \
-                 (IDENTITY_AUTHORITY, IDENTITY_OIDC_AUTHORITY)"
+                "the issuer in the provider's tokens has to be the one in its document, letter by \
+                 letter: set the authority to the provider of these tokens (IDENTITY_AUTHORITY, \
+                 IDENTITY_OIDC_AUTHORITY); if it is that provider already, correct the issuer at \
+                 the provider"
             }
             Self::TenantNotAllowed => {
                 "add the tenant to the list if its users may sign in (`with_tenants`, \
                  IDENTITY_TENANTS)"
             }
             Self::TokenAudience => {
-                "check the client id (IDENTITY_CLIENT_ID); allow an additional audience with \
-                 `add_trusted_audience` (IDENTITY_TRUSTED_AUDIENCES), every audience with `*`"
+                "check the client id (IDENTITY_CLIENT_ID); allow an additional audience by its name \
+                 with `add_trusted_audience` (IDENTITY_TRUSTED_AUDIENCES), or with `*` every \
+                 audience of tokens whose `azp` is the client id"
             }
             Self::TokenSubject => {
-                "the token does not identify the user: choose another subject claim at the provider"
+                "the token does not identify the user: choose another claim for the subject at the \
+                 provider"
             }
             Self::TokenExpired | Self::TokenNotYetValid => {
                 "correct the clock of this machine or of the provider (NTP); the accepted \

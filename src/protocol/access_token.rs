@@ -85,16 +85,37 @@ pub(super) fn verify(
 }
 
 /// Checks that `aud` contains a name of this API. Further audiences are allowed.
-pub(super) fn check_audience(aud: Option<&Value>, own: &[String]) -> Result<(), Error> {
+///
+/// Access tokens of Amazon Cognito have no `aud`. There the application that the token was issued to
+/// has to be one of the names, as AWS documents for its own verifiers
+/// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>).
+pub(super) fn check_audience(claims: &Object, own: &[String]) -> Result<(), Error> {
     let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
     let listed = || own.iter().map(|own| shown(own)).collect::<Vec<_>>().join(", ");
-    let audiences = match aud {
-        Some(one @ Value::String(_)) => std::slice::from_ref(one),
-        Some(Value::Array(several)) => several.as_slice(),
-        None => {
-            return refused(format!("the access token has no `aud`; this API is {}", listed()));
+    let is_of_cognito = || json::text(claims, "token_use") == Some("access");
+    let audiences = match (claims.get("aud"), claims.get("client_id")) {
+        (None, Some(Value::String(id))) if is_of_cognito() => {
+            if own.contains(id) {
+                return Ok(());
+            }
+            return refused(format!(
+                "the access token has no `aud`, and its `client_id` is {}; this API is {}: at \
+                 Amazon Cognito add the client ids of the API's clients as its audiences",
+                shown(id),
+                listed()
+            ));
         }
-        Some(_) => return refused("`aud` is neither text nor a list".into()),
+        (Some(one @ Value::String(_)), _) => std::slice::from_ref(one),
+        (Some(Value::Array(several)), _) => several.as_slice(),
+        (None, _) => {
+            return refused(format!(
+                "the access token has no `aud`; this API is {}: have the provider put the API \
+                 into the token (an API resource, a `resource` or `audience` in the client's \
+                 request, an audience mapper)",
+                listed()
+            ));
+        }
+        (Some(_), _) => return refused("`aud` is neither text nor a list".into()),
     };
     if !audiences.iter().all(Value::is_string) {
         return refused("`aud` has a member that is not text".into());

@@ -197,9 +197,14 @@ impl CallbackParameters {
     fn check_issuer(&self, metadata: &Metadata, authority: &Authority) -> Result<(), Error> {
         let problem = match &self.iss {
             None if metadata.authorization_response_iss => {
-                "the authorization response has no `iss`, although the discovery document \
-                 announces it (`authorization_response_iss_parameter_supported`)"
-                    .to_owned()
+                let error = self.error.as_deref().map(shown);
+                format!(
+                    "the authorization response{} has no `iss`, although the discovery document \
+                     announces it (`authorization_response_iss_parameter_supported`): have the \
+                     provider send it (Keycloak: switch *Exclude Issuer From Authentication \
+                     Response* off in the client)",
+                    error.map_or_else(String::new, |error| format!(" with the error {error}"))
+                )
             }
             Some(iss) if !is_issuer(iss, &metadata.issuer, authority) => format!(
                 "`iss` of the authorization response is {}, expected the provider's issuer {}",

@@ -170,6 +170,9 @@ fn an_error_of_an_unknown_sender_is_not_acted_on() {
     }
     let missing = check_with(&format!("code=c&state={STATE}"), true);
     assert_eq!(missing.err().unwrap().kind(), ErrorKind::ResponseIssuerMismatch);
+    let told = check_with(&format!("error=access_denied&state={STATE}"), true).err().unwrap();
+    let told = told.to_string();
+    assert!(told.contains("access_denied") && told.contains("Keycloak"), "{told}");
     assert!(check_with(&format!("code=c&state={STATE}&iss={ISSUER}"), true).is_ok());
 }
 

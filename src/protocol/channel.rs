@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     authority::{Authority, at_origin_of},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
     measure::Stopwatch,
     secret::Secret,
 };
@@ -124,9 +124,9 @@ impl Channel {
                     "a redirect to another origin"
                 };
                 let detail = format!(
-                    "{what}: the status is {status}, {problem}, to {:?}: configure the authority \
-                     at whose URL the document is published without redirects \
-                     (IDENTITY_OIDC_AUTHORITY)",
+                    "{what}: the status is {status}, {problem}, to {:?}: configure the URL at which \
+                     the document is published (`with_discovery_url`, IDENTITY_DISCOVERY_URL), or \
+                     the authority whose document it is (IDENTITY_OIDC_AUTHORITY)",
                     without_query(&next)
                 );
                 return Err(Error::new(ErrorKind::ProviderMisconfigured, detail));
@@ -200,6 +200,16 @@ fn redirected(answer: &Response<Bytes>, from: &Url) -> Option<Url> {
     (next.has_host() && next.username().is_empty() && next.password().is_none()).then_some(next)
 }
 
+/// The place to which a redirect leads, for a message: a URL without its query, or a path.
+pub(super) fn redirect_target(answer: &Response<Bytes>) -> Option<String> {
+    let location = answer.headers().get(LOCATION)?.to_str().ok()?;
+    let target = match Url::parse(location) {
+        Ok(url) => without_query(&url),
+        Err(_) => location.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    };
+    Some(shown(&SentSecrets::of(answer).taken_out_of(&target)))
+}
+
 /// A URL without its query, shortened for a message.
 fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path().get(..200).unwrap_or(url.path()))
@@ -221,14 +231,20 @@ fn document_of(
             Some(said) if said.code.is_some() => {
                 Err(Error::from_provider(ErrorKind::ProviderMisconfigured, said.clone()))
             }
-            _ => Err(Error::new(
-                ErrorKind::ProviderMisconfigured,
-                format!(
-                    "{what}: the status is {} at {:?}, expected 200",
-                    answer.status().as_u16(),
-                    without_query(url)
-                ),
-            )),
+            _ => {
+                let hidden = match answer.status() {
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                        ": the provider has to publish it for requests without a credential \
+                         (Oracle Identity Cloud: *Access Signing Certificate*, *Configure client \
+                         access*)"
+                    }
+                    _ => "",
+                };
+                let (status, url) = (answer.status().as_u16(), without_query(url));
+                let detail =
+                    format!("{what}: the status is {status} at {url:?}, expected 200{hidden}");
+                Err(Error::new(ErrorKind::ProviderMisconfigured, detail))
+            }
         },
     }
 }

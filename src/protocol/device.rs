@@ -88,7 +88,7 @@ pub(crate) fn read_answer(
     answer: &Response<Bytes>,
     metadata: &Metadata,
 ) -> Result<DeviceAnswer, Error> {
-    let invalid = |detail: &'static str| {
+    let invalid = |detail: &str| {
         Error::new(
             ErrorKind::TokenResponseInvalid,
             format!("the device authorization response: {detail}"),
@@ -97,7 +97,7 @@ pub(crate) fn read_answer(
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
     }
-    let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
+    let object = json::document(answer.body()).map_err(|refused| invalid(&refused.as_str()))?;
     let members = OptionalMembers::of(&object, "device answer");
     let text = |name: &str| members.text(name);
     let visible = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));

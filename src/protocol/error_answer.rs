@@ -75,26 +75,38 @@ pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
     })
 }
 
-/// The error of a refresh, with [`ErrorKind::InvalidGrant`] for every way in which providers say
-/// that the refresh token is not valid any more. `sent_alone`: the request had no parameters but
-/// the refresh token and the client authentication.
+/// The error of a refresh. `sent_alone`: the request had no parameters but the refresh token and
+/// the client authentication.
 ///
-/// RFC 6749 section 5.2 specifies `invalid_grant`. Others in use:
+/// The kind is [`ErrorKind::InvalidGrant`] for every way in which providers say that the refresh
+/// token is not valid any more. RFC 6749 section 5.2 specifies `invalid_grant`. Others in use:
 ///
 /// - `invalid_request` (Ory Fosite up to 0.42, league/oauth2-server up to 7, Authlib, better-auth).
 ///   If only the token differs from earlier requests, it is the cause.
 /// - `invalid_token`, `expired_token`, `invalid_refresh_token` and similar codes (iRacing,
-///   CloudBase), or `invalid_grant: …` followed by a text (EVE Online).
+///   CloudBase), also with the status 200 (Slack), or `invalid_grant: …` followed by a text (EVE
+///   Online).
+/// - 400 whose description names the refresh token (Twitch: `Invalid refresh token`).
 /// - 401 without a code (FerrisKey). A refused client is `invalid_client`, or has a challenge
 ///   ([`http_error`]).
 ///
-/// Other errors are an outage, a rate limit, or a mistake of the configuration that concerns every
-/// refresh (`invalid_client`, `unauthorized_client`, `unsupported_grant_type`, an HTML page). The
-/// refresh token may still be valid then, so the session does not end.
+/// Every other refusal of the request is one of a [spent grant](Error::with_spent_grant): a page
+/// that needs a token gets it by a new sign-in. The session itself goes on, since the cause may be
+/// a mistake of the configuration that concerns every refresh (`unauthorized_client`,
+/// `unsupported_grant_type`, an HTML page). An outage, a rate limit and a refused client say
+/// nothing about the grant.
 pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
-    let Some(said) = error.provider() else { return error };
-    let is_refused = matches!(error.kind(), ErrorKind::ProviderError | ErrorKind::ClientRefused)
-        && matches!(said.status, Some(400 | 401 | 403));
+    let Some(said) = error.provider() else {
+        return match error.kind() {
+            // The response claims success and is none.
+            ErrorKind::TokenResponseInvalid => error.with_spent_grant(),
+            _ => error,
+        };
+    };
+    let is_refused = matches!(
+        error.kind(),
+        ErrorKind::ProviderError | ErrorKind::ClientRefused | ErrorKind::AccessDenied
+    ) && matches!(said.status, Some(200 | 400 | 401 | 403));
     let code = said.error.to_ascii_lowercase();
     let names_the_token = || {
         let has_one_of = |words: &[&str]| words.iter().any(|word| code.contains(word));
@@ -107,18 +119,30 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
     };
     let is_invalid = match code.as_str() {
         _ if !is_refused => false,
-        "" => said.status == Some(401),
+        "" => said.status == Some(401) || describes_the_token(),
         "invalid_request" => sent_alone || describes_the_token(),
-        _ => names_the_token(),
+        // These concern the client or the request (RFC 6749 section 5.2, RFC 8707), although their
+        // descriptions may name the refresh token.
+        "invalid_client"
+        | "unauthorized_client"
+        | "unsupported_grant_type"
+        | "invalid_scope"
+        | "invalid_target" => false,
+        _ => names_the_token() || describes_the_token(),
     };
-    match is_invalid {
-        true => Error::from_provider(
-            ErrorKind::InvalidGrant,
-            ProviderError { advice: None, ..said.clone() },
-        )
-        .with_detail(error.detail().to_owned()),
-        false => error,
+    if is_invalid {
+        let said = ProviderError { advice: None, ..said.clone() };
+        return Error::from_provider(ErrorKind::InvalidGrant, said)
+            .with_detail(error.detail().to_owned());
     }
+    let is_final = match said.status {
+        Some(408 | 429) => false,
+        Some(200 | 400..=499) => {
+            !matches!(code.as_str(), "invalid_client" | "temporarily_unavailable" | "slow_down")
+        }
+        _ => false,
+    };
+    if is_final { error.with_spent_grant() } else { error }
 }
 
 /// Whether the user declined: `access_denied` (RFC 6749 section 4.1.2.1), or a code that providers
@@ -194,9 +218,8 @@ pub(crate) fn http_error(answer: &Response<Bytes>) -> Error {
         || provider.suberror.as_deref().is_some_and(suberror_asks_for_interaction);
     let kind = match (status, provider.error.as_str()) {
         // An outage or a rate limit, whatever the body says. These must not end a session.
-        (StatusCode::TOO_MANY_REQUESTS, _) | (_, "server_error" | "temporarily_unavailable") => {
-            ErrorKind::ProviderUnreachable
-        }
+        (StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _)
+        | (_, "server_error" | "temporarily_unavailable") => ErrorKind::ProviderUnreachable,
         (status, _) if status.is_server_error() || effect == Effect::Transient => {
             ErrorKind::ProviderUnreachable
         }
@@ -248,6 +271,8 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
         | "interaction_required"
         | "consent_required"
         | "account_selection_required"
+        // Auth0: the user has to authenticate with a second factor.
+        | "mfa_required"
         | "insufficient_user_authentication" => ErrorKind::InteractionRequired,
         // RFC 9470 registers it for providers that cannot meet the requirements: another sign-in
         // would not help.
@@ -309,11 +334,13 @@ fn from_body(body: &Object, secrets: &SentSecrets) -> ProviderError {
     let text = |name| json::text(body, name).map(|text| secrets.taken_out_of(text));
     let code_of = |name| text(name).map(|text| code(&text));
     let mut provider = ProviderError {
-        error: code_of("error").unwrap_or_default(),
+        error: code_of("error").or_else(|| nested_code(body)).unwrap_or_default(),
         suberror: code_of("suberror").filter(|text| !text.is_empty()),
         ..ProviderError::default()
     };
-    describe(&mut provider, text("error_description").as_deref());
+    // RFC 6749 section 5.2 names the first; Twitch and many frameworks write the second.
+    let description = text("error_description").or_else(|| text("message"));
+    describe(&mut provider, description.as_deref());
     if let Some(Value::Array(codes)) = body.get("error_codes") {
         provider.codes = codes.iter().filter_map(Value::as_u64).take(MAX_CODES).collect();
     }
@@ -326,6 +353,25 @@ fn from_body(body: &Object, secrets: &SentSecrets) -> ProviderError {
         claims.len() <= MAX_CLAIMS_BYTES && json::object(claims.as_bytes()).is_ok()
     });
     provider
+}
+
+/// The code of an error response in another form than that of RFC 6749 section 5.2:
+/// `{"errors":[{"errorType":"invalid_grant"}]}` (Fitbit), if it is one of the specified codes.
+fn nested_code(body: &Object) -> Option<String> {
+    let first = body.get("errors")?.as_array()?.first()?;
+    let code = first.get("errorType")?.as_str()?;
+    matches!(
+        code,
+        "invalid_request"
+            | "invalid_client"
+            | "invalid_grant"
+            | "unauthorized_client"
+            | "unsupported_grant_type"
+            | "invalid_scope"
+            | "invalid_token"
+            | "expired_token"
+    )
+    .then(|| code.to_owned())
 }
 
 /// Sets the description, and the codes and ids that Entra and B2C write into it: `AADSTS50105: …

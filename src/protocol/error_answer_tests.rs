@@ -124,6 +124,48 @@ fn a_dead_refresh_token_is_one_by_whatever_name() {
     for body in ["", "Invalid token", r#"{"message":"Invalid token"}"#] {
         assert_eq!(refreshed(401, body), ErrorKind::InvalidGrant, "{body}");
     }
+    for (status, body) in [
+        (400, json!({"error": "Bad Request", "status": 400, "message": "Invalid refresh token"})),
+        (400, json!({"message": "The refresh_token has expired."})),
+        (400, json!({"errors": [{"errorType": "invalid_grant"}], "success": false})),
+        (200, json!({"ok": false, "error": "invalid_refresh_token"})),
+    ] {
+        assert_eq!(refreshed(status, &body), ErrorKind::InvalidGrant, "{body}");
+    }
+}
+
+#[test]
+fn a_refusal_of_another_kind_is_final_for_this_refresh_token_alone() {
+    let spent = |status, body: &str| {
+        let error = of_refresh(http_error(&answer(status, body)), true);
+        assert_ne!(error.kind(), ErrorKind::InvalidGrant, "{status} {body}");
+        error.is_of_spent_grant()
+    };
+    for (status, body) in [
+        (400, r#"{"error":"unauthorized_client"}"#),
+        (400, r#"{"error":"unsupported_grant_type","error_description":"no refresh token"}"#),
+        (400, r#"{"error":{"code":190}}"#),
+        (401, r#"{"error":"server_error"}"#),
+        (403, r#"{"error":"access_denied"}"#),
+        (404, "<html>"),
+        (200, r#"{"error":"other"}"#),
+    ] {
+        assert!(spent(status, body), "{status} {body}");
+    }
+    for (status, body) in [
+        (400, r#"{"error":"invalid_client"}"#),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (400, r#"{"error":"slow_down"}"#),
+        (408, ""),
+        (429, r#"{"error":"x"}"#),
+        (500, r#"{"error":"invalid_grant"}"#),
+    ] {
+        assert!(!spent(status, body), "{status} {body}");
+    }
+    let malformed = Error::new(ErrorKind::TokenResponseInvalid, "`access_token` is missing");
+    assert!(of_refresh(malformed, true).is_of_spent_grant());
+    let unreachable = Error::new(ErrorKind::ProviderUnreachable, "refused");
+    assert!(!of_refresh(unreachable, true).is_of_spent_grant());
 }
 
 #[test]

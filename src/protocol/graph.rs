@@ -159,7 +159,7 @@ fn next_page(object: &json::Object, page: &Url) -> Result<Option<Url>, Error> {
     }
 }
 
-pub(super) fn failed(detail: &'static str) -> Error {
+pub(super) fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::GroupsUnavailable, detail)
 }
 

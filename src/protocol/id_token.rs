@@ -4,7 +4,7 @@
 //! audience, times), then in this order:
 //!
 //! 1. B2C: the token was issued by the policy (user flow) of the request.
-//! 2. `sub`: 1 to 255 printable ASCII characters.
+//! 2. `sub`: 1 to 255 bytes without control characters.
 //! 3. Microsoft: `client_info` of the token response is about the same account; Entra ID: the token
 //!    has version 2.0.
 //! 4. `nonce`: the one of the authorization request, or none if none was sent.
@@ -194,20 +194,28 @@ fn check_subject(claims: &Object) -> Result<String, Error> {
     }
 }
 
-/// Checks the text of a `sub`, which identifies a user in an ID token and in an access token alike:
-/// 1 to 255 ASCII characters (OpenID Connect Core section 2). That of an application alone is its
-/// client id, which is printable ASCII as well (RFC 6749 appendix A.1).
+/// The longest `sub`, in bytes.
+const MAX_SUBJECT_BYTES: usize = 255;
+
+/// Checks the text of a `sub`, which identifies a user in an ID token and in an access token alike.
+///
+/// OpenID Connect Core section 2 limits it to 255 ASCII characters. Providers that take the user
+/// name for it (WSO2, LemonLDAP::NG, Nextcloud) write names with other letters, so any text of up
+/// to 255 bytes is accepted. It is compared byte by byte, without Unicode normalization (section
+/// 5.7: "case-sensitive string"; RFC 7519 section 7.3).
 ///
 /// Control characters are refused: the value goes into the application's records and logs.
 pub(super) fn check_subject_text(sub: &str) -> Result<(), Error> {
     if sub.is_empty() {
         return Err(subject_error("is empty"));
     }
-    if sub.len() > 255 {
-        return Err(subject_error("has more than 255 characters"));
+    if sub.len() > MAX_SUBJECT_BYTES {
+        let problem = format!("has {} bytes; at most {MAX_SUBJECT_BYTES} are accepted", sub.len());
+        return Err(subject_error(&problem));
     }
-    if !sub.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(subject_error("has characters that are not ASCII, or control characters"));
+    // U+2028 and U+2029 end a line as control characters do.
+    if sub.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')) {
+        return Err(subject_error("has control characters"));
     }
     Ok(())
 }
@@ -296,13 +304,19 @@ fn check_access_token_hash(
 ) -> Result<(), Error> {
     let hash = OptionalMembers::of(claims, "ID token").text("at_hash");
     let (Some(hash), Some(token)) = (hash, access_token) else { return Ok(()) };
+    // The specified spelling is base64url without padding. Keyrock writes base64 with padding.
+    let hash = hash.trim_end_matches('=').replace('+', "-").replace('/', "_");
     if hash_algorithms(algorithm)
         .iter()
         .any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes()))
     {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::TokenAtHash, "`at_hash` is not the hash of the access token"))
+    let detail = format!(
+        "`at_hash` is not the hash of the access token: the provider has to compute it with the \
+         hash algorithm of {algorithm} (OpenID Connect Core section 3.1.3.6)"
+    );
+    Err(Error::new(ErrorKind::TokenAtHash, detail))
 }
 
 /// The hash algorithms that `at_hash` may use: that of the signature (OpenID Connect Core section

@@ -137,7 +137,7 @@ pub(super) fn check(
         }
         _ => return Err(invalid("`active` is neither true nor false")),
     }
-    access_token::check_audience(answer.get("aud"), audiences)?;
+    access_token::check_audience(&answer, audiences)?;
     if let Some(iss) = access_token::text(&answer, "iss")?
         && authority.canonical_issuer(&iss, &metadata.issuer) != metadata.issuer
     {

@@ -4,35 +4,40 @@
 //!   its meaning open, so two parsers could read two different tokens from the same signed text.
 //! - Nesting is bounded: `serde_json` stops at 128 levels. The size is bounded before the bytes
 //!   come here.
-//! - An error holds nothing of the document, which may be a token.
+//! - An error holds no value of the document, which may be a token.
 //!
 //! Optional members are read through [`OptionalMembers`] only, so that one rule holds for every
 //! optional claim and every optional member of a document.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, cell::RefCell, fmt, time::Duration};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::error::shown;
+
 /// The members of a JSON object.
 pub(crate) type Object = Map<String, Value>;
 
-/// Why a document was refused. Holds nothing of its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a document was refused. Of its content it holds the name of a repeated member, no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JsonError {
-    /// Not JSON, nested too deeply, not UTF-8, or with a repeated member.
+    /// Not JSON, nested too deeply, or not UTF-8.
     Malformed,
+    /// JSON in which an object has this member twice.
+    Repeated(String),
     /// JSON, but not an object.
     NotAnObject,
 }
 
 impl JsonError {
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(&self) -> Cow<'static, str> {
         match self {
-            Self::Malformed => {
-                "not valid JSON, an object has the same member twice, or it is nested too deeply"
+            Self::Malformed => "not valid JSON, or it is nested too deeply".into(),
+            Self::Repeated(name) => {
+                format!("an object has the member {} twice", shown(name)).into()
             }
-            Self::NotAnObject => "not a JSON object",
+            Self::NotAnObject => "not a JSON object".into(),
         }
     }
 }
@@ -73,7 +78,10 @@ pub(crate) fn value(bytes: &[u8]) -> Result<Value, JsonError> {
 fn read<'de>(
     mut source: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
 ) -> Result<Value, JsonError> {
-    let value = ValueSeed.deserialize(&mut source).map_err(|_| JsonError::Malformed)?;
+    let repeated = RefCell::new(None);
+    let value = ValueSeed { repeated: &repeated }
+        .deserialize(&mut source)
+        .map_err(|_| repeated.take().map_or(JsonError::Malformed, JsonError::Repeated))?;
     source.end().map_err(|_| JsonError::Malformed)?;
     Ok(value)
 }
@@ -213,9 +221,13 @@ const NUMBER_MEMBER: &str = "$serde_json::private::Number";
 const RAW_MEMBER: &str = "$serde_json::private::RawValue";
 
 /// Deserializes a [`Value`] and refuses repeated members, which `serde_json` would overwrite.
-struct ValueSeed;
+#[derive(Clone, Copy)]
+struct ValueSeed<'r> {
+    /// The name of the repeated member.
+    repeated: &'r RefCell<Option<String>>,
+}
 
-impl<'de> DeserializeSeed<'de> for ValueSeed {
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -223,7 +235,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed {
     }
 }
 
-impl<'de> Visitor<'de> for ValueSeed {
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -260,7 +272,7 @@ impl<'de> Visitor<'de> for ValueSeed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -269,7 +281,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Self)?;
+            let value = members.next_value_seed(self)?;
             // With `arbitrary_precision` every number comes as an object with this member.
             if name == NUMBER_MEMBER
                 && let Some(digits) = value.as_str()
@@ -277,9 +289,14 @@ impl<'de> Visitor<'de> for ValueSeed {
                 return number(digits).ok_or_else(|| A::Error::custom("not a number"));
             }
             // `RAW_MEMBER` written by a provider must not turn a string into JSON.
-            if name == RAW_MEMBER || object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a repeated or reserved member"));
+            if name == RAW_MEMBER {
+                return Err(A::Error::custom("a reserved member"));
             }
+            if object.contains_key(&name) {
+                self.repeated.replace(Some(name));
+                return Err(A::Error::custom("a repeated member"));
+            }
+            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

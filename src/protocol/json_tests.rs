@@ -6,14 +6,16 @@ use super::*;
 // C-187: duplicate JSON members (two aud, two iss)
 #[test]
 fn a_member_given_twice_is_refused_at_every_level() {
-    for document in [
-        r#"{"iss":"a","iss":"a"}"#,
-        r#"{"iss":"a","\u0069ss":"b"}"#,
-        r#"{"a":{"b":1,"b":2}}"#,
-        r#"{"a":[{"b":[{"c":null,"c":null}]}]}"#,
-        r#"[{"a":1,"a":1}]"#,
+    for (document, name) in [
+        (r#"{"iss":"a","iss":"a"}"#, "iss"),
+        (r#"{"iss":"a","\u0069ss":"b"}"#, "iss"),
+        (r#"{"a":{"b":1,"b":2}}"#, "b"),
+        (r#"{"a":[{"b":[{"c":null,"c":null}]}]}"#, "c"),
+        (r#"[{"a":1,"a":1}]"#, "a"),
     ] {
-        assert_eq!(value(document.as_bytes()), Err(JsonError::Malformed), "{document}");
+        let error = value(document.as_bytes()).unwrap_err();
+        assert_eq!(error, JsonError::Repeated(name.to_owned()), "{document}");
+        assert_eq!(error.as_str(), format!("an object has the member {name:?} twice"));
     }
     assert!(object(br#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}"#).is_ok());
 }

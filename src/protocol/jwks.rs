@@ -16,7 +16,7 @@
 //! Deviations of known encoders are accepted where they cannot change the key: base64 with padding
 //! or in the standard alphabet, a `kid` that is a number, leading zeros missing or in excess.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -27,7 +27,7 @@ use serde_json::{Value, value::RawValue};
 
 use super::{
     error_answer,
-    json::{self, Object, OptionalMembers},
+    json::{self, JsonError, Object, OptionalMembers},
 };
 use crate::{
     config::Algorithm,
@@ -76,7 +76,11 @@ impl JwkSet {
         let mut this = Self::default();
         for (number, entry) in (1..).zip(document.keys) {
             let object = json::object(entry.get().as_bytes());
-            match object.as_ref().map_err(|error| error.as_str()).and_then(Jwk::parse) {
+            let key = object
+                .as_ref()
+                .map_err(JsonError::as_str)
+                .and_then(|object| Jwk::parse(object).map_err(Cow::Borrowed));
+            match key {
                 Ok(key) => this.keys.push(key),
                 Err(reason) => {
                     let name = match object.as_ref().ok().and_then(kid) {

@@ -46,8 +46,8 @@ const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// The latest date that can be represented: 9999-12-31T23:59:59Z, in seconds of Unix time.
 const MAX_DATE: i64 = 253_402_300_799;
 
-/// An entry of the trusted audiences that stands for every audience. `azp` must then name this
-/// client.
+/// An entry of the trusted audiences that stands for every audience. For a token with an audience
+/// that no other entry names, `azp` must then name this client.
 const ANY_AUDIENCE: &str = "*";
 
 /// The kind of a token, which decides the claims that it must have.
@@ -127,7 +127,8 @@ impl<'a> UnverifiedJwt<'a> {
     pub(crate) fn parse(token: &'a str) -> Result<Self, Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(malformed(format!(
-                "the token has {} bytes; at most {MAX_TOKEN_BYTES} are accepted",
+                "the token has {} bytes; this library accepts at most {MAX_TOKEN_BYTES}: have the \
+                 provider put fewer claims (such as groups) into it",
                 token.len()
             )));
         }
@@ -188,7 +189,7 @@ impl<'a> UnverifiedJwt<'a> {
         if let TokenKind::AccessToken(api) = rules.kind {
             // RFC 9068 section 4: a token for another API must be refused. It comes first so that
             // no other check can be reached with such a token.
-            super::access_token::check_audience(self.claims.get("aud"), api.audiences)?;
+            super::access_token::check_audience(&self.claims, api.audiences)?;
             as_in_id_tokens =
                 rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &claimed);
         }
@@ -373,17 +374,16 @@ impl<'a> UnverifiedJwt<'a> {
             }
             Some(_) => return refused("`aud` is neither a string nor an array".into()),
         };
-        let is_trusted = |audience: &str| {
-            rules
-                .trusted_audiences
-                .iter()
-                .any(|trusted| trusted == ANY_AUDIENCE || trusted == audience)
-        };
-        let (mut has_client, mut has_others) = (false, false);
+        let is_named =
+            |audience: &str| rules.trusted_audiences.iter().any(|trusted| trusted == audience);
+        let are_all_trusted = is_named(ANY_AUDIENCE);
+        let (mut has_client, mut unnamed) = (false, None);
         for audience in audiences {
             match audience.as_str() {
                 Some(audience) if audience == rules.audience => has_client = true,
-                Some(audience) if is_trusted(audience) => has_others = true,
+                Some(ANY_AUDIENCE) if are_all_trusted => unnamed = Some(ANY_AUDIENCE),
+                Some(audience) if is_named(audience) => {}
+                Some(audience) if are_all_trusted => unnamed = Some(audience),
                 // Step 3: an audience that is not trusted refuses the token, since its holder could
                 // present the same token here.
                 Some(audience) => {
@@ -402,13 +402,22 @@ impl<'a> UnverifiedJwt<'a> {
         match json::present(&self.claims, "azp") {
             // Step 5: `azp` is the client that the token was issued to.
             Some(Value::String(azp)) if azp == rules.audience => Ok(()),
-            Some(azp) => refused(format!(
-                "`azp` is {}; expected the client id {client_id}",
-                shown(azp.as_str().unwrap_or_default())
+            Some(Value::String(azp)) => {
+                refused(format!("`azp` is {}; expected the client id {client_id}", shown(azp)))
+            }
+            Some(_) => refused(format!(
+                "`azp` is not a string; expected the client id {client_id} as a string"
             )),
-            // Step 4. The client id written twice is still one audience.
-            None if has_others => refused("the token has several audiences and no `azp`".into()),
-            None => Ok(()),
+            // Step 4. Only `azp` could say that the token is for this client, where nobody has
+            // named the other audiences.
+            None => match unnamed {
+                Some(audience) => refused(format!(
+                    "the token has no `azp` and is also for {}, which is trusted by `*` only: \
+                     trust it by its name instead",
+                    shown(audience)
+                )),
+                None => Ok(()),
+            },
         }
     }
 

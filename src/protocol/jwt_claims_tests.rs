@@ -51,7 +51,7 @@ fn a_token_for_somebody_else_is_refused() {
 }
 
 #[test]
-fn azp_is_this_client_wherever_it_is_and_has_to_be_there_with_several_audiences() {
+fn azp_is_this_client_wherever_it_is_and_may_be_missing_where_each_audience_is_named() {
     for azp in [json!("client-2"), json!(""), json!([CLIENT_ID])] {
         rejects(|claims| claims["azp"] = azp, ErrorKind::TokenAudience);
     }
@@ -73,7 +73,7 @@ fn azp_is_this_client_wherever_it_is_and_has_to_be_there_with_several_audiences(
         check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted).is_ok()
     };
     assert!(outcome(Some(CLIENT_ID)));
-    assert!(!outcome(None));
+    assert!(outcome(None), "the deployer has named the other audience");
     assert!(!outcome(Some("api")));
     let token = id_token(|claims| claims["aud"] = json!("api"));
     assert!(
@@ -93,8 +93,20 @@ fn every_other_audience_is_trusted_by_a_star_where_azp_is_this_client() {
     };
     assert!(outcome(json!([CLIENT_ID, "app-2", "project"]), json!(CLIENT_ID)));
     for azp in [json!(null), json!("app-2"), json!("*")] {
-        assert!(!outcome(json!([CLIENT_ID, "app-2"]), azp));
+        assert!(!outcome(json!([CLIENT_ID, "app-2"]), azp.clone()));
+        assert!(!outcome(json!([CLIENT_ID, "*"]), azp));
     }
+    let error = |trusted: &[&str], aud: Value| {
+        let trusted: Vec<String> = trusted.iter().map(|&name| name.to_owned()).collect();
+        let trusted: &'static [String] = trusted.leak();
+        let token = id_token(|claims| claims["aud"] = aud);
+        check_with(&token, &key_set(), |rules| rules.trusted_audiences = trusted)
+            .err()
+            .map(|error| error.to_string())
+    };
+    assert_eq!(error(&["*", "app-2"], json!([CLIENT_ID, "app-2"])), None);
+    let told = error(&["*", "app-2"], json!([CLIENT_ID, "app-2", "app-3"])).unwrap();
+    assert!(told.contains("no `azp`") && told.contains("app-3") && told.contains("name"), "{told}");
     for aud in [
         json!(["app-2", "project"]),
         json!("app-2"),

@@ -90,7 +90,7 @@ pub(super) fn read_answer(
     if answer.status() != StatusCode::OK {
         return Err(error_answer::http_error(answer));
     }
-    let object = json::document(answer.body()).map_err(|refused| invalid(refused.as_str()))?;
+    let object = json::document(answer.body()).map_err(|refused| invalid(&refused.as_str()))?;
     let token = json::text(&object, "access_token")
         .filter(|token| !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')))
         .ok_or_else(|| invalid("`access_token` is missing or not printable ASCII"))?;

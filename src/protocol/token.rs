@@ -19,7 +19,7 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::{
-    channel::empty_request,
+    channel::{empty_request, redirect_target},
     client_auth::ClientAuth,
     correlation::RequestId,
     error_answer,
@@ -150,7 +150,17 @@ pub(crate) fn read_answer(
     match answer.status() {
         StatusCode::OK => {}
         status if status.is_success() || status.is_redirection() || status.is_informational() => {
-            return Err(invalid(format!("the status is {}, expected 200", status.as_u16())));
+            let target = redirect_target(answer).map_or_else(String::new, |target| {
+                format!(
+                    ": a redirect to {target}, which a request with credentials does not follow; \
+                     in the provider's document that has to be the URL of the endpoint (`http` for \
+                     `https` and a missing slash are common mistakes)"
+                )
+            });
+            return Err(invalid(format!(
+                "the status is {}, expected 200{target}",
+                status.as_u16()
+            )));
         }
         _ => return Err(error_answer::http_error(answer)),
     }

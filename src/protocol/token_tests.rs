@@ -43,6 +43,21 @@ fn a_good_answer_is_read() {
     assert!(!shown.contains("\"at\"") && !shown.contains("a.b.c"), "{shown}");
 }
 
+/// A proxy that redirects from http to https, or to a path with a slash.
+#[test]
+fn a_redirect_of_the_token_endpoint_is_told_with_its_target_but_without_the_query() {
+    for (location, target) in [
+        ("https://id.example/token/?code=secret#x", "https://id.example/token/"),
+        ("/oauth2/token/?code=secret", "/oauth2/token/"),
+    ] {
+        let mut redirect = answer(307, "");
+        redirect.headers_mut().insert(http::header::LOCATION, location.parse().unwrap());
+        let error = read_answer(&redirect, AccessTokenRule::Required).unwrap_err().to_string();
+        assert!(error.contains(&format!("to {target:?}")), "{error}");
+        assert!(error.contains("307") && !error.contains("secret"), "{error}");
+    }
+}
+
 // C-140: status 201/204/302 instead of 200
 // C-152: token endpoint redirects (30x)
 #[test]

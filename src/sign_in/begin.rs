@@ -215,13 +215,19 @@ impl Request<'_> {
 /// provider's, if its document lists them (`ui_locales_supported`).
 fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) -> Vec<String> {
     let has = |list: &[String], tag: &str| languages::lookup(tag, list, String::as_str).is_some();
-    preferred
-        .iter()
-        .filter(|tag| ours.is_empty() || has(ours, tag))
-        .filter(|tag| supported.is_none_or(|list| has(list, tag)))
-        .take(MOST_LANGUAGES)
-        .map(|tag| (*tag).to_owned())
-        .collect()
+    let mut tags: Vec<String> = Vec::new();
+    for tag in preferred.iter().filter(|tag| ours.is_empty() || has(ours, tag)) {
+        // Some providers refuse a tag that they do not list, such as `en-US` where `en` is listed.
+        let tag = match supported {
+            Some(list) => languages::lookup(tag, list, String::as_str).map(String::as_str),
+            None => Some(*tag),
+        };
+        if let Some(tag) = tag.filter(|tag| !tags.iter().any(|other| other == tag)) {
+            tags.push(tag.to_owned());
+        }
+    }
+    tags.truncate(MOST_LANGUAGES);
+    tags
 }
 
 /// The values that bind an authorization response to its request.
@@ -299,9 +305,11 @@ mod tests {
         };
         assert_eq!(fits(&[], None), "de-CH fr en it");
         assert_eq!(fits(&["en", "de"], None), "de-CH en");
-        assert_eq!(fits(&[], Some(&["fr-FR", "de", "EN"])), "de-CH en");
+        assert_eq!(fits(&[], Some(&["fr-FR", "de", "EN"])), "de EN", "as listed");
         assert_eq!(fits(&["fr"], Some(&["de"])), "");
         assert_eq!(fits(&[], Some(&[])), "");
-        assert_eq!(fitting(&["de"; 9], &[], None).len(), MOST_LANGUAGES);
+        assert_eq!(fitting(&["de"; 9], &[], None), ["de"]);
+        let many = ["a", "b", "c", "d", "e", "f", "g"];
+        assert_eq!(fitting(&many, &[], None).len(), MOST_LANGUAGES);
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     config::{ReturnPath, SessionEnd},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, shown},
     protocol::{
         AuthorizationCode, ClientInfo, IdTokenExpectation, Nonce, Provider, TokenAnswer,
         VerifiedIdToken,
@@ -31,6 +31,20 @@ pub(crate) struct VerifiedAnswer {
     pub(crate) client_info: Option<ClientInfo>,
 }
 
+/// The error of a token response without an ID token.
+fn without_id_token(answer: &TokenAnswer) -> Error {
+    let granted = match &answer.scope {
+        Some(scope) if !scope.split(' ').any(|scope| scope == "openid") => format!(
+            ": the granted scopes are {}, without `openid`: allow the application OpenID Connect \
+             at the provider",
+            shown(scope)
+        ),
+        _ => String::new(),
+    };
+    let detail = format!("the token answer has no ID token{granted}");
+    Error::new(ErrorKind::TokenResponseInvalid, detail)
+}
+
 impl VerifiedAnswer {
     /// Verifies the ID token of a response (OpenID Connect Core section 3.1.3.7), together with the
     /// access token (`at_hash`) and Microsoft's `client_info`.
@@ -44,9 +58,7 @@ impl VerifiedAnswer {
         answer: TokenAnswer,
         expectation: IdTokenExpectation<'_>,
     ) -> Result<Self, Error> {
-        let id_token = answer.id_token.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::TokenResponseInvalid, "the token answer has no ID token")
-        })?;
+        let id_token = answer.id_token.as_ref().ok_or_else(|| without_id_token(&answer))?;
         // Only Microsoft defines `client_info`.
         let is_microsoft = provider.authority().is_microsoft();
         let client_info =

@@ -64,7 +64,8 @@ pub(crate) async fn refresh_with(
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
         identity.claims = found.claims;
     }
-    Ok(RefreshAnswer { issued: answer.into(), identity, id_token: None })
+    let sent_id_token = answer.id_token.clone();
+    Ok(RefreshAnswer { issued: answer.into(), identity, sent_id_token, id_token: None })
 }
 
 /// Turns `invalid_scope` (RFC 6749 section 5.2) into `InteractionRequired`: the person has not

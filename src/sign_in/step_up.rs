@@ -47,25 +47,32 @@ impl Remedy {
             return Self::Nothing;
         }
         match error.kind() {
-            ErrorKind::InteractionRequired
-            | ErrorKind::InvalidGrant
-            | ErrorKind::StrongerSignInNeeded => Self::StepUp(StepUp {
-                claims: error
-                    .provider()
-                    .and_then(|said| said.claims.clone())
-                    .filter(|claims| is_object(claims)),
-                acr_values: error.acr_values().to_vec(),
-                max_age: error.max_age(),
-                ..StepUp::new(now, error)
-            }),
+            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
+                Self::SignIn
+            }
             // The session is still valid, only its tokens are lost. Most providers issue others
             // without showing a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
                 silent: !configured.requires_authentication(),
                 ..StepUp::new(now, error)
             }),
-            ErrorKind::SessionEnded | ErrorKind::PersonChanged | ErrorKind::SignInRequired => {
-                Self::SignIn
+            kind if error.is_of_spent_grant()
+                || matches!(
+                    kind,
+                    ErrorKind::InteractionRequired
+                        | ErrorKind::InvalidGrant
+                        | ErrorKind::StrongerSignInNeeded
+                ) =>
+            {
+                Self::StepUp(StepUp {
+                    claims: error
+                        .provider()
+                        .and_then(|said| said.claims.clone())
+                        .filter(|claims| is_object(claims)),
+                    acr_values: error.acr_values().to_vec(),
+                    max_age: error.max_age(),
+                    ..StepUp::new(now, error)
+                })
             }
             _ => Self::Nothing,
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     cache::CachedToken,
-    key::{PastCache, TokenRequest},
+    key::{PastCache, RefreshKind, TokenRequest},
     record::{GrantRecord, MIN_RENEWAL_STEP, RenewalFailures},
 };
 use crate::{
@@ -97,8 +97,7 @@ pub(super) fn renewal_step(
     now: UnixTime,
 ) -> RenewalStep {
     let Some(renew_at) = record.renew_at() else { return RenewalStep::LiveForGood };
-    let failed_for_long =
-        record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE);
+    let failed_for_long = has_failed_for_long(record, now);
     match record.refresh_token() {
         // `renew_at` is the time of the next attempt while renewals fail.
         _ if now < renew_at && failed_for_long => RenewalStep::Pause,
@@ -110,6 +109,42 @@ pub(super) fn renewal_step(
         }
         Some(_) => RenewalStep::Renew,
     }
+}
+
+/// Whether the old claims are too old to be served while renewals fail.
+fn has_failed_for_long(record: &GrantRecord, now: UnixTime) -> bool {
+    record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE)
+}
+
+/// The error of a refresh whose ID token was refused. The provider would send another one like it,
+/// unless the verification failed for want of its keys.
+pub(super) fn of_refused_answer(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::ProviderUnreachable
+        | ErrorKind::ProviderMisconfigured
+        | ErrorKind::AnswerTooLarge
+        | ErrorKind::UserInfoFailed
+        | ErrorKind::GroupsUnavailable
+        | ErrorKind::Busy => error,
+        _ => error.with_spent_grant(),
+    }
+}
+
+/// The error of a failed refresh as it counts for this grant.
+///
+/// A renewal that would get the same answer for ever is tolerated as long as an outage. Then only a
+/// new sign-in gets the user on, and an outage's error page would never end.
+pub(super) fn judged(
+    error: Error,
+    kind: &RefreshKind,
+    record: &GrantRecord,
+    now: UnixTime,
+) -> Error {
+    let is_over = *kind == RefreshKind::Renewal
+        && error.is_of_spent_grant()
+        && refusal(&error) == Refusal::Passing
+        && has_failed_for_long(record, now);
+    if is_over { error.with_kind(ErrorKind::InteractionRequired) } else { error }
 }
 
 /// What a failed renewal means for the session.

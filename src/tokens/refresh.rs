@@ -233,6 +233,7 @@ impl RefreshContext {
             // Another process has refreshed the grant meanwhile. Its record replaces this one, and
             // the refusal of a refresh token that has been replaced says nothing about the grant.
             if policy::refusal(&error) == Refusal::Passing
+                && !error.is_of_spent_grant()
                 && self.finished(&record, kind, self.clock.now()).is_none()
             {
                 return self.refused(grant, kind, &record, error).await;
@@ -290,7 +291,7 @@ impl RefreshContext {
     ) -> RefreshResult {
         let now = self.clock.now();
         let (record, _merging) = self.present(grant, record).await?;
-        let RefreshAnswer { mut issued, identity, id_token } = answer;
+        let RefreshAnswer { mut issued, identity, id_token, .. } = answer.without_repeated(&record);
         let refresh_token = issued
             .refresh_token
             .take()
@@ -301,9 +302,12 @@ impl RefreshContext {
         let identity = match identity.filter(|_| !kind.is_elsewhere()).transpose() {
             Ok(identity) => identity,
             // The refresh token that was sent may be spent, so its successor is stored in any case.
+            // The access token is not used: without the ID token nothing says that it is for the
+            // same person.
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
                 self.keep(grant, &next).await?;
+                let error = policy::of_refused_answer(error);
                 return self.refused(grant, kind, &next, error).await;
             }
         };
@@ -337,6 +341,7 @@ impl RefreshContext {
         error: Error,
     ) -> RefreshResult {
         let now = self.clock.now();
+        let error = policy::judged(error, kind, record, now);
         // The rest of the present second, without which `Retry-After` would be cut short.
         let rest = self.clock.now_rounded_up().since(now);
         let refusal = policy::refusal(&error);

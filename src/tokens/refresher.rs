@@ -13,7 +13,7 @@ use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
     protocol::{TokenParams, unverified_end},
-    secret::Secret,
+    secret::{Secret, same},
     single_flight::Order,
 };
 
@@ -154,9 +154,24 @@ pub(crate) struct RefreshAnswer {
     pub(crate) issued: TokenSet,
     /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
+    /// The ID token of the response as it came.
+    pub(crate) sent_id_token: Option<Secret>,
     /// A verified ID token that the record keeps whatever the refresh was for, and whatever its
     /// length. Only accounts of a client and assertions have one.
     pub(crate) id_token: Option<Secret>,
+}
+
+impl RefreshAnswer {
+    /// The answer without its ID token, if that is the one of the record: some providers hand out
+    /// the ID token of the sign-in again, which has expired by now. It was verified when it was
+    /// new, so the answer counts as one without an ID token (OpenID Connect Core section 12.2).
+    pub(super) fn without_repeated(self, record: &GrantRecord) -> Self {
+        let is_repeated = self.sent_id_token.as_ref().is_some_and(|sent| {
+            let is_kept = |kept: &Secret| same(sent.expose().as_bytes(), kept.expose().as_bytes());
+            record.id_token().is_some_and(is_kept)
+        });
+        if is_repeated { Self { identity: None, ..self } } else { self }
+    }
 }
 
 /// The claims of a verified ID token.

@@ -1,8 +1,12 @@
 //! When the ID token expires the session is renewed with the refresh token: in the background, once
 //! for all requests. It ends if the provider refuses.
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    http::{Method, StatusCode},
+    routing::get,
+};
 use tower_identity::{
+    Error, Tokens,
     config::UserInfo,
     dev::{DevPerson, Endpoint, Failure, RefreshRotation, Spoil, SpoilTokenAnswer},
 };
@@ -52,6 +56,11 @@ async fn a_refresh_token_that_the_provider_takes_no_more_leads_to_a_sign_in_by_w
         (400, r#"{"error":"invalid_token"}"#),
         (401, r#"{"error":"token_expired"}"#),
         (401, "Invalid token"),
+        // Twitch, Slack, Fitbit, Auth0.
+        (400, r#"{"error":"Bad Request","status":400,"message":"Invalid refresh token"}"#),
+        (200, r#"{"ok":false,"error":"invalid_refresh_token"}"#),
+        (400, r#"{"errors":[{"errorType":"invalid_grant","message":"x"}],"success":false}"#),
+        (403, r#"{"error":"mfa_required","mfa_token":"x"}"#),
     ] {
         let app = App::start().await;
         let mut tab = app.signed_in().await;
@@ -63,6 +72,103 @@ async fn a_refresh_token_that_the_provider_takes_no_more_leads_to_a_sign_in_by_w
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{status} {body}");
         assert_eq!(app.provider.requests(Endpoint::Authorization), 2, "{status} {body}");
     }
+}
+
+/// The application with a page that needs an access token.
+async fn with_mail() -> App {
+    let mail = async |tokens: Tokens| -> Result<String, Error> {
+        let token = tokens.for_user(["mail.read"]).await?;
+        Ok(format!("mail by {}", token.source().as_str()))
+    };
+    App::builder().router(move |router| router.route("/mail", get(mail))).start().await
+}
+
+/// What a provider says once about a refresh token it says for good: without a new sign-in every
+/// page that needs a token would show an error until the user signs out.
+#[tokio::test]
+async fn a_refresh_that_is_refused_in_any_way_leads_a_page_that_needs_a_token_to_a_sign_in() {
+    for (status, body) in [
+        (400, r#"{"error":"unsupported_grant_type"}"#),
+        (400, r#"{"error":"unauthorized_client"}"#),
+        (400, r#"{"error":"something_else"}"#),
+        (400, r#"{"error":{"message":"Session has expired","code":190}}"#),
+        (403, r#"{"error":"access_denied"}"#),
+        (401, r#"{"error":"server_error","error_description":"access_denied"}"#),
+        (403, "<html>blocked</html>"),
+        (404, "<html>not found</html>"),
+        (410, ""),
+        (200, "{}"),
+        (200, "<html>hello</html>"),
+        (200, r#"{"ok":false,"error":"no_idea"}"#),
+    ] {
+        let app = with_mail().await;
+        let mut tab = app.signed_in().await;
+        app.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+        let page = tab.open(app.at("/mail")).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/mail"), "{status} {body}");
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 2, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_a_limit_and_a_refused_client_lead_no_page_to_a_sign_in() {
+    for (status, body) in [
+        (401, r#"{"error":"invalid_client"}"#),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (408, ""),
+        (429, ""),
+        (500, r#"{"error":"something_else"}"#),
+        (503, "<html>maintenance</html>"),
+    ] {
+        let app = with_mail().await;
+        let mut tab = app.signed_in().await;
+        app.provider.fail_next(Endpoint::Token, 2, Failure::json(status, body));
+        let page = tab.open(app.at("/mail")).await;
+        assert!(page.status.is_server_error(), "{status} {body}: {}", page.status);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 1, "{status} {body}");
+    }
+}
+
+/// D8: a provider that refuses every refresh is asked for one new sign-in.
+#[tokio::test]
+async fn a_provider_that_refuses_every_refresh_ends_on_a_page() {
+    let app = with_mail().await;
+    let mut tab = app.signed_in().await;
+    let refused = r#"{"error":"unsupported_grant_type"}"#;
+    app.provider.fail_next(Endpoint::Token, 1, Failure::json(400, refused));
+    // The token of the new sign-in is for this page.
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    assert_eq!(tab.open(app.at("/mail")).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+/// D6: a refusal that will not pass is tolerated as long as an outage, and then no page of an
+/// outage is shown.
+#[tokio::test]
+async fn renewals_that_are_refused_for_an_hour_lead_to_a_sign_in() {
+    let app = App::start().await;
+    let mut tab = app.signed_in().await;
+    app.turn(HOUR + 300);
+    let refused = r#"{"error":"unsupported_grant_type"}"#;
+    app.provider.fail_next(Endpoint::Token, 1000, Failure::json(400, refused));
+    let mut served = 0;
+    let answer = loop {
+        let answer = tab.fetch(Method::GET, "/me").await;
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        served += 1;
+        app.turn(60);
+        assert!(served < 100, "served for ever");
+    };
+    assert!((60..=66).contains(&served), "served for {served} minutes");
+    assert_eq!(
+        (answer.status, &answer.json()["reason"]),
+        (StatusCode::UNAUTHORIZED, &"sign_in_required".into())
+    );
+    assert!(app.provider.requests(Endpoint::Token) < 12, "asked at growing distances");
+    app.provider.stop_failing(Endpoint::Token);
+    assert_eq!(name(&app, &mut tab).await, "Ada Lovelace");
 }
 
 #[tokio::test]
