@@ -168,7 +168,8 @@ fn files() -> Vec<File> {
 
 fn is_test(path: &Path) -> bool {
     path.file_stem().is_some_and(|name| {
-        name == "tests" || name == "fuzzing" || name.to_str().unwrap().ends_with("_tests")
+        let name = name.to_str().unwrap();
+        name == "tests" || name == "fuzzing" || name == "test_api" || name.ends_with("_tests")
     }) || path.components().any(|part| part.as_os_str() == "tests" && path.starts_with("src"))
 }
 
