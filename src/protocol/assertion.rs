@@ -24,9 +24,9 @@ use crate::{
     secret::{Secret, base64url, random},
 };
 
-/// The time from `iat` to `exp`. Some providers refuse longer ones; with shorter ones a clock that
-/// is a few minutes slow would break sign-in.
-const LIFETIME: Duration = Duration::from_secs(600);
+/// The time from `iat` to `exp`. Auth0 refuses more than five minutes; with less a clock that is a
+/// few minutes slow would break sign-in.
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// The contents of an assertion.
 #[derive(Clone, Copy)]

@@ -259,7 +259,7 @@ async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
         claims,
         json!({
             "iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "https://id.example", "iat": now,
-            "exp": now + 600, "jti": null, "extra": "x"
+            "exp": now + 300, "jti": null, "extra": "x"
         })
     );
     let [first, second] = &setup.assertions()[..] else { panic!("two requests") };
