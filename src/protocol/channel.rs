@@ -6,7 +6,7 @@ use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, HOST, LOCATION},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST, LOCATION},
 };
 use tracing::{Instrument as _, Span};
 use url::Url;
@@ -124,9 +124,10 @@ impl Channel {
                     "a redirect to another origin"
                 };
                 let detail = format!(
-                    "{what}: the status is {status}, {problem}, to {:?}: configure the URL at which \
-                     the document is published (`with_discovery_url`, IDENTITY_DISCOVERY_URL), or \
-                     the authority whose document it is (IDENTITY_OIDC_AUTHORITY)",
+                    "{what}: the status is {status}, {problem}, to {:?}: configure the URL at \
+                     which the document is published (`with_discovery_url`, \
+                     IDENTITY_DISCOVERY_URL), or the authority whose document it is \
+                     (IDENTITY_OIDC_AUTHORITY)",
                     without_query(&next)
                 );
                 return Err(Error::new(ErrorKind::ProviderMisconfigured, detail));
@@ -145,8 +146,10 @@ impl Channel {
     pub(super) async fn send(
         &self,
         what: &'static str,
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
+        // Without the header every coding would be acceptable (RFC 9110 section 12.5.3).
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let secrets = SentSecrets::sent_with(&request);
         let id = RequestId::of(request.extensions()).cloned();
         if let Some(id) = &id {
@@ -157,6 +160,10 @@ impl Channel {
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
+            Ok(answer) if is_compressed(&answer) => Err(HttpError::new(
+                "the response is compressed, although the request has `Accept-Encoding: identity`: \
+                 switch the compression off in the web server or storage that serves it",
+            )),
             Ok(mut answer) => {
                 answer.extensions_mut().insert(EndpointName(what));
                 if let Some(secrets) = secrets {
@@ -185,6 +192,14 @@ impl Channel {
             )
         })
     }
+}
+
+/// Whether the body has a content coding. It is not decoded: a small one could become a large one.
+fn is_compressed(answer: &Response<Bytes>) -> bool {
+    let coding = answer.headers().get(CONTENT_ENCODING);
+    coding.is_some_and(|coding| {
+        !coding.is_empty() && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    })
 }
 
 /// The greatest number of redirects that are followed for a document.
