@@ -290,8 +290,12 @@ impl Renderer {
         if let Some(said) = error.provider() {
             page.code =
                 said.code.clone().or_else(|| (!said.error.is_empty()).then(|| said.error.clone()));
+            // In production only the text of an authorization response, which is in the address bar
+            // already. Those of other endpoints are for this application, and a provider with a
+            // fault writes SQL and tokens there.
+            let is_for_the_user = said.status.is_none() && said.advice.is_none();
             page.provider =
-                said.description.clone().filter(|_| self.development || said.advice.is_none());
+                said.description.clone().filter(|_| self.development || is_for_the_user);
             page.provider_correlation_id.clone_from(&said.correlation_id);
             page.provider_trace_id.clone_from(&said.trace_id);
         }
@@ -460,6 +464,22 @@ mod tests {
     const SAID: &str = "AADSTS50105: Ada of Contoso is not assigned";
 
     async fn answered(caller: ClientKind, development: bool) -> (Response<()>, String) {
+        let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
+        let said = ProviderError {
+            error: "interaction_required".into(),
+            description: Some(SAID.into()),
+            code: Some("AADSTS50105".into()),
+            advice,
+            ..ProviderError::default()
+        };
+        answered_after(said, caller, development).await
+    }
+
+    async fn answered_after(
+        said: ProviderError,
+        caller: ClientKind,
+        development: bool,
+    ) -> (Response<()>, String) {
         let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
         let languages = Languages::new(&[], &[]);
         let answers = Renderer::new(
@@ -470,14 +490,6 @@ mod tests {
             "/".to_owned(),
         );
         let caller = Caller { client: caller, accept_language: None, path: None, user: None };
-        let advice = crate::authority::error_codes().find(|advice| advice.code == "AADSTS50105");
-        let said = ProviderError {
-            error: "interaction_required".into(),
-            description: Some(SAID.into()),
-            code: Some("AADSTS50105".into()),
-            advice,
-            ..ProviderError::default()
-        };
         let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
         let (parts, body) =
             answers.response::<http_body_util::Empty<bytes::Bytes>>(&caller, reply).into_parts();
@@ -517,5 +529,23 @@ mod tests {
         assert!(!page.contains("Contoso") && !page.contains("Users and groups"), "{page}");
         let (_, page) = answered(ClientKind::Navigation, true).await;
         assert!(page.contains(SAID) && page.contains("Users and groups"), "{page}");
+    }
+
+    /// A response of another endpoint than the authorization endpoint has a status, and is for this
+    /// application alone: a provider with a fault writes SQL and tokens into its description.
+    #[tokio::test]
+    async fn a_page_shows_the_text_of_an_authorization_response_and_of_no_other() {
+        for (status, development, is_shown) in
+            [(None, false, true), (Some(500), false, false), (Some(500), true, true)]
+        {
+            let said = ProviderError {
+                error: "server_error".into(),
+                description: Some("INSERT INTO token".into()),
+                status,
+                ..ProviderError::default()
+            };
+            let (_, page) = answered_after(said, ClientKind::Navigation, development).await;
+            assert_eq!(page.contains("INSERT INTO"), is_shown, "{status:?} {development}: {page}");
+        }
     }
 }
