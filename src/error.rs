@@ -413,8 +413,12 @@ struct ErrorParts {
     max_age: Option<Duration>,
     api_refusal: Option<Box<ApiRefusal>>,
     own_message: Option<Box<str>>,
+    /// The failure that this one ended the attempt to remedy.
+    cause: Option<Error>,
     /// Whether an access token failed that this application verified as an API.
     at_api: bool,
+    /// The remedy of this failure, where that of its kind would not help.
+    own_remedy: Option<&'static str>,
     /// Whether the refresh token of the failed request will get the same answer again.
     grant_is_spent: bool,
 }
@@ -448,7 +452,9 @@ impl Error {
             max_age: None,
             api_refusal: None,
             own_message: None,
+            cause: None,
             at_api: false,
+            own_remedy: None,
             grant_is_spent: false,
         }))
     }
@@ -493,6 +499,18 @@ impl Error {
     /// names the settings of an API.
     pub(crate) fn at_api(self) -> Self {
         Self(Arc::new(ErrorParts { at_api: true, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The failure as the end of the attempts to remedy `cause`, whose text and remedy end the
+    /// message.
+    pub(crate) fn caused_by(self, cause: Self) -> Self {
+        Self(Arc::new(ErrorParts { cause: Some(cause), ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The failure with a remedy of its own, for a cause that the remedy of its kind does not help
+    /// against.
+    pub(crate) fn with_remedy(self, remedy: &'static str) -> Self {
+        Self(Arc::new(ErrorParts { own_remedy: Some(remedy), ..Arc::unwrap_or_clone(self.0) }))
     }
 
     /// The failure, as one of a refresh that the same refresh token would get again: a new sign-in
@@ -654,11 +672,16 @@ impl fmt::Display for Error {
         if let Some(provider) = &self.0.provider {
             write!(f, " ({provider})")?;
         }
-        match self.advice() {
-            Some(advice) => write!(f, ": {}", advice.for_operator),
-            None if self.0.at_api => write!(f, ": {}", remedy::at_api(self.message_kind())),
-            None => write!(f, ": {}", self.message_kind().remedy()),
+        if let Some(cause) = &self.0.cause {
+            return write!(f, ": {cause}");
         }
+        let remedy = match (self.advice(), self.0.own_remedy) {
+            (Some(advice), _) => advice.for_operator,
+            (None, Some(own)) => own,
+            (None, None) if self.0.at_api => remedy::at_api(self.message_kind()),
+            (None, None) => self.message_kind().remedy(),
+        };
+        write!(f, ": {remedy}")
     }
 }
 
@@ -676,8 +699,8 @@ impl std::error::Error for Error {}
 ///
 /// All texts except the [`advice`](Self::advice) are the provider's: escape them in pages, and
 /// decide by `error` only. `Display` is the form for logs. It omits the description, in which
-/// Microsoft puts names of accounts, applications and tenants; look it up in the provider's sign-in
-/// log by the `correlation_id`.
+/// providers put names of accounts, applications and tenants; look it up in the provider's sign-in
+/// log, at Microsoft by the `correlation_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {

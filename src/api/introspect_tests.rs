@@ -18,12 +18,16 @@ use crate::{
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 fn api() -> TestApi {
+    api_with(Introspection::Opaque)
+}
+
+fn api_with(introspection: Introspection) -> TestApi {
     let mut document = document();
     document["introspection_endpoint"] = json!("https://id.example/introspect");
     TestApi::at(
         ApiConfig::new(Authority::oidc(ISSUER).unwrap(), CLIENT_ID)
             .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
-            .with_introspection(Introspection::Opaque),
+            .with_introspection(introspection),
         document,
         key_set(),
     )
@@ -108,6 +112,31 @@ async fn a_member_of_an_introspection_answer_that_is_null_counts_as_absent() {
     assert_eq!(api.with_token("opaque-active").await.status.as_u16(), 502);
     says(&api, good(&json!({"aud": null})));
     api.refuses("opaque-aud", "token_audience").await;
+}
+
+/// RFC 7662 section 2.2: `aud` is optional, and Doorkeeper and others never send it.
+#[tokio::test]
+async fn an_answer_without_audience_passes_for_the_own_client_or_by_the_setting() {
+    let foreign = good(&json!({"aud": null}));
+    let own = good(&json!({"aud": null, "client_id": CLIENT_ID}));
+    let nameless = good(&json!({"aud": null, "client_id": null}));
+    let elsewhere = good(&json!({"aud": "other", "client_id": CLIENT_ID}));
+    let empty = good(&json!({"aud": [], "client_id": CLIENT_ID}));
+    let optional = Introspection::OpaqueAudienceOptional;
+    for (name, answered, by_default, by_setting) in [
+        ("foreign", foreign, false, true),
+        ("own", own, true, true),
+        ("nameless", nameless, false, true),
+        ("elsewhere", elsewhere, false, false),
+        ("empty", empty, false, false),
+    ] {
+        for (api, passes) in [(api(), by_default), (api_with(optional), by_setting)] {
+            says(&api, answered.clone());
+            let told = api.with_token("opaque").await;
+            assert_eq!(told.status.as_u16(), if passes { 200 } else { 401 }, "{name}");
+            assert!(passes || told.reason() == "token_audience", "{name}: {}", told.reason());
+        }
+    }
 }
 
 /// That a token holds is remembered for a minute.

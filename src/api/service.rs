@@ -233,7 +233,9 @@ impl ApiParts {
         let token = bearer::token(headers)?;
         if memchr::memchr_iter(b'.', token.as_bytes()).count() != 2 {
             let known = match self.config.introspection() {
-                Introspection::Opaque => self.introspect(token, digest).await?,
+                Introspection::Opaque | Introspection::OpaqueAudienceOptional => {
+                    self.introspect(token, digest).await?
+                }
                 Introspection::Never => {
                     return Err(Error::new(
                         ErrorKind::TokenMalformed,

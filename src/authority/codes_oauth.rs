@@ -31,8 +31,9 @@ macro_rules! rows {
 
 rows! {
     "invalid_request" = RequestMalformed,
-        "The provider rejects a parameter, or one is missing: its own log says which; check \
-         scopes, response mode and sign-in options.",
+        "The provider rejects a parameter, or one is missing: its description or its own log says \
+         which; check scopes, response mode and sign-in options, and at the token endpoint the way \
+         in which the client authenticates (IDENTITY_CLIENT_AUTH_METHOD).",
         AUTHORIZATION_ENDPOINT;
     "invalid_client" = ClientCredentialRefused,
         "The provider does not accept the client id or its credential: check both \

@@ -46,6 +46,9 @@ pub struct AuthorizationFlow {
     redirect_uri: String,
     #[serde(flatten)]
     request: StoredRequest,
+    /// The scopes of the authorization request, as it was sent.
+    #[serde(rename = "sc", default)]
+    sent_scopes: String,
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     max_age: Option<Duration>,
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
@@ -189,8 +192,9 @@ impl fmt::Debug for BareCode {
 }
 
 impl Client {
-    /// Starts a sign-in. `redirect_uri` has to be registered at the provider. PKCE, `state` and
-    /// `nonce` are always sent.
+    /// Starts a sign-in. `redirect_uri` has to be registered at the provider. PKCE and `state` are
+    /// always sent, and so is `nonce` unless
+    /// [`with_nonce`](crate::IdentityConfig::with_nonce) omits it.
     ///
     /// [`SignInOptions`] carry everything else: scopes, claims, the tenant. A single `resource`
     /// (RFC 8707), set with [`add_parameter`](SignInOptions::add_parameter), becomes the resource
@@ -198,7 +202,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: an option or the redirect URI is not valid in a request;
+    /// `RequestInvalid`: an option or the redirect URI is not valid in a request; `NotConfigured`:
+    /// the configuration omits the nonce and the provider does not announce PKCE;
     /// `ProviderUnreachable`, `ProviderMisconfigured`.
     pub async fn initiate(
         &self,
@@ -208,8 +213,8 @@ impl Client {
         let [state, nonce, verifier] =
             [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
         let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
-        let url = self
-            .authorization_url(redirect_uri, &state, nonce.expose(), &verifier, options)
+        let (url, sent_scopes) = self
+            .authorization_request(redirect_uri, &state, nonce.expose(), &verifier, options)
             .await?;
         let shared = self.shared();
         let config = shared.provider.config();
@@ -222,6 +227,7 @@ impl Client {
             verifier,
             redirect_uri: redirect_uri.to_owned(),
             request: StoredRequest::of(&request),
+            sent_scopes,
             max_age: options.max_age,
             auth_context: options.auth_context,
             client_id: config.client_id().to_owned(),
@@ -287,12 +293,12 @@ impl Client {
                 redirect_uri: &flow.redirect_uri,
             };
             let expectation = IdTokenExpectation {
-                nonce: Nonce::Sent(flow.nonce.expose()),
+                nonce: Nonce::expected(client.config().nonce(), flow.nonce.expose()),
                 max_age: flow.max_age,
                 auth_context: flow.auth_context.as_deref(),
                 ..client.required()
             };
-            client.redeem(grant, &signing_in, expectation).await
+            client.redeem(grant, &signing_in, &flow.sent_scopes, expectation).await
         })
         .await
     }
@@ -316,6 +322,19 @@ impl Client {
         verifier: &Secret,
         options: &SignInOptions,
     ) -> Result<String, Error> {
+        let request = self.authorization_request(redirect_uri, state, nonce, verifier, options);
+        request.await.map(|(url, _)| url)
+    }
+
+    /// The URL of an authorization request, and the scopes in it.
+    async fn authorization_request(
+        &self,
+        redirect_uri: &str,
+        state: &str,
+        nonce: &str,
+        verifier: &Secret,
+        options: &SignInOptions,
+    ) -> Result<(String, String), Error> {
         let config = self.config();
         let refused = |detail: String| Error::new(ErrorKind::RequestInvalid, detail);
         let mut options = options.over(config.sign_in());
@@ -328,7 +347,8 @@ impl Client {
         let metadata = provider.metadata().await?;
         let scopes = provider.scopes_of(&metadata, &options);
         let binding = RequestBinding { redirect_uri, state, nonce, verifier: verifier.expose() };
-        binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())
+        let url = binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())?;
+        Ok((url, scopes.join(" ")))
     }
 
     /// Redeems a code of a sign-in that started elsewhere, and caches the tokens.
@@ -362,10 +382,16 @@ impl Client {
                 verifier: code.verifier.as_ref(),
                 redirect_uri: &code.redirect_uri,
             };
-            let nonce =
-                code.nonce.as_ref().map_or(Nonce::NotSent, |nonce| Nonce::Sent(nonce.expose()));
+            let nonce = match (&code.nonce, &code.verifier) {
+                // `authorization_url` leaves the nonce out if the configuration says so.
+                (Some(nonce), Some(_)) => Nonce::expected(client.config().nonce(), nonce.expose()),
+                // Without PKCE only the nonce protects (RFC 9700 section 2.1.1).
+                (Some(nonce), None) => Nonce::Sent(nonce.expose()),
+                (None, _) => Nonce::NotSent,
+            };
             client
-                .redeem(grant, &signing_in, IdTokenExpectation { nonce, ..client.required() })
+                // The authorization request is not known here.
+                .redeem(grant, &signing_in, "", IdTokenExpectation { nonce, ..client.required() })
                 .await
         })
         .await
@@ -378,6 +404,7 @@ impl Client {
         &self,
         grant: Grant<'_>,
         signing_in: &SignInRequest,
+        sent_scopes: &str,
         expectation: IdTokenExpectation<'_>,
     ) -> Result<AcquiredTokens, Error> {
         let provider = &signing_in.provider;
@@ -387,14 +414,9 @@ impl Client {
             String::new()
         };
         let answer = provider.tokens(grant, &signing_in.asked(&again)).await?;
+        let answer = answer.for_scopes(sent_scopes);
         // Every configuration requests `openid`, so the ID token is mandatory here.
-        if answer.id_token.is_none() {
-            return Err(Error::new(
-                ErrorKind::TokenResponseInvalid,
-                "the token answer has no ID token, although `openid` is asked for (OpenID \
-                 Connect Core section 3.1.3.3)",
-            ));
-        }
+        answer.required_id_token()?;
         self.take(answer, signing_in, expectation).await
     }
 }

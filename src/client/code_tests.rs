@@ -1,7 +1,7 @@
 //! The authorization code flow.
 
 use super::*;
-use crate::clock::UnixTime;
+use crate::{clock::UnixTime, config::SignInNonce};
 
 const CALLBACK: &str = "https://app.example/cb";
 
@@ -156,6 +156,28 @@ async fn the_id_token_is_checked_against_the_request() {
             world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
         assert_eq!(outcome.unwrap_err().kind(), kind);
         assert!(world.client.accounts().is_empty());
+    }
+}
+
+/// A provider that loses the nonce: PKCE alone protects.
+#[tokio::test]
+async fn a_client_that_omits_the_nonce_sends_none_and_takes_none() {
+    let world = World::with(|config| config.with_nonce(SignInNonce::Omit));
+    for (nonce, is_taken) in [(None, true), (Some("n-1"), false)] {
+        let begun = flow(&world).await;
+        assert!(!begun.url().contains("nonce="), "{}", begun.url());
+        assert!(begun.url().contains("code_challenge_method=S256"));
+        world.next(move |_| answer(200, person("ada", |claims| claims["nonce"] = json!(nonce))));
+        let answered = format!("code=c0de&state={}", begun.state());
+        let outcome = world.client.complete(&begun, &answered).await;
+        let kind = outcome.err().map(|error| error.kind());
+        assert_eq!(kind, (!is_taken).then_some(ErrorKind::TokenNonce));
+    }
+    // A code without PKCE is protected by the nonce alone.
+    let code = BareCode::new("c0de", CALLBACK).with_nonce("n-1");
+    for (code, is_taken) in [(code.clone().with_verifier("v"), true), (code, false)] {
+        world.next(|_| answer(200, person("ada", |_| ())));
+        assert_eq!(world.client.redeem_code(&code).await.is_ok(), is_taken);
     }
 }
 

@@ -39,6 +39,9 @@ pub struct DeviceFlow {
     interval: Duration,
     #[serde(flatten)]
     request: StoredRequest,
+    /// The scopes of the device authorization request, as it was sent.
+    #[serde(rename = "sc", default)]
+    sent_scopes: String,
     #[serde(rename = "p", default)]
     seen_pending: bool,
     /// `Retry-After` of the last answer; applies to one poll.
@@ -148,6 +151,7 @@ impl Client {
             message,
             expires_in,
             interval,
+            scopes,
         } = signing_in
             .provider
             .device_codes(&signing_in.asked(signing_in.request.key_scopes()))
@@ -161,6 +165,7 @@ impl Client {
             expires_at: shared.clock.now() + expires_in,
             interval,
             request: StoredRequest::of(request),
+            sent_scopes: scopes,
             seen_pending: false,
             retry_after: Duration::ZERO,
         })
@@ -185,13 +190,17 @@ impl Client {
         // In a task of its own: a device code is redeemed once, so the tokens of an accepted poll
         // are cached even if the caller's future is dropped.
         let (client, device_code) = (self.clone(), flow.device_code.clone());
+        let sent_scopes = flow.sent_scopes.clone();
         let asking = self.to_the_end(async move {
             match signing_in
                 .provider
                 .tokens(Grant::DeviceCode(&device_code), &signing_in.asked(""))
                 .await
             {
-                Ok(answer) => client.take(answer, &signing_in, client.required()).await.map(Ok),
+                Ok(answer) => {
+                    let answer = answer.for_scopes(&sent_scopes);
+                    client.take(answer, &signing_in, client.required()).await.map(Ok)
+                }
                 Err(refused) => Ok(Err(refused)),
             }
         });

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, TokenOwner},
     protocol::Grant,
     secret::Secret,
-    tokens::{AccessToken, GrantRecord, Scopes, TokenRequest, TokenSet},
+    tokens::{AccessToken, GrantRecord, OFFLINE_ACCESS, Scopes, TokenRequest, TokenSet},
 };
 
 impl Client {
@@ -133,9 +133,6 @@ impl Client {
         self.shared().partitions.remove_of(&partition(key), |_| true)
     }
 }
-
-/// The scope that requests a refresh token (OpenID Connect Core section 11).
-pub(super) const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The partition's name: a hash of the key, of bounded length, that discloses nothing about it.
 fn partition(key: &str) -> String {

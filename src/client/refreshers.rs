@@ -2,14 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::long_running::OFFLINE_ACCESS;
 use crate::{
     error::Error,
     protocol::{Grant, IdTokenExpectation, Nonce, Provider},
     secret::Secret,
     sign_in::refresh_with,
     single_flight::Order,
-    tokens::{RefreshAnswer, RefreshRequest, Refresher, TokenSet},
+    tokens::{OFFLINE_ACCESS, RefreshAnswer, RefreshRequest, Refresher, TokenSet},
 };
 
 /// Renews with the refresh token of an account.

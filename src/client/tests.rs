@@ -70,6 +70,7 @@ impl World {
     fn with(change: impl FnOnce(IdentityConfig) -> IdentityConfig) -> Self {
         let mut document = document();
         document["device_authorization_endpoint"] = json!("https://id.example/device");
+        document["code_challenge_methods_supported"] = json!(["S256"]);
         Self::at(Authority::oidc(ISSUER).unwrap(), document, change)
     }
 

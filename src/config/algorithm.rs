@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use aws_lc_rs::signature::{self, VerificationAlgorithm};
+use aws_lc_rs::{
+    hmac,
+    signature::{self, VerificationAlgorithm},
+};
 
 use crate::error::ConfigError;
 
@@ -13,9 +16,9 @@ macro_rules! algorithms {
         ///
         /// # Security
         ///
-        /// `none` and the symmetric algorithms have no value here, so that no setting can allow
-        /// them. An unsigned token proves nothing. With a symmetric algorithm the client secret
-        /// would be the key, and everyone who knows it could make ID tokens (RFC 8725 section 3.1).
+        /// `none` has no value here, so that no setting can allow it: an unsigned token proves
+        /// nothing. The symmetric algorithms are another type, [`HmacAlgorithm`], so that no token
+        /// can be verified with a public key as a shared secret (RFC 8725 section 3.1).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Algorithm { $($(#[$doc])* $name,)* }
@@ -98,12 +101,70 @@ impl FromStr for Algorithm {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        Self::named(text).ok_or_else(|| {
-            ConfigError::new(
-                "id_token_algorithms",
-                format!("{text:?} is not one of {}", Self::list(Self::ALL)),
-            )
-        })
+        let problem = || match HmacAlgorithm::named(text) {
+            Some(hmac) => format!(
+                "{hmac} has the client secret as its key, so it has to be the only algorithm \
+                 (`with_id_token_hmac`)"
+            ),
+            None => format!("{text:?} is not one of {}", Self::list(Self::ALL)),
+        };
+        Self::named(text).ok_or_else(|| ConfigError::new("id_token_algorithms", problem()))
+    }
+}
+
+/// A symmetric algorithm that signs ID tokens with the client secret as its key (RFC 7518 section
+/// 3.2): [`with_id_token_hmac`](crate::IdentityConfig::with_id_token_hmac).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HmacAlgorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
+
+impl HmacAlgorithm {
+    const ALL: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+
+    /// The value of the `alg` header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+        }
+    }
+
+    /// The algorithm with a JOSE name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The length of the hash in bytes, which is the least length of a key (RFC 7518 section 3.2).
+    pub(super) const fn least_key_bytes(self) -> usize {
+        match self {
+            Self::Hs256 => 32,
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+        }
+    }
+
+    /// The same algorithm in `aws-lc-rs`.
+    pub(crate) const fn verification(self) -> hmac::Algorithm {
+        match self {
+            Self::Hs256 => hmac::HMAC_SHA256,
+            Self::Hs384 => hmac::HMAC_SHA384,
+            Self::Hs512 => hmac::HMAC_SHA512,
+        }
+    }
+}
+
+impl fmt::Display for HmacAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

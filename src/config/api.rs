@@ -73,7 +73,24 @@ pub enum Introspection {
     Never,
     /// Opaque tokens are introspected with the credential of the API. Signed tokens are still
     /// verified locally. An active result is cached for at most a minute.
+    ///
+    /// The answer must have an `aud` with a name of this API. One without `aud` is accepted for a
+    /// token that was issued to the API's own client (`client_id`).
     Opaque,
+    /// The same, and an active token whose answer has no `aud` is accepted, whichever client it was
+    /// issued to. An `aud` in the answer must still name this API.
+    ///
+    /// `aud` is optional in an answer (RFC 7662 section 2.2), and Doorkeeper, better-auth, Django
+    /// OAuth Toolkit and others never send it.
+    ///
+    /// # Security
+    ///
+    /// The provider alone then decides for which API a token is. RFC 7662 section 4 requires it to
+    /// answer `active: false` to an API that the token is not for; a provider that has no such
+    /// rules answers every API that asks, so that a token for one API is accepted by all. Protect
+    /// the operations of this API by scopes of its own
+    /// ([`require_scopes`](crate::require_scopes)) there.
+    OpaqueAudienceOptional,
 }
 
 impl ApiConfig {

@@ -26,7 +26,7 @@ impl ApiConfig {
     /// | `IDENTITY_ACCESS_TOKEN_TYPE` | `any` (the default) or `at+jwt`: [`with_token_type`](Self::with_token_type) |
     /// | `IDENTITY_COOKIE_SECRET` | the secrets under which stored token caches are sealed, one on each line: [`with_cookie_secrets`](Self::with_cookie_secrets) |
     /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
-    /// | `IDENTITY_INTROSPECTION` | `never` (the default) or `opaque`: [`with_introspection`](Self::with_introspection) |
+    /// | `IDENTITY_INTROSPECTION` | `never` (the default), `opaque`, or `opaque_audience_optional` for a provider whose answers have no `aud`: [`with_introspection`](Self::with_introspection) |
     ///
     /// `Audience` and `Audiences` of an [`AzureAd` section](AzureAdSection) are read, too.
     ///

@@ -34,6 +34,8 @@ pub(crate) struct AccessTokenRules {
     pub(crate) audiences: Vec<String>,
     /// Whether the `typ` header must be `at+jwt`.
     pub(crate) type_required: bool,
+    /// Whether an introspection response without `aud` is accepted.
+    pub(crate) audience_optional: bool,
 }
 
 /// The URL of an API, and the location of its metadata document (RFC 9728 section 3.1).
@@ -92,7 +94,7 @@ impl ApiConfig {
         let named = self.audiences()?;
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
         // RFC 7662 section 2.1: the introspection endpoint must require authorization.
-        if self.introspection == Introspection::Opaque && !credential.is_confidential() {
+        if self.introspection != Introspection::Never && !credential.is_confidential() {
             return Err(ConfigError::new(
                 "introspection",
                 "the provider requires authentication for introspection (RFC 7662 section 2.1): \
@@ -116,6 +118,9 @@ impl ApiConfig {
         {
             resource.check_application_id_uri()?;
         }
+        // Access tokens are never signed with a client secret: the variable, which an application
+        // and its API may share, is about ID tokens.
+        self.identity.id_token_hmac = None;
         // An API redirects no browser, so the settings of pages have no effect.
         let identity = self.identity.without_pages()?;
         let authority = identity.authority();
@@ -131,9 +136,10 @@ impl ApiConfig {
             false => Vec::new(),
         };
         let type_required = self.token_type == AccessTokenType::AtJwt;
+        let audience_optional = self.introspection == Introspection::OpaqueAudienceOptional;
         Ok(ValidApiConfig(Arc::new(ValidApiConfigParts {
             identity,
-            rules: AccessTokenRules { audiences, type_required },
+            rules: AccessTokenRules { audiences, type_required, audience_optional },
             resource,
             scopes: self.scopes,
             scope_prefixes,

@@ -1,7 +1,7 @@
 //! The checks of [`IdentityConfig::build`] on settings other than paths and credential.
 
 use super::{
-    GroupsFrom, IdentityConfig, ResponseMode, SignInMethod,
+    ClientCredential, GroupsFrom, HmacAlgorithm, IdentityConfig, ResponseMode, SignInMethod,
     deployment::resource_of_scope,
     sign_in::{check_scope, check_words},
 };
@@ -128,6 +128,9 @@ impl IdentityConfig {
                  those that the provider lists",
             );
         }
+        if let Some(hmac) = self.id_token_hmac {
+            self.check_hmac(hmac)?;
+        }
         if self.groups == GroupsFrom::Graph && self.authority.graph(None).is_none() {
             return wrong(
                 "groups",
@@ -136,6 +139,33 @@ impl IdentityConfig {
             );
         }
         check_words("required_acr", &self.required_acr)
+    }
+
+    /// Checks that ID tokens can be signed with the client secret.
+    fn check_hmac(&self, hmac: HmacAlgorithm) -> Result<(), ConfigError> {
+        let wrong = |problem: String| Err(ConfigError::new("id_token_algorithms", problem));
+        if self.authority.is_microsoft() {
+            return wrong(format!(
+                "Microsoft's providers sign ID tokens with private keys only: remove {hmac}"
+            ));
+        }
+        let secrets: Vec<_> =
+            self.credential.iter().flat_map(ClientCredential::client_secrets).collect();
+        if secrets.is_empty() {
+            return wrong(format!(
+                "{hmac} has the client secret as its key, and there is none: set it \
+                 (IDENTITY_CLIENT_SECRET), or remove {hmac}"
+            ));
+        }
+        // RFC 7518 section 3.2. A shorter key can be found by trying keys on one token.
+        let least = hmac.least_key_bytes();
+        if secrets.iter().any(|secret| secret.expose().len() < least) {
+            return wrong(format!(
+                "the client secret is shorter than the {least} bytes that a key of {hmac} must \
+                 have: have the provider issue a longer one, or sign with a private key"
+            ));
+        }
+        Ok(())
     }
 
     /// Checks that `.default` is the only scope of its API. It stands for all configured

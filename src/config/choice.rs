@@ -80,7 +80,8 @@ pub enum ResponseMode {
     Query,
     /// In a form that the browser posts to the callback. It keeps the code out of URLs and access
     /// logs. The cookie of the attempt has to be `SameSite=None; Secure`, because the post comes
-    /// from another site.
+    /// from another site. Safari takes no such cookie from `http://localhost`: develop with `query`
+    /// there, or with https.
     FormPost,
 }
 
@@ -186,6 +187,34 @@ pub enum UserInfo {
     /// equal that of the ID token (OpenID Connect Core 1.0 section 5.3.2); its claims are added. If
     /// the request fails, so does the sign-in.
     AtSignIn,
+}
+
+/// Whether a sign-in has a `nonce`, which ties the ID token to the request of one browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignInNonce {
+    /// Yes: a random one is sent, and the ID token must have it (OpenID Connect Core 1.0 section
+    /// 3.1.3.7). The default.
+    #[default]
+    Send,
+    /// No: none is sent, and an ID token with one is refused. For providers that lose it, such as
+    /// Doorkeeper with its own consent page.
+    ///
+    /// PKCE alone then protects against a code that was injected into the browser (RFC 9700 section
+    /// 2.1.1), and it does so only if the provider enforces it. A sign-in is therefore refused
+    /// ([`ErrorKind::NotConfigured`](crate::ErrorKind::NotConfigured)) unless the provider's
+    /// discovery document lists `S256` in `code_challenge_methods_supported`.
+    Omit,
+}
+
+impl SignInNonce {
+    /// The nonce that a request has, if this one was created for it.
+    pub(crate) fn of(self, nonce: &str) -> Option<&str> {
+        match self {
+            Self::Send => Some(nonce),
+            Self::Omit => None,
+        }
+    }
 }
 
 /// The source of the user's groups, which matters for users in more groups than a token lists.

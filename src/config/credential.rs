@@ -325,6 +325,14 @@ impl ClientCredential {
     }
 
     /// The credentials to try, in order.
+    /// The client secrets among the credentials.
+    pub(crate) fn client_secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.members().iter().filter_map(|member| match &member.kind {
+            CredentialKind::Secret(secret) => Some(secret),
+            _ => None,
+        })
+    }
+
     pub(crate) fn members(&self) -> &[Self] {
         match &self.kind {
             CredentialKind::FirstOf(members) => members,

@@ -3,7 +3,7 @@
 use std::{env, fs, net::SocketAddr, time::Duration};
 
 use super::{
-    Algorithm, AzureAdSection, Finding, IdentityConfig, Severity,
+    Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
     description::Origin,
     env_authority::authority,
     env_names, env_settings,
@@ -33,7 +33,7 @@ impl IdentityConfig {
     /// | `IDENTITY_BASE_URL` | the URL at which browsers reach the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
     /// | `IDENTITY_REDIRECT_URI` | the redirect URI, if it is not the base URL and `/auth/callback` |
     /// | `IDENTITY_SCOPE` | scopes beyond the OpenID Connect scopes, separated by spaces |
-    /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | the signature algorithms of ID tokens, narrower than those of the provider: `RS256`, `ES256`, `EdDSA`, …, separated by commas or spaces |
+    /// | `IDENTITY_ID_TOKEN_ALGORITHMS` | the signature algorithms of ID tokens instead of those that the provider lists: `RS256`, `ES256`, `EdDSA`, …, separated by commas or spaces; or `HS256` alone, by the client secret ([`with_id_token_hmac`](Self::with_id_token_hmac)) |
     /// | `IDENTITY_COOKIE_SECRET` | cookie secrets of 32 bytes or more, one on each line, the newest first |
     /// | `IDENTITY_COOKIE_LIFETIME` | how long browsers keep the session cookie: `browser` (the default: until they are closed) or `session` |
     /// | `IDENTITY_SIGN_IN_METHOD` | `redirect` (the default) or `device_code`, which needs no redirect URI |
@@ -50,6 +50,7 @@ impl IdentityConfig {
     /// | `IDENTITY_TRUSTED_AUDIENCES` | [`add_trusted_audience`](Self::add_trusted_audience) for each |
     /// | `IDENTITY_REQUIRED_ACR` | [`with_required_acr`](Self::with_required_acr) |
     /// | `IDENTITY_CLOCK_LEEWAY`, `IDENTITY_MAX_TOKEN_AGE` | [`with_clock_leeway`](Self::with_clock_leeway), [`with_max_token_age`](Self::with_max_token_age) |
+    /// | `IDENTITY_NONCE` | `send` (the default) or `omit`, for a provider that loses the nonce: [`with_nonce`](Self::with_nonce) |
     /// | `IDENTITY_USER_INFO` | `never`, `if_missing` (the default) or `at_sign_in`: [`with_user_info`](Self::with_user_info) |
     /// | `IDENTITY_GROUPS` | `token` or `graph`: [`with_groups`](Self::with_groups) |
     /// | `IDENTITY_CLIENT_CAPABILITIES` | [`with_client_capabilities`](Self::with_client_capabilities) |
@@ -260,10 +261,14 @@ pub(super) fn settings(
         config = config.with_response_mode(mode.parsed()?);
     }
     if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
-        let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
-        let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
-        config =
-            config.with_id_token_algorithms(parsed.map_err(|error| error.named(algorithms.name))?);
+        config = match HmacAlgorithm::named(algorithms.value.trim()) {
+            Some(hmac) => config.with_id_token_hmac(hmac),
+            None => {
+                let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
+                let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
+                config.with_id_token_algorithms(parsed.map_err(|e| e.named(algorithms.name))?)
+            }
+        };
     }
     if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
         config = config.with_store_timeout(fractional_seconds(timeout)?);

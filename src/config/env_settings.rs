@@ -4,7 +4,8 @@ use std::{str::FromStr, time::Duration};
 
 use super::{
     AccessTokenType, CrossSiteRequests, GroupsFrom, IdentityConfig, Introspection, PathPrefix,
-    Preflight, Prompt, ProviderSession, SessionEnd, SignInOptions, SignedOutUser, UserInfo,
+    Preflight, Prompt, ProviderSession, SessionEnd, SignInNonce, SignInOptions, SignedOutUser,
+    UserInfo,
     variables::{NamedValue, Variables},
 };
 use crate::error::ConfigError;
@@ -17,6 +18,8 @@ pub(super) const SIGNED_OUT_USERS: &[(&str, SignedOutUser)] =
     &[("unauthorized", SignedOutUser::Unauthorized), ("no_user", SignedOutUser::NoUser)];
 pub(super) const CROSS_SITE_REQUESTS: &[(&str, CrossSiteRequests)] =
     &[("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
+pub(super) const NONCES: &[(&str, SignInNonce)] =
+    &[("send", SignInNonce::Send), ("omit", SignInNonce::Omit)];
 pub(super) const USER_INFOS: &[(&str, UserInfo)] = &[
     ("never", UserInfo::Never),
     ("if_missing", UserInfo::IfMissing),
@@ -30,8 +33,11 @@ pub(super) const PROVIDER_SESSIONS: &[(&str, ProviderSession)] =
     &[("end", ProviderSession::End), ("keep", ProviderSession::Keep)];
 pub(super) const ACCESS_TOKEN_TYPES: &[(&str, AccessTokenType)] =
     &[("any", AccessTokenType::Any), ("at+jwt", AccessTokenType::AtJwt)];
-pub(super) const INTROSPECTIONS: &[(&str, Introspection)] =
-    &[("never", Introspection::Never), ("opaque", Introspection::Opaque)];
+pub(super) const INTROSPECTIONS: &[(&str, Introspection)] = &[
+    ("never", Introspection::Never),
+    ("opaque", Introspection::Opaque),
+    ("opaque_audience_optional", Introspection::OpaqueAudienceOptional),
+];
 
 /// Applies the settings other than provider, client, credential and URLs.
 pub(super) fn settings(
@@ -187,6 +193,9 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     }
     if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
         config = config.with_clock_leeway(leeway);
+    }
+    if let Some(nonce) = choice(all, "IDENTITY_NONCE", NONCES)? {
+        config = config.with_nonce(nonce);
     }
     if let Some(user_info) = choice(all, "IDENTITY_USER_INFO", USER_INFOS)? {
         config = config.with_user_info(user_info);

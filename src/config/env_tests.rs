@@ -147,6 +147,13 @@ fn every_variable_sets_its_setting() {
         valid.id_token_algorithms().as_deref(),
         Some(&[Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs512][..])
     );
+    let secret = ("IDENTITY_CLIENT_SECRET", "a secret of 32 bytes or even more");
+    let config = read(&basic_and(&[secret, ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256")])).unwrap();
+    let valid = config.build().unwrap();
+    assert_eq!(valid.id_token_hmac(), Some(HmacAlgorithm::Hs256));
+    let mixed = [secret, ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256 RS256")];
+    let error = read(&basic_and(&mixed)).unwrap_err().to_string();
+    assert!(error.contains("the only algorithm"), "{error}");
 }
 
 /// A setting that a provider or a deployment makes necessary must not need another build of the
@@ -212,8 +219,8 @@ fn every_setting_has_a_variable_that_stands_in_the_table() {
 #[test]
 fn a_variable_sets_what_its_method_does() {
     use crate::config::{
-        Algorithm, GroupsFrom, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInOptions,
-        UserInfo,
+        Algorithm, GroupsFrom, PathPrefix, Prompt, ProviderSession, SessionEnd, SignInNonce,
+        SignInOptions, UserInfo,
     };
     use std::time::Duration;
     type Change = fn(IdentityConfig) -> IdentityConfig;
@@ -234,6 +241,7 @@ fn a_variable_sets_what_its_method_does() {
         ("IDENTITY_MAX_TOKEN_AGE", "60", |config| {
             config.with_max_token_age(Duration::from_secs(60))
         }),
+        ("IDENTITY_NONCE", "omit", |config| config.with_nonce(SignInNonce::Omit)),
         ("IDENTITY_USER_INFO", "at_sign_in", |config| config.with_user_info(UserInfo::AtSignIn)),
         ("IDENTITY_GROUPS", "graph", |config| config.with_groups(GroupsFrom::Graph)),
         ("IDENTITY_CLIENT_CAPABILITIES", "cp1", |config| config.with_client_capabilities(["cp1"])),
@@ -366,7 +374,8 @@ fn a_variable_sets_what_its_method_does() {
         ("IDENTITY_CLOCK_LEEWAY", "1m"),
         ("IDENTITY_MAX_AGE", "-1"),
         ("IDENTITY_USER_INFO", "yes"),
-        ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256"),
+        ("IDENTITY_NONCE", "never"),
+        ("IDENTITY_ID_TOKEN_ALGORITHMS", "HS1"),
         ("IDENTITY_BACK_CHANNEL", "keycloak:8080"),
         ("IDENTITY_TRUSTED_ORIGINS", "https://a.example/path"),
         ("IDENTITY_DISCOVERY_URL", "http://id.example.com/document"),

@@ -62,7 +62,7 @@ mod valid;
 mod variables;
 
 pub use access::Access;
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, HmacAlgorithm};
 pub use api::{AccessTokenType, ApiConfig, Introspection};
 pub(crate) use api_valid::{AccessTokenRules, WELL_KNOWN};
 pub use api_valid::{IntoValidApiConfig, ValidApiConfig};
@@ -72,7 +72,7 @@ pub use azure_ad::AzureAdSection;
 pub use check::{Finding, Severity};
 pub use choice::{
     CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
-    SignInMethod, UserInfo,
+    SignInMethod, SignInNonce, UserInfo,
 };
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
 pub(crate) use credential::{AssertionOptions, CredentialKind};

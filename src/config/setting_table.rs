@@ -11,8 +11,8 @@ use super::{
     access::PathRule,
     description::{NEW, Setting, SettingValue},
     env_settings::{
-        ACCESS_TOKEN_TYPES, CROSS_SITE_REQUESTS, GROUPS, INTROSPECTIONS, PATH_PREFIXES, PREFLIGHTS,
-        PROVIDER_SESSIONS, SESSION_ENDS, SIGNED_OUT_USERS, USER_INFOS,
+        ACCESS_TOKEN_TYPES, CROSS_SITE_REQUESTS, GROUPS, INTROSPECTIONS, NONCES, PATH_PREFIXES,
+        PREFLIGHTS, PROVIDER_SESSIONS, SESSION_ENDS, SIGNED_OUT_USERS, USER_INFOS,
     },
 };
 use crate::secret::Secret;
@@ -269,6 +269,7 @@ const SIGN_IN: &[Row] = &[
     row("claims", &["with_sign_in"], &[], |c| personal(c.sign_in.claims.as_ref())),
     row("ui_locales", &["with_sign_in"], &[], |c| list(&c.sign_in.ui_locales)),
     row("sign_in_parameters", &["with_sign_in"], &[], |c| parameters(&c.sign_in.parameters)),
+    row("nonce", &["with_nonce"], &[], |c| word(NONCES, c.nonce)),
     row("user_info", &["with_user_info"], &[], |c| word(USER_INFOS, c.user_info)),
     row("groups", &["with_groups"], &[], |c| word(GROUPS, c.groups)),
     row(
@@ -280,7 +281,12 @@ const SIGN_IN: &[Row] = &[
 ];
 
 const TOKENS: &[Row] = &[
-    row("id_token_algorithms", &["with_id_token_algorithms"], &[], algorithms),
+    row(
+        "id_token_algorithms",
+        &["with_id_token_algorithms", "with_id_token_hmac"],
+        &[],
+        algorithms,
+    ),
     row("trusted_audiences", &["add_trusted_audience"], &[], |c| list(&c.trusted_audiences)),
     row("required_acr", &["with_required_acr"], &[], |c| list(&c.required_acr)),
     row("max_token_age", &["with_max_token_age"], &[], |c| optional(c.max_token_age.map(Seconds))),
@@ -406,7 +412,10 @@ fn private(value_and_shown: Option<(String, String)>) -> SettingValue {
 }
 
 fn algorithms(config: &IdentityConfig) -> SettingValue {
-    list(config.id_token_algorithms.iter().flatten())
+    match config.id_token_hmac {
+        Some(hmac) => text(hmac),
+        None => list(config.id_token_algorithms.iter().flatten()),
+    }
 }
 
 fn credential(config: &IdentityConfig) -> SettingValue {

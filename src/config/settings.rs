@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    Algorithm, ClientCredential, CookieLifetime, GroupsFrom, PathPrefix, Preflight,
-    ProviderSession, ResponseMode, SessionEnd, SignInMethod, SignInOptions, UserInfo,
+    Algorithm, ClientCredential, CookieLifetime, GroupsFrom, HmacAlgorithm, PathPrefix, Preflight,
+    ProviderSession, ResponseMode, SessionEnd, SignInMethod, SignInNonce, SignInOptions, UserInfo,
     access::PathRules, description::Origin,
 };
 use crate::{
@@ -96,10 +96,12 @@ pub struct IdentityConfig {
     /// Whether they are configured. Otherwise those that the provider does not support are removed.
     pub(super) openid_scopes_named: bool,
     pub(super) sign_in: SignInOptions,
+    pub(super) nonce: SignInNonce,
     pub(super) user_info: UserInfo,
     pub(super) groups: GroupsFrom,
     pub(super) client_capabilities: Vec<String>,
     pub(super) id_token_algorithms: Option<Vec<Algorithm>>,
+    pub(super) id_token_hmac: Option<HmacAlgorithm>,
     pub(super) trusted_audiences: Vec<String>,
     pub(super) required_acr: Vec<String>,
     pub(super) max_token_age: Option<Duration>,
@@ -158,10 +160,12 @@ impl IdentityConfig {
             openid_scopes,
             openid_scopes_named: false,
             sign_in: SignInOptions::default(),
+            nonce: SignInNonce::default(),
             user_info: UserInfo::default(),
             groups: GroupsFrom::default(),
             client_capabilities: Vec::new(),
             id_token_algorithms: None,
+            id_token_hmac: None,
             trusted_audiences: Vec::new(),
             required_acr: Vec::new(),
             max_token_age: None,
@@ -395,6 +399,25 @@ impl IdentityConfig {
         self
     }
 
+    /// Sets whether a sign-in has a `nonce`. The default is [`SignInNonce::Send`]; the other value
+    /// is for a provider that does not put the nonce into the ID token.
+    ///
+    /// ```
+    /// use tower_identity::{Authority, ClientCredential, IdentityConfig, config::SignInNonce};
+    ///
+    /// let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id")
+    ///     .with_credential(ClientCredential::secret("the-secret"))
+    ///     .with_base_url("https://app.example.com")?
+    ///     .with_nonce(SignInNonce::Omit)
+    ///     .build()?;
+    /// # Ok::<_, tower_identity::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: SignInNonce) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
     /// Sets whether claims are requested from the UserInfo endpoint. The default is
     /// [`UserInfo::IfMissing`].
     #[must_use]
@@ -426,14 +449,37 @@ impl IdentityConfig {
     /// verified here. The default is every [`Algorithm`] in the discovery document
     /// (`id_token_signing_alg_values_supported`), and RS256 if it lists none.
     ///
-    /// The setting only narrows that list: an algorithm has to be both set here and in the
-    /// document. The variable is `IDENTITY_ID_TOKEN_ALGORITHMS`.
+    /// The setting takes the place of that list: it narrows it, and it mends a document that does
+    /// not list what the provider signs with. The key must be in the provider's key set in either
+    /// case. The variable is `IDENTITY_ID_TOKEN_ALGORITHMS`.
     #[must_use]
     pub fn with_id_token_algorithms(
         mut self,
         algorithms: impl IntoIterator<Item = Algorithm>,
     ) -> Self {
         self.id_token_algorithms = Some(algorithms.into_iter().collect());
+        self.id_token_hmac = None;
+        self
+    }
+
+    /// Accepts ID tokens (and signed UserInfo responses) that are signed with the client secret by
+    /// this algorithm, and no others, for a provider that cannot sign with a private key. The
+    /// variable is `IDENTITY_ID_TOKEN_ALGORITHMS`, with `HS256`, `HS384` or `HS512` alone.
+    ///
+    /// OpenID Connect Core 1.0 sections 3.1.3.7 (step 8) and 10.1. The key is the client secret and
+    /// never one of the provider's public keys. Several secrets, of
+    /// [`ClientCredential::first_of`](crate::ClientCredential::first_of), are all tried.
+    ///
+    /// # Security
+    ///
+    /// Whoever knows the client secret can then make ID tokens for any user, so prefer a signing
+    /// key at the provider (authentik: *Signing Key* of the provider; FusionAuth: the key of the
+    /// application's ID token). A short secret can be guessed from one token, so `build` refuses
+    /// one that is shorter than the hash: 32, 48 or 64 bytes (RFC 7518 section 3.2).
+    #[must_use]
+    pub fn with_id_token_hmac(mut self, algorithm: HmacAlgorithm) -> Self {
+        self.id_token_hmac = Some(algorithm);
+        self.id_token_algorithms = None;
         self
     }
 

@@ -382,6 +382,21 @@ fn times_are_limits_that_can_be_met() {
 fn what_tokens_must_have_can_be_met_and_is_asked_for() {
     refuses(config().with_id_token_algorithms([]), "id_token_algorithms", "empty");
     refuses(config().add_trusted_audience("client-id"), "trusted_audiences", "no effect");
+    let hmac = |secret: &str| {
+        let credential = ClientCredential::secret(secret.to_owned());
+        config().with_credential(credential).with_id_token_hmac(HmacAlgorithm::Hs256)
+    };
+    assert!(hmac("a secret of 32 bytes or even more").build().is_ok());
+    refuses(hmac("a secret that is too short"), "id_token_algorithms", "32 bytes");
+    let public = config().with_credential(ClientCredential::none());
+    let public = public.with_id_token_hmac(HmacAlgorithm::Hs256);
+    refuses(public, "id_token_algorithms", "IDENTITY_CLIENT_SECRET");
+    let entra = Authority::entra("common").unwrap();
+    refuses(
+        at(entra).with_id_token_hmac(HmacAlgorithm::Hs256),
+        "id_token_algorithms",
+        "private keys only",
+    );
     refuses(config().with_required_acr(["a b"]), "required_acr", "spaces");
     let valid = built(|config| config.with_required_acr(["phr"]));
     assert_eq!(valid.sign_in().acr_values, ["phr"]);

@@ -6,9 +6,9 @@ use url::Url;
 
 use super::{
     Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime,
-    CrossSiteRules, Description, Finding, GroupsFrom, IdentityConfig, PathPrefix, Preflight,
-    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod,
-    SignInOptions, SignOutRequest, UserInfo, UserPath,
+    CrossSiteRules, Description, Finding, GroupsFrom, HmacAlgorithm, IdentityConfig, PathPrefix,
+    Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod,
+    SignInNonce, SignInOptions, SignOutRequest, UserInfo, UserPath,
 };
 use crate::{
     authority::{Authority, Tenants},
@@ -219,12 +219,16 @@ impl ValidConfig {
         fn sign_in -> &SignInOptions = settings.sign_in;
         /// The client capabilities for Entra ID.
         fn client_capabilities -> &[String] = settings.client_capabilities;
+        /// Whether a sign-in has a `nonce`.
+        fn nonce -> SignInNonce = settings.nonce as copy;
         /// Whether the UserInfo endpoint is used.
         fn user_info -> UserInfo = settings.user_info as copy;
         /// The source of the groups that do not fit into a token.
         fn groups -> GroupsFrom = settings.groups as copy;
         /// The configured signature algorithms; never an empty list.
         fn id_token_algorithms -> &Option<Vec<Algorithm>> = settings.id_token_algorithms;
+        /// The algorithm of ID tokens that are signed with the client secret, if they are.
+        fn id_token_hmac -> Option<HmacAlgorithm> = settings.id_token_hmac as copy;
         /// The audiences that an ID token may have besides the client id.
         fn trusted_audiences -> &[String] = settings.trusted_audiences;
         /// The `acr` values of which an ID token must have one; empty if any is accepted.

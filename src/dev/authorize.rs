@@ -223,6 +223,11 @@ fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>,
     if state.quirks.has(Quirk::NoOfflineAccess) && scopes.iter().any(is_offline) {
         return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
     }
+    if state.quirks.has(Quirk::OfflineAccessByConsent)
+        && !parameters.list("prompt").iter().any(|prompt| prompt == "consent")
+    {
+        return Ok(scopes.into_iter().filter(|scope| !is_offline(scope)).collect());
+    }
     Ok(scopes)
 }
 

@@ -51,6 +51,7 @@ fn credentials(
     let subject = assertion.and_then(assertion::named);
     let form_id = incoming.form.first("client_id").or(subject.as_deref());
     let form_secret = incoming.form.first("client_secret");
+    check_id_parameter(state, incoming)?;
     let Some(header) = incoming.header(header::AUTHORIZATION) else {
         let id = form_id.ok_or_else(|| refused("no client is named"))?.to_owned();
         return Ok((id, form_secret.map(|secret| (ClientAuthMethod::Post, secret.to_owned()))));
@@ -65,6 +66,22 @@ fn credentials(
         return Err(refused("client_id and the Authorization header name different clients"));
     }
     Ok((id, Some((ClientAuthMethod::Basic, secret))))
+}
+
+/// The quirks about `client_id` in the body. Introspection and revocation requests, which have a
+/// `token`, have no such parameter.
+fn check_id_parameter(state: &ProviderState, incoming: &Incoming) -> Result<(), Fault> {
+    let has_id = incoming.form.first("client_id").is_some();
+    let is_basic = incoming.header(header::AUTHORIZATION).is_some();
+    let is_grant = incoming.form.first("grant_type").is_some();
+    let is_required = state.quirks.has(Quirk::ClientIdRequired);
+    if is_required && !has_id && incoming.form.first("token").is_none() {
+        return Err(Fault::new("invalid_request", "Missing client_id parameter."));
+    }
+    if state.quirks.has(Quirk::ClientIdOrBasic) && has_id && is_basic && is_grant {
+        return Err(Fault::new("invalid_request", "the client authenticates in two ways at once"));
+    }
+    Ok(())
 }
 
 fn refused(description: &str) -> Fault {

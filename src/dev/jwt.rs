@@ -1,9 +1,9 @@
 //! Signing of JWTs (RFC 7515, RFC 7519), and verification of those that this provider signed.
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac};
 use serde_json::{Map, Value, json};
 
-use super::{keys::ProviderKey, state::ProviderState};
+use super::{keys::ProviderKey, quirk::Quirk, state::ProviderState};
 use crate::{
     config::Algorithm,
     error::Error,
@@ -57,11 +57,18 @@ pub(super) fn own_claims(state: &ProviderState, jwt: &str) -> Option<Map<String,
     let (header, payload) = message.split_once('.')?;
     let header: Value = serde_json::from_slice(&from_base64url(header)?).ok()?;
     let (algorithm, signature) = (header.get("alg")?.as_str()?, from_base64url(signature)?);
+    let claims: Map<String, Value> = serde_json::from_slice(&from_base64url(payload)?).ok()?;
+    if state.quirks.has(Quirk::SecretSignature) {
+        let secret = state.client(claims.get("aud")?.as_str()?)?.secret.as_ref()?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        hmac::verify(&key, message.as_bytes(), &signature).ok()?;
+        return Some(claims);
+    }
     // The signature identifies the key: with some quirks `kid` is missing or ambiguous.
     let personal = state.entra_keys.as_ref().map(|keys| keys.personal.known()).unwrap_or_default();
     let mut keys = state.keys.known().iter().chain(personal);
     keys.find(|key| {
         key.algorithm.as_str() == algorithm && key.verifies(message.as_bytes(), &signature)
     })?;
-    serde_json::from_slice(&from_base64url(payload)?).ok()
+    Some(claims)
 }

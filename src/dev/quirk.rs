@@ -119,6 +119,12 @@ quirks! {
         /// ID and secret of an HTTP Basic header are compared without decoding, although RFC 6749
         /// section 2.3.1 form-encodes them (Glewlwyd, LemonLDAP::NG).
         RawBasic = "raw-basic",
+        /// `client_id` is required in the body of token and device authorization requests, also
+        /// beside HTTP Basic (mockin, django-allauth).
+        ClientIdRequired = "client-id-required",
+        /// `client_id` in the body beside HTTP Basic is refused as a second method of client
+        /// authentication, except in device authorization requests.
+        ClientIdOrBasic = "client-id-or-basic",
         /// Members of a token response without a value are `null`.
         NullMembers = "null-members",
         /// Members of a token response without a value are empty strings.
@@ -147,6 +153,9 @@ quirks! {
         NoScope = "no-scope",
         /// There are no refresh tokens, whatever the requested scopes.
         NoRefreshTokens = "no-refresh-tokens",
+        /// Refresh tokens are issued for `offline_access` only after `prompt=consent`; without it
+        /// the scope is ignored (node-oidc-provider; OpenID Connect Core section 11 allows that).
+        OfflineAccessByConsent = "offline-access-by-consent",
         /// A refresh response has no ID token (OpenID Connect Core section 12.2 allows that).
         NoIdTokenAtRefresh = "no-id-token-at-refresh",
 
@@ -163,10 +172,19 @@ quirks! {
         /// Name and e-mail address are only in UserInfo (LemonLDAP::NG, Django OAuth Toolkit;
         /// OpenID Connect Core section 5.4).
         NamesAtUserInfo = "names-at-user-info",
+        /// There is no `nonce`, although the request had one (Doorkeeper with its own consent
+        /// page). A sign-in with default settings is refused; it needs
+        /// [`SignInNonce::Omit`](crate::config::SignInNonce::Omit).
+        NoNonce = "no-nonce",
         /// The header has no `typ`.
         NoTokenType = "no-token-type",
         /// The signature's algorithm is correct, but the document lists no algorithms.
         NoAlgorithms = "no-algorithms",
+        /// The document lists an algorithm with which the provider does not sign.
+        OtherAlgorithms = "other-algorithms",
+        /// ID tokens are signed with the client secret (HS256), and the document lists that alone
+        /// (authentik without a signing key, FusionAuth by default, LINE).
+        SecretSignature = "secret-signature",
     }
 }
 

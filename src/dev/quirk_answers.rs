@@ -83,6 +83,13 @@ impl Quirks {
         if self.has(Quirk::NoOfflineAccess) {
             set(body, "scopes_supported", json!(["openid", "profile", "email"]));
         }
+        for (quirk, algorithm) in
+            [(Quirk::OtherAlgorithms, "ES512"), (Quirk::SecretSignature, "HS256")]
+        {
+            if self.has(quirk) {
+                set(body, "id_token_signing_alg_values_supported", json!([algorithm]));
+            }
+        }
         for (quirk, method) in [
             (Quirk::SecretByPostOnly, "client_secret_post"),
             (Quirk::SecretByBasicOnly, "client_secret_basic"),
@@ -188,6 +195,9 @@ impl Quirks {
             ] {
                 remove(claims, name);
             }
+        }
+        if self.has(Quirk::NoNonce) {
+            remove(claims, "nonce");
         }
         if self.has(Quirk::AudienceList) {
             set(claims, "aud", json!([audience]));

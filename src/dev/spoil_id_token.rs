@@ -9,10 +9,16 @@ use super::{
     draft::{Draft, signed},
     jwt,
     keys::ProviderKey,
+    quirk::Quirk,
     spoil::{FaultOrder, Spoil},
     state::ProviderState,
 };
-use crate::{clock::UnixTime, config::Algorithm, error::Error, secret::base64url};
+use crate::{
+    clock::UnixTime,
+    config::Algorithm,
+    error::Error,
+    secret::{Secret, base64url},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -29,13 +35,28 @@ pub(super) fn write(
     let mut draft = Draft::new(key, "JWT", claims);
     state.quirks.header(&mut draft.header);
     match order {
-        None => draft.signed(),
+        None => sign(state, draft),
         Some(FaultOrder::Change(change)) => {
             change(&mut draft.claims);
-            draft.signed()
+            sign(state, draft)
         }
         Some(FaultOrder::Spoil(spoil)) => carry_out(state, draft, spoil, now),
     }
+}
+
+/// Signs an ID token without a fault.
+fn sign(state: &ProviderState, mut draft: Draft) -> Result<String, Error> {
+    if state.quirks.has(Quirk::SecretSignature) {
+        let secret = client_secret(state, &draft);
+        return Ok(draft.hmac(secret.expose().as_bytes()));
+    }
+    draft.signed()
+}
+
+/// The secret of the client that the token is for.
+fn client_secret(state: &ProviderState, draft: &Draft) -> Secret {
+    let client = state.client(&draft.text("aud"));
+    client.and_then(|client| client.secret.clone()).unwrap_or_default()
 }
 
 /// Writes the token with a named fault.
@@ -198,10 +219,7 @@ fn spoil_shape(state: &ProviderState, mut draft: Draft, spoil: Spoil) -> Result<
             draft.hmac(pem.as_bytes())
         }
         S::AlgorithmHs256ClientSecret => {
-            let secret = state
-                .client(&draft.text("aud"))
-                .and_then(|client| client.secret.clone())
-                .unwrap_or_default();
+            let secret = client_secret(state, &draft);
             draft.hmac(secret.expose().as_bytes())
         }
         S::SignatureWrong => {

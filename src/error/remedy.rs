@@ -115,9 +115,11 @@ impl ErrorKind {
                  IDENTITY_TENANTS)"
             }
             Self::TokenAudience => {
-                "check the client id (IDENTITY_CLIENT_ID); allow an additional audience by its name \
-                 with `add_trusted_audience` (IDENTITY_TRUSTED_AUDIENCES), or with `*` every \
-                 audience of tokens whose `azp` is the client id"
+                "if `aud` does not have the client id, check the client id (IDENTITY_CLIENT_ID) \
+                 and the audiences of the client at the provider; if it has others beside the \
+                 client id, allow them by name with `add_trusted_audience` \
+                 (IDENTITY_TRUSTED_AUDIENCES), or with `*` every audience of tokens whose `azp` is \
+                 the client id"
             }
             Self::TokenSubject => {
                 "the token does not identify the user: choose another claim for the subject at the \
@@ -131,7 +133,12 @@ impl ErrorKind {
                 "sign in again, or allow older tokens (`with_max_token_age`, \
                  IDENTITY_MAX_TOKEN_AGE)"
             }
-            Self::TokenNonce | Self::TokenAtHash | Self::TokenMismatch => {
+            Self::TokenAtHash => {
+                "the token belongs to another token response, is forged, or the provider computes \
+                 `at_hash` otherwise than OpenID Connect Core section 3.1.3.6: sign in again; if \
+                 it fails each time, report it to the provider"
+            }
+            Self::TokenNonce | Self::TokenMismatch => {
                 "the token belongs to another sign-in, or is forged: sign in again"
             }
             Self::TokenAuthTime => {
@@ -209,7 +216,8 @@ impl ErrorKind {
             Self::NoRefreshToken => {
                 "request one with the scope `offline_access` (`with_openid_scopes`, \
                  IDENTITY_OPENID_SCOPES) if the provider supports it, and allow it in the \
-                 registration"
+                 registration; some providers issue one only with `prompt=consent` (OpenID Connect \
+                 Core section 11): `SignInOptions::with_prompt`, IDENTITY_PROMPT=consent"
             }
             Self::RenewalFailed => {
                 "the provider could not renew the session: the renewal is repeated automatically"

@@ -98,17 +98,14 @@ impl Flow {
             Remedy::SignIn => Ok(self.sign_in_url(&return_path)),
             // Only a step-up depends on the session, so only for one the store is asked.
             Remedy::StepUp(step_up) => match self.sessions.is_there(session.id(), now).await {
-                Ok(true) => self.step_up_url(session, &return_path, &step_up),
+                Ok(true) => self.step_up_url(session, &return_path, step_up).await,
                 Ok(false) => Ok(self.sign_in_url(&return_path)),
                 Err(error) => return Reply::failed(error, None),
             },
         };
         match (url, summary.client) {
             // A new sign-in did not remedy this error, so it belongs into the message.
-            (Err(refusal), _) => {
-                let detail = format!("{}: {error}", refusal.detail());
-                Reply::failed(Error::new(refusal.kind(), detail), None)
-            }
+            (Err(refusal), _) => Reply::failed(refusal.caused_by(error), None),
             (Ok(url), ClientKind::Navigation) => Reply::redirect(url),
             (Ok(url), _) => Reply::new(Outcome::SignInNeeded { sign_in: url, why: Some(error) }),
         }
@@ -119,15 +116,16 @@ impl Flow {
     /// # Errors
     ///
     /// It was completed just now; it is too long for a link.
-    fn step_up_url(
+    async fn step_up_url(
         &self,
         session: &Session,
         return_path: &ReturnPath,
-        step_up: &StepUp,
+        step_up: StepUp,
     ) -> Result<String, Error> {
-        let options = step_up.options(session.user.username());
-        self.relying_party.causes(Some(session.origin()), &options, return_path)?;
-        let sealed = self.sessions.seal_step_up(session, step_up)?;
+        let (grants, origin) = ((&self.grants, session.grant()), session.origin());
+        let username = session.user.username();
+        let due = self.relying_party.due(step_up, origin, grants, username, return_path).await?;
+        let sealed = self.sessions.seal_step_up(session, &due.step_up)?;
         Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
     }
 

@@ -86,9 +86,9 @@ pub(super) fn verify(
 
 /// Checks that `aud` contains a name of this API. Further audiences are allowed.
 ///
-/// Access tokens of Amazon Cognito have no `aud`. There the application that the token was issued to
-/// has to be one of the names, as AWS documents for its own verifiers
-/// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>).
+/// Access tokens of Amazon Cognito have no `aud`. There the application that the token was issued
+/// to has to be one of the names, as AWS documents for its own verifiers (Amazon Cognito Developer
+/// Guide, "Verifying JSON web tokens").
 pub(super) fn check_audience(claims: &Object, own: &[String]) -> Result<(), Error> {
     let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
     let listed = || own.iter().map(|own| shown(own)).collect::<Vec<_>>().join(", ");
@@ -107,12 +107,14 @@ pub(super) fn check_audience(claims: &Object, own: &[String]) -> Result<(), Erro
         }
         (Some(one @ Value::String(_)), _) => std::slice::from_ref(one),
         (Some(Value::Array(several)), _) => several.as_slice(),
+        // No further name of this API would help.
         (None, _) => {
-            return refused(format!(
-                "the access token has no `aud`; this API is {}: have the provider put the API \
-                 into the token (an API resource, a `resource` or `audience` in the client's \
-                 request, an audience mapper)",
-                listed()
+            let detail = format!("the access token has no `aud`; this API is {}", listed());
+            return Err(Error::new(ErrorKind::TokenAudience, detail).with_remedy(
+                "have the provider put this API into `aud` of its access tokens (an API resource, \
+                 a `resource` or `audience` in the client's request, an audience mapper; RFC 9068 \
+                 section 2.2), or issue opaque tokens and introspect them \
+                 (`ApiConfig::with_introspection`, IDENTITY_INTROSPECTION)",
             ));
         }
         (Some(_), _) => return refused("`aud` is neither text nor a list".into()),

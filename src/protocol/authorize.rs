@@ -3,7 +3,8 @@
 //!
 //! - The response type is always `code`, always with PKCE and the method `S256` (RFC 9700 section
 //!   2.1.1). There is no setting for less.
-//! - `state` and `nonce` are always sent.
+//! - `state` is always sent, and `nonce` unless the configuration omits it, which needs a provider
+//!   that announces PKCE.
 //! - The scope `offline_access` becomes `access_type=offline` at a provider that does not have the
 //!   scope (Google).
 //! - Every parameter occurs once (RFC 6749 section 3.1), even if the endpoint's URL has a query.
@@ -29,7 +30,8 @@ pub(crate) struct AuthorizationRequest<'a> {
     /// All scopes, including `openid`. The scopes in `options` are not read.
     pub(crate) scopes: &'a [&'a str],
     pub(crate) state: &'a str,
-    pub(crate) nonce: &'a str,
+    /// `None` if the configuration omits it.
+    pub(crate) nonce: Option<&'a str>,
     pub(crate) code_challenge: &'a str,
     /// The options of the configuration, merged with those of this sign-in.
     pub(crate) options: &'a SignInOptions,
@@ -49,12 +51,17 @@ impl AuthorizationRequest<'_> {
     /// - [`ErrorKind::Internal`]: `state`, `nonce` or the code challenge has a length or characters
     ///   that not every provider accepts.
     /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
+    /// - [`ErrorKind::NotConfigured`]: there is no `nonce`, and the provider does not announce
+    ///   PKCE.
     pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
         // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
         // for. A challenge with `S256` has 43 (RFC 7636 section 4.2).
-        for (value, lengths) in
-            [(self.state, 22..=128), (self.nonce, 22..=128), (self.code_challenge, 43..=43)]
-        {
+        for (value, lengths) in [
+            (Some(self.state), 22..=128),
+            (self.nonce, 22..=128),
+            (Some(self.code_challenge), 43..=43),
+        ] {
+            let Some(value) = value else { continue };
             if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {
                 return Err(Error::new(
                     ErrorKind::Internal,
@@ -62,6 +69,11 @@ impl AuthorizationRequest<'_> {
                      other than A-Z a-z 0-9 - . _ ~",
                 ));
             }
+        }
+        // RFC 9700 section 2.1.1: PKCE or the nonce protects against an injected code. A provider
+        // that does not announce PKCE may ignore the challenge (section 2.1.1, last paragraph).
+        if self.nonce.is_none() && !metadata.announces_pkce {
+            return Err(without_protection());
         }
         let ours = self.parameters(metadata.offline_by_parameter)?;
         let mut names: HashSet<&str> = ours.iter().map(|(name, _)| *name).collect();
@@ -98,6 +110,7 @@ impl AuthorizationRequest<'_> {
         let prompt: Vec<&str> = options.prompt.iter().copied().map(Prompt::as_str).collect();
         let form_post = self.response_mode == ResponseMode::FormPost;
         let optional = [
+            ("nonce", self.nonce.map(str::to_owned)),
             ("response_mode", form_post.then(|| self.response_mode.as_str().to_owned())),
             ("prompt", (!prompt.is_empty()).then(|| prompt.join(" "))),
             ("login_hint", options.login_hint.clone()),
@@ -115,13 +128,27 @@ impl AuthorizationRequest<'_> {
             ("redirect_uri", self.redirect_uri.to_owned()),
             ("scope", scopes.join(" ")),
             ("state", self.state.to_owned()),
-            ("nonce", self.nonce.to_owned()),
             ("code_challenge", self.code_challenge.to_owned()),
             ("code_challenge_method", "S256".to_owned()),
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         Ok(parameters)
     }
+}
+
+/// The refusal of a sign-in without `nonce` at a provider that does not announce PKCE.
+fn without_protection() -> Error {
+    Error::new(
+        ErrorKind::NotConfigured,
+        "the configuration omits the `nonce` of sign-ins, so that PKCE alone protects them (RFC \
+         9700 section 2.1.1), and the provider's discovery document does not list `S256` in \
+         `code_challenge_methods_supported`",
+    )
+    .with_remedy(
+        "have the provider announce and enforce PKCE (Doorkeeper: doorkeeper-openid_connect 1.8.3 \
+         or later, and the column for `code_challenge`), or send the nonce (`with_nonce`, \
+         IDENTITY_NONCE=send) and have the provider put it into the ID token",
+    )
 }
 
 /// Whether a byte is an unreserved character of URLs: a letter, a digit, `-`, `.`, `_` or `~` (RFC

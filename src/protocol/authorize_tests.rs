@@ -15,7 +15,7 @@ fn request(options: &SignInOptions) -> AuthorizationRequest<'_> {
         response_mode: ResponseMode::Query,
         scopes: &["openid", "profile"],
         state: STATE,
-        nonce: NONCE,
+        nonce: Some(NONCE),
         code_challenge: CHALLENGE,
         options,
         claims: None,
@@ -54,6 +54,28 @@ fn a_plain_request_says_what_it_must_and_no_more() {
         parameters(&url),
         expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     );
+}
+
+// RFC 9700 section 2.1.1
+#[test]
+fn a_request_without_a_nonce_is_made_only_where_the_provider_announces_pkce() {
+    let options = SignInOptions::new();
+    let without = AuthorizationRequest { nonce: None, ..request(&options) };
+    let announced = metadata(|document| {
+        document["code_challenge_methods_supported"] = json!(["plain", "S256"]);
+    });
+    let parameters = parameters(&without.url(&announced).unwrap());
+    assert_eq!(parameters.get("nonce"), None);
+    assert_eq!(parameters["code_challenge"], CHALLENGE);
+    for methods in [json!(null), json!([]), json!(["plain"]), json!(true)] {
+        let unknown = metadata(|document| document["code_challenge_methods_supported"] = methods);
+        let error = without.url(&unknown).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConfigured);
+        let told = error.to_string();
+        for word in ["code_challenge_methods_supported", "`with_nonce`", "IDENTITY_NONCE=send"] {
+            assert!(told.contains(word), "{told}");
+        }
+    }
 }
 
 // C-004: OP answers with an auto-submitted form
@@ -148,7 +170,7 @@ fn state_and_nonce_are_long_enough_short_enough_and_plain() {
             "{bad}"
         );
         assert!(
-            AuthorizationRequest { nonce: bad, ..request(&options) }
+            AuthorizationRequest { nonce: Some(bad), ..request(&options) }
                 .url(&metadata(|_| ()))
                 .is_err(),
             "{bad}"

@@ -78,7 +78,7 @@ impl ValidApiConfig {
     }
 
     fn introspection_finding(&self, metadata: &Metadata) -> Option<Finding> {
-        let is_missing = self.introspection() == Introspection::Opaque
+        let is_missing = self.introspection() != Introspection::Never
             && metadata.introspection_endpoint.is_none();
         is_missing.then(|| {
             let text = "Opaque tokens are to be introspected, and the discovery document has no \

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     authority::TokenIssuer,
     config::{
-        ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity, SignInMethod, UserInfo,
-        ValidConfig, is_openid_scope,
+        Algorithm, ClientAuthMethod, Finding, ProviderSession, ResponseMode, Severity,
+        SignInMethod, SignInNonce, UserInfo, ValidConfig, is_openid_scope,
     },
     error::ErrorKind,
 };
@@ -245,18 +245,20 @@ impl Look<'_> {
     /// Checks the support for the authorization code flow with PKCE.
     fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
         let config = self.config;
+        // Warnings, because a sign-in does not look at these lists, and documents are wrong here.
         if self.lacks("response_types_supported", "code") {
             add(
-                Severity::Problem,
+                Severity::Warning,
                 "code_flow_not_offered",
-                "The provider does not support the authorization code flow.".into(),
+                "The provider does not announce the authorization code flow, which sign-in uses."
+                    .into(),
             );
         }
         if self.lacks("grant_types_supported", "authorization_code") {
             add(
-                Severity::Problem,
+                Severity::Warning,
                 "code_flow_not_offered",
-                "The provider does not redeem authorization codes.".into(),
+                "The provider does not announce that it redeems authorization codes.".into(),
             );
         }
         let mode = config.response_mode();
@@ -266,24 +268,48 @@ impl Look<'_> {
             } else {
                 ResponseMode::Query
             };
+            // A warning, because lists are wrong here: Slack lists `form_post` and answers by
+            // query.
             add(
-                Severity::Problem,
+                Severity::Warning,
                 "response_mode_not_offered",
                 format!(
-                    "The provider does not support the response mode {mode}: configure {other} \
-                     (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
+                    "The provider does not announce the response mode {mode}: if sign-ins fail, \
+                     configure {other} (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
                 ),
             );
         }
         self.request_kinds(add);
+        self.pkce(add);
+    }
+
+    /// Checks that the provider supports PKCE, and announces it if nothing else protects the code.
+    fn pkce(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
+        let is_alone = config.nonce() == SignInNonce::Omit;
         // Microsoft's documents have no such list although its providers support PKCE.
         match self.list("code_challenge_methods_supported") {
+            Some(methods) if !methods.iter().any(|method| method == "S256") && is_alone => {
+                let text = "The provider does not announce PKCE with S256, which has to protect \
+                            sign-ins alone because the nonce is omitted: users cannot sign in.";
+                add(Severity::Problem, "pkce_not_offered", text.into());
+            }
             Some(methods) if !methods.iter().any(|method| method == "S256") => {
-                add(
-                    Severity::Problem,
-                    "pkce_not_offered",
-                    "The provider does not support PKCE with S256, which sign-in requires.".into(),
-                );
+                let text = "The provider does not announce PKCE with S256, which every sign-in \
+                            uses: the provider may refuse it.";
+                add(Severity::Warning, "pkce_not_offered", text.into());
+            }
+            None if is_alone => {
+                let text = "The provider does not announce PKCE with S256, which has to protect \
+                            sign-ins alone because the nonce is omitted: users cannot sign in. \
+                            Send the nonce (`with_nonce`, IDENTITY_NONCE=send), or have the \
+                            provider announce PKCE.";
+                add(Severity::Problem, "pkce_not_announced", text.into());
+            }
+            Some(_) if is_alone => {
+                let text = "The nonce is omitted (`with_nonce`, IDENTITY_NONCE=omit): PKCE alone \
+                            protects sign-ins, so make sure that the provider enforces it.";
+                add(Severity::Note, "nonce_omitted", text.into());
             }
             None if !config.authority().is_microsoft() => {
                 add(
@@ -411,12 +437,30 @@ impl Look<'_> {
 
     /// Checks that the provider signs ID tokens with an accepted algorithm.
     fn algorithms(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
-        if let Err(error) =
-            metadata.allowed_algorithms(self.config.id_token_algorithms().as_deref())
+        if let Some(hmac) = self.config.id_token_hmac() {
+            let text = format!(
+                "ID tokens are verified with the client secret ({hmac}): whoever knows it can make \
+                 them. A signing key at the provider is better."
+            );
+            return found.push(Finding::new(Severity::Note, "signed_by_secret", text));
+        }
+        let configured = self.config.id_token_algorithms().as_deref();
+        if let Err(error) = metadata.allowed_algorithms(configured) {
+            let text = format!("No accepted signature algorithm for ID tokens: {error}.");
+            return found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
+        }
+        // The setting counts, because documents are wrong about this.
+        let listed = metadata.allowed_algorithms(None).unwrap_or_default();
+        if let Some(configured) = configured
+            && configured.iter().all(|algorithm| !listed.contains(algorithm))
         {
-            let text =
-                format!("No accepted signature algorithm for ID tokens: {}.", error.detail());
-            found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
+            let text = format!(
+                "The discovery document lists {} as signature algorithms of ID tokens, and the \
+                 configuration accepts {} alone (IDENTITY_ID_TOKEN_ALGORITHMS).",
+                Algorithm::list(&listed),
+                Algorithm::list(configured)
+            );
+            found.push(Finding::new(Severity::Warning, "algorithm_not_listed", text));
         }
     }
 
@@ -424,8 +468,10 @@ impl Look<'_> {
         MemberReader::of(self.object, self.config.authority()).list(name)
     }
 
-    /// Whether the document has this list and the list does not have the value.
+    /// Whether the document has this list and the list does not have the value. An empty list
+    /// counts as absent.
     fn lacks(&self, list: &'static str, value: &str) -> bool {
-        self.list(list).is_some_and(|values| !values.iter().any(|offered| offered == value))
+        let values = self.list(list).filter(|values| !values.is_empty());
+        values.is_some_and(|values| !values.iter().any(|offered| offered == value))
     }
 }

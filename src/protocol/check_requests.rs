@@ -15,7 +15,8 @@ use super::{
     check::finding_of,
     client_auth::{ClientAuth, Proof},
     credential::{Credentials, ProofRequest},
-    device::{device_request, read_answer},
+    default_scopes::{self, DEFAULT_SCOPES_REFUSED},
+    device::{DeviceAnswer, device_request, read_answer},
     error_answer::{authorization_error, http_error},
     grant::TokenParams,
     metadata::Metadata,
@@ -36,32 +37,74 @@ pub(super) async fn sign_in(
     channel: &Channel,
     metadata: &Metadata,
 ) -> Finding {
+    let scopes = metadata.scopes_of(config, config.sign_in());
+    let (finding, error) = try_sign_in(config, channel, metadata, &scopes).await;
+    if !error.is_some_and(|error| default_scopes::may_be_refused(config, &error)) {
+        return finding;
+    }
+    // A sign-in does the same.
+    let named = named(config, &scopes);
+    match try_sign_in(config, channel, metadata, &named).await.0.severity() {
+        Severity::Passed => fewer_scopes("each sign-in takes a second request"),
+        _ => finding,
+    }
+}
+
+/// The scopes without those that are requested by default.
+fn named<'s>(config: &ValidConfig, scopes: &[&'s str]) -> Vec<&'s str> {
+    scopes.iter().copied().filter(|scope| !config.is_default_scope(scope)).collect()
+}
+
+fn fewer_scopes(effect: &str) -> Finding {
+    let text = format!("Users can sign in, but {DEFAULT_SCOPES_REFUSED}: {effect}.");
+    Finding::new(Severity::Warning, "default_scopes_refused", text)
+}
+
+/// The finding from the authorization request with these scopes, and the error of its response.
+async fn try_sign_in(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+    scopes: &[&str],
+) -> (Finding, Option<Error>) {
+    let url = match sign_in_url(config, metadata, scopes) {
+        Ok(url) => url,
+        Err(error) => {
+            return (finding_of(Severity::Problem, &error, "No sign-in can start"), None);
+        }
+    };
     let answer = async {
-        let mut request = empty_request(Method::GET, &sign_in_url(config, metadata)?)?;
+        let mut request = empty_request(Method::GET, &url)?;
         request
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
         channel.send("the authorization endpoint", request).await
     };
+    let (endpoint, redirect_uri) = (&metadata.authorization_endpoint, config.redirect_url());
     match answer.await {
         Ok(answer) => {
-            sign_in_finding(&answer, &metadata.authorization_endpoint, config.redirect_url())
+            let error = redirect_of(&answer, endpoint)
+                .filter(|location| is_at(location, redirect_uri))
+                .and_then(|location| response_error(&location));
+            (sign_in_finding(&answer, endpoint, redirect_uri), error)
         }
-        Err(error) => finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"),
+        Err(error) => {
+            (finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"), None)
+        }
     }
 }
 
-fn sign_in_url(config: &ValidConfig, metadata: &Metadata) -> Result<Url, Error> {
+fn sign_in_url(config: &ValidConfig, metadata: &Metadata, scopes: &[&str]) -> Result<Url, Error> {
     let random = || secret::random::<32>().map(|bytes| secret::base64url(&bytes));
-    let mut options = config.sign_in().clone();
+    let (mut options, nonce) = (config.sign_in().clone(), random()?);
     options.prompt = vec![Prompt::None];
     AuthorizationRequest {
         client_id: config.client_id(),
         redirect_uri: config.redirect_uri(),
         response_mode: config.response_mode(),
-        scopes: &metadata.scopes_of(config, config.sign_in()),
+        scopes,
         state: &random()?,
-        nonce: &random()?,
+        nonce: config.nonce().of(&nonce),
         code_challenge: &code_challenge(&random()?),
         options: &options,
         claims: None,
@@ -79,46 +122,80 @@ pub(super) async fn device_code(
     metadata: &Metadata,
     now: UnixTime,
 ) -> Finding {
-    let answer = async {
-        let credentials =
-            Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-        // Entra takes no client authentication at this endpoint.
-        let proof = match config.authority().is_microsoft() {
-            true => Proof::Nothing,
-            false => credentials.proof(ProofRequest::new(metadata, now)).await?.proof,
-        };
-        let client = ClientAuth { id: config.client_id(), proof: &proof };
-        let scopes = metadata.scopes_of(config, config.sign_in()).join(" ");
-        let request = device_request(
-            metadata,
-            client,
-            &TokenParams { scopes: &scopes, ..TokenParams::default() },
-            config.client_capabilities(),
-        )?;
-        read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
-    };
-    match answer.await {
-        Ok(codes) => Finding::new(
-            Severity::Passed,
-            "device_code_given",
-            format!(
-                "The provider issues device codes; users enter them at {}.",
-                codes.verification_uri
-            ),
-        ),
-        Err(error) if error.kind() == ErrorKind::ProviderUnreachable => {
-            finding_of(Severity::Warning, &error, "The provider issues no device code at present")
+    let scopes = metadata.scopes_of(config, config.sign_in());
+    let error = match try_device_code(config, channel, metadata, now, &scopes).await {
+        Ok(codes) => {
+            return Finding::new(
+                Severity::Passed,
+                "device_code_given",
+                format!(
+                    "The provider issues device codes; users enter them at {}.",
+                    codes.verification_uri
+                ),
+            );
         }
-        Err(error) => finding_of(Severity::Problem, &error, "The provider issues no device code"),
+        Err(error) => error,
+    };
+    // A sign-in does the same.
+    if default_scopes::may_be_refused(config, &error)
+        && try_device_code(config, channel, metadata, now, &named(config, &scopes)).await.is_ok()
+    {
+        return fewer_scopes("every process learns it by one refused request");
     }
+    let (severity, what) = match error.kind() {
+        ErrorKind::ProviderUnreachable => {
+            (Severity::Warning, "The provider issues no device code at present")
+        }
+        _ => (Severity::Problem, "The provider issues no device code"),
+    };
+    finding_of(severity, &error, what)
+}
+
+async fn try_device_code(
+    config: &ValidConfig,
+    channel: &Channel,
+    metadata: &Metadata,
+    now: UnixTime,
+    scopes: &[&str],
+) -> Result<DeviceAnswer, Error> {
+    let credentials =
+        Credentials::new(config.credential(), config.client_id(), config.authority().clone());
+    // Entra takes no client authentication at this endpoint.
+    let proof = match config.authority().is_microsoft() {
+        true => Proof::Nothing,
+        false => credentials.proof(ProofRequest::new(metadata, now)).await?.proof,
+    };
+    let client = ClientAuth { id: config.client_id(), proof: &proof };
+    let request = device_request(
+        metadata,
+        client,
+        &TokenParams { scopes: &scopes.join(" "), ..TokenParams::default() },
+        config.client_capabilities(),
+    )?;
+    read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
+}
+
+/// The target of a redirect.
+fn redirect_of(answer: &Response<Bytes>, endpoint: &Url) -> Option<Url> {
+    let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection())?;
+    endpoint.join(location.to_str().ok()?).ok()
+}
+
+/// The error of an authorization response.
+fn response_error(location: &Url) -> Option<Error> {
+    let parameter = |name: &str| {
+        let mut pairs = location.query_pairs();
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    };
+    let error = parameter("error")?;
+    Some(authorization_error(&error, parameter("error_description").as_deref()))
 }
 
 /// The finding from the response to the authorization request.
 fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url) -> Finding {
     let status = answer.status();
     if status.is_redirection() {
-        let location = answer.headers().get(LOCATION);
-        let location = location.and_then(|location| endpoint.join(location.to_str().ok()?).ok());
+        let location = redirect_of(answer, endpoint);
         return match location.filter(|location| is_at(location, redirect_uri)) {
             Some(location) => response_finding(&location, redirect_uri),
             None => unclear(redirect_uri, "it shows a page of its own first"),
@@ -151,12 +228,7 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
 /// `prompt=none`, so an error that asks for a page is the good answer (OpenID Connect Core section
 /// 3.1.2.6).
 fn response_finding(location: &Url, redirect_uri: &Url) -> Finding {
-    let parameter = |name: &str| {
-        let mut pairs = location.query_pairs();
-        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-    };
-    let Some(error) = parameter("error") else { return accepted(redirect_uri) };
-    let error = authorization_error(&error, parameter("error_description").as_deref());
+    let Some(error) = response_error(location) else { return accepted(redirect_uri) };
     match error.kind() {
         ErrorKind::ProviderUnavailable => unavailable_finding(&error),
         _ => refusal_finding(&error, redirect_uri),

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     clock::ManualClock,
     config::{
-        Algorithm, ClientAuthMethod, ClientCredential, IdentityConfig, ResponseMode, Severity,
-        UserInfo,
+        Algorithm, ClientAuthMethod, ClientCredential, HmacAlgorithm, IdentityConfig, ResponseMode,
+        Severity, SignInNonce, UserInfo,
     },
 };
 
@@ -155,7 +155,7 @@ async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
     let wanted = [
         (Severity::Problem, "endpoint_missing"),
         (Severity::Problem, "endpoint_refused"),
-        (Severity::Problem, "code_flow_not_offered"),
+        (Severity::Warning, "code_flow_not_offered"),
     ];
     assert_eq!(codes(&report), wanted, "{report}");
     assert!(text(&report, "endpoint_missing").contains("`token_endpoint`"));
@@ -164,7 +164,7 @@ async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
             && text(&report, "endpoint_refused").contains("not https")
     );
     assert!(
-        report.to_string().ends_with("Users cannot sign in yet: 3 problems, 0 warnings."),
+        report.to_string().ends_with("Users cannot sign in yet: 2 problems, 1 warning."),
         "{report}"
     );
     assert_eq!(
@@ -172,6 +172,21 @@ async fn everything_that_is_wrong_with_a_document_is_listed_at_once() {
         (0, 0),
         "nothing is sent to a provider that is not trusted"
     );
+}
+
+#[tokio::test]
+async fn an_omitted_nonce_needs_pkce_in_the_document() {
+    for (methods, wanted, passes) in [
+        (json!(["S256"]), (Severity::Note, "nonce_omitted"), true),
+        (json!(null), (Severity::Problem, "pkce_not_announced"), false),
+    ] {
+        let mut document = good();
+        document["code_challenge_methods_supported"] = methods.clone();
+        let (report, _) = of_document(config().with_nonce(SignInNonce::Omit), document).await;
+        assert!(codes(&report).contains(&wanted), "{methods}: {report}");
+        assert!(text(&report, wanted.1).contains("`with_nonce`, IDENTITY_NONCE"), "{report}");
+        assert_eq!(report.is_ok(), passes, "{methods}: {report}");
+    }
 }
 
 #[tokio::test]
@@ -184,8 +199,12 @@ async fn every_fault_of_a_document_has_its_code() {
         ("jwks_uri", json!(""), (Problem, "endpoint_missing")),
         ("token_endpoint", json!("over there"), (Problem, "endpoint_refused")),
         ("end_session_endpoint", json!(null), (Warning, "endpoint_missing")),
-        ("response_modes_supported", json!(["form_post"]), (Problem, "response_mode_not_offered")),
-        ("code_challenge_methods_supported", json!(["plain"]), (Problem, "pkce_not_offered")),
+        ("response_modes_supported", json!(["form_post"]), (Warning, "response_mode_not_offered")),
+        ("code_challenge_methods_supported", json!(["plain"]), (Warning, "pkce_not_offered")),
+        ("response_modes_supported", json!(["fragment"]), (Warning, "response_mode_not_offered")),
+        ("response_modes_supported", json!([]), (Note, "")),
+        ("response_types_supported", json!(["id_token"]), (Warning, "code_flow_not_offered")),
+        ("response_types_supported", json!([]), (Note, "")),
         ("code_challenge_methods_supported", json!(null), (Note, "pkce_not_announced")),
         (
             "require_pushed_authorization_requests",
@@ -194,7 +213,7 @@ async fn every_fault_of_a_document_has_its_code() {
         ),
         ("require_signed_request_object", json!("true"), (Problem, "request_kind_not_supported")),
         ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
-        ("grant_types_supported", json!(["refresh_token"]), (Problem, "code_flow_not_offered")),
+        ("grant_types_supported", json!(["refresh_token"]), (Warning, "code_flow_not_offered")),
         ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),
         (
             "token_endpoint_auth_methods_supported",
@@ -255,11 +274,24 @@ async fn what_is_configured_is_compared_with_what_is_offered() {
         "endpoint_missing",
         "response_mode_not_offered",
         "acr_not_offered",
-        "algorithm_not_offered",
+        "algorithm_not_listed",
         "auth_method_not_offered",
     ] {
         assert!(found.contains(&code), "{code}: {report}");
     }
+}
+
+/// Where the client secret signs, no key of the provider is needed.
+#[tokio::test]
+async fn a_provider_that_signs_with_the_client_secret_needs_no_keys() {
+    let mut document = good();
+    document["id_token_signing_alg_values_supported"] = json!(["HS256"]);
+    let secret = ClientCredential::secret("a secret that is long enough for HMAC with SHA-256");
+    let config = config().with_credential(secret).with_id_token_hmac(HmacAlgorithm::Hs256);
+    let http = FakeHttp::new(move |request| Ok(as_it_should(request, &document, &json!({}))));
+    let report = report(config, &http).await;
+    assert!(report.is_ok(), "{report}");
+    assert!(codes(&report).contains(&(Severity::Note, "signed_by_secret")), "{report}");
 }
 
 /// The document lists both methods, and the client is registered for the second.

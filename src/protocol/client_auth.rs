@@ -48,6 +48,8 @@ pub(crate) enum Proof {
     Nothing,
     /// A client secret, and the configured method.
     Secret(Secret, Option<ClientAuthMethod>),
+    /// A client secret by `client_secret_basic`, with `client_id` in the body as well.
+    SecretWithId(Secret),
     /// A signed JWT (`private_key_jwt`).
     Assertion(Secret),
 }
@@ -56,7 +58,7 @@ impl ClientAuth<'_> {
     /// The client secret, if the client has one.
     pub(super) fn secret(&self) -> Option<&Secret> {
         match self.proof {
-            Proof::Secret(secret, _) => Some(secret),
+            Proof::Secret(secret, _) | Proof::SecretWithId(secret) => Some(secret),
             Proof::Nothing | Proof::Assertion(_) => None,
         }
     }
@@ -74,11 +76,15 @@ impl ClientAuth<'_> {
         let (secret, chosen) = match self.proof {
             Proof::Secret(secret, chosen) => (secret, *chosen),
             Proof::Nothing => {
-                form.push(("client_id", self.id.into()));
+                self.add_id(form);
                 return Ok(None);
             }
+            Proof::SecretWithId(secret) => {
+                self.add_id(form);
+                return basic(self.id, secret).map(Some);
+            }
             Proof::Assertion(jwt) => {
-                form.push(("client_id", self.id.into()));
+                self.add_id(form);
                 form.push(("client_assertion_type", JWT_BEARER.into()));
                 form.push(("client_assertion", jwt.clone()));
                 return Ok(None);
@@ -87,12 +93,31 @@ impl ClientAuth<'_> {
         match method(chosen, metadata, self.id, secret) {
             ClientAuthMethod::Basic => basic(self.id, secret).map(Some),
             ClientAuthMethod::Post => {
-                form.push(("client_id", self.id.into()));
+                self.add_id(form);
                 form.push(("client_secret", secret.clone()));
                 Ok(None)
             }
         }
     }
+
+    /// Adds `client_id` to a form that does not have it yet.
+    fn add_id(&self, form: &mut Vec<(&str, Secret)>) {
+        if form.iter().all(|(name, _)| *name != "client_id") {
+            form.push(("client_id", self.id.into()));
+        }
+    }
+}
+
+/// The same authentication with `client_id` in the body as well, for a provider that does not take
+/// it from the header (RFC 6749 section 3.2.1 allows the parameter). `None` if the body has it
+/// already.
+///
+/// It is not sent in the first request: some providers refuse it beside the header as a second
+/// method of authentication (section 2.3).
+pub(super) fn with_id(client: ClientAuth<'_>, metadata: &Metadata) -> Option<Proof> {
+    let Proof::Secret(secret, chosen) = client.proof else { return None };
+    let is_basic = method(*chosen, metadata, client.id, secret) == ClientAuthMethod::Basic;
+    is_basic.then(|| Proof::SecretWithId(secret.clone()))
 }
 
 /// The method by which the secret is sent: the configured one, or one that the provider supports.

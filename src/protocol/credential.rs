@@ -15,7 +15,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicI64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
 };
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -23,7 +23,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use super::{
     assertion::{Assertion, audience, unavailable},
     assertion_cache::AssertionCache,
-    client_auth::{ClientAuth, Proof, other_method},
+    client_auth::{ClientAuth, Proof, other_method, with_id},
     metadata::Metadata,
 };
 use crate::{
@@ -56,6 +56,8 @@ pub(super) struct Credentials {
     method: Mutex<Option<ClientAuthMethod>>,
     /// The earliest time to try the other method again, in seconds of Unix time.
     next_try: AtomicI64,
+    /// Whether the provider accepted the secret only with `client_id` in the body as well.
+    needs_id: AtomicBool,
     client_id: String,
     authority: Authority,
 }
@@ -113,7 +115,9 @@ impl Credentials {
         };
         let members = credential.members().iter().map(member).collect();
         let (first, method, next_try) = (AtomicUsize::new(0), Mutex::default(), AtomicI64::new(0));
-        Self { members, first, method, next_try, client_id: client_id.to_owned(), authority }
+        let needs_id = AtomicBool::new(false);
+        let client_id = client_id.to_owned();
+        Self { members, first, method, next_try, needs_id, client_id, authority }
     }
 
     /// The client authentication for a request.
@@ -139,7 +143,8 @@ impl Credentials {
     pub(super) fn is_outdated(&self, error: &Error, refused: &Proof) -> bool {
         let Some(answer) = error.provider() else { return false };
         // Microsoft's code says what is wrong with the secret; the method does not matter there.
-        if matches!(refused, Proof::Secret(..)) && !answer.codes.is_empty() {
+        if matches!(refused, Proof::Secret(..) | Proof::SecretWithId(_)) && !answer.codes.is_empty()
+        {
             return false;
         }
         // RFC 6749 section 5.2. Some providers send the status 401 without an error code.
@@ -157,7 +162,7 @@ impl Credentials {
     /// Client authentication other than the refused one; `None` if there is no other now.
     pub(super) async fn another(&self, request: ProofRequest<'_>, refused: &Sent) -> Option<Sent> {
         match &refused.proof {
-            Proof::Nothing => return None,
+            Proof::Nothing | Proof::SecretWithId(_) => return None,
             Proof::Secret(secret, _) => {
                 return self.by_the_other_method(request.metadata, secret, refused, request.now);
             }
@@ -176,6 +181,12 @@ impl Credentials {
             }
         }
         None
+    }
+
+    /// The same secret with `client_id` in the body as well; `None` if it was there.
+    pub(super) fn with_id(&self, metadata: &Metadata, refused: &Sent) -> Option<Sent> {
+        let client = ClientAuth { id: &self.client_id, proof: &refused.proof };
+        Some(Sent { proof: with_id(client, metadata)?, origin: Vec::new() })
     }
 
     /// The same secret with the other method. A newer secret cannot be loaded: it is part of the
@@ -207,6 +218,14 @@ impl Credentials {
 
     /// Remembers the method by which the provider accepted a secret after it had refused the other.
     pub(super) fn remember(&self, taken: &Sent) {
+        if matches!(taken.proof, Proof::SecretWithId(_)) {
+            self.needs_id.store(true, Ordering::Relaxed);
+            tracing::info!(
+                "the provider requires `client_id` in the body beside HTTP Basic, which is sent \
+                 from now on"
+            );
+            return;
+        }
         let Proof::Secret(_, Some(method)) = taken.proof else { return };
         *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
         self.next_try.store(0, Ordering::Relaxed);
@@ -239,6 +258,9 @@ impl Credentials {
         match credential.kind() {
             CredentialKind::None | CredentialKind::FirstOf(_) => {
                 Ok(Sent { proof: Proof::Nothing, origin: Vec::new() })
+            }
+            CredentialKind::Secret(secret) if self.needs_id.load(Ordering::Relaxed) => {
+                Ok(Sent { proof: Proof::SecretWithId(secret.clone()), origin: Vec::new() })
             }
             CredentialKind::Secret(secret) => {
                 let learned = || *self.method.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,6 +46,8 @@ pub(crate) struct DeviceAnswer {
     pub(crate) expires_in: Duration,
     /// The least time between two token requests.
     pub(crate) interval: Duration,
+    /// The scopes of the request, as it was sent.
+    pub(crate) scopes: String,
 }
 
 /// The device authorization request of a client with these capabilities.
@@ -69,7 +71,9 @@ pub(crate) fn device_request(
         )
     })?;
     let extra = params.extra()?;
-    let mut form: Form<'_> = vec![("scope", params.scopes.into())];
+    // Also beside the `Authorization` header, which RFC 8628 section 3.1 leaves open:
+    // django-allauth requires it, and no provider is known to refuse it here.
+    let mut form: Form<'_> = vec![("client_id", client.id.into()), ("scope", params.scopes.into())];
     let claims = params.claims(capabilities)?;
     for (name, value) in [("resource", params.resource), ("claims", claims.as_deref())] {
         form.extend(value.map(|value| (name, value.into())));
@@ -134,6 +138,7 @@ pub(crate) fn read_answer(
         message: text("message").map(shown_in_a_terminal),
         expires_in: lifetime.min(MAX_LIFETIME),
         interval: interval.clamp(Duration::from_secs(1), MAX_LIFETIME),
+        scopes: String::new(),
     })
 }
 
@@ -290,7 +295,7 @@ mod tests {
             TokenParams { scopes: "openid a", challenge: Some("{}"), ..TokenParams::default() };
         let request = device_request(&metadata, client, &params, &[]).unwrap();
         assert_eq!(request.uri().path(), "/device_authorization");
-        assert_eq!(request.body().as_ref(), b"scope=openid+a&claims=%7B%7D&client_id=id");
+        assert_eq!(request.body().as_ref(), b"client_id=id&scope=openid+a&claims=%7B%7D");
     }
 
     proptest! {

@@ -61,17 +61,24 @@ pub(crate) fn asks_to_begin_again(error: &Error) -> bool {
     })
 }
 
-/// Whether the error may be about a scope: `invalid_scope` (RFC 6749 sections 4.1.2.1 and 5.2), or
-/// `invalid_request` with "scope" in its description, as from OpenIddict: "The client application
-/// is not allowed to use the 'offline_access' scope."
-pub(crate) fn may_be_about_a_scope(error: &Error) -> bool {
-    error.provider().is_some_and(|said| match said.error.as_str() {
-        "invalid_scope" => true,
-        "invalid_request" => said
-            .description
-            .as_deref()
-            .is_some_and(|description| description.to_ascii_lowercase().contains("scope")),
-        _ => false,
+/// Whether the error is about `ui_locales`. OpenID Connect Core section 3.1.2.1 has providers
+/// ignore languages that they do not know, but some answer `invalid_request` and name the
+/// parameter.
+pub(crate) fn refuses_languages(error: &Error) -> bool {
+    error.provider().is_some_and(|said| {
+        said.error == "invalid_request"
+            && said.description.as_deref().is_some_and(|text| text.contains("ui_locales"))
+    })
+}
+
+/// Whether the error may mean that the request lacks `client_id`: `invalid_request` (RFC 6749
+/// section 5.2) that names the parameter, or that has no description.
+pub(super) fn may_lack_the_client_id(error: &Error) -> bool {
+    error.provider().is_some_and(|said| {
+        said.error == "invalid_request"
+            && matches!(said.status, Some(400 | 401))
+            && said.codes.is_empty()
+            && said.description.as_deref().is_none_or(|text| text.contains("client_id"))
     })
 }
 

@@ -16,7 +16,7 @@ use super::{
     client_info::ClientInfo,
     device, error_answer, graph, id_token, json,
     jwks::JwkSet,
-    jwt::{TokenKind, TokenRules, UnverifiedJwt},
+    jwt::{SignatureRule, TokenKind, TokenRules, UnverifiedJwt},
     managed_identity,
     metadata::Metadata,
     token::{self, AccessTokenRule},
@@ -102,7 +102,7 @@ fn jwt(bytes: &[u8]) {
     let Ok(token) = UnverifiedJwt::parse(text) else { return };
     let rules = TokenRules {
         kind: TokenKind::IdToken,
-        algorithms: &[Algorithm::Rs256, Algorithm::Es256],
+        signature: SignatureRule::Keys(&[Algorithm::Rs256, Algorithm::Es256]),
         authority: &authority(),
         tenants: &Tenants::any(),
         metadata_issuer: "https://op.example.com",

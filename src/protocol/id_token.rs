@@ -18,7 +18,7 @@
 
 use std::{fmt, time::Duration};
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use aws_lc_rs::digest;
 use serde_json::Value;
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    config::Algorithm,
+    config::SignInNonce,
     error::{Error, ErrorKind, shown},
     secret::{base64url, same},
 };
@@ -53,7 +53,8 @@ pub(crate) struct IdTokenExpectation<'a> {
 /// The expected `nonce`.
 #[derive(Clone, Copy, Default)]
 pub(crate) enum Nonce<'a> {
-    /// The request had none (device code), so the token must have none.
+    /// The request had none (device code, or the configuration omits it), so the token must have
+    /// none.
     #[default]
     NotSent,
     /// `nonce` of the authorization request.
@@ -61,6 +62,13 @@ pub(crate) enum Nonce<'a> {
     /// A refresh: the token needs none; one that is present must be that of the sign-in, if it is
     /// still known (OpenID Connect Core section 12.2).
     Renewal(Option<&'a str>),
+}
+
+impl<'a> Nonce<'a> {
+    /// The nonce that the ID token of a sign-in must have by the configuration.
+    pub(crate) fn expected(configured: SignInNonce, nonce: &'a str) -> Self {
+        configured.of(nonce).map_or(Self::NotSent, Self::Sent)
+    }
 }
 
 impl fmt::Debug for Nonce<'_> {
@@ -155,7 +163,7 @@ pub(crate) fn verify(
     }
     check_version(claims, rules.authority.is_entra())?;
     check_nonce(claims, expectation.nonce)?;
-    check_access_token_hash(claims, verified.algorithm, expectation.access_token)?;
+    check_access_token_hash(claims, verified.hashes, expectation.access_token)?;
     check_auth_time(claims, expectation.max_age, rules)?;
     check_acr(claims, expectation.acr)?;
     check_auth_context(claims, expectation.auth_context, is_microsoft)?;
@@ -265,6 +273,12 @@ fn check_version(claims: &Object, is_entra: bool) -> Result<(), Error> {
     }
 }
 
+/// The remedy for an ID token without `nonce`.
+const NONCE_LOST: &str = "have the provider put the `nonce` of the request into the ID token \
+                          (Doorkeeper: add it to the consent page, see \"Nonces\" in the README of \
+                          doorkeeper-openid_connect), or, if the provider enforces PKCE, omit it \
+                          (`with_nonce`, IDENTITY_NONCE=omit)";
+
 /// Step 11 of OpenID Connect Core section 3.1.3.7. The nonce ties the token to the authorization
 /// request of this browser, which prevents the injection of another user's code (RFC 9700 section
 /// 4.5).
@@ -274,7 +288,14 @@ fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
     // another type is not taken for an absent one.
     let optional = OptionalMembers::of(claims, "ID token").text("nonce");
     match (json::present(claims, "nonce"), expected) {
-        (None, Nonce::Sent(_)) => refused("the token has no `nonce`, although one was sent"),
+        // An absent nonce is lost by the provider far more often than left out by an attacker,
+        // whose token has that of another request.
+        (None, Nonce::Sent(_)) => Err(Error::new(
+            ErrorKind::TokenNonce,
+            "the token has no `nonce`, although one was sent: the provider lost it or does not \
+             support it (Doorkeeper's own consent page does not pass it on)",
+        )
+        .with_remedy(NONCE_LOST)),
         (Some(Value::String(nonce)), Nonce::Sent(sent))
             if same(nonce.as_bytes(), sent.as_bytes()) =>
         {
@@ -299,38 +320,19 @@ fn check_nonce(claims: &Object, expected: Nonce<'_>) -> Result<(), Error> {
 /// is present.
 fn check_access_token_hash(
     claims: &Object,
-    algorithm: Algorithm,
+    hashes: &[&'static digest::Algorithm],
     access_token: Option<&str>,
 ) -> Result<(), Error> {
     let hash = OptionalMembers::of(claims, "ID token").text("at_hash");
     let (Some(hash), Some(token)) = (hash, access_token) else { return Ok(()) };
     // The specified spelling is base64url without padding. Keyrock writes base64 with padding.
     let hash = hash.trim_end_matches('=').replace('+', "-").replace('/', "_");
-    if hash_algorithms(algorithm)
-        .iter()
-        .any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes()))
-    {
+    if hashes.iter().any(|digest| same(hash.as_bytes(), half_hash(digest, token).as_bytes())) {
         return Ok(());
     }
-    let detail = format!(
-        "`at_hash` is not the hash of the access token: the provider has to compute it with the \
-         hash algorithm of {algorithm} (OpenID Connect Core section 3.1.3.6)"
-    );
+    let detail = "`at_hash` is not the hash of the access token: the provider has to compute it \
+                  with the hash algorithm of the signature (OpenID Connect Core section 3.1.3.6)";
     Err(Error::new(ErrorKind::TokenAtHash, detail))
-}
-
-/// The hash algorithms that `at_hash` may use: that of the signature (OpenID Connect Core section
-/// 3.1.3.6).
-///
-/// No specification names one for `EdDSA`. Most providers take SHA-512, which Ed25519 uses inside,
-/// some SHA-256; either ties the ID token to its access token.
-fn hash_algorithms(algorithm: Algorithm) -> &'static [&'static digest::Algorithm] {
-    match algorithm {
-        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &[&SHA256],
-        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &[&SHA384],
-        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => &[&SHA512],
-        Algorithm::EdDsa => &[&SHA512, &SHA256],
-    }
 }
 
 /// The left half of the hash of the text, as base64url (OpenID Connect Core section 3.1.3.6).

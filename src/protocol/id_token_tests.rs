@@ -1,10 +1,16 @@
+use aws_lc_rs::digest::{SHA256, SHA384, SHA512};
 use serde_json::json;
 
 use super::*;
 use crate::{
     authority::Tenants,
-    protocol::test_support::{
-        CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set, keys,
+    config::Algorithm,
+    protocol::{
+        jwt::SignatureRule,
+        test_support::{
+            CLIENT_ID, ISSUER, NONCE, NOW, Signer, authority, claims, header, id_token, key_set,
+            keys,
+        },
     },
 };
 
@@ -26,7 +32,7 @@ fn check_by(
     let (authority, tenants, algorithms) = (authority(), Tenants::any(), [algorithm]);
     let rules = TokenRules {
         kind: TokenKind::IdToken,
-        algorithms: &algorithms,
+        signature: SignatureRule::Keys(&algorithms),
         authority: &authority,
         tenants: &tenants,
         metadata_issuer: ISSUER,
@@ -140,10 +146,10 @@ fn the_subject_is_a_text_of_1_to_255_bytes_without_control_characters() {
 #[test]
 fn the_nonce_is_the_one_that_was_sent() {
     rejects(&SENT, without("nonce"), ErrorKind::TokenNonce);
+    rejects(&SENT, |claims| claims["nonce"] = json!(null), ErrorKind::TokenNonce);
     for nonce in [
         json!(format!("{NONCE}1")),
         json!(""),
-        json!(null),
         json!([NONCE]),
         json!(NONCE.to_uppercase()),
         json!(1),
@@ -151,6 +157,19 @@ fn the_nonce_is_the_one_that_was_sent() {
         rejects(&SENT, |claims| claims["nonce"] = nonce, ErrorKind::TokenNonce);
     }
     accepts(&SENT, |_| ());
+}
+
+#[test]
+fn a_lost_nonce_is_told_with_its_cause_and_setting_and_a_wrong_one_as_forged() {
+    let told = |change: fn(&mut Value)| check(&id_token(change), &SENT).err().unwrap().to_string();
+    let lost = told(|claims| claims["nonce"] = json!(null));
+    for words in ["Doorkeeper's own consent page", "README", "`with_nonce`", "IDENTITY_NONCE=omit"]
+    {
+        assert!(lost.starts_with("token_nonce: ") && lost.contains(words), "{lost}");
+    }
+    assert!(!lost.contains("forged"), "{lost}");
+    let wrong = told(|claims| claims["nonce"] = json!("another"));
+    assert!(wrong.contains("forged") && !wrong.contains("IDENTITY_NONCE"), "{wrong}");
 }
 
 // C-165: nonce in the token though none was sent
@@ -246,15 +265,14 @@ fn the_hash_is_the_algorithms() {
     let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
     assert_eq!(half_hash(&SHA256, token), "77QmUPtjPfzWtF2AnpK9RQ");
     for algorithm in Algorithm::ALL.iter().copied() {
-        let bytes = match algorithm.as_str() {
-            "EdDSA" => 32,
-            name if name.ends_with("256") => 16,
-            name if name.ends_with("384") => 24,
-            _ => 32,
+        let (digest, bytes) = match algorithm.as_str() {
+            "EdDSA" => (&SHA512, 32),
+            name if name.ends_with("256") => (&SHA256, 16),
+            name if name.ends_with("384") => (&SHA384, 24),
+            _ => (&SHA512, 32),
         };
         let signer = Signer::new(algorithm);
         let mut claims = claims();
-        let digest = hash_algorithms(algorithm)[0];
         claims["at_hash"] = json!(half_hash(digest, token));
         let raw = signer.sign(&json!({"alg": algorithm.as_str(), "kid": "k"}), &claims);
         let expectation = IdTokenExpectation { access_token: Some(token), ..SENT };

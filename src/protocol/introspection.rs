@@ -20,7 +20,8 @@ use super::{
 use crate::{
     authority::Authority,
     clock::UnixTime,
-    error::{Error, ErrorKind},
+    config::AccessTokenRules,
+    error::{Error, ErrorKind, shown},
     media_type,
 };
 
@@ -110,6 +111,37 @@ pub(super) struct Moment {
     pub(super) leeway: std::time::Duration,
 }
 
+/// The rules of the API that asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IntrospectionRules<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) own: &'a AccessTokenRules,
+}
+
+/// Checks that the token is for this API. RFC 7662 section 2.2 makes `aud` optional. A response
+/// without it is accepted if the API's own client got the token, or if the configuration leaves the
+/// decision to the provider, which section 4 requires to answer only an API that a token is for.
+fn check_audience(answer: &Object, rules: IntrospectionRules<'_>) -> Result<(), Error> {
+    if answer.contains_key("aud") {
+        return access_token::check_audience(answer, &rules.own.audiences);
+    }
+    let client = access_token::text(answer, "client_id")?;
+    if rules.own.audience_optional || client.as_deref() == Some(rules.client_id) {
+        return Ok(());
+    }
+    let client = client.map_or_else(|| "missing".to_owned(), |client| shown(&client));
+    let detail = format!(
+        "the introspection answer has no `aud`, and its `client_id` is {client}, not this API's \
+         own {}",
+        shown(rules.client_id)
+    );
+    Err(Error::new(ErrorKind::TokenAudience, detail).with_remedy(
+        "have the provider name the audience in its introspection answers, or, if it answers \
+         `active` only to the API that a token is for, accept answers without it \
+         (`ApiConfig::with_introspection`, IDENTITY_INTROSPECTION=opaque_audience_optional)",
+    ))
+}
+
 /// Checks an introspection response by the same rules as a signed token, except for `null`: all
 /// members but `active` are optional (RFC 7662 section 2.2), and some servers write `null` for
 /// those that they do not have. There is no signed text here that another reader could understand
@@ -121,7 +153,7 @@ pub(super) struct Moment {
 /// response does not say; otherwise the kind of the check that fails.
 pub(super) fn check(
     answer: Object,
-    audiences: &[String],
+    rules: IntrospectionRules<'_>,
     metadata: &Metadata,
     authority: &Authority,
     moment: Moment,
@@ -137,7 +169,7 @@ pub(super) fn check(
         }
         _ => return Err(invalid("`active` is neither true nor false")),
     }
-    access_token::check_audience(&answer, audiences)?;
+    check_audience(&answer, rules)?;
     if let Some(iss) = access_token::text(&answer, "iss")?
         && authority.canonical_issuer(&iss, &metadata.issuer) != metadata.issuer
     {

@@ -6,10 +6,10 @@
 //!
 //! 1. Serialization: three base64url parts, of which the first two are JSON objects without
 //!    repeated members. Encrypted tokens (five parts) are refused.
-//! 2. Header: `alg` is on an explicit list, which cannot name `none` or an HMAC; there is no
-//!    `crit`; `typ` does not name another kind of token.
-//! 3. Key: from the provider's key set, chosen by `kid`. Keys and addresses of keys in the header
-//!    (`jwk`, `jku`, `x5u`, `x5c`) are never read.
+//! 2. Header: `alg` is on an explicit list of asymmetric algorithms, or is the one HMAC algorithm
+//!    that the configuration names; there is no `crit`; `typ` does not name another kind of token.
+//! 3. Key: from the provider's key set, chosen by `kid`; the client secret for that HMAC algorithm.
+//!    Keys and addresses of keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are never read.
 //! 4. Signature, and whether that key may sign for this issuer and cloud.
 //! 5. Issuer: `iss`, and the tenant at Microsoft's authorities.
 //! 6. Audience: `aud` and `azp`. For an access token `aud` comes first of all.
@@ -25,26 +25,45 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::{
+    digest::{self, SHA256, SHA384, SHA512},
+    hmac,
+};
 use serde_json::Value;
 
 use super::{
     error_answer,
     json::{self, Object},
     jwks::{self, JwkSet},
-    metadata::ALGORITHMS_SETTING,
+    metadata::{ALGORITHMS_ORIGIN, SIGNED_BY_SECRET},
 };
 use crate::{
     authority::{Authority, KeyIssuer, Tenants, TokenIssuer},
     clock::UnixTime,
-    config::Algorithm,
+    config::{Algorithm, ClientCredential, HmacAlgorithm},
     error::{Error, ErrorKind, shown},
-    secret::from_base64url,
+    secret::{Secret, from_base64url},
 };
 
 /// The largest token that is parsed, in bytes. ID tokens with hundreds of claims stay below 20 KB.
 const MAX_TOKEN_BYTES: usize = 64 * 1024;
 /// The latest date that can be represented: 9999-12-31T23:59:59Z, in seconds of Unix time.
 const MAX_DATE: i64 = 253_402_300_799;
+
+/// The audiences of a token for a message, four at most.
+fn shown_audiences(audiences: &[Value]) -> String {
+    const MOST: usize = 4;
+    let shown: Vec<_> = audiences
+        .iter()
+        .take(MOST)
+        .map(|audience| audience.as_str().map_or_else(|| "not a string".to_owned(), shown))
+        .collect();
+    match audiences.len() {
+        0 => "empty".to_owned(),
+        more if more > MOST => format!("[{}, and {} more]", shown.join(", "), more - MOST),
+        _ => format!("[{}]", shown.join(", ")),
+    }
+}
 
 /// An entry of the trusted audiences that stands for every audience. For a token with an audience
 /// that no other entry names, `azp` must then name this client.
@@ -76,12 +95,56 @@ pub(crate) struct ApiTokenRules<'a> {
     pub(crate) issuer: Option<&'a str>,
 }
 
+/// The signatures that are accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SignatureRule<'a> {
+    /// By a key of the provider's key set, with one of these algorithms.
+    Keys(&'a [Algorithm]),
+    /// By the client secret, with this algorithm alone. Several credentials have several secrets.
+    Secret(HmacAlgorithm, &'a ClientCredential),
+}
+
+impl SignatureRule<'_> {
+    /// The names of the algorithms, separated by commas.
+    fn list(&self) -> String {
+        match self {
+            Self::Keys(algorithms) => Algorithm::list(algorithms),
+            Self::Secret(hmac, _) => hmac.to_string(),
+        }
+    }
+}
+
+/// The signature that a token must have by its header and the rules.
+#[derive(Clone, Copy)]
+enum ExpectedSignature<'a> {
+    Key(Algorithm),
+    Secret(HmacAlgorithm, &'a ClientCredential),
+}
+
+impl ExpectedSignature<'_> {
+    /// The hash algorithms that `at_hash` may use: that of the signature (OpenID Connect Core
+    /// section 3.1.3.6).
+    ///
+    /// No specification names one for `EdDSA`. Most providers take SHA-512, which Ed25519 uses
+    /// inside, some SHA-256; either ties the ID token to its access token.
+    fn hashes(self) -> &'static [&'static digest::Algorithm] {
+        match self {
+            Self::Key(Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256)
+            | Self::Secret(HmacAlgorithm::Hs256, _) => &[&SHA256],
+            Self::Key(Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384)
+            | Self::Secret(HmacAlgorithm::Hs384, _) => &[&SHA384],
+            Self::Key(Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512)
+            | Self::Secret(HmacAlgorithm::Hs512, _) => &[&SHA512],
+            Self::Key(Algorithm::EdDsa) => &[&SHA512, &SHA256],
+        }
+    }
+}
+
 /// The values that the header and the claims of every token are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenRules<'a> {
     pub(crate) kind: TokenKind<'a>,
-    /// The algorithms that are accepted.
-    pub(crate) algorithms: &'a [Algorithm],
+    pub(crate) signature: SignatureRule<'a>,
     pub(crate) authority: &'a Authority,
     /// The tenants that may sign in, at Microsoft's multi-tenant authorities.
     pub(crate) tenants: &'a Tenants,
@@ -112,7 +175,8 @@ pub(crate) struct VerifiedJwt<'t> {
     /// The claims as the JSON text that was signed.
     pub(crate) payload: &'t str,
     pub(crate) claims: &'t Object,
-    pub(crate) algorithm: Algorithm,
+    /// The hash algorithms that `at_hash` may use.
+    pub(crate) hashes: &'static [&'static digest::Algorithm],
     pub(crate) iss: String,
     /// Always present in an ID token.
     pub(crate) exp: Option<UnixTime>,
@@ -182,7 +246,7 @@ impl<'a> UnverifiedJwt<'a> {
         rules: &TokenRules<'_>,
         keys: &JwkSet,
     ) -> Result<VerifiedJwt<'_>, Error> {
-        let algorithm = self.check_header(rules)?;
+        let expected = self.check_header(rules)?;
         self.check_letter_case(rules)?;
         let claimed = self.claimed_issuer(rules)?;
         let mut as_in_id_tokens = None;
@@ -195,7 +259,7 @@ impl<'a> UnverifiedJwt<'a> {
         }
         let issuer =
             TokenIssuer { iss: as_in_id_tokens.as_deref().unwrap_or(claimed.iss), ..claimed };
-        self.check_signature(algorithm, &issuer, rules, keys)?;
+        self.check_signature(expected, &issuer, rules, keys)?;
         rules.authority.check_token_issuer(rules.tenants, rules.metadata_issuer, &issuer)?;
         if !matches!(rules.kind, TokenKind::AccessToken(_)) {
             self.check_audience(rules)?;
@@ -204,7 +268,7 @@ impl<'a> UnverifiedJwt<'a> {
         Ok(VerifiedJwt {
             payload: &self.payload,
             claims: &self.claims,
-            algorithm,
+            hashes: expected.hashes(),
             iss: rules.authority.canonical_issuer(claimed.iss, rules.metadata_issuer).to_owned(),
             exp,
         })
@@ -215,9 +279,9 @@ impl<'a> UnverifiedJwt<'a> {
         json::text(&self.header, "typ").is_some_and(|typ| media_type(typ) == "at+jwt")
     }
 
-    /// Checks the header and returns its algorithm (RFC 7515 section 4.1, RFC 8725 sections 3.1
-    /// and 3.11).
-    fn check_header(&self, rules: &TokenRules<'_>) -> Result<Algorithm, Error> {
+    /// Checks the header and returns the signature that the token must have (RFC 7515 section 4.1,
+    /// RFC 8725 sections 3.1 and 3.11).
+    fn check_header<'r>(&self, rules: &TokenRules<'r>) -> Result<ExpectedSignature<'r>, Error> {
         // RFC 7515 section 4.1.11: a `crit` whose extensions are not understood refuses the token,
         // and no extension is. `b64` (RFC 7797) changes what is signed, `zip` and `enc` are of JWE.
         for member in ["crit", "b64", "zip", "enc"] {
@@ -236,27 +300,33 @@ impl<'a> UnverifiedJwt<'a> {
         let alg =
             json::text(&self.header, "alg").ok_or_else(|| malformed("the header has no `alg`"))?;
         // RFC 8725 section 3.1: the list comes from the configuration and the provider's document,
-        // never from the token. `Algorithm` has no value for `none` or an HMAC, so a token cannot
-        // be verified with the public key as a shared secret.
-        Algorithm::named(alg).filter(|algorithm| rules.algorithms.contains(algorithm)).ok_or_else(
-            || {
-                let (alg, accepted) = (error_answer::code(alg), Algorithm::list(rules.algorithms));
+        // never from the token. A list of `Algorithm` has no HMAC, and with an HMAC no public key
+        // is looked at, so a token cannot be verified with the public key as a shared secret.
+        let expected = match rules.signature {
+            SignatureRule::Keys(algorithms) => Algorithm::named(alg)
+                .filter(|algorithm| algorithms.contains(algorithm))
+                .map(ExpectedSignature::Key),
+            SignatureRule::Secret(hmac, credential) => {
+                (alg == hmac.as_str()).then_some(ExpectedSignature::Secret(hmac, credential))
+            }
+        };
+        expected.ok_or_else(|| {
+            let origin = match rules.kind {
                 // The provider's document lists none for access tokens.
-                let origin = match rules.kind {
-                    TokenKind::AccessToken(_) => "those of `with_algorithms`, \
-                         IDENTITY_ID_TOKEN_ALGORITHMS"
-                        .to_owned(),
-                    _ => format!(
-                        "those that the provider's document lists, narrowed by \
-                         {ALGORITHMS_SETTING}"
-                    ),
-                };
-                let detail = format!(
-                    "the token's algorithm is {alg:?}, accepted are: {accepted} ({origin})"
-                );
-                Error::new(ErrorKind::TokenAlgorithm, detail)
-            },
-        )
+                TokenKind::AccessToken(_) => "`with_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS",
+                _ => ALGORITHMS_ORIGIN,
+            };
+            let (name, accepted) = (error_answer::code(alg), rules.signature.list());
+            let detail =
+                format!("the token's algorithm is {name:?}, accepted are: {accepted} ({origin})");
+            let error = Error::new(ErrorKind::TokenAlgorithm, detail);
+            match (HmacAlgorithm::named(alg), rules.kind) {
+                (Some(_), TokenKind::IdToken | TokenKind::UserInfo) => {
+                    error.with_remedy(SIGNED_BY_SECRET)
+                }
+                _ => error,
+            }
+        })
     }
 
     /// Refuses, at Microsoft's authorities, a claim such as `TID` beside or instead of `tid`.
@@ -319,11 +389,17 @@ impl<'a> UnverifiedJwt<'a> {
     /// token from the token endpoint. This crate never does without the signature.
     fn check_signature(
         &self,
-        algorithm: Algorithm,
+        expected: ExpectedSignature<'_>,
         issuer: &TokenIssuer<'_>,
         rules: &TokenRules<'_>,
         keys: &JwkSet,
     ) -> Result<(), Error> {
+        let algorithm = match expected {
+            ExpectedSignature::Key(algorithm) => algorithm,
+            ExpectedSignature::Secret(hmac, credential) => {
+                return self.check_hmac(hmac, credential);
+            }
+        };
         let kid = self.kid()?;
         let candidates = keys.candidates(algorithm, kid.as_deref());
         if candidates.is_empty() {
@@ -342,7 +418,7 @@ impl<'a> UnverifiedJwt<'a> {
             ));
         }
         let message = self.signing_input.as_bytes();
-        let mut outcome = Err(Error::new(ErrorKind::TokenSignature, "the signature is wrong"));
+        let mut outcome = Err(wrong_signature());
         for key in candidates.iter().filter(|key| key.verifies(algorithm, message, &self.signature))
         {
             // Entra publishes one key set for all tenants and clouds: without this check the key of
@@ -356,6 +432,19 @@ impl<'a> UnverifiedJwt<'a> {
             }
         }
         outcome
+    }
+
+    /// Verifies the signature with the client secret (OpenID Connect Core section 3.1.3.7, step 8).
+    fn check_hmac(&self, hmac: HmacAlgorithm, credential: &ClientCredential) -> Result<(), Error> {
+        let message = self.signing_input.as_bytes();
+        let is_signed_by = |secret: &Secret| {
+            let key = hmac::Key::new(hmac.verification(), secret.expose().as_bytes());
+            hmac::verify(&key, message, &self.signature).is_ok()
+        };
+        match credential.client_secrets().any(is_signed_by) {
+            true => Ok(()),
+            false => Err(wrong_signature()),
+        }
     }
 
     /// Steps 3 to 5 of OpenID Connect Core section 3.1.3.7.
@@ -374,13 +463,19 @@ impl<'a> UnverifiedJwt<'a> {
             }
             Some(_) => return refused("`aud` is neither a string nor an array".into()),
         };
+        if !audiences.iter().any(|audience| audience == rules.audience) {
+            let came = shown_audiences(audiences);
+            return refused(format!(
+                "the token's `aud` is {came}, without the client id {client_id}"
+            ));
+        }
         let is_named =
             |audience: &str| rules.trusted_audiences.iter().any(|trusted| trusted == audience);
         let are_all_trusted = is_named(ANY_AUDIENCE);
-        let (mut has_client, mut unnamed) = (false, None);
+        let mut unnamed = None;
         for audience in audiences {
             match audience.as_str() {
-                Some(audience) if audience == rules.audience => has_client = true,
+                Some(audience) if audience == rules.audience => {}
                 Some(ANY_AUDIENCE) if are_all_trusted => unnamed = Some(ANY_AUDIENCE),
                 Some(audience) if is_named(audience) => {}
                 Some(audience) if are_all_trusted => unnamed = Some(audience),
@@ -389,15 +484,12 @@ impl<'a> UnverifiedJwt<'a> {
                 Some(audience) => {
                     let other = shown(audience);
                     return refused(format!(
-                        "the token's `aud` has {other}, which is neither the client id {client_id} \
-                         nor trusted"
+                        "the token's `aud` has {other} beside the client id {client_id}, and it is \
+                         not trusted"
                     ));
                 }
                 None => return refused("`aud` has an element that is not a string".into()),
             }
-        }
-        if !has_client {
-            return refused(format!("the token's `aud` does not have the client id {client_id}"));
         }
         match json::present(&self.claims, "azp") {
             // Step 5: `azp` is the client that the token was issued to.
@@ -549,6 +641,10 @@ fn media_type(typ: &str) -> String {
 fn is_general_type(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     !typ.ends_with("+jwt") || matches!(typ.as_str(), "id_token+jwt" | "application/id_token+jwt")
+}
+
+fn wrong_signature() -> Error {
+    Error::new(ErrorKind::TokenSignature, "the signature is wrong")
 }
 
 pub(super) fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

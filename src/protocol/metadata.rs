@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
-    config::{Algorithm, SignInOptions, ValidConfig},
+    config::{Algorithm, HmacAlgorithm, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Metadata {
     /// `token_endpoint_auth_signing_alg_values_supported` without unknown algorithms; `None` if
     /// absent.
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
+    /// Whether `code_challenge_methods_supported` has `S256` (RFC 8414 section 2).
+    pub(crate) announces_pkce: bool,
     /// `scopes_supported`; `None` if absent.
     pub(crate) scopes: Option<Vec<String>>,
     /// `ui_locales_supported`; `None` if absent.
@@ -123,6 +125,9 @@ impl Metadata {
             token_endpoint_auth_methods: members.list("token_endpoint_auth_methods_supported"),
             token_endpoint_auth_algorithms: auth_algorithms
                 .map(|names| names.iter().filter_map(|name| Algorithm::named(name)).collect()),
+            announces_pkce: members
+                .list("code_challenge_methods_supported")
+                .is_some_and(|methods| methods.iter().any(|method| method == "S256")),
             // B2C lists only `openid` and accepts the others, so Microsoft's lists are not used.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
             ui_locales: members.list("ui_locales_supported"),
@@ -179,13 +184,12 @@ impl Metadata {
         format!("the discovery document: `{member}` {problem}")
     }
 
-    /// The accepted signature algorithms of ID tokens: those that the provider lists and that are
-    /// configured. Without a list, the configured ones or RS256; without a configuration, all that
-    /// are listed.
+    /// The accepted signature algorithms of ID tokens: the configured ones, otherwise those that
+    /// the provider lists, and RS256 if it lists none.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: none is left.
+    /// [`ErrorKind::ProviderMisconfigured`]: none of those that are listed can be verified.
     pub(crate) fn allowed_algorithms(
         &self,
         configured: Option<&[Algorithm]>,
@@ -202,7 +206,7 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: none is left.
+    /// [`ErrorKind::ProviderMisconfigured`]: none of those that are listed can be verified.
     pub(crate) fn allowed_user_info_algorithms(
         &self,
         configured: Option<&[Algorithm]>,
@@ -214,47 +218,47 @@ impl Metadata {
     }
 }
 
-/// The setting that narrows the algorithms, as messages name it.
-pub(super) const ALGORITHMS_SETTING: &str =
-    "`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS";
+/// The remedy for ID tokens that are signed with the client secret.
+pub(super) const SIGNED_BY_SECRET: &str = "have the provider sign ID tokens with a private key \
+     (authentik: *Signing Key* of the provider; FusionAuth: the key of the application's ID token; \
+     elsewhere `id_token_signed_response_alg` of the client), or accept the client secret as the \
+     key (`with_id_token_hmac`, IDENTITY_ID_TOKEN_ALGORITHMS=HS256)";
 
-/// The algorithms that are both listed and configured. [`Algorithm`] has no value for `none` and
-/// HMAC algorithms, so neither a document nor a setting can allow them.
+/// The origin of the accepted algorithms, as messages name it.
+pub(super) const ALGORITHMS_ORIGIN: &str = "those of `with_id_token_algorithms`, \
+     IDENTITY_ID_TOKEN_ALGORITHMS, otherwise those that the provider's document lists";
+
+/// The configured algorithms, otherwise those that are listed. [`Algorithm`] has no value for
+/// `none` and HMAC algorithms, so no document can allow them.
 fn allowed(
     configured: Option<&[Algorithm]>,
     listed: Option<&[String]>,
     member: &'static str,
 ) -> Result<Vec<Algorithm>, Error> {
+    if let Some(configured) = configured {
+        return Ok(configured.to_vec());
+    }
     let Some(listed) = listed.filter(|listed| !listed.is_empty()) else {
         // The default of `id_token_signed_response_alg` is RS256 (OpenID Connect Dynamic Client
         // Registration section 2).
-        return Ok(configured.unwrap_or(&[Algorithm::Rs256]).to_vec());
+        return Ok(vec![Algorithm::Rs256]);
     };
     let mut allowed: Vec<Algorithm> = Vec::new();
     for algorithm in listed.iter().filter_map(|name| Algorithm::named(name)) {
-        if configured.is_none_or(|configured| configured.contains(&algorithm))
-            && !allowed.contains(&algorithm)
-        {
+        if !allowed.contains(&algorithm) {
             allowed.push(algorithm);
         }
     }
     if allowed.is_empty() {
-        let listed = error_answer::code(&listed.join(", "));
-        let problem = match configured {
-            Some(configured) => {
-                let configured = Algorithm::list(configured);
-                format!(
-                    "lists {listed}, and none of the configured algorithms ({configured}; \
-                     {ALGORITHMS_SETTING})"
-                )
-            }
-            None => format!(
-                "lists {listed}, of which none can be verified with a public key: register the \
-                 client at the provider for one of {}",
-                Algorithm::list(Algorithm::ALL)
-            ),
-        };
-        return Err(wrong(member, &problem));
+        let problem = format!(
+            "lists {}, of which none can be verified with a public key: register the client at \
+             the provider for one of {}",
+            error_answer::code(&listed.join(", ")),
+            Algorithm::list(Algorithm::ALL)
+        );
+        let error = wrong(member, &problem);
+        let is_hmac = listed.iter().any(|name| HmacAlgorithm::named(name).is_some());
+        return Err(if is_hmac { error.with_remedy(SIGNED_BY_SECRET) } else { error });
     }
     Ok(allowed)
 }

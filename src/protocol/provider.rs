@@ -26,9 +26,10 @@ use super::{
     channel::{Channel, observed},
     client_auth::{ClientAuth, Proof},
     credential::{Credentials, ProofRequest},
+    default_scopes::{self, DEFAULT_SCOPES_REFUSED},
     device::{self, DeviceAnswer},
     discovery::Discovery,
-    error_answer::{may_be_about_a_scope, of_refresh},
+    error_answer::{may_lack_the_client_id, of_refresh},
     grant::{Grant, TokenParams, first_resource_scopes, grant_request},
     http::HttpClient,
     metadata::Metadata,
@@ -290,10 +291,7 @@ impl Provider {
                     let answer = self.device_codes_for(params, true).await?;
                     tracing::warn!(
                         reason = error.reason(),
-                        "the provider refuses this application a default scope that it lists, so \
-                         the default scopes are left out from now on: allow `profile`, `email` \
-                         and `offline_access` to the application there, or configure the scopes \
-                         that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+                        "{DEFAULT_SCOPES_REFUSED}: they are left out from now on"
                     );
                     self.refuses_default_scopes.store(true, Ordering::Relaxed);
                     Ok(answer)
@@ -321,11 +319,12 @@ impl Provider {
         // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
         scopes.retain(|scope| !named_alone || !self.config.is_default_scope(scope));
-        let params = &TokenParams { scopes: &scopes.join(" "), ..*params };
+        let scopes = scopes.join(" ");
+        let params = &TokenParams { scopes: &scopes, ..*params };
         let capabilities = self.config.client_capabilities();
         let request = device::device_request(&metadata, client, params, capabilities)?;
         let answer = self.channel.send("the device authorization endpoint", request).await?;
-        device::read_answer(&answer, &metadata)
+        Ok(DeviceAnswer { scopes, ..device::read_answer(&answer, &metadata)? })
     }
 
     /// The scopes of a sign-in with these options.
@@ -345,12 +344,7 @@ impl Provider {
     /// Whether the error may be the refusal of a default scope. A provider may list a scope and
     /// still not allow it to every client.
     pub(crate) fn may_refuse_default_scopes(&self, error: &Error) -> bool {
-        let config = &self.config;
-        let has_defaults =
-            config.openid_scopes().iter().any(|scope| config.is_default_scope(scope));
-        // Microsoft allows the default scopes to every application, and has codes of its own for
-        // other scopes.
-        has_defaults && !self.authority.is_microsoft() && may_be_about_a_scope(error)
+        default_scopes::may_be_refused(&self.config, error)
     }
 
     /// The provider for another tenant of the same cloud, by its GUID.
@@ -415,6 +409,7 @@ impl Provider {
                 grant_request(&metadata, client, grant, params, self.config.client_capabilities())
             })
             .await;
+        let outcome = outcome.map(|answer| answer.for_scopes(params.scopes));
         match grant {
             // Microsoft's error codes say what is wrong with a refresh token.
             Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
@@ -429,8 +424,9 @@ impl Provider {
         ProofRequest::new(metadata, self.clock.now())
     }
 
-    /// Sends a token request, and once more with another credential if the provider refused the
-    /// client. It has not looked at the grant then, so this is no replay of a code.
+    /// Sends a token request, and once more if the provider refused the client, with another
+    /// credential, or missed `client_id` in the body. It has not looked at the grant then, so this
+    /// is no replay of a code.
     async fn ask_for_tokens(
         &self,
         request: ProofRequest<'_>,
@@ -439,18 +435,27 @@ impl Provider {
     ) -> Result<TokenAnswer, Error> {
         let id = self.config.client_id();
         let sent = self.credentials.proof(request).await?;
+        let refuses_client = |error: &Error, proof: &Proof| {
+            may_lack_the_client_id(error) || self.credentials.is_outdated(error, proof)
+        };
         let error = match self.answer_to(build(ClientAuth { id, proof: &sent.proof })?).await {
-            Err(error) if self.credentials.is_outdated(&error, &sent.proof) => error,
+            Err(error) if refuses_client(&error, &sent.proof) => error,
             outcome => return outcome,
         };
-        let request = ProofRequest { now: self.clock.now(), ..request };
-        match self.credentials.another(request, &sent).await {
+        let newer = match may_lack_the_client_id(&error) {
+            true => self.credentials.with_id(request.metadata, &sent),
+            false => {
+                let request = ProofRequest { now: self.clock.now(), ..request };
+                self.credentials.another(request, &sent).await
+            }
+        };
+        match newer {
             Some(newer) => {
                 let outcome = self.answer_to(build(ClientAuth { id, proof: &newer.proof })?).await;
                 // Any error but a refused client, such as a refused code, means that the credential
                 // was accepted.
                 if !outcome.as_ref().is_err_and(|error| {
-                    error.provider().is_none() || self.credentials.is_outdated(error, &newer.proof)
+                    error.provider().is_none() || refuses_client(error, &newer.proof)
                 }) {
                     self.credentials.remember(&newer);
                 }

@@ -6,8 +6,8 @@ use super::{
     access_token::{self, VerifiedAccessToken},
     channel::observed,
     client_auth::ClientAuth,
-    introspection::{self, IntrospectionAnswer, Moment},
-    jwt::{ApiTokenRules, TokenKind, UnverifiedJwt},
+    introspection::{self, IntrospectionAnswer, IntrospectionRules, Moment},
+    jwt::{ApiTokenRules, SignatureRule, TokenKind, UnverifiedJwt},
     provider::Provider,
 };
 use crate::{
@@ -38,7 +38,8 @@ impl Provider {
                 type_required: own.type_required,
                 issuer: metadata.access_token_issuer.as_deref(),
             };
-            let rules = self.rules(TokenKind::AccessToken(api), &metadata, algorithms);
+            let rules =
+                self.rules(TokenKind::AccessToken(api), &metadata, SignatureRule::Keys(algorithms));
             self.with_keys(&metadata, |keys| access_token::verify(&token, &rules, keys)).await
         };
         let span = info_span!(
@@ -71,14 +72,19 @@ impl Provider {
                 IntrospectionAnswer::Plain(claims) => claims,
                 IntrospectionAnswer::Signed(raw) => {
                     let token = UnverifiedJwt::parse(&raw)?;
-                    let rules = self.rules(TokenKind::Introspection, &metadata, Algorithm::ALL);
+                    let rules = self.rules(
+                        TokenKind::Introspection,
+                        &metadata,
+                        SignatureRule::Keys(Algorithm::ALL),
+                    );
                     let verified =
                         self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?;
                     introspection::of_signed(verified.claims)?
                 }
             };
             let moment = Moment { now: self.now(), leeway: self.config().clock_leeway() };
-            introspection::check(claims, &own.audiences, &metadata, self.authority(), moment)
+            let rules = IntrospectionRules { client_id: self.config().client_id(), own };
+            introspection::check(claims, rules, &metadata, self.authority(), moment)
         };
         let span = info_span!(
             "identity.introspect", authority = %self.authority().name(),

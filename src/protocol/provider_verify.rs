@@ -14,7 +14,7 @@ use super::{
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::{self, Object},
     jwks::JwkSet,
-    jwt::{TokenKind, TokenRules, UnverifiedJwt},
+    jwt::{SignatureRule, TokenKind, TokenRules, UnverifiedJwt},
     metadata::Metadata,
     provider::{Provider, step},
     user_info::{self, UserInfoAnswer},
@@ -43,12 +43,12 @@ impl Provider {
     ) -> Result<VerifiedIdToken, Error> {
         let verification = async {
             let token = UnverifiedJwt::parse(raw)?;
-            let (metadata, algorithms) =
-                self.algorithms_for(&token, Metadata::allowed_algorithms).await?;
-            let rules = self.rules(TokenKind::IdToken, &metadata, &algorithms);
-            self.with_keys(&metadata, |keys| {
-                id_token::verify(raw, &token, expectation, &rules, keys)
-            })
+            self.with_signature_of(
+                &token,
+                TokenKind::IdToken,
+                Metadata::allowed_algorithms,
+                |rules, keys| id_token::verify(raw, &token, expectation, rules, keys),
+            )
             .await
         };
         observed(step!("identity.verify_id_token", self), verification).await
@@ -75,12 +75,13 @@ impl Provider {
                 UserInfoAnswer::Plain(claims) => claims,
                 UserInfoAnswer::Signed(raw) => {
                     let token = UnverifiedJwt::parse(&raw)?;
-                    let (metadata, algorithms) =
-                        self.algorithms_for(&token, Metadata::allowed_user_info_algorithms).await?;
-                    let rules = self.rules(TokenKind::UserInfo, &metadata, &algorithms);
-                    let verified =
-                        self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?;
-                    verified.claims.clone()
+                    self.with_signature_of(
+                        &token,
+                        TokenKind::UserInfo,
+                        Metadata::allowed_user_info_algorithms,
+                        |rules, keys| token.verify(rules, keys).map(|ok| ok.claims.clone()),
+                    )
+                    .await?
                 }
             };
             user_info::check_subject(claims, expected_sub)
@@ -151,7 +152,27 @@ impl Provider {
         Ok(is_granted && metadata.userinfo_endpoint.is_some())
     }
 
-    /// The metadata, and the algorithms that it and the configuration allow. If the token's
+    /// Verifies a token that the provider signs as it signs ID tokens: with the client secret if
+    /// the configuration says so, otherwise with a key of its key set.
+    async fn with_signature_of<V>(
+        &self,
+        token: &UnverifiedJwt<'_>,
+        kind: TokenKind<'_>,
+        allowed: impl Fn(&Metadata, Option<&[Algorithm]>) -> Result<Vec<Algorithm>, Error>,
+        verify: impl Fn(&TokenRules<'_>, &JwkSet) -> Result<V, Error>,
+    ) -> Result<V, Error> {
+        if let Some(hmac) = self.config.id_token_hmac() {
+            let metadata = self.metadata().await?;
+            let signature = SignatureRule::Secret(hmac, self.config.credential());
+            // Such a provider may publish no keys, and none is looked at.
+            return verify(&self.rules(kind, &metadata, signature), &JwkSet::default());
+        }
+        let (metadata, algorithms) = self.algorithms_for(token, allowed).await?;
+        let rules = self.rules(kind, &metadata, SignatureRule::Keys(&algorithms));
+        self.with_keys(&metadata, |keys| verify(&rules, keys)).await
+    }
+
+    /// The metadata, and the algorithms that it or the configuration allows. If the token's
     /// algorithm is not among them, a newer document is fetched: the provider may have changed it.
     async fn algorithms_for(
         &self,
@@ -161,10 +182,10 @@ impl Provider {
         let configured = self.config.id_token_algorithms().as_deref();
         let metadata = self.metadata().await?;
         let algorithms = allowed(&metadata, configured);
-        let newer_may_help = token.asymmetric_algorithm().is_some_and(|algorithm| {
-            configured.is_none_or(|configured| configured.contains(&algorithm))
-                && algorithms.as_ref().map_or(true, |allowed| !allowed.contains(&algorithm))
-        });
+        let newer_may_help = configured.is_none()
+            && token.asymmetric_algorithm().is_some_and(|algorithm| {
+                algorithms.as_ref().map_or(true, |allowed| !allowed.contains(&algorithm))
+            });
         if newer_may_help && let Ok(newer) = self.discovery.newer_metadata(&metadata).await {
             let algorithms = allowed(&newer, configured)?;
             return Ok((newer, algorithms));
@@ -197,11 +218,11 @@ impl Provider {
         &'a self,
         kind: TokenKind<'a>,
         metadata: &'a Metadata,
-        algorithms: &'a [Algorithm],
+        signature: SignatureRule<'a>,
     ) -> TokenRules<'a> {
         TokenRules {
             kind,
-            algorithms,
+            signature,
             authority: &self.authority,
             tenants: self.config.tenants(),
             metadata_issuer: &metadata.issuer,

@@ -110,10 +110,45 @@ pub(crate) struct TokenAnswer {
     /// The time from now on after which Entra recommends to refresh the access token.
     pub(crate) refresh_in: Option<Duration>,
     pub(crate) refresh_token: Option<Secret>,
-    /// The granted scopes, separated by spaces. `None`: those that were requested. Empty: none.
+    /// The granted scopes, separated by spaces. `None`: those of an earlier request, which this one
+    /// did not name. Empty: none.
     pub(crate) scope: Option<String>,
     pub(crate) id_token: Option<Secret>,
     pub(crate) client_info: Option<String>,
+}
+
+impl TokenAnswer {
+    /// The ID token of a response to a request with `openid` (OpenID Connect Core section 3.1.3.3).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenResponseInvalid`].
+    pub(crate) fn required_id_token(&self) -> Result<&Secret, Error> {
+        let scope = self.scope.as_deref();
+        let is_granted = scope.is_none_or(|scope| scope.split(' ').any(|one| one == "openid"));
+        self.id_token.as_ref().ok_or_else(|| {
+            let detail = "the token answer has no ID token, although `openid` was requested";
+            if is_granted {
+                return Error::new(ErrorKind::TokenResponseInvalid, detail);
+            }
+            let scope = error_answer::code(scope.unwrap_or_default());
+            let detail = format!("{detail}; the granted scopes are {scope:?}, without `openid`");
+            Error::new(ErrorKind::TokenResponseInvalid, detail).with_remedy(
+                "allow the scope `openid` to this application at the provider, or switch OpenID \
+                 Connect on for it there",
+            )
+        })
+    }
+
+    /// The response to a request for these scopes. Without `scope` it grants exactly them (RFC 6749
+    /// section 5.1), as they were sent: the configured ones can be more. `sent` is empty if the
+    /// request named none.
+    pub(crate) fn for_scopes(mut self, sent: &str) -> Self {
+        if self.scope.is_none() && !sent.is_empty() {
+            self.scope = Some(sent.to_owned());
+        }
+        self
+    }
 }
 
 impl fmt::Debug for TokenAnswer {

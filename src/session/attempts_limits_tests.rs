@@ -159,6 +159,7 @@ fn with_device_code(length: usize, created: UnixTime) -> Attempt {
         user_code: "WDJB-MJHT".into(),
         verification_uri: "https://id.example/device".into(),
         verification_uri_complete: Some(format!("https://id.example/d?{}", "q".repeat(100))),
+        scopes: None,
         claims: None,
         expires_at: created + Duration::from_secs(900),
         interval: Duration::from_secs(5),

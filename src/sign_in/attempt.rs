@@ -137,8 +137,12 @@ pub(crate) struct Attempt {
     pub(crate) created: UnixTime,
     /// The page to return to. An unsuitable path is replaced by the home page.
     pub(crate) return_path: String,
-    /// The requested scopes, separated by spaces; `None` means those of the configuration.
+    /// The scopes of a request that names scopes of its own, separated by spaces; `None` means
+    /// those of the configuration.
     pub(crate) scopes: Option<String>,
+    /// The requested scopes if they are fewer than those of the configuration: without those that
+    /// the provider does not list, or has refused.
+    pub(crate) fewer_scopes: Option<String>,
     /// The B2C policy, if it is not the configured sign-in policy.
     pub(crate) policy: Option<String>,
     /// The maximum age of the authentication (`max_age`), in seconds.
@@ -179,6 +183,7 @@ codec::record!(Attempt {
     15 resets,
     16 device,
     17 seed,
+    18 fewer_scopes,
 });
 
 codec::record!(PersonKey { 1 subject, 2 object });
@@ -221,6 +226,7 @@ impl Attempt {
             created: now,
             return_path: return_path.into(),
             scopes: None,
+            fewer_scopes: None,
             policy: None,
             max_age: None,
             acr: None,
@@ -250,6 +256,13 @@ impl Attempt {
         options.auth_context.clone_from(&self.auth_context);
         options.max_age = self.max_age.map(|seconds| Duration::from_secs(seconds.into()));
         options
+    }
+
+    /// The scopes of the request as it was sent, separated by spaces; `None` means those of the
+    /// configuration.
+    pub(crate) fn sent_scopes(&self) -> Option<&str> {
+        let of_device = self.device.as_ref().and_then(|code| code.scopes.as_deref());
+        of_device.or(self.scopes.as_deref()).or(self.fewer_scopes.as_deref())
     }
 
     /// A secret of 43 base64url characters (256 bits), derived from the seed and a label: another

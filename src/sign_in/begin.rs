@@ -32,6 +32,8 @@ pub(crate) enum Fallback {
     /// Omits the default scopes, which neither the configuration nor the page names: the provider
     /// refused the request that contained them.
     WithNamedScopes,
+    /// Omits the languages of the browser (`ui_locales`): the provider refused them.
+    WithoutLanguages,
 }
 
 /// The options of a request: `own` merged over the configured ones.
@@ -53,7 +55,7 @@ fn options_for(
     let mut options = own.over(config);
     match fallback {
         Fallback::None if purpose == Purpose::ReadClaims => options.prompt = vec![Prompt::None],
-        Fallback::None => {}
+        Fallback::None | Fallback::WithoutLanguages => {}
         Fallback::WithPages => options.prompt.clear(),
         // Without `prompt=none`: otherwise its refusal would lead to a request with pages and all
         // scopes, the refusal of that one to this request again, and so on.
@@ -126,7 +128,8 @@ impl Request<'_> {
         // Microsoft documents `ui_locales` for Azure AD B2C alone; its other providers read the
         // browser's own header.
         let is_unknown = authority.is_microsoft() && authority.b2c_policies().is_none();
-        if !self.options.ui_locales.is_empty() || is_unknown {
+        let is_left_out = is_unknown || self.fallback == Fallback::WithoutLanguages;
+        if !self.options.ui_locales.is_empty() || is_left_out {
             return self;
         }
         let supported = self.metadata.ui_locales.as_deref();
@@ -134,7 +137,8 @@ impl Request<'_> {
         self
     }
 
-    fn scopes(&self) -> Vec<&str> {
+    /// The requested scopes.
+    pub(super) fn scopes(&self) -> Vec<&str> {
         // The tokens of these policies are not used, so `openid` is enough.
         if self.purpose.is_policy() {
             return vec!["openid"];
@@ -158,13 +162,18 @@ impl Request<'_> {
         // A password or profile policy gets none of these options: they are stored for the sign-in
         // that follows it.
         let own = &self.own;
+        let configured = self.config.scopes(self.config.sign_in()).join(" ");
         let (kept, scopes) = if self.purpose.is_policy() {
             attempt.policy = policy_of(self.provider).map(str::to_owned);
             (own, own.scopes.join(" "))
         } else {
             (&self.options, self.scopes().join(" "))
         };
-        attempt.scopes = (!own.scopes.is_empty()).then_some(scopes);
+        if !own.scopes.is_empty() {
+            attempt.scopes = Some(scopes);
+        } else if !self.purpose.is_policy() && scopes != configured {
+            attempt.fewer_scopes = Some(scopes);
+        }
         attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
         attempt.auth_context.clone_from(&kept.auth_context);
@@ -212,7 +221,8 @@ impl Request<'_> {
 }
 
 /// The languages of the browser that are among the application's, if it names any, and among the
-/// provider's, if its document lists them (`ui_locales_supported`).
+/// provider's, if its document lists them (`ui_locales_supported`): then as it lists them, because
+/// some refuse `en-US` where they list `en`.
 fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) -> Vec<String> {
     let has = |list: &[String], tag: &str| languages::lookup(tag, list, String::as_str).is_some();
     let mut tags: Vec<String> = Vec::new();
@@ -234,6 +244,7 @@ fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) ->
 pub(crate) struct RequestBinding<'a> {
     pub(crate) redirect_uri: &'a str,
     pub(crate) state: &'a str,
+    /// Sent unless the configuration omits it.
     pub(crate) nonce: &'a str,
     /// The PKCE code verifier. The request carries its hash (RFC 7636 section 4.2).
     pub(crate) verifier: &'a str,
@@ -256,7 +267,7 @@ impl RequestBinding<'_> {
             response_mode: config.response_mode(),
             scopes,
             state: self.state,
-            nonce: self.nonce,
+            nonce: config.nonce().of(self.nonce),
             code_challenge: &code_challenge(self.verifier),
             options,
             claims,
@@ -306,6 +317,7 @@ mod tests {
         assert_eq!(fits(&[], None), "de-CH fr en it");
         assert_eq!(fits(&["en", "de"], None), "de-CH en");
         assert_eq!(fits(&[], Some(&["fr-FR", "de", "EN"])), "de EN", "as listed");
+        assert_eq!(fits(&["de"], Some(&["de", "de-CH"])), "de-CH");
         assert_eq!(fits(&["fr"], Some(&["de"])), "");
         assert_eq!(fits(&[], Some(&[])), "");
         assert_eq!(fitting(&["de"; 9], &[], None), ["de"]);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     config::{ReturnPath, SessionEnd},
-    error::{Error, ErrorKind, shown},
+    error::{Error, ErrorKind},
     protocol::{
         AuthorizationCode, ClientInfo, IdTokenExpectation, Nonce, Provider, TokenAnswer,
         VerifiedIdToken,
@@ -31,20 +31,6 @@ pub(crate) struct VerifiedAnswer {
     pub(crate) client_info: Option<ClientInfo>,
 }
 
-/// The error of a token response without an ID token.
-fn without_id_token(answer: &TokenAnswer) -> Error {
-    let granted = match &answer.scope {
-        Some(scope) if !scope.split(' ').any(|scope| scope == "openid") => format!(
-            ": the granted scopes are {}, without `openid`: allow the application OpenID Connect \
-             at the provider",
-            shown(scope)
-        ),
-        _ => String::new(),
-    };
-    let detail = format!("the token answer has no ID token{granted}");
-    Error::new(ErrorKind::TokenResponseInvalid, detail)
-}
-
 impl VerifiedAnswer {
     /// Verifies the ID token of a response (OpenID Connect Core section 3.1.3.7), together with the
     /// access token (`at_hash`) and Microsoft's `client_info`.
@@ -58,7 +44,7 @@ impl VerifiedAnswer {
         answer: TokenAnswer,
         expectation: IdTokenExpectation<'_>,
     ) -> Result<Self, Error> {
-        let id_token = answer.id_token.as_ref().ok_or_else(|| without_id_token(&answer))?;
+        let id_token = answer.required_id_token()?;
         // Only Microsoft defines `client_info`.
         let is_microsoft = provider.authority().is_microsoft();
         let client_info =
@@ -174,7 +160,8 @@ impl RelyingParty {
             None => provider.redeem_code(code, &verifier, redirect_uri).await?,
         };
         let nonce = attempt.derive(NONCE)?;
-        self.verify(provider, attempt, answer, Nonce::Sent(&nonce)).await
+        let nonce = Nonce::expected(self.config().nonce(), &nonce);
+        self.verify(provider, attempt, answer, nonce).await
     }
 
     /// Verifies the token response to an attempt.
@@ -185,6 +172,9 @@ impl RelyingParty {
         answer: TokenAnswer,
         nonce: Nonce<'_>,
     ) -> Result<VerifiedAnswer, Error> {
+        // Microsoft's token request names its own scopes, which may be fewer.
+        let sent = attempt.sent_scopes().filter(|_| !provider.authority().is_microsoft());
+        let answer = answer.for_scopes(sent.unwrap_or_default());
         // These policies start no session: `max_age`, `acr` and `acrs` do not apply.
         if attempt.purpose.is_policy() {
             let expectation = IdTokenExpectation { nonce, ..IdTokenExpectation::default() };
@@ -262,7 +252,7 @@ impl RelyingParty {
         mut answer: TokenAnswer,
     ) -> Result<GrantRecord, Error> {
         let config = self.config();
-        let scopes = match &attempt.scopes {
+        let scopes = match attempt.sent_scopes() {
             // Microsoft redeems a code for the scopes of the sign-in; tokens for other consented
             // scopes are acquired by refresh.
             Some(scopes) if !config.authority().is_microsoft() => Scopes::asked(scopes.split(' '))?,

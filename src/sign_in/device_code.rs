@@ -25,6 +25,9 @@ pub(crate) struct DeviceCode {
     pub(crate) user_code: String,
     pub(crate) verification_uri: String,
     pub(crate) verification_uri_complete: Option<String>,
+    /// The scopes that were sent, separated by spaces, if they are not those of the attempt: the
+    /// provider refuses some of them.
+    pub(crate) scopes: Option<String>,
     /// The requested claims, as JSON.
     pub(crate) claims: Option<String>,
     pub(crate) expires_at: UnixTime,
@@ -43,6 +46,7 @@ codec::record!(DeviceCode {
     6 expires_at,
     7 interval,
     8 next,
+    9 scopes,
 });
 
 impl fmt::Debug for DeviceCode {
@@ -167,12 +171,14 @@ impl RelyingParty {
     pub(crate) async fn new_code(&self, request: &Request<'_>) -> Result<DeviceCode, Error> {
         let now = self.clock().now();
         let _permit = self.provider().permit_for_device_code().await?;
+        let requested = request.scopes().join(" ");
         let (codes, claims) = request.device_code().await?;
         Ok(DeviceCode {
             device_code: codes.device_code,
             user_code: codes.user_code,
             verification_uri: codes.verification_uri,
             verification_uri_complete: codes.verification_uri_complete,
+            scopes: (codes.scopes != requested).then_some(codes.scopes),
             claims,
             expires_at: now + codes.expires_in,
             interval: codes.interval,
@@ -223,6 +229,7 @@ mod tests {
             user_code: "WDJB-MJHT".into(),
             verification_uri: "https://id.example/device".into(),
             verification_uri_complete: None,
+            scopes: None,
             claims: None,
             expires_at: after(900),
             interval: Duration::from_secs(interval),

@@ -14,7 +14,7 @@ use crate::{
     codec,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    protocol::asks_to_begin_again,
+    protocol::{DEFAULT_SCOPES_REFUSED, asks_to_begin_again, refuses_languages},
 };
 
 /// The page that a sign-in returned to.
@@ -116,13 +116,19 @@ impl RelyingParty {
             tracing::info!(reason = error.reason(), "the provider asks for another try");
             return Some(Fallback::None);
         }
+        if refuses_languages(error) {
+            tracing::warn!(
+                reason = error.reason(),
+                "the provider refuses the languages of the browser (`ui_locales`), so each sign-in \
+                 takes a second request: name languages that it takes (`with_ui_locales`, \
+                 IDENTITY_UI_LOCALES)"
+            );
+            return Some(Fallback::WithoutLanguages);
+        }
         if self.provider().may_refuse_default_scopes(error) {
             tracing::warn!(
                 reason = error.reason(),
-                "the provider does not allow this application a scope that it lists, so each \
-                 sign-in takes a second request, without the scopes that no setting names: allow \
-                 `profile`, `email` and `offline_access` to the application there, or name the \
-                 scopes that it may have (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)"
+                "{DEFAULT_SCOPES_REFUSED}: each sign-in takes a second request"
             );
             return Some(Fallback::WithNamedScopes);
         }

@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+use super::{attempt::Fingerprint, loop_guard::SessionOrigin, relying_party::RelyingParty};
 use crate::{
     clock::UnixTime,
     codec,
-    config::{Prompt, SignInOptions},
+    config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind, TokenOwner},
+    tokens::{GrantRef, Grants, OFFLINE_ACCESS},
 };
 
 /// The requirements of the next sign-in.
+#[derive(Clone)]
 pub(crate) struct StepUp {
     pub(crate) made: UnixTime,
     scopes: Vec<String>,
@@ -19,9 +22,22 @@ pub(crate) struct StepUp {
     max_age: Option<Duration>,
     /// Whether to try without a page first.
     silent: bool,
+    /// Whether the refresh token is missing.
+    for_refresh_token: bool,
+    /// Whether to ask for consent (`prompt=consent`).
+    consent: bool,
 }
 
-codec::record!(StepUp { 1 made, 2 scopes, 3 claims, 4 acr_values, 5 max_age, 6 silent });
+codec::record!(StepUp {
+    1 made,
+    2 scopes,
+    3 claims,
+    4 acr_values,
+    5 max_age,
+    6 silent,
+    7 for_refresh_token,
+    8 consent,
+});
 
 /// The sign-in that can resolve an error.
 pub(crate) enum Remedy {
@@ -54,6 +70,7 @@ impl Remedy {
             // without showing a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
                 silent: !configured.requires_authentication(),
+                for_refresh_token: true,
                 ..StepUp::new(now, error)
             }),
             kind if error.is_of_spent_grant()
@@ -79,6 +96,47 @@ impl Remedy {
     }
 }
 
+/// A step-up that may be started, with the options of its request.
+pub(crate) struct DueStepUp {
+    pub(crate) step_up: StepUp,
+    pub(crate) options: SignInOptions,
+    pub(crate) causes: Vec<Fingerprint>,
+}
+
+impl RelyingParty {
+    /// The step-up to start: this one, or the one that follows it if it was completed just now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`causes`](Self::causes): neither would help.
+    pub(crate) async fn due(
+        &self,
+        step_up: StepUp,
+        origin: SessionOrigin<'_>,
+        (grants, grant): (&Grants, &GrantRef),
+        username: Option<&str>,
+        return_path: &ReturnPath,
+    ) -> Result<DueStepUp, Error> {
+        let due = |step_up: StepUp| {
+            let options = step_up.options(username);
+            let causes = self.causes(Some(origin), &options, return_path)?;
+            Ok(DueStepUp { step_up, options, causes })
+        };
+        let next = step_up.with_consent().filter(|_| !self.by_code());
+        match (due(step_up), next) {
+            (Err(refusal), Some(next)) => {
+                let asked = grants.scopes(grant).await;
+                if asked.iter().any(|scope| scope == OFFLINE_ACCESS) {
+                    due(next)
+                } else {
+                    Err(refusal)
+                }
+            }
+            (outcome, _) => outcome,
+        }
+    }
+}
+
 /// Whether the demanded claims are a JSON object. Anything else is not sent back to the provider.
 fn is_object(text: &str) -> bool {
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
@@ -87,7 +145,24 @@ fn is_object(text: &str) -> bool {
 impl StepUp {
     fn new(made: UnixTime, error: &Error) -> Self {
         let scopes = error.scopes().to_vec();
-        Self { made, scopes, claims: None, acr_values: Vec::new(), max_age: None, silent: false }
+        Self {
+            made,
+            scopes,
+            claims: None,
+            acr_values: Vec::new(),
+            max_age: None,
+            silent: false,
+            for_refresh_token: false,
+            consent: false,
+        }
+    }
+
+    /// The step-up after this one was completed and brought no refresh token, where it asked for
+    /// `offline_access`: OpenID Connect Core section 11 lets a provider ignore that scope without
+    /// `prompt=consent`. `None`: it did ask for consent, or is not about the refresh token.
+    fn with_consent(&self) -> Option<Self> {
+        let is_next = self.for_refresh_token && !self.consent;
+        is_next.then(|| Self { silent: false, consent: true, ..self.clone() })
     }
 
     /// Requires pages: for callers that cannot start a second sign-in after a failed silent one.
@@ -100,7 +175,9 @@ impl StepUp {
         options.claims.clone_from(&self.claims);
         options.acr_values.clone_from(&self.acr_values);
         options.max_age = self.max_age;
-        if self.silent {
+        if self.consent {
+            options.prompt = vec![Prompt::Consent];
+        } else if self.silent {
             options.prompt = vec![Prompt::None];
             options.login_hint = username.map(str::to_owned);
         }

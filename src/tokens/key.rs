@@ -133,6 +133,9 @@ impl codec::Value for Scopes {
     }
 }
 
+/// The scope that requests a refresh token (OpenID Connect Core section 11).
+pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
+
 /// The cache key of a token: every parameter that changes which token a request of one grant gets
 /// (security rule 12). Account and client are those of the grant.
 ///

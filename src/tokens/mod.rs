@@ -53,7 +53,7 @@ pub use redis::RedisLock;
 pub(crate) use {
     grant_store::{GrantId, GrantRef, GrantStore},
     grants::Grants,
-    key::Scopes,
+    key::{OFFLINE_ACCESS, Scopes},
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},

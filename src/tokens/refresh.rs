@@ -9,7 +9,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::{
     access::AccessToken,
     grant_store::{GrantId, GrantRef, GrantStore},
-    key::{RefreshKind, TokenRequest},
+    key::{OFFLINE_ACCESS, RefreshKind, TokenRequest},
     lock::{Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
@@ -210,11 +210,11 @@ impl RefreshContext {
                 return Err(error.into());
             }
             let Some(token) = record.refresh_token() else {
-                return Err(Error::new(
-                    ErrorKind::NoRefreshToken,
-                    "the sign-in brought no refresh token",
-                )
-                .into());
+                let detail = match record.scopes().contains(OFFLINE_ACCESS) {
+                    true => "the sign-in asked for `offline_access` and brought no refresh token",
+                    false => "the sign-in brought no refresh token",
+                };
+                return Err(Error::new(ErrorKind::NoRefreshToken, detail).into());
             };
             let token = self.successors.latest(token, now);
             let error =

@@ -100,13 +100,12 @@ impl WebAuth {
         let (known, options, causes) = match (remedy, known) {
             (Remedy::Nothing, _) => return Ok(None),
             (Remedy::StepUp(step_up), Some(known)) => {
-                let options = step_up.with_pages().options(known.user.username());
-                let causes = self.relying_party().causes(
-                    Some(known.login.record.origin()),
-                    &options,
-                    &next,
-                )?;
-                (Some(known), options, causes)
+                let grants = (&self.sessions().grants, &known.in_use.grant);
+                let origin = known.login.record.origin();
+                let (step_up, username) = (step_up.with_pages(), known.user.username());
+                let due =
+                    self.relying_party().due(step_up, origin, grants, username, &next).await?;
+                (Some(known), due.options, due.causes)
             }
             (Remedy::StepUp(_) | Remedy::SignIn, _) => {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())

@@ -265,3 +265,20 @@ async fn an_api_at_any_provider_is_told_what_its_tokens_need() {
     provider.shutdown().await;
     assert_eq!(told(named()).await, [(Severity::Problem, "provider_unreachable")]);
 }
+
+#[tokio::test]
+async fn a_default_scope_that_the_provider_refuses_is_a_warning_because_users_can_sign_in() {
+    let provider = DevProvider::start().await.unwrap();
+    provider.refuse_next_sign_in("invalid_request", "invalid scopes: profile, offline_access");
+    let report = check(&provider).await;
+    assert!(report.is_ok(), "{report}");
+    let is_told = |line: &tower_identity::Finding| line.code() == "default_scopes_refused";
+    let finding = report.findings().iter().find(|finding| is_told(finding));
+    assert_eq!(finding.map(tower_identity::Finding::severity), Some(Severity::Warning), "{report}");
+    assert!(report.to_string().contains("IDENTITY_OPENID_SCOPES"), "{report}");
+    // Where the second request is refused too, so is the sign-in.
+    for _ in 0..2 {
+        provider.refuse_next_sign_in("invalid_request", "invalid scopes: openid");
+    }
+    assert!(!check(&provider).await.is_ok());
+}

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tower_identity::{
     Error, IdentityConfig, Tokens, User,
     dev::{
-        Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens,
+        Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, Quirk, RefreshTokens,
         SpoilCallback,
     },
 };
 
-use crate::{app::App, browser::html::Form, entra_app, raw::Raw};
+use crate::{app::App, browser::html::Form, entra_app, observability::Log, raw::Raw};
 
 async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
     let token = tokens.for_user(["mail.read"]).await?;
@@ -270,4 +270,49 @@ async fn a_sign_out_while_the_handler_runs_leaves_no_link_to_a_step_up_of_its_se
     go_on.notify_one();
     let location = answering.await.location().to_owned();
     assert!(location.contains("/auth/login?") && !location.contains("step_up"), "{location}");
+}
+
+async fn email(tokens: Tokens) -> Result<String, Error> {
+    tokens.for_user(["email"]).await.map(|_| "a token".to_owned())
+}
+
+/// An application with a page that needs a refresh token, at a provider with this quirk.
+async fn app_that_refreshes(quirk: Quirk) -> App {
+    App::builder()
+        .provider(|provider| provider.with_quirks([quirk]))
+        .router(|router: Router| router.route("/email", get(email)))
+        .start()
+        .await
+}
+
+/// OpenID Connect Core section 11: without `prompt=consent` a provider may ignore `offline_access`.
+#[tokio::test]
+async fn a_refresh_token_that_did_not_come_is_asked_for_with_consent() {
+    let app = app_that_refreshes(Quirk::OfflineAccessByConsent).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/email")).await;
+    assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "a token"));
+    let last = app.provider.last_request(Endpoint::Authorization).unwrap();
+    assert_eq!(last.parameter("prompt"), Some("consent"));
+    let before = app.provider.requests(Endpoint::Authorization);
+    app.turn(3600 + 300);
+    assert_eq!(tab.open(app.at("/email")).await.status, StatusCode::OK);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), before, "it renews by refresh");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_does_not_come_with_consent_either_is_told_with_its_setting() {
+    let (log, _listening) = Log::listen();
+    let app = app_that_refreshes(Quirk::NoRefreshTokens).await;
+    let mut tab = app.signed_in().await;
+    let page = tab.open(app.at("/email")).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
+    let requests = app.provider.requests(Endpoint::Authorization);
+    assert_eq!(requests, 3, "the sign-in, once without a page, once with consent");
+    let text = log.text();
+    assert!(text.contains("the sign-in asked for `offline_access`"), "{text}");
+    assert!(text.contains("IDENTITY_PROMPT=consent"), "{text}");
+    assert!(!text.contains("grant the user the role"), "{text}");
+    assert_eq!(tab.open(app.at("/email")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), requests, "and not again");
 }

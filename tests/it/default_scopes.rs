@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_identity::{
     Prompt, SignInOptions,
     config::{IdentityConfig, SignInMethod},
-    dev::{Endpoint, Failure},
+    dev::{Endpoint, Failure, Quirk},
 };
 
 use crate::{app::App, observability::Log};
@@ -118,4 +118,29 @@ async fn a_default_scope_that_the_device_endpoint_refuses_is_left_out_from_then_
     app.provider.fail_next(Endpoint::DeviceAuthorization, 2, refused());
     let page = app.browser().tab().open(app.at("/me")).await.clone();
     assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+}
+
+/// RFC 6749 sections 5.1 and 6.
+#[tokio::test]
+async fn a_token_response_without_scope_grants_the_scopes_of_the_request_as_it_was_sent() {
+    let all = json!(["email", "notes.read", "openid", "profile"]);
+    for (refused, expected) in [(true, json!(["notes.read", "openid"])), (false, all)] {
+        let app = App::builder()
+            // The second quirk also leaves `offline_access` out of `scopes_supported`.
+            .provider(|provider| provider.with_quirks([Quirk::NoScope, Quirk::NoOfflineAccess]))
+            .authority(|provider, url| provider.config(url).unwrap())
+            .config(|config| config.with_scopes(["notes.read"]))
+            .start()
+            .await;
+        if refused {
+            app.provider.refuse_next_sign_in("invalid_scope", "");
+        }
+        let mut tab = app.signed_in().await;
+        let at_sign_in = tab.open(app.at("/token")).await.json();
+        assert_eq!(at_sign_in["scopes"], expected);
+        app.turn(3600 + 300);
+        let refreshed = tab.open(app.at("/token")).await.json();
+        assert_eq!(refreshed["scopes"], expected);
+        assert_ne!(refreshed["token"], at_sign_in["token"]);
+    }
 }

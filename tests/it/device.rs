@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tower_identity::{
     IdentityConfig,
     config::SignInMethod,
-    dev::{Endpoint, Failure},
+    dev::{Endpoint, Failure, Quirk},
 };
 
 use crate::{
@@ -319,5 +319,38 @@ async fn tabs_with_codes_of_their_own_all_sign_in() {
     for (number, (tab, code)) in tabs.iter_mut().enumerate().rev() {
         app.provider.answer_device(code, Some("ada")).unwrap();
         assert_eq!(tab.click("Continue").await.url.query(), Some(format!("tab={number}").as_str()));
+    }
+}
+
+/// RFC 8628 section 3.1.
+#[tokio::test]
+async fn a_device_authorization_request_names_the_client_beside_its_authentication() {
+    for quirk in [Quirk::ClientIdRequired, Quirk::ClientIdOrBasic] {
+        let app = App::builder()
+            .provider(move |provider| provider.with_quirks([quirk]))
+            .config(by_code)
+            .start()
+            .await;
+        signed_in(&app, "/me", "ada").await;
+    }
+}
+
+/// RFC 6749 section 5.1.
+#[tokio::test]
+async fn a_token_response_to_a_device_code_without_scope_grants_the_scopes_as_they_were_sent() {
+    let all = json!(["email", "notes.read", "openid", "profile"]);
+    for (refused, expected) in [(1, json!(["notes.read", "openid"])), (0, all)] {
+        let app = App::builder()
+            .provider(|provider| provider.with_quirks([Quirk::NoScope, Quirk::NoOfflineAccess]))
+            .authority(|provider, url| provider.config(url).unwrap())
+            .config(|config| by_code(config).with_scopes(["notes.read"]))
+            .start()
+            .await;
+        let error = json!({"error": "invalid_scope"}).to_string();
+        let failure = Failure::json(400, error);
+        app.provider.fail_next(Endpoint::DeviceAuthorization, refused, failure);
+        let mut tab = signed_in(&app, "/me", "ada").await;
+        let token = tab.open(app.at("/token")).await.json();
+        assert_eq!(token["scopes"], expected);
     }
 }

@@ -160,3 +160,18 @@ async fn entra_is_told_no_language_and_b2c_is() {
     let b2c = entra_app::builder(DevTenant::PROSEWARE.domain()).start().await;
     assert_eq!(ui_locales(&open(&b2c, "/me", "", "de").await).as_deref(), Some("de"));
 }
+
+/// OpenID Connect Core section 3.1.2.1 has providers ignore unknown languages; some do not.
+#[tokio::test]
+async fn languages_that_the_provider_refuses_are_left_out_of_a_second_request() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.refuse_next_sign_in("invalid_request", "unknown parameter ui_locales");
+    let begun = open(&app, "/me", "", "de-CH").await;
+    assert_eq!(ui_locales(&begun).as_deref(), Some("de-CH"));
+    let attempt = begun.attempt().unwrap();
+    let refused = open(&app, begun.location(), "", "de-CH").await;
+    let again = open(&app, refused.location(), &attempt, "de-CH").await;
+    assert!(again.location().contains("code_challenge="), "{}", again.location());
+    assert_eq!(ui_locales(&again), None);
+}

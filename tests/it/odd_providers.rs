@@ -3,9 +3,12 @@
 
 use axum::http::StatusCode;
 use serde_json::Value;
-use tower_identity::dev::{Endpoint, OldKeys, Quirk};
+use tower_identity::{
+    config::{Algorithm, HmacAlgorithm, ResponseMode, SignInNonce},
+    dev::{Endpoint, OldKeys, Quirk, Spoil},
+};
 
-use crate::{app::App, browser::html::Form};
+use crate::{app::App, browser::html::Form, observability::Log};
 
 /// The failure on a page of the layer, or the whole page.
 fn words(body: &str) -> &str {
@@ -19,7 +22,15 @@ fn words(body: &str) -> &str {
 async fn whole_story(quirk: Quirk) -> Result<(), String> {
     let app = App::builder()
         .provider(|provider| provider.with_quirks([quirk]))
-        .config(|config| config.with_scopes(["email", "notes.read"]))
+        .config(|config| {
+            let config = config.with_scopes(["email", "notes.read"]);
+            match quirk {
+                Quirk::NoNonce => config.with_nonce(SignInNonce::Omit),
+                Quirk::SecretSignature => config.with_id_token_hmac(HmacAlgorithm::Hs256),
+                Quirk::OtherAlgorithms => config.with_id_token_algorithms([Algorithm::Rs256]),
+                _ => config,
+            }
+        })
         .start()
         .await;
     app.provider.sign_in_as("ada").unwrap();
@@ -51,7 +62,8 @@ async fn whole_story(quirk: Quirk) -> Result<(), String> {
     let ends = ![Quirk::EmptyLife, Quirk::NoLife].contains(&quirk);
     // Without one only the person can bring a new token, which this page of the application does
     // not ask for.
-    let lost = quirk == Quirk::NoRefreshTokens && page.body == "no_refresh_token";
+    let lost = [Quirk::NoRefreshTokens, Quirk::OfflineAccessByConsent].contains(&quirk)
+        && page.body == "no_refresh_token";
     if !lost
         && (page.status != StatusCode::OK
             || page.url.path() != "/token"
@@ -80,6 +92,26 @@ async fn with_every_quirk_of_a_provider_a_whole_sign_in_works_by_default() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Doorkeeper's own consent page does not pass the nonce on.
+#[tokio::test]
+async fn a_lost_nonce_is_refused_unless_the_application_omits_it_and_the_provider_has_pkce() {
+    for (quirks, nonce, status) in [
+        (&[Quirk::NoNonce][..], SignInNonce::Send, StatusCode::BAD_REQUEST),
+        (&[Quirk::NoNonce], SignInNonce::Omit, StatusCode::OK),
+        (&[Quirk::NoNonce, Quirk::NoPkce], SignInNonce::Omit, StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        for mode in [ResponseMode::Query, ResponseMode::FormPost] {
+            let app = App::builder()
+                .provider(|provider| provider.with_quirks(quirks.iter().copied()))
+                .config(|config| config.with_nonce(nonce).with_response_mode(mode))
+                .start()
+                .await;
+            let page = app.sign_in().await;
+            assert_eq!(page.status, status, "{quirks:?} {nonce:?} {mode}: {}", page.body);
+        }
+    }
+}
+
 /// A key that replaces another one with the same `kid` is fetched once, and no sign-in fails.
 #[tokio::test]
 async fn a_new_key_under_an_old_identifier_is_fetched() {
@@ -90,4 +122,51 @@ async fn a_new_key_under_an_old_identifier_is_fetched() {
     let page = app.sign_in().await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Keys), 2);
+}
+
+#[tokio::test]
+async fn that_the_client_has_to_be_named_in_the_body_is_learned_by_one_request() {
+    let app = App::builder()
+        .provider(|provider| provider.with_quirks([Quirk::ClientIdRequired]))
+        .start()
+        .await;
+    app.signed_in().await;
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+    app.signed_in().await;
+    assert_eq!(app.provider.requests(Endpoint::Token), 3, "it is remembered");
+}
+
+/// What an operator reads where the settings of a deployment have to say how ID tokens are signed.
+#[tokio::test]
+async fn tokens_that_are_signed_otherwise_than_expected_are_refused_with_the_setting_that_helps() {
+    for (quirk, setting) in [
+        (Quirk::SecretSignature, "IDENTITY_ID_TOKEN_ALGORITHMS=HS256"),
+        (Quirk::OtherAlgorithms, "IDENTITY_ID_TOKEN_ALGORITHMS"),
+    ] {
+        let (log, _listening) = Log::listen();
+        let app = App::builder()
+            .provider(|provider| provider.with_quirks([quirk]))
+            .authority(|provider, url| provider.config(url).unwrap())
+            .start()
+            .await;
+        let page = app.sign_in().await;
+        assert_ne!(page.status, StatusCode::OK, "{quirk}");
+        assert!(log.text().contains(setting), "{quirk}: {}", log.text());
+    }
+}
+
+/// Of two clients each one's secret signs its own tokens, and no public key signs in its place.
+#[tokio::test]
+async fn a_token_that_another_secret_or_the_public_key_signed_is_refused() {
+    for spoil in [Spoil::AlgorithmHs256PublicKey, Spoil::SignatureWrong, Spoil::AlgorithmNone] {
+        let app = App::builder()
+            .provider(|provider| provider.with_quirks([Quirk::SecretSignature]))
+            .config(|config| config.with_id_token_hmac(HmacAlgorithm::Hs256))
+            .start()
+            .await;
+        app.provider.spoil_next_id_token(spoil);
+        let page = app.sign_in().await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{spoil:?}: {}", page.body);
+        assert_eq!(app.sign_in().await.status, StatusCode::OK, "{spoil:?}");
+    }
 }
