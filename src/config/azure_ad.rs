@@ -27,7 +27,7 @@ use crate::{
 /// (`signed_in` or `public`) are additions of this crate. `ClientCertificates` is read like
 /// `ClientCredentials`. A member that has an effect in Microsoft.Identity.Web and none here, such
 /// as `ExtraQueryParameters`, is a warning of [`build`](IdentityConfig::build) in the log, and of
-/// [`IdentityLayer::check`](crate::IdentityLayer::check), with the setting that replaces it. Other
+/// [`ValidConfig::check`](crate::ValidConfig::check), with the setting that replaces it. Other
 /// unknown members are ignored, and so is the letter case of names, as in .NET.
 ///
 /// The section has no base URL, and no list of tenants that may sign in for a `TenantId` of
