@@ -55,11 +55,13 @@ fn options_for(
     let mut options = own.over(config);
     match fallback {
         Fallback::None if purpose == Purpose::ReadClaims => options.prompt = vec![Prompt::None],
-        Fallback::None | Fallback::WithoutLanguages => {}
+        Fallback::None => {}
         Fallback::WithPages => options.prompt.clear(),
         // Without `prompt=none`: otherwise its refusal would lead to a request with pages and all
-        // scopes, the refusal of that one to this request again, and so on.
-        Fallback::WithNamedScopes => options.prompt.retain(|prompt| *prompt != Prompt::None),
+        // parameters, the refusal of that one to this request again, and so on.
+        Fallback::WithNamedScopes | Fallback::WithoutLanguages => {
+            options.prompt.retain(|prompt| *prompt != Prompt::None);
+        }
     }
     options
 }
@@ -323,5 +325,17 @@ mod tests {
         assert_eq!(fitting(&["de"; 9], &[], None), ["de"]);
         let many = ["a", "b", "c", "d", "e", "f", "g"];
         assert_eq!(fitting(&many, &[], None).len(), MOST_LANGUAGES);
+    }
+
+    /// A repeated request is not silent, so that its refusal does not lead back to the first form.
+    #[test]
+    fn a_request_that_leaves_something_out_asks_with_pages() {
+        let config = SignInOptions::new().with_prompt(Prompt::None);
+        for fallback in [Fallback::WithNamedScopes, Fallback::WithoutLanguages, Fallback::WithPages]
+        {
+            let own = SignInOptions::new();
+            let options = options_for(Purpose::SignIn, fallback, &own, &config);
+            assert!(options.prompt.is_empty(), "{fallback:?}");
+        }
     }
 }

@@ -116,7 +116,8 @@ impl RelyingParty {
             tracing::info!(reason = error.reason(), "the provider asks for another try");
             return Some(Fallback::None);
         }
-        if refuses_languages(error) {
+        // Languages that the configuration names would be sent again.
+        if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
             tracing::warn!(
                 reason = error.reason(),
                 "the provider refuses the languages of the browser (`ui_locales`), so each sign-in \
