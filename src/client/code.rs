@@ -213,9 +213,13 @@ impl Client {
         let [state, nonce, verifier] =
             [random::<32>()?, random::<32>()?, random::<32>()?].map(|bytes| base64url(&bytes));
         let (verifier, nonce) = (Secret::from(verifier), Secret::from(nonce));
-        let (url, sent_scopes) = self
-            .authorization_request(redirect_uri, &state, nonce.expose(), &verifier, options)
-            .await?;
+        let binding = RequestBinding {
+            redirect_uri,
+            state: &state,
+            nonce: nonce.expose(),
+            verifier: verifier.expose(),
+        };
+        let (url, sent_scopes) = self.authorization_request(&binding, options).await?;
         let shared = self.shared();
         let config = shared.provider.config();
         let options = options.over(config.sign_in());
@@ -322,17 +326,14 @@ impl Client {
         verifier: &Secret,
         options: &SignInOptions,
     ) -> Result<String, Error> {
-        let request = self.authorization_request(redirect_uri, state, nonce, verifier, options);
-        request.await.map(|(url, _)| url)
+        let binding = RequestBinding { redirect_uri, state, nonce, verifier: verifier.expose() };
+        self.authorization_request(&binding, options).await.map(|(url, _)| url)
     }
 
     /// The URL of an authorization request, and the scopes in it.
     async fn authorization_request(
         &self,
-        redirect_uri: &str,
-        state: &str,
-        nonce: &str,
-        verifier: &Secret,
+        binding: &RequestBinding<'_>,
         options: &SignInOptions,
     ) -> Result<(String, String), Error> {
         let config = self.config();
@@ -340,13 +341,12 @@ impl Client {
         let mut options = options.over(config.sign_in());
         let provider = self.provider_in(options.tenant.take().as_deref())?;
         options.check().map_err(|error| refused(error.to_string()))?;
-        if url::Url::parse(redirect_uri).is_err() {
+        if url::Url::parse(binding.redirect_uri).is_err() {
             return Err(refused("the redirect URI is not a URL".into()));
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
         let scopes = provider.scopes_of(&metadata, &options);
-        let binding = RequestBinding { redirect_uri, state, nonce, verifier: verifier.expose() };
         let url = binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())?;
         Ok((url, scopes.join(" ")))
     }
