@@ -118,6 +118,8 @@ fn variables_say_what_methods_do() {
         (format!("{valid:?}"), valid.scopes().to_vec(), valid.rules().clone())
     };
     assert_eq!(told(config), told(wanted));
+    // An application and its API may share the variable, which is about ID tokens then.
+    assert!(with(&[("IDENTITY_ID_TOKEN_ALGORITHMS", "HS256")]).unwrap().build().is_ok());
     for (name, value) in [
         ("IDENTITY_RESOURCE", "api"),
         ("IDENTITY_ACCESS_TOKEN_TYPE", "jwt"),

@@ -83,6 +83,47 @@ fn a_good_token_passes_and_keeps_its_text() {
     assert_eq!((checked.payload, checked.iss.as_str()), (text, ISSUER));
 }
 
+fn signed_with(secret: &str, alg: &str) -> String {
+    let header = json!({"alg": alg, "typ": "JWT"}).to_string();
+    let message = format!(
+        "{}.{}",
+        crate::secret::base64url(header.as_bytes()),
+        crate::secret::base64url(claims().to_string().as_bytes())
+    );
+    let algorithm = HmacAlgorithm::named(alg).unwrap().verification();
+    let key = hmac::Key::new(algorithm, secret.as_bytes());
+    let tag = hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", crate::secret::base64url(tag.as_ref()))
+}
+
+/// OpenID Connect Core section 3.1.3.7, step 8.
+#[test]
+fn a_client_secret_verifies_its_own_algorithm_and_no_key_stands_in_for_it() {
+    let credential: &'static ClientCredential = Box::leak(Box::new(ClientCredential::first_of([
+        ClientCredential::secret("the new secret"),
+        ClientCredential::secret("the old secret"),
+    ])));
+    let outcome = |token: &str| {
+        let rule = SignatureRule::Secret(HmacAlgorithm::Hs256, credential);
+        check_with(token, &key_set(), |rules| rules.signature = rule)
+            .err()
+            .map(|error| error.kind())
+    };
+    for secret in ["the new secret", "the old secret"] {
+        assert_eq!(outcome(&signed_with(secret, "HS256")), None, "{secret}");
+    }
+    for secret in ["another secret", "", "the new secre"] {
+        let refused = outcome(&signed_with(secret, "HS256"));
+        assert_eq!(refused, Some(ErrorKind::TokenSignature), "{secret}");
+    }
+    let algorithm = Some(ErrorKind::TokenAlgorithm);
+    assert_eq!(outcome(&signed_with("the new secret", "HS384")), algorithm);
+    assert_eq!(outcome(&id_token(|_| ())), algorithm, "a key of the provider");
+    // Without the setting nothing that a secret signed is accepted.
+    let by_key = check(&signed_with("the new secret", "HS256"));
+    assert_eq!(by_key.err().map(|error| error.kind()), algorithm);
+}
+
 /// What came, what is accepted, and where that is set.
 #[test]
 fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {

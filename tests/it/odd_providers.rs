@@ -155,9 +155,9 @@ async fn tokens_that_are_signed_otherwise_than_expected_are_refused_with_the_set
     }
 }
 
-/// Of two clients each one's secret signs its own tokens, and no public key signs in its place.
+/// With the client secret as the key, neither a public key nor a private key takes its place.
 #[tokio::test]
-async fn a_token_that_another_secret_or_the_public_key_signed_is_refused() {
+async fn where_the_client_secret_signs_no_other_signature_is_accepted() {
     for spoil in [Spoil::AlgorithmHs256PublicKey, Spoil::SignatureWrong, Spoil::AlgorithmNone] {
         let app = App::builder()
             .provider(|provider| provider.with_quirks([Quirk::SecretSignature]))
