@@ -89,8 +89,8 @@ impl Client {
     ///
     /// # Security
     ///
-    /// The user takes no part in this: code that can call this method can act for every user who
-    /// has consented. A request may choose the user only if it was authenticated as that user's.
+    /// No user is asked: code that can call this method can act for every user that has consented.
+    /// A request may choose the user only if it was authenticated as that user's.
     pub async fn acquire_by_federated_identity(
         &self,
         user: &FederatedUser,

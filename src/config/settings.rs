@@ -472,10 +472,10 @@ impl IdentityConfig {
     ///
     /// # Security
     ///
-    /// Whoever knows the client secret can then make ID tokens for any user, so prefer a signing
-    /// key at the provider (authentik: *Signing Key* of the provider; FusionAuth: the key of the
-    /// application's ID token). A short secret can be guessed from one token, so `build` refuses
-    /// one that is shorter than the hash: 32, 48 or 64 bytes (RFC 7518 section 3.2).
+    /// Each party that knows the client secret can then make ID tokens for any user, so prefer a
+    /// signing key at the provider (authentik: *Signing Key* of the provider; FusionAuth: the key
+    /// of the application's ID token). A short secret can be guessed from one token, so `build`
+    /// refuses one that is shorter than the hash: 32, 48 or 64 bytes (RFC 7518 section 3.2).
     #[must_use]
     pub fn with_id_token_hmac(mut self, algorithm: HmacAlgorithm) -> Self {
         self.id_token_hmac = Some(algorithm);

@@ -439,8 +439,8 @@ impl Look<'_> {
     fn algorithms(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
         if let Some(hmac) = self.config.id_token_hmac() {
             let text = format!(
-                "ID tokens are verified with the client secret ({hmac}): whoever knows it can make \
-                 them. A signing key at the provider is better."
+                "ID tokens are verified with the client secret ({hmac}): each party that knows it \
+                 can make them. A signing key at the provider is better."
             );
             return found.push(Finding::new(Severity::Note, "signed_by_secret", text));
         }

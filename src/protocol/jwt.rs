@@ -500,8 +500,8 @@ impl<'a> UnverifiedJwt<'a> {
             Some(_) => refused(format!(
                 "`azp` is not a string; expected the client id {client_id} as a string"
             )),
-            // Step 4. Only `azp` could say that the token is for this client, where nobody has
-            // named the other audiences.
+            // Step 4. Only `azp` could say that the token is for this client, where no setting
+            // names the other audiences.
             None => match unnamed {
                 Some(audience) => refused(format!(
                     "the token has no `azp` and is also for {}, which is trusted by `*` only: \
