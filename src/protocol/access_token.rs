@@ -15,7 +15,8 @@ use super::{
     id_token::check_subject_text,
     json::{self, Object},
     jwks::JwkSet,
-    jwt::{TokenRules, UnverifiedJwt, malformed, numeric_date},
+    jwt::{TokenRules, UnverifiedJwt, malformed},
+    jwt_claims::numeric_date,
 };
 use crate::{
     authority::Authority,

@@ -25,7 +25,8 @@ use super::{
     client_info::ClientInfo,
     json::{self, Object, OptionalMembers},
     jwks::JwkSet,
-    jwt::{TokenKind, TokenRules, UnverifiedJwt, malformed, numeric_date},
+    jwt::{TokenKind, TokenRules, UnverifiedJwt, malformed},
+    jwt_claims::numeric_date,
 };
 use crate::{
     clock::UnixTime,

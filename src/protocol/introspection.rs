@@ -13,7 +13,8 @@ use super::{
     client_auth::ClientAuth,
     error_answer,
     json::{self, Object},
-    jwt::{malformed, numeric_date},
+    jwt::malformed,
+    jwt_claims::numeric_date,
     metadata::Metadata,
     token::form_request,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{tests::*, *};
+use super::{jwt_claims::MAX_DATE, tests::*, *};
 use crate::protocol::test_support::{CLIENT_ID, ISSUER, id_token, key_set};
 
 // C-019: iss = issuer + "1"

@@ -55,6 +55,7 @@ mod introspection;
 mod json;
 mod jwks;
 mod jwt;
+mod jwt_claims;
 mod logout;
 mod managed_identity;
 mod metadata;
