@@ -30,6 +30,7 @@ mod channel;
 mod check;
 mod check_api;
 mod check_document;
+mod check_offers;
 mod check_requests;
 #[cfg(test)]
 mod check_requests_tests;

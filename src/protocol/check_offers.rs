@@ -1,0 +1,230 @@
+//! The part of [`ValidConfig::check`](crate::ValidConfig::check) that compares the lists of the
+//! discovery document, what the provider supports, with what is configured.
+
+use super::{check_document::DocumentCheck, json};
+use crate::config::{
+    ClientAuthMethod, Finding, ResponseMode, Severity, SignInNonce, is_openid_scope,
+};
+
+impl DocumentCheck<'_> {
+    /// Compares what the provider supports with the configuration. A missing list means nothing:
+    /// most lists are optional (OpenID Connect Discovery section 3).
+    pub(super) fn offers(&self, found: &mut Vec<Finding>) {
+        let before = found.len();
+        let config = self.config;
+        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
+        if self.by_code() {
+            if self.lacks("grant_types_supported", "urn:ietf:params:oauth:grant-type:device_code") {
+                let text = "The provider does not list the device code grant, which is configured.";
+                add(Severity::Warning, "device_code_not_offered", text.into());
+            }
+        } else {
+            self.code_flow(&mut add);
+        }
+        let asked = config.scopes(config.sign_in());
+        for scope in &asked {
+            self.scope(scope, &mut add);
+        }
+        if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token")
+        {
+            add(
+                Severity::Warning,
+                "refresh_not_offered",
+                "The provider issues no refresh tokens: sessions cannot be renewed.".into(),
+            );
+        }
+        for acr in
+            config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr))
+        {
+            add(
+                Severity::Warning,
+                "acr_not_offered",
+                format!(
+                    "The provider does not list the authentication context {acr:?}, which is \
+                     required."
+                ),
+            );
+        }
+        self.authentication(&mut add);
+        if found.len() == before {
+            found.push(Finding::new(
+                Severity::Passed,
+                "offers_what_is_configured",
+                "The provider supports what is configured.",
+            ));
+        }
+    }
+
+    /// Compares a requested scope of OpenID Connect with the list of the document.
+    fn scope(&self, scope: &str, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
+        if !is_openid_scope(scope) || !self.lacks("scopes_supported", scope) {
+            return;
+        }
+        if config.is_default_scope(scope) && !config.authority().is_microsoft() {
+            let without = match scope {
+                // Google has the parameter `access_type=offline` instead.
+                "offline_access" if config.authority().is_google() => return,
+                "offline_access" => "sessions may not be renewed",
+                "email" => "`User::email` may be empty",
+                _ => "names may be missing",
+            };
+            let text = format!(
+                "The provider does not list the scope {scope:?}, so it is not requested and \
+                 {without}: configure it if the provider accepts it anyway \
+                 (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
+            );
+            return add(Severity::Note, "scope_not_sent", text);
+        }
+        let effect = match scope {
+            "offline_access" => ": sessions may not be renewed, or the sign-in refused",
+            _ => "",
+        };
+        let text = format!(
+            "The provider does not list the scope {scope:?}{effect}; remove it if the provider \
+             refuses it."
+        );
+        add(Severity::Warning, "scope_not_offered", text);
+    }
+
+    /// Checks the support for the authorization code flow with PKCE.
+    fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
+        // Warnings, because a sign-in does not look at these lists, and documents are wrong here.
+        if self.lacks("response_types_supported", "code") {
+            add(
+                Severity::Warning,
+                "code_flow_not_offered",
+                "The provider does not announce the authorization code flow, which sign-in uses."
+                    .into(),
+            );
+        }
+        if self.lacks("grant_types_supported", "authorization_code") {
+            add(
+                Severity::Warning,
+                "code_flow_not_offered",
+                "The provider does not announce that it redeems authorization codes.".into(),
+            );
+        }
+        let mode = config.response_mode();
+        if self.lacks("response_modes_supported", mode.as_str()) {
+            let other = if mode == ResponseMode::Query {
+                ResponseMode::FormPost
+            } else {
+                ResponseMode::Query
+            };
+            // A warning, because lists are wrong here: Slack lists `form_post` and answers by
+            // query.
+            add(
+                Severity::Warning,
+                "response_mode_not_offered",
+                format!(
+                    "The provider does not announce the response mode {mode}: if sign-ins fail, \
+                     configure {other} (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
+                ),
+            );
+        }
+        self.request_kinds(add);
+        self.pkce(add);
+    }
+
+    /// Checks that the provider supports PKCE, and announces it if nothing else protects the code.
+    fn pkce(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        let config = self.config;
+        let is_alone = config.nonce() == SignInNonce::Omit;
+        // Microsoft's documents have no such list although its providers support PKCE.
+        match self.list("code_challenge_methods_supported") {
+            Some(methods) if !methods.iter().any(|method| method == "S256") && is_alone => {
+                let text = "The provider does not announce PKCE with S256, which has to protect \
+                            sign-ins alone because the nonce is omitted: users cannot sign in.";
+                add(Severity::Problem, "pkce_not_offered", text.into());
+            }
+            Some(methods) if !methods.iter().any(|method| method == "S256") => {
+                let text = "The provider does not announce PKCE with S256, which every sign-in \
+                            uses: the provider may refuse it.";
+                add(Severity::Warning, "pkce_not_offered", text.into());
+            }
+            None if is_alone => {
+                let text = "The provider does not announce PKCE with S256, which has to protect \
+                            sign-ins alone because the nonce is omitted: users cannot sign in. \
+                            Send the nonce (`with_nonce`, IDENTITY_NONCE=send), or have the \
+                            provider announce PKCE.";
+                add(Severity::Problem, "pkce_not_announced", text.into());
+            }
+            Some(_) if is_alone => {
+                let text = "The nonce is omitted (`with_nonce`, IDENTITY_NONCE=omit): PKCE alone \
+                            protects sign-ins, so make sure that the provider enforces it.";
+                add(Severity::Note, "nonce_omitted", text.into());
+            }
+            None if !config.authority().is_microsoft() => {
+                add(
+                    Severity::Note,
+                    "pkce_not_announced",
+                    "The provider does not announce PKCE; it is used anyway.".into(),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the provider accepts authorization requests in the form in which this crate sends
+    /// them: as query parameters.
+    fn request_kinds(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        for (member, form) in [
+            ("require_pushed_authorization_requests", "pushed (RFC 9126)"),
+            ("require_signed_request_object", "as signed request objects (RFC 9101)"),
+        ] {
+            if self.object.get(member).and_then(json::flag) == Some(true) {
+                add(
+                    Severity::Problem,
+                    "request_kind_not_supported",
+                    format!(
+                        "The provider accepts authorization requests only {form} (`{member}`), \
+                         which this crate does not support: configure the provider to accept \
+                         plain requests from this client."
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Checks that the provider supports a method for the configured client secret.
+    fn authentication(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+        const LIST: &str = "token_endpoint_auth_methods_supported";
+        let (Some(offered), Some(_)) = (self.list(LIST), self.config.credential().client_secret())
+        else {
+            return;
+        };
+        let takes =
+            |method: ClientAuthMethod| offered.iter().any(|offered| offered == method.as_str());
+        match self.config.credential().method() {
+            Some(method) if !takes(method) => {
+                add(
+                    Severity::Warning,
+                    "auth_method_not_offered",
+                    format!(
+                        "The provider does not list {}, the configured method for the client \
+                         secret (IDENTITY_CLIENT_AUTH_METHOD); it lists {}.",
+                        method.as_str(),
+                        offered.join(", ")
+                    ),
+                );
+            }
+            None if !takes(ClientAuthMethod::Basic) && !takes(ClientAuthMethod::Post) => {
+                add(
+                    Severity::Warning,
+                    "auth_method_not_offered",
+                    format!(
+                        "The provider lists no method for a client secret, but {}; the secret is \
+                         sent by client_secret_basic. If it is refused, configure a credential \
+                         that the provider takes (`with_credential`: a key by \
+                         IDENTITY_CLIENT_CERTIFICATE_FILE), or the method \
+                         (`ClientCredential::with_method`, IDENTITY_CLIENT_AUTH_METHOD).",
+                        offered.join(", ")
+                    ),
+                );
+            }
+            _ => {}
+        }
+    }
+}
