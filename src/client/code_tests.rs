@@ -1,9 +1,9 @@
 //! The authorization code flow.
 
 use super::*;
-use crate::{clock::UnixTime, config::SignInNonce};
+use crate::config::SignInNonce;
 
-const CALLBACK: &str = "https://app.example/cb";
+pub(super) const CALLBACK: &str = "https://app.example/cb";
 
 async fn flow(world: &World) -> AuthorizationFlow {
     world
@@ -287,44 +287,6 @@ async fn url_and_code_exchange_can_be_used_separately() {
     assert!(!world.last().contains_key("code_verifier"));
 }
 
-// MSAL-042: Response with id_token and client_info; it is stored
-// MSAL-043: Response from ADFS (no client_info); it is stored
-// MSAL-099: B2C: scope list holds the client_id; decorated
-#[tokio::test]
-async fn an_account_is_identified_by_its_home_or_by_its_subject() {
-    let world = World::new();
-    let ada = world.sign_in("ada", &[CLIENT_ID]).await;
-    assert!(ada.token().unwrap().scopes().eq([
-        CLIENT_ID,
-        "email",
-        "offline_access",
-        "openid",
-        "profile"
-    ]));
-    assert_eq!(ada.account().unwrap().home_account_id(), "ada");
-
-    let world = World::entra(TENANT, |config| config);
-    let begun = world.client.initiate(CALLBACK, &SignInOptions::new()).await.unwrap();
-    let nonce = parameter(begun.url(), "nonce");
-    world.next(move |form| {
-        assert_eq!(form["client_info"], "1");
-        let mut answer = person("ada", |claims| {
-            claims["nonce"] = json!(nonce);
-            claims["iss"] = json!(format!("https://login.microsoftonline.com/{TENANT}/v2.0"));
-            claims["tid"] = json!(TENANT);
-            claims["oid"] = json!("00000000-0000-0000-0000-000000000001");
-            claims["ver"] = json!("2.0");
-        });
-        answer["client_info"] = json!(base64url(br#"{"uid":"u1","utid":"t1"}"#));
-        self::answer(200, answer)
-    });
-    let guest =
-        world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await.unwrap();
-    let account = guest.account().unwrap();
-    assert_eq!((account.home_account_id(), account.tenant_id()), ("u1.t1", Some(TENANT)));
-    assert_eq!(account.object_id(), Some("00000000-0000-0000-0000-000000000001"));
-}
-
 #[tokio::test]
 async fn entra_redeems_a_code_for_one_of_several_resources() {
     for (scopes, sent) in [
@@ -347,29 +309,6 @@ async fn entra_redeems_a_code_for_one_of_several_resources() {
         let _ = world.client.complete(&begun, &format!("code=c0de&state={}", begun.state())).await;
         assert_eq!(world.last()["scope"], sent);
     }
-}
-
-// MSAL-072: Authorization-code response holds a refresh token; it is handled
-#[tokio::test]
-async fn a_second_sign_in_adds_to_the_first() {
-    let world = World::new();
-    let ada = world.sign_in("ada", &["x"]).await;
-    let again = world.sign_in("ada", &["y"]).await;
-    assert_eq!(world.client.accounts(), [ada.account().unwrap().clone()]);
-    assert_eq!(again.account(), ada.account());
-    for scope in ["x", "y"] {
-        assert!(
-            world
-                .client
-                .acquire_silent(ada.account().unwrap(), &asks(scope))
-                .await
-                .unwrap()
-                .token()
-                .is_some()
-        );
-    }
-    assert_eq!(world.calls(), 2, "both tokens are there");
-    assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
 }
 
 /// Options of one sign-in: the claims of an API's challenge, a resource, and a tenant where the
@@ -427,70 +366,4 @@ async fn claims_resource_and_tenant_go_to_the_provider_and_to_the_token() {
         .with_credential(ClientCredential::secret("s3cr3t"))
         .with_sign_in(SignInOptions::new().with_tenant(TENANT));
     assert!(Client::new(configured).unwrap_err().to_string().contains("tenant"));
-}
-
-/// D18: after a sign-in at `common` the account belongs to its tenant and is refreshed there;
-/// another tenant is used only when the request names it.
-#[tokio::test]
-async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
-    let claims_of = |nonce: String, tenant: &'static str| {
-        move |claims: &mut Value| {
-            claims["nonce"] = json!(nonce);
-            claims["iss"] = json!(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
-            claims["tid"] = json!(tenant);
-            claims["ver"] = json!("2.0");
-        }
-    };
-    let paths = |world: &World| {
-        world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect::<Vec<_>>()
-    };
-    for chosen in [None, Some(TENANT)] {
-        let world = World::entra("organizations", |config| config.with_tenants([TENANT]).unwrap());
-        let mut options = SignInOptions::new();
-        if let Some(tenant) = chosen {
-            options = options.with_tenant(tenant);
-        }
-        let begun = world.client.initiate(CALLBACK, &options).await.unwrap();
-        let at = chosen.unwrap_or("organizations");
-        assert!(
-            begun.url().starts_with(&format!("https://login.microsoftonline.com/{at}/")),
-            "{}",
-            begun.url()
-        );
-        let nonce = parameter(begun.url(), "nonce");
-        world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
-        let ada = world
-            .client
-            .complete(&begun, &format!("code=c&state={}", begun.state()))
-            .await
-            .unwrap();
-        let token = async |request: TokenRequest| {
-            world.client.acquire_silent(ada.account().unwrap(), &request).await
-        };
-        token(asks("x")).await.unwrap().token().unwrap();
-        assert_eq!(
-            paths(&world),
-            [at, TENANT].map(|tenant| format!("/{tenant}/oauth2/v2.0/token"))
-        );
-        let SilentOutcome::Refused(error) =
-            token(asks("x").with_tenant(OTHER_TENANT)).await.unwrap()
-        else {
-            panic!("allowed")
-        };
-        assert_eq!((error.kind(), world.calls()), (ErrorKind::TenantNotAllowed, 2));
-    }
-    let world = World::entra("common", IdentityConfig::with_any_tenant);
-    let begun = world
-        .client
-        .initiate(CALLBACK, &SignInOptions::new().with_tenant(OTHER_TENANT))
-        .await
-        .unwrap();
-    let nonce = parameter(begun.url(), "nonce");
-    world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
-    let elsewhere = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
-    assert_eq!(
-        elsewhere.unwrap_err().kind(),
-        ErrorKind::TokenIssuer,
-        "another tenant than was asked for"
-    );
 }

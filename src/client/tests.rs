@@ -224,19 +224,22 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-#[path = "long_running_tests.rs"]
-mod long_running;
-
+#[path = "accounts_tests.rs"]
+mod accounts;
 #[path = "app_tests.rs"]
 mod app;
 #[path = "code_tests.rs"]
 mod code;
+#[path = "code_accounts_tests.rs"]
+mod code_accounts;
 #[path = "device_tests.rs"]
 mod device;
 #[path = "federated_tests.rs"]
 mod federated;
 #[path = "id_token_tests.rs"]
 mod id_token;
+#[path = "long_running_tests.rs"]
+mod long_running;
 #[path = "msal_cache_tests.rs"]
 mod msal_cache;
 #[path = "silent_tests.rs"]

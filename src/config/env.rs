@@ -365,5 +365,11 @@ fn default_base_url(all: &Variables<'_>) -> Result<Option<NamedValue<String>>, C
 }
 
 #[cfg(test)]
+#[path = "env_aliases_tests.rs"]
+mod aliases_tests;
+#[cfg(test)]
 #[path = "env_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "env_values_tests.rs"]
+mod values_tests;

@@ -5,6 +5,8 @@
 
 mod access;
 mod address;
+#[cfg(test)]
+mod address_tests;
 mod algorithm;
 mod any_letter_case;
 mod api;

@@ -333,6 +333,9 @@ impl Member {
 }
 
 #[cfg(test)]
+#[path = "credential_cache_tests.rs"]
+mod cache_tests;
+#[cfg(test)]
 #[path = "credential_refused_tests.rs"]
 mod refused_tests;
 #[cfg(test)]

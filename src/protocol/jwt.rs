@@ -451,6 +451,9 @@ pub(super) fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Er
 }
 
 #[cfg(test)]
+#[path = "jwt_algorithms_tests.rs"]
+mod algorithms_tests;
+#[cfg(test)]
 #[path = "jwt_claims_tests.rs"]
 mod claims_tests;
 #[cfg(test)]

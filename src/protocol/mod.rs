@@ -30,6 +30,8 @@ mod channel;
 mod check;
 mod check_api;
 mod check_document;
+#[cfg(test)]
+mod check_document_tests;
 mod check_offers;
 mod check_requests;
 #[cfg(test)]

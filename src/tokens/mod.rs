@@ -34,6 +34,8 @@ mod redis;
 mod refresh;
 mod refresher;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod test_provider;
 #[cfg(test)]
 mod test_support;
