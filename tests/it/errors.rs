@@ -30,6 +30,48 @@ fn body(error: &str, number: u64) -> String {
     .to_string()
 }
 
+/// Errors of the token endpoint: `error`, number of Entra, status and reason of the response, words
+/// on its page.
+const TOKEN_ERRORS: &[(&str, u64, u16, &str, &str)] = &[
+    (
+        "invalid_client",
+        7_000_215,
+        502,
+        "client_secret_wrong",
+        "does not accept this application&#39;s secret",
+    ),
+    (
+        "invalid_client",
+        7_000_222,
+        502,
+        "client_secret_expired",
+        "secret at the sign-in service has expired",
+    ),
+    ("invalid_client", 700_024, 502, "client_assertion_clock_skew", "clock of this application"),
+    (
+        "unauthorized_client",
+        700_016,
+        502,
+        "application_not_found",
+        "does not know this application",
+    ),
+    ("invalid_request", 50_011, 502, "redirect_uri_not_registered", "address is not registered"),
+    ("invalid_request", 9_002_327, 502, "redirect_uri_wrong_platform", "registered incorrectly"),
+    ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
+    ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),
+    ("interaction_required", 50_076, 401, "mfa_required", "second step"),
+    (
+        "interaction_required",
+        53_003,
+        403,
+        "conditional_access_blocked",
+        "rule of your organisation",
+    ),
+    ("invalid_resource", 500_011, 502, "resource_not_found", "not available in your organisation"),
+    ("temporarily_unavailable", 90_033, 503, "service_unavailable", "in a little while"),
+    ("invalid_request", 90_055, 503, "throttled", "busy"),
+];
+
 // C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
 // MSAL-121: IdP answers invalid_client with AADSTS7000215, 700016, 7000222, 50011, 50012; or
 //   unauthorized_client; or empty body; token request
@@ -38,69 +80,7 @@ fn body(error: &str, number: u64) -> String {
 async fn an_error_of_the_token_endpoint_says_what_to_do() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
-    for (error, number, status, reason, words) in [
-        (
-            "invalid_client",
-            7_000_215,
-            502,
-            "client_secret_wrong",
-            "does not accept this application&#39;s secret",
-        ),
-        (
-            "invalid_client",
-            7_000_222,
-            502,
-            "client_secret_expired",
-            "secret at the sign-in service has expired",
-        ),
-        (
-            "invalid_client",
-            700_024,
-            502,
-            "client_assertion_clock_skew",
-            "clock of this application",
-        ),
-        (
-            "unauthorized_client",
-            700_016,
-            502,
-            "application_not_found",
-            "does not know this application",
-        ),
-        (
-            "invalid_request",
-            50_011,
-            502,
-            "redirect_uri_not_registered",
-            "address is not registered",
-        ),
-        (
-            "invalid_request",
-            9_002_327,
-            502,
-            "redirect_uri_wrong_platform",
-            "registered incorrectly",
-        ),
-        ("invalid_grant", 54_005, 401, "code_redeemed", "already used"),
-        ("invalid_grant", 65_001, 401, "consent_required", "not yet agreed"),
-        ("interaction_required", 50_076, 401, "mfa_required", "second step"),
-        (
-            "interaction_required",
-            53_003,
-            403,
-            "conditional_access_blocked",
-            "rule of your organisation",
-        ),
-        (
-            "invalid_resource",
-            500_011,
-            502,
-            "resource_not_found",
-            "not available in your organisation",
-        ),
-        ("temporarily_unavailable", 90_033, 503, "service_unavailable", "in a little while"),
-        ("invalid_request", 90_055, 503, "throttled", "busy"),
-    ] {
+    for (error, number, status, reason, words) in TOKEN_ERRORS.iter().copied() {
         let asked = app.provider.requests(Endpoint::Token);
         app.provider.fail_next(Endpoint::Token, 1, Failure::json(400, body(error, number)));
         let mut tab = app.browser().tab();

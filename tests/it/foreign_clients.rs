@@ -1,10 +1,7 @@
-//! Features of the development provider for clients of other libraries: TLS, Entra's own rules,
-//! single-page applications.
+//! Features of the development provider for clients of other libraries: Entra's own
+//! rules, single-page applications.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -15,11 +12,9 @@ use http::Method;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use tower_identity::{
-    Clock, ReqwestClient, SystemClock,
+    Clock, SystemClock,
     dev::{DevClient, DevPerson, DevProvider, DevTenant},
 };
-
-use crate::{app::App, browser::Browser};
 
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -27,32 +22,32 @@ async fn entra() -> DevProvider {
     DevProvider::builder().entra().start().await.unwrap()
 }
 
-fn http() -> Client {
+pub fn http() -> Client {
     Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-fn at(provider: &DevProvider, path: &str) -> String {
+pub fn at(provider: &DevProvider, path: &str) -> String {
     format!("http://{}{path}", provider.address())
 }
 
-fn contoso(endpoint: &str) -> String {
+pub fn contoso(endpoint: &str) -> String {
     format!("/{}/{endpoint}", DevTenant::CONTOSO.id())
 }
 
-async fn post(provider: &DevProvider, path: &str, form: &[(&str, &str)]) -> Value {
+pub async fn post(provider: &DevProvider, path: &str, form: &[(&str, &str)]) -> Value {
     http().post(at(provider, path)).form(form).send().await.unwrap().json().await.unwrap()
 }
 
 /// A client with a key of its own, and assertions signed with it.
-struct Prover(EcdsaKeyPair);
+pub struct Prover(EcdsaKeyPair);
 
 impl Prover {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
     }
 
     /// A key that is identified by the thumbprint of its certificate.
-    fn registered(&self) -> DevClient {
+    pub fn registered(&self) -> DevClient {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
         let jwk = json!({
@@ -62,7 +57,7 @@ impl Prover {
         DevClient::public("prover").with_key(members)
     }
 
-    fn assertion(&self, audience: &str, changes: &Value) -> String {
+    pub fn assertion(&self, audience: &str, changes: &Value) -> String {
         let now = SystemClock.now().as_seconds();
         let mut claims: Map<String, Value> = serde_json::from_value(json!({
             "iss": "prover", "sub": "prover", "aud": audience, "exp": now + 600, "iat": now,
@@ -79,114 +74,8 @@ impl Prover {
     }
 }
 
-const ASSERTION: (&str, &str) =
+pub const ASSERTION: (&str, &str) =
     ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-
-/// A complete sign-in over TLS. Layer and browser trust the provider's certificate.
-async fn over_tls(person: &str, authority: Option<DevTenant>) {
-    let root = Arc::new(Mutex::new(String::new()));
-    let seen = Arc::clone(&root);
-    let app = App::builder()
-        .authority(move |provider, url| {
-            *seen.lock().unwrap() = provider.root_certificate().unwrap().to_owned();
-            let config = match authority {
-                None => provider.config(url),
-                Some(tenant) => provider.entra_config(tenant.id(), url),
-            };
-            App::common_settings(config.unwrap())
-        })
-        .provider(|provider| {
-            if authority.is_some() { provider.entra().with_tls() } else { provider.with_tls() }
-        })
-        .layer(|layer| {
-            layer.with_http_client(
-                ReqwestClient::with_root_certificates(&root.lock().unwrap()).unwrap(),
-            )
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as(person).unwrap();
-    let mut tab = Browser::trusting(&root.lock().unwrap()).tab();
-    let page = tab.open(app.at("/me")).await;
-    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-    assert!(page.json()["iss"].as_str().unwrap().starts_with("https://"), "{}", page.body);
-}
-
-#[tokio::test]
-async fn a_sign_in_works_over_tls_with_the_certificate_that_is_handed_out() {
-    over_tls("ada", None).await;
-    over_tls("ada", Some(DevTenant::CONTOSO)).await;
-    // Its issuer has a host of its own.
-    over_tls("emmy", Some(DevTenant::WOODGROVE)).await;
-}
-
-#[tokio::test]
-async fn without_that_certificate_nobody_connects() {
-    let provider = DevProvider::builder().with_tls().start().await.unwrap();
-    let other = DevProvider::builder().with_tls().start().await.unwrap();
-    let document = format!("{}/.well-known/openid-configuration", provider.issuer());
-    let trusting = |provider: &DevProvider| {
-        let root = reqwest::Certificate::from_pem(provider.root_certificate().unwrap().as_bytes())
-            .unwrap();
-        Client::builder().no_proxy().tls_certs_only([root]).build().unwrap()
-    };
-    assert!(http().get(&document).send().await.is_err());
-    assert!(trusting(&other).get(&document).send().await.is_err());
-    assert_eq!(trusting(&provider).get(&document).send().await.unwrap().status(), StatusCode::OK);
-    assert!(DevProvider::start().await.unwrap().root_certificate().is_none());
-    for wrong in
-        ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-    {
-        assert!(ReqwestClient::with_root_certificates(wrong).is_err(), "{wrong}");
-    }
-}
-
-#[tokio::test]
-async fn behind_a_proxy_everything_is_named_by_the_base_url() {
-    let prover = Prover::new();
-    let provider = DevProvider::builder()
-        .with_base_url("https://login.example.com")
-        .with_client(prover.registered())
-        .entra()
-        .start()
-        .await
-        .unwrap();
-    let path = contoso("v2.0/.well-known/openid-configuration");
-    let asked_for =
-        |host: &'static str| http().get(at(&provider, &path)).header("host", host).send();
-    let document: Value = asked_for("login.example.com").await.unwrap().json().await.unwrap();
-    for name in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
-        assert!(
-            document[name].as_str().unwrap().starts_with("https://login.example.com/"),
-            "{document}"
-        );
-    }
-    for host in ["login.example.com.evil.example", "evil-login.example.com", "example.com"] {
-        assert_eq!(
-            asked_for(host).await.unwrap().status(),
-            StatusCode::MISDIRECTED_REQUEST,
-            "{host}"
-        );
-    }
-    // Assertions are for the address that clients know, or for the one that was called.
-    let token = contoso("oauth2/v2.0/token");
-    for audience in [document["token_endpoint"].as_str().unwrap().to_owned(), at(&provider, &token)]
-    {
-        let assertion = prover.assertion(&audience, &json!({}));
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("scope", "api://x/.default"),
-            ASSERTION,
-            ("client_assertion", &assertion),
-        ];
-        let answer = post(&provider, &token, &form).await;
-        assert!(answer["access_token"].is_string(), "{audience}: {answer}");
-    }
-    for wrong in ["login.example.com", "ftp://x", "https://x/path", "https://x/?a", ""] {
-        let refused = DevProvider::builder().with_base_url(wrong).start().await.unwrap_err();
-        assert_eq!(refused.setting(), "with_base_url", "{wrong}");
-    }
-}
 
 /// RFC 7519 section 2; RFC 7523 section 3 point 7. MSAL pads thumbprints, and sends one assertion
 /// for ten minutes.

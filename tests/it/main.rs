@@ -15,6 +15,7 @@
 mod access;
 mod answers;
 mod api;
+mod api_verdict_rows;
 mod api_verdicts;
 mod app;
 mod app_tokens;
@@ -38,7 +39,9 @@ mod cross_site;
 mod default_scopes;
 mod deployments;
 mod desktop;
+mod dev_addresses;
 mod dev_grants;
+mod dev_on_behalf_of;
 mod device;
 mod device_refused;
 mod device_sessions;

@@ -251,9 +251,16 @@ async fn another_site_signs_nobody_out() {
     let page = tab.open(&logout).await;
     assert!(page.body.contains("Sign out?"));
     assert!(is_signed_in(&app, &mut tab).await);
+}
 
-    // Requests that only seem to come from this site, with the cookie that `SameSite` would
-    // withhold.
+/// D14, security rule 20
+///
+/// Each request has the cookie that `SameSite` would withhold.
+#[tokio::test]
+async fn a_request_that_only_seems_to_come_from_this_site_signs_nobody_out() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let elsewhere = app.provider.issuer().to_owned();
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     let port = app.url.rsplit(':').next().unwrap();

@@ -95,23 +95,7 @@ impl Jar {
         let path =
             cookie.path().filter(|path| path.starts_with('/')).unwrap_or_else(|| default_path(url));
         let same_site = cookie.same_site().unwrap_or(SameSite::Lax);
-        if cookie.name().len() + cookie.value().len() > 4096 {
-            return Err("longer than 4096 bytes");
-        }
-        if secure && !is_secure(url) {
-            return Err("Secure from an insecure origin");
-        }
-        if same_site == SameSite::None && !secure {
-            return Err("SameSite=None without Secure");
-        }
-        if cookie.name().starts_with("__Secure-") && !secure {
-            return Err("__Secure- without Secure");
-        }
-        if cookie.name().starts_with("__Host-")
-            && !(secure && cookie.path() == Some("/") && cookie.domain().is_none())
-        {
-            return Err("__Host- needs Secure, Path=/ and no Domain");
-        }
+        check_attributes(&cookie, url)?;
         if same_site != SameSite::None && !context.same_site && !context.top_level {
             return Err("not SameSite=None, set from another site");
         }
@@ -159,6 +143,29 @@ impl Jar {
     fn expire(&mut self, now: UnixTime) {
         self.cookies.retain(|cookie| cookie.expires.is_none_or(|expires| expires > now));
     }
+}
+
+/// The attributes that a cookie must have for its name and its size.
+fn check_attributes(cookie: &Cookie<'_>, url: &Url) -> Result<(), &'static str> {
+    let secure = cookie.secure().unwrap_or(false);
+    if cookie.name().len() + cookie.value().len() > 4096 {
+        return Err("longer than 4096 bytes");
+    }
+    if secure && !is_secure(url) {
+        return Err("Secure from an insecure origin");
+    }
+    if cookie.same_site() == Some(SameSite::None) && !secure {
+        return Err("SameSite=None without Secure");
+    }
+    if cookie.name().starts_with("__Secure-") && !secure {
+        return Err("__Secure- without Secure");
+    }
+    if cookie.name().starts_with("__Host-")
+        && !(secure && cookie.path() == Some("/") && cookie.domain().is_none())
+    {
+        return Err("__Host- needs Secure, Path=/ and no Domain");
+    }
+    Ok(())
 }
 
 /// Browsers take http on loopback for secure.

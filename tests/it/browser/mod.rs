@@ -7,11 +7,12 @@
 
 pub mod html;
 pub mod jar;
+mod page;
+mod request;
 pub mod site;
 
 use std::{
     collections::HashMap,
-    fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -20,12 +21,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_identity::{Clock, SystemClock};
 use url::Url;
 
-use html::Form;
-use jar::{Context, Jar, Stored};
+pub use self::page::{Hop, Page};
+use self::{
+    html::Form,
+    jar::{Context, Jar, Stored},
+    request::{Cause, Outgoing},
+};
 
 const MAX_HOPS: usize = 20;
-const NAVIGATION: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,\
-                          image/webp,image/apng,*/*;q=0.8";
 
 /// A browser profile: its tabs share the cookies.
 #[derive(Clone)]
@@ -142,92 +145,6 @@ impl Browser {
             },
         )
     }
-}
-
-/// One request of a navigation, as the network panel shows it.
-#[derive(Clone)]
-pub struct Hop {
-    pub method: Method,
-    pub url: Url,
-    /// The `Cookie` header that was sent.
-    pub cookies: Option<String>,
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-}
-
-impl Hop {
-    pub fn location(&self) -> Option<&str> {
-        self.headers.get(header::LOCATION).map(|value| value.to_str().unwrap())
-    }
-
-    pub fn set_cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all(header::SET_COOKIE)
-            .iter()
-            .map(|value| value.to_str().unwrap())
-            .collect()
-    }
-}
-
-impl fmt::Debug for Hop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} -> {}", self.method, self.url, self.status.as_u16())?;
-        if let Some(cookies) = &self.cookies {
-            write!(f, "\n    sent {cookies}")?;
-        }
-        self.set_cookies().iter().try_for_each(|cookie| write!(f, "\n    set  {cookie}"))
-    }
-}
-
-/// What a tab shows.
-#[derive(Clone, Debug)]
-pub struct Page {
-    pub url: Url,
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
-    was_post: bool,
-}
-
-impl Page {
-    pub fn header(&self, name: impl AsRef<str>) -> &str {
-        self.headers.get(name.as_ref()).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The only form of the page, or the first.
-    pub fn form(&self) -> Form {
-        html::forms(&self.body)
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| panic!("no form in {}: {}", self.url, self.body))
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| {
-            panic!("{error} in {} {}: {}", self.status, self.url, self.body)
-        })
-    }
-
-    fn is_kept(&self) -> bool {
-        !self.header("cache-control").contains("no-store")
-    }
-}
-
-struct Outgoing {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: String,
-    credentials: bool,
-}
-
-/// Who causes a request, and how.
-#[derive(Clone)]
-struct Cause {
-    /// The page it comes from; none if a person typed the address.
-    page: Option<Page>,
-    mode: &'static str,
-    destination: &'static str,
 }
 
 /// A browser tab.
@@ -434,93 +351,6 @@ impl Tab {
             via.push(std::mem::replace(&mut url, next));
         }
     }
-}
-
-impl Cause {
-    /// The request with the headers that Chromium would send, after redirects through `via`.
-    fn request(
-        &self,
-        method: &Method,
-        url: &Url,
-        via: &[Url],
-        body: &str,
-        mut headers: HeaderMap,
-    ) -> Outgoing {
-        let is_json = headers.contains_key(header::CONTENT_TYPE);
-        let mut set = |name: &'static str, value: &str| {
-            headers.insert(name, HeaderValue::from_str(value).unwrap())
-        };
-        let page = self.page.as_ref().map(|page| &page.url);
-        let relations = page.into_iter().chain(via).map(|from| site::relation(from, url));
-        let relation = match self.page {
-            None => "none",
-            Some(_) => relations
-                .max_by_key(|name| {
-                    ["same-origin", "same-site", "cross-site"].iter().position(|own| own == name)
-                })
-                .unwrap(),
-        };
-        set("sec-fetch-site", relation);
-        set("sec-fetch-mode", self.mode);
-        set("sec-fetch-dest", self.destination);
-        if self.mode == "navigate" {
-            set("sec-fetch-user", "?1");
-            set("upgrade-insecure-requests", "1");
-            set("accept", NAVIGATION);
-        } else {
-            set("accept", "*/*");
-        }
-        if !body.is_empty() && !is_json {
-            set("content-type", "application/x-www-form-urlencoded");
-        }
-        if let Some(page) = &self.page {
-            let same_origin = page.url.origin() == url.origin();
-            let policy = page.header("referrer-policy").to_owned();
-            let silent = policy == "no-referrer" || (policy == "same-origin" && !same_origin);
-            if !silent {
-                let whole = same_origin && policy != "origin" && policy != "strict-origin";
-                set(
-                    "referer",
-                    &if whole {
-                        referrer(&page.url)
-                    } else {
-                        format!("{}/", page.url.origin().ascii_serialization())
-                    },
-                );
-            }
-            let unsafe_method = method != Method::GET && method != Method::HEAD;
-            if unsafe_method || (self.mode == "cors" && !same_origin) {
-                // A redirect to another origin makes the origin opaque, and so does a policy of
-                // silence for a navigation.
-                let opaque = (silent && self.mode != "cors")
-                    || via.iter().any(|passed| passed.origin() != page.url.origin());
-                set(
-                    "origin",
-                    &if opaque {
-                        "null".to_owned()
-                    } else {
-                        page.url.origin().ascii_serialization()
-                    },
-                );
-            }
-        }
-        let credentials =
-            self.mode == "navigate" || page.is_none_or(|page| page.origin() == url.origin());
-        Outgoing {
-            method: method.clone(),
-            url: url.clone(),
-            headers,
-            body: body.to_owned(),
-            credentials,
-        }
-    }
-}
-
-/// An address without what a `Referer` leaves out.
-fn referrer(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    url.into()
 }
 
 mod tests;

@@ -1,0 +1,111 @@
+//! The on-behalf-of grant of the development provider: an API that calls another one for its
+//! caller.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use tower_identity::dev::{AccessTokenFormat, Consent, DevClient, DevProvider, DevTenant};
+
+use crate::dev_grants::{API, BEARER, claims, contoso, entra, post, refresh_token};
+
+#[tokio::test]
+async fn an_api_acts_for_the_person_who_called_it() {
+    let provider = entra().await;
+    let api = DevClient::confidential(API, "the secret of the api").with_consent(Consent::Given);
+    provider.add_client(api.clone());
+    let token = |scopes: &str| {
+        provider.issue_tokens("ada", provider.client_id(), scopes, None).unwrap().access_token
+    };
+    let called = token(&format!("openid api://{API}/access"));
+    let form = |assertion: &'static str, scope: &'static str| {
+        [
+            ("grant_type", BEARER),
+            ("requested_token_use", "on_behalf_of"),
+            ("client_id", API),
+            ("client_secret", "the secret of the api"),
+            ("assertion", assertion),
+            ("scope", scope),
+        ]
+    };
+    let called = called.expose().to_owned().leak();
+    let (status, answer) =
+        post(&provider, &contoso(), &form(called, "api://files/read offline_access")).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let given = claims(&answer["access_token"]);
+    assert_eq!(
+        (&given["azp"], &given["oid"]),
+        (&json!(API), &json!(provider.object_id("ada", DevTenant::CONTOSO).unwrap()))
+    );
+    let other = token("openid api://another/access").expose().to_owned().leak();
+    assert_eq!(
+        post(&provider, &contoso(), &form(other, "User.Read")).await.1["error_codes"],
+        json!([500_131])
+    );
+    assert_eq!(
+        post(&provider, &contoso(), &form("made up", "User.Read")).await.1["error_codes"],
+        json!([500_133])
+    );
+    provider.add_client(api.with_consent(Consent::Asked));
+    assert_eq!(
+        post(&provider, &contoso(), &form(called, "Mail.Read")).await.1["suberror"],
+        "consent_required"
+    );
+}
+
+#[tokio::test]
+async fn an_api_of_any_provider_acts_for_the_person_who_called_it() {
+    for format in [AccessTokenFormat::Opaque, AccessTokenFormat::Jwt] {
+        let provider =
+            DevProvider::builder().with_access_token_format(format).start().await.unwrap();
+        let api = DevClient::confidential("tasks", "the secret of the api")
+            .with_resource("https://tasks.example");
+        provider.add_client(api.clone().with_consent(Consent::Given));
+        let called = async |resource: &str| {
+            let first = refresh_token(&provider, "openid offline_access tasks.read");
+            let form = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", &first),
+                ("resource", resource),
+            ];
+            post(&provider, "/token", &form).await.1["access_token"].as_str().unwrap().to_owned()
+        };
+        let config = tower_identity::IdentityConfig::new(
+            tower_identity::Authority::oidc(provider.issuer()).unwrap(),
+            "tasks",
+        )
+        .with_credential(tower_identity::ClientCredential::secret("the secret of the api"));
+        let client = tower_identity::client::Client::new(config).unwrap();
+        let asks = |scopes: &str| {
+            tower_identity::client::TokenRequest::new([scopes])
+                .unwrap()
+                .with_resource("https://files.example")
+        };
+        let caller = called("https://tasks.example").await;
+        let given =
+            client.on_behalf_of(&caller.as_str().into(), &asks("files.read")).await.unwrap();
+        assert!(given.scopes().eq(["files.read"]));
+        if format == AccessTokenFormat::Jwt {
+            let given = claims(&json!(given.expose()));
+            assert_eq!(
+                (&given["aud"], &given["client_id"]),
+                (&json!("https://files.example"), &json!("tasks"))
+            );
+            assert_eq!(given["sub"], json!(provider.person("ada").unwrap().subject()));
+        }
+        let refused = async |assertion: String, error: &str| {
+            let refused =
+                client.on_behalf_of(&assertion.into(), &asks("mail.read")).await.unwrap_err();
+            assert_eq!(refused.provider().unwrap().error, error, "{refused}");
+        };
+        refused(called("https://another.example").await, "invalid_grant").await;
+        refused("made up".to_owned(), "invalid_grant").await;
+        let own = provider.issue_tokens("ada", "tasks", "openid", None).unwrap().access_token;
+        refused(own.expose().to_owned(), "invalid_grant").await;
+        let again = called("https://tasks.example").await;
+        provider.challenge_next_refresh("{}");
+        refused(again, "interaction_required").await;
+        provider.add_client(api.clone());
+        refused(called("https://tasks.example").await, "consent_required").await;
+        provider.revoke_refresh_tokens("ada");
+        refused(caller, "invalid_grant").await;
+    }
+}
