@@ -1,10 +1,11 @@
 //! The order of the modules in `src`, lowest first: a module imports from its own line and from
-//! earlier ones, and some words have no place in it. ARCHITECTURE.md says why.
+//! earlier ones, and some words have no place in it. ARCHITECTURE.md says why. Files are short, and
+//! folders are not nested.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -115,6 +116,62 @@ fn every_module_has_a_line() {
         .map(|file| file.path)
         .collect();
     assert!(homeless.is_empty(), "name the module in tests/layers.rs: {homeless:?}");
+}
+
+/// The most lines of code in a file: a longer one has parts with names of their own. Comments and
+/// blank lines do not count.
+const MOST_LINES: usize = 400;
+
+/// Files that are one table or one list, with the reason why they are not divided.
+const LONG_FILES: &[(&str, &str)] = &[
+    ("src/error.rs", "one enum, of which each kind has its name and its meaning in one place"),
+    ("src/pages/french.rs", "one table of texts"),
+    ("src/pages/german.rs", "one table of texts"),
+    ("src/pages/spanish.rs", "one table of texts"),
+];
+
+#[test]
+fn no_file_has_more_than_400_lines_of_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "examples", "benches"] {
+        rust_files(&root.join(folder), &mut found);
+    }
+    assert!(found.len() > 300, "{}", found.len());
+    let long: BTreeMap<_, _> = found
+        .iter()
+        .map(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            let code = text.lines().map(str::trim_start);
+            let lines = code.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+            (path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), lines)
+        })
+        .filter(|(_, lines)| *lines > MOST_LINES)
+        .collect();
+    let excepted = |path: &str| LONG_FILES.iter().any(|(long, _)| *long == path);
+    let wrong: Vec<_> = long.iter().filter(|(path, _)| !excepted(path)).collect();
+    assert!(wrong.is_empty(), "move a part with a name of its own to another file: {wrong:?}");
+    let short: Vec<_> = LONG_FILES.iter().filter(|(path, _)| !long.contains_key(*path)).collect();
+    assert!(short.is_empty(), "no longer exceptions: {short:?}");
+}
+
+#[test]
+fn a_module_is_one_folder() {
+    let deep: Vec<_> =
+        files().into_iter().map(|file| file.path).filter(|path| path.iter().count() > 3).collect();
+    assert!(deep.is_empty(), "a folder in a folder of src: {deep:?}");
+}
+
+/// The Rust files below a folder, without what a build wrote.
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
 }
 
 /// One file of `src` without its comments and without the tests at its end.
