@@ -18,30 +18,35 @@ use crate::{
 
 /// The response for an error: the status, and the content of the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Meaning {
+struct ErrorResponse {
     status: StatusCode,
     /// `None`: there is no challenge, because no other token would help.
-    challenge: Option<Said>,
+    challenge: Option<ChallengeError>,
     sentence: &'static str,
 }
 
 /// `error` of a challenge; for a request without a token there is none (RFC 6750 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum ChallengeError {
     Nothing,
     Code(&'static str),
 }
 
-fn meaning(error: &Error, claims: Option<&str>) -> Meaning {
+fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
     use ErrorKind as Kind;
-    let with =
-        |status, code, sentence| Meaning { status, challenge: Some(Said::Code(code)), sentence };
+    let with = |status, code, sentence| ErrorResponse {
+        status,
+        challenge: Some(ChallengeError::Code(code)),
+        sentence,
+    };
     let sentence = sentence(error.kind());
-    let own = |status| Meaning { status, challenge: None, sentence };
+    let own = |status| ErrorResponse { status, challenge: None, sentence };
     match error.kind() {
-        Kind::TokenMissing => {
-            Meaning { status: StatusCode::UNAUTHORIZED, challenge: Some(Said::Nothing), sentence }
-        }
+        Kind::TokenMissing => ErrorResponse {
+            status: StatusCode::UNAUTHORIZED,
+            challenge: Some(ChallengeError::Nothing),
+            sentence,
+        },
         Kind::AuthorizationInvalid => with(StatusCode::BAD_REQUEST, "invalid_request", sentence),
         Kind::InsufficientScope => with(StatusCode::FORBIDDEN, "insufficient_scope", sentence),
         Kind::StrongerSignInNeeded | Kind::InteractionRequired if claims.is_some() => with(
@@ -146,13 +151,13 @@ fn claims(error: &Error, config: &ValidApiConfig) -> Option<String> {
 /// The challenge of a failure; `None` if no other token would help.
 fn challenge(
     error: &Error,
-    meaning: Meaning,
+    meaning: ErrorResponse,
     claims: Option<&str>,
     config: &ValidApiConfig,
 ) -> Option<HeaderValue> {
     let said = meaning.challenge?;
     let mut parameters: Vec<(&str, String)> = Vec::new();
-    if let Said::Code(code) = said {
+    if let ChallengeError::Code(code) = said {
         parameters.push(("error", code.to_owned()));
         parameters.push(("error_description", meaning.sentence.to_owned()));
     }
@@ -161,7 +166,7 @@ fn challenge(
         _ if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::InvalidGrant) => {
             &[]
         }
-        [] if said == Said::Nothing => config.scopes(),
+        [] if said == ChallengeError::Nothing => config.scopes(),
         needed => needed,
     };
     if !scopes.is_empty() {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{memory::Known, service::ApiParts};
+use super::{memory::RememberedToken, service::ApiParts};
 use crate::{
     clock::UnixTime,
     protocol::{AccessFacts, CallerKind, ClientProof},
@@ -26,7 +26,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ApiCaller {
-    known: Arc<Known>,
+    known: Arc<RememberedToken>,
     shared: Arc<ApiParts>,
     /// The header with the token, for on-behalf-of requests; present if the API has a credential.
     pub(super) header: Option<http::HeaderValue>,
@@ -34,7 +34,7 @@ pub struct ApiCaller {
 
 impl ApiCaller {
     pub(super) fn new(
-        known: Arc<Known>,
+        known: Arc<RememberedToken>,
         shared: Arc<ApiParts>,
         header: Option<http::HeaderValue>,
     ) -> Self {

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use quick_cache::sync::Cache;
 
 use super::{
-    memory::{Digest, Known},
+    memory::{Digest, RememberedToken},
     service::ApiParts,
 };
 use crate::{
@@ -33,7 +33,7 @@ const MOST_ACTIVE: usize = 100_000;
 
 /// The requests in flight, and what is remembered of tokens beside the verified ones.
 pub(super) struct Introspections {
-    under_way: Arc<SingleFlight<Digest, (), Result<Arc<Known>, Error>>>,
+    under_way: Arc<SingleFlight<Digest, (), Result<Arc<RememberedToken>, Error>>>,
     refused: Cache<Digest, (Error, UnixTime)>,
     /// Tokens that were active at their last introspection, also when its result is no longer used.
     active: Cache<Digest, ()>,
@@ -62,7 +62,7 @@ impl ApiParts {
         self: &Arc<Self>,
         token: &str,
         digest: Digest,
-    ) -> Result<Arc<Known>, Error> {
+    ) -> Result<Arc<RememberedToken>, Error> {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
         }
@@ -87,7 +87,7 @@ impl ApiParts {
         token: Secret,
         permit: Permit,
         was_active: bool,
-    ) -> Result<Arc<Known>, Error> {
+    ) -> Result<Arc<RememberedToken>, Error> {
         // Another request may have been answered while this caller waited for its permit.
         if let Some(known) = self.memory()?.get(&digest, self.now()) {
             return Ok(known);
@@ -109,7 +109,7 @@ impl ApiParts {
                 }
                 let leeway = self.config.identity().clock_leeway();
                 let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
-                let known = Arc::new(Known::new(verified, until));
+                let known = Arc::new(RememberedToken::new(verified, until));
                 self.memory()?.insert(digest, Arc::clone(&known));
                 Ok(known)
             }

@@ -29,7 +29,7 @@ const ENTRY: usize = 1024;
 
 /// A verified token, and how long the verification holds.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct RememberedToken {
     pub(super) token: VerifiedAccessToken,
     /// The end of the entry: the token's `exp` with the clock leeway, or earlier if introspected.
     pub(super) until: UnixTime,
@@ -37,7 +37,7 @@ pub(super) struct Known {
     claims: OnceLock<Map<String, Value>>,
 }
 
-impl Known {
+impl RememberedToken {
     pub(super) fn new(token: VerifiedAccessToken, until: UnixTime) -> Self {
         Self { token, until, rights: OnceLock::new(), claims: OnceLock::new() }
     }
@@ -61,14 +61,14 @@ pub(super) type Digest = [u8; 16];
 /// The verified tokens, limited in bytes.
 pub(super) struct Memory {
     key: LessSafeKey,
-    known: Cache<Digest, Arc<Known>, Weight>,
+    known: Cache<Digest, Arc<RememberedToken>, Weight>,
 }
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Digest, Arc<Known>> for Weight {
-    fn weight(&self, _: &Digest, known: &Arc<Known>) -> u64 {
+impl Weighter<Digest, Arc<RememberedToken>> for Weight {
+    fn weight(&self, _: &Digest, known: &Arc<RememberedToken>) -> u64 {
         (ENTRY + known.token.claims.len()) as u64
     }
 }
@@ -91,7 +91,7 @@ impl Memory {
     }
 
     /// The entry of the token with this hash, unless it has ended at `now`.
-    pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<Known>> {
+    pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<RememberedToken>> {
         let known = self.known.get(digest)?;
         if known.until <= now {
             self.known.remove(digest);
@@ -100,7 +100,7 @@ impl Memory {
         Some(known)
     }
 
-    pub(super) fn insert(&self, digest: Digest, known: Arc<Known>) {
+    pub(super) fn insert(&self, digest: Digest, known: Arc<RememberedToken>) {
         self.known.insert(digest, known);
     }
 
@@ -137,7 +137,7 @@ mod tests {
 
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
-    fn known(claims: &str, exp: UnixTime) -> Arc<Known> {
+    fn known(claims: &str, exp: UnixTime) -> Arc<RememberedToken> {
         let facts = AccessFacts {
             kind: CallerKind::Person,
             sub: None,
@@ -154,7 +154,7 @@ mod tests {
             is_guest: None,
         };
         let token = VerifiedAccessToken { claims: claims.into(), iss: "i".into(), exp, facts };
-        Arc::new(Known::new(token, exp))
+        Arc::new(RememberedToken::new(token, exp))
     }
 
     #[test]

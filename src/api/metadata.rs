@@ -27,10 +27,10 @@ use crate::{
 /// the root without reading the challenge, those of MCP, call the configured URL: they compare it
 /// with `resource`, and send what the document says.
 #[derive(Debug)]
-pub(super) struct ResourceMetadata(Option<Served>);
+pub(super) struct ResourceMetadata(Option<ServedDocument>);
 
 #[derive(Debug)]
-struct Served {
+struct ServedDocument {
     /// The path of section 3.1, without a slash that may be at its end.
     path: String,
     document: Bytes,
@@ -38,7 +38,7 @@ struct Served {
 
 impl ResourceMetadata {
     pub(super) fn of(config: &ValidApiConfig) -> Self {
-        Self(config.resource().map(|resource| Served {
+        Self(config.resource().map(|resource| ServedDocument {
             path: without_slash(&resource.metadata_path).to_owned(),
             document: document(config, &resource.url),
         }))
@@ -55,7 +55,7 @@ impl ResourceMetadata {
     /// The paths at which the document is served.
     #[cfg(feature = "axum")]
     pub(super) fn paths(&self) -> Vec<(String, Bytes)> {
-        let Some(Served { path, document }) = &self.0 else { return Vec::new() };
+        let Some(ServedDocument { path, document }) = &self.0 else { return Vec::new() };
         let paths = [WELL_KNOWN, path].into_iter();
         let paths = paths.flat_map(|path| [path.to_owned(), format!("{path}/")]);
         paths.map(|path| (path, document.clone())).collect()

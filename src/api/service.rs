@@ -16,7 +16,7 @@ use super::{
     caller::ApiCaller,
     future::{ApiFuture, Shape},
     introspect::Introspections,
-    memory::{Digest, Known, Memory},
+    memory::{Digest, Memory, RememberedToken},
     metadata::{self, ResourceMetadata},
 };
 use crate::{
@@ -78,7 +78,7 @@ where
 enum ApiDecision {
     Public,
     Document(Bytes),
-    Known(ApiCaller),
+    RememberedToken(ApiCaller),
     /// The hash of a token that has to be verified.
     Unknown(Digest),
     Refused(Error),
@@ -99,7 +99,7 @@ where
     let shape = Shape::of(request.headers());
     match shared.decide(&request) {
         ApiDecision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
-        ApiDecision::Known(caller) => {
+        ApiDecision::RememberedToken(caller) => {
             request.extensions_mut().insert(caller);
             ApiFuture::calling(inner.call(request), Arc::clone(shared), shape)
         }
@@ -194,7 +194,9 @@ impl ApiParts {
             }
         };
         match self.recall(token) {
-            Ok((_, Some(known))) => ApiDecision::Known(self.caller(known, request.headers())),
+            Ok((_, Some(known))) => {
+                ApiDecision::RememberedToken(self.caller(known, request.headers()))
+            }
             Ok((digest, None)) => ApiDecision::Unknown(digest),
             Err(error) => ApiDecision::Refused(error),
         }
@@ -205,7 +207,7 @@ impl ApiParts {
     /// # Errors
     ///
     /// [`ErrorKind::Internal`]: there is no memory of tokens.
-    fn recall(&self, token: &[u8]) -> Result<(Digest, Option<Arc<Known>>), Error> {
+    fn recall(&self, token: &[u8]) -> Result<(Digest, Option<Arc<RememberedToken>>), Error> {
         let memory = self.memory.as_ref().map_err(Clone::clone)?;
         let digest = memory.digest(token)?;
         Ok((digest, memory.get(&digest, self.now())))
@@ -217,7 +219,7 @@ impl ApiParts {
             && http_message::is_preflight(request.method(), request.headers())
     }
 
-    fn caller(self: &Arc<Self>, known: Arc<Known>, headers: &HeaderMap) -> ApiCaller {
+    fn caller(self: &Arc<Self>, known: Arc<RememberedToken>, headers: &HeaderMap) -> ApiCaller {
         // The header is needed for on-behalf-of requests only, which take a credential.
         let header: Option<HeaderValue> =
             self.client.as_ref().and_then(|_| headers.get(AUTHORIZATION).cloned());
@@ -248,7 +250,7 @@ impl ApiParts {
         }
         let verified = self.provider.verify_access_token(token, self.config.rules()).await?;
         let until = verified.exp + self.config.identity().clock_leeway();
-        let known = Arc::new(Known::new(verified, until));
+        let known = Arc::new(RememberedToken::new(verified, until));
         self.memory()?.insert(digest, Arc::clone(&known));
         Ok(self.caller(known, headers))
     }

@@ -32,13 +32,13 @@ pub(super) struct TestApi {
 
 /// An answer, taken apart.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
 }
 
-impl Told {
+impl ApiResponse {
     pub(super) fn challenge(&self) -> &str {
         self.headers.get("www-authenticate").map_or("", |value| value.to_str().unwrap())
     }
@@ -99,7 +99,7 @@ impl TestApi {
         self
     }
 
-    pub(super) async fn send(&self, request: Request<String>) -> Told {
+    pub(super) async fn send(&self, request: Request<String>) -> ApiResponse {
         let inner = tower::service_fn(|request: Request<String>| async move {
             let caller = request.extensions().get::<ApiCaller>();
             let told = caller.map_or("nobody".to_owned(), |caller| {
@@ -113,14 +113,14 @@ impl TestApi {
         };
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Told {
+        ApiResponse {
             status: head.status,
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         }
     }
 
-    pub(super) async fn get(&self, path: &str, authorization: &[&str]) -> Told {
+    pub(super) async fn get(&self, path: &str, authorization: &[&str]) -> ApiResponse {
         let mut request = Request::get(path);
         for value in authorization {
             request = request.header("authorization", *value);
@@ -128,7 +128,7 @@ impl TestApi {
         self.send(request.body(String::new()).unwrap()).await
     }
 
-    pub(super) async fn with_token(&self, token: &str) -> Told {
+    pub(super) async fn with_token(&self, token: &str) -> ApiResponse {
         self.get("/notes", &[&format!("Bearer {token}")]).await
     }
 

@@ -29,13 +29,13 @@ type Entries = HashMap<String, MaybeEntry>;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum MaybeEntry {
-    Entry(Entry),
+    Entry(MsalEntry),
     Other(#[allow(dead_code, reason = "it only takes the value")] IgnoredAny),
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Entry {
+struct MsalEntry {
     home_account_id: String,
     environment: String,
     client_id: String,
@@ -58,7 +58,7 @@ struct IdTokenClaims {
     upn: Option<String>,
 }
 
-fn entries(entries: &Entries) -> impl Iterator<Item = &Entry> {
+fn entries(entries: &Entries) -> impl Iterator<Item = &MsalEntry> {
     entries.values().filter_map(|entry| match entry {
         MaybeEntry::Entry(entry) => Some(entry),
         MaybeEntry::Other(_) => None,
@@ -124,18 +124,18 @@ impl Client {
     }
 
     /// Whether an entry is of this application and cloud.
-    fn is_ours(&self, entry: &Entry) -> bool {
+    fn is_ours(&self, entry: &MsalEntry) -> bool {
         let config = self.config();
         entry.client_id.eq_ignore_ascii_case(config.client_id())
             && config.authority().has_alias(&entry.environment)
     }
 
     /// The newest refresh token of each account, in the order of the accounts.
-    fn newest_refresh_tokens<'c>(&self, cache: &'c MsalCache) -> Vec<&'c Entry> {
-        let time = |entry: &Entry| {
+    fn newest_refresh_tokens<'c>(&self, cache: &'c MsalCache) -> Vec<&'c MsalEntry> {
+        let time = |entry: &MsalEntry| {
             entry.last_modification_time.as_ref().and_then(|time| time.parse::<u64>().ok())
         };
-        let mut newest: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut newest: BTreeMap<&str, &MsalEntry> = BTreeMap::new();
         for entry in entries(&cache.refresh_tokens) {
             if !self.is_ours(entry) || entry.secret.is_empty() {
                 continue;
@@ -150,10 +150,10 @@ impl Client {
 
     /// The account of a refresh token, and its person by an ID token. Of the ID tokens of several
     /// tenants that of the authority counts, then that of the home tenant.
-    fn account_of(&self, cache: &MsalCache, token: &Entry) -> Option<(Account, Person)> {
+    fn account_of(&self, cache: &MsalCache, token: &MsalEntry) -> Option<(Account, Person)> {
         let home = &token.home_account_id;
         let authority = self.config().authority();
-        let rank = |entry: &Entry| {
+        let rank = |entry: &MsalEntry| {
             (authority.is_tenant(&entry.realm), home.ends_with(&format!(".{}", entry.realm)))
         };
         let id_token = entries(&cache.id_tokens)

@@ -8,7 +8,7 @@ use aws_lc_rs::{
 use serde_json::{Map, Value};
 
 use super::{
-    client::DevClient, federated, realm::Realm, request::Incoming, server::Server,
+    client::DevClient, federated, realm::Realm, request::EndpointRequest, server::Server,
     state::ProviderState,
 };
 use crate::secret::from_base64url;
@@ -47,7 +47,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Assertio
 pub(super) fn check(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     client: &DevClient,
     assertion: &str,
 ) -> Result<(), AssertionFault> {
@@ -94,7 +94,7 @@ pub(super) fn check(
 
 /// Whether an audience is this provider (RFC 7523 section 3 point 3): the URL of the endpoint, with
 /// the base URL or the loopback name in use, or the issuer.
-fn is_audience(server: &Server, incoming: &Incoming, audience: Option<&Value>) -> bool {
+fn is_audience(server: &Server, incoming: &EndpointRequest, audience: Option<&Value>) -> bool {
     let called = format!(
         "{}://{}{}",
         server.scheme,

@@ -4,7 +4,6 @@ use axum::response::Response;
 use http::header;
 
 use super::{
-    asked_claims::AskedClaims,
     callback,
     client::Consent,
     entra_issue,
@@ -14,7 +13,8 @@ use super::{
     quirk::Quirk,
     realm::{Audience, Policy, Realm},
     reply::set,
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
+    requested_claims::RequestedClaims,
     resource,
     server::Server,
     state::{BrowserSession, Interaction, ProviderState, unguessable},
@@ -48,7 +48,7 @@ pub(super) struct IncomingAuthorization {
     pub(super) hinted: Option<String>,
     pub(super) acr_values: Vec<String>,
     pub(super) realm: Realm,
-    pub(super) claims: AskedClaims,
+    pub(super) claims: RequestedClaims,
     /// The `resource` parameters (RFC 8707).
     pub(super) resources: Vec<String>,
     pub(super) client_info: bool,
@@ -271,8 +271,8 @@ fn read(
     };
     let no_claims = || Fault::new("invalid_request", "claims is not a JSON object").entra(50_000);
     let claims = match parameters.first("claims") {
-        None => AskedClaims::default(),
-        Some(claims) => AskedClaims::parse(claims).ok_or_else(no_claims)?,
+        None => RequestedClaims::default(),
+        Some(claims) => RequestedClaims::parse(claims).ok_or_else(no_claims)?,
     };
     let resources = resources(server, &to.realm, parameters, &scopes)?;
     // OpenID Connect Core section 5.5.1.1: `acr` in `claims` asks for a class, too.
@@ -301,7 +301,7 @@ fn read(
 }
 
 /// Handles an authorization request.
-pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let (realm, parameters) = (&incoming.realm, incoming.parameters());

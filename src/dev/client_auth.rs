@@ -11,7 +11,7 @@ use super::{
     fault::{self, Fault},
     quirk::Quirk,
     realm::Realm,
-    request::Incoming,
+    request::EndpointRequest,
     server::Server,
     state::ProviderState,
 };
@@ -24,7 +24,7 @@ use crate::{
 pub(super) fn authenticate(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> Result<DevClient, Box<Response>> {
     let failed = |fault| Box::new(fault::json_answer(server, incoming, &fault));
     let (id, secret) = credentials(state, incoming).map_err(failed)?;
@@ -43,7 +43,7 @@ type SentSecret = (ClientAuthMethod, String);
 /// The client id of a request, and its secret if there is one.
 fn credentials(
     state: &ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> Result<(String, Option<SentSecret>), Fault> {
     let assertion = incoming.form.first("client_assertion");
     // RFC 7523 section 3: the `sub` of the assertion is the client id, so `client_id` may be
@@ -70,7 +70,7 @@ fn credentials(
 
 /// The quirks about `client_id` in the body. Introspection and revocation requests, which have a
 /// `token`, have no such parameter.
-fn check_id_parameter(state: &ProviderState, incoming: &Incoming) -> Result<(), Fault> {
+fn check_id_parameter(state: &ProviderState, incoming: &EndpointRequest) -> Result<(), Fault> {
     let has_id = incoming.form.first("client_id").is_some();
     let is_basic = incoming.header(header::AUTHORIZATION).is_some();
     let is_grant = incoming.form.first("grant_type").is_some();
@@ -101,7 +101,7 @@ fn unknown(realm: &Realm) -> Fault {
 fn check_assertion(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     client: &DevClient,
     assertion: &str,
 ) -> Result<ClientAuthKind, Fault> {

@@ -8,7 +8,6 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    asked_claims::AskedClaims,
     client::DevClient,
     client_auth, entra_issue, entra_token,
     fault::{self, Fault},
@@ -16,7 +15,8 @@ use super::{
     person::DevPerson,
     realm::Realm,
     reply,
-    request::Incoming,
+    request::EndpointRequest,
+    requested_claims::RequestedClaims,
     resource,
     server::Server,
     state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
@@ -52,7 +52,7 @@ pub(super) struct Device {
 }
 
 /// Handles a device authorization request (RFC 8628 section 3.1).
-pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let client = match client(server, state, incoming) {
@@ -90,7 +90,7 @@ pub(super) fn authorize(server: &Server, incoming: &Incoming) -> Result<Response
 fn client(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> Result<DevClient, Box<Response>> {
     // Entra ID requires no client authentication at this endpoint; elsewhere it is that of the
     // token endpoint (RFC 8628 section 3.1).
@@ -136,7 +136,7 @@ pub(super) fn redeem(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     // Version 1.0 of Entra ID's endpoint names the parameter `code`.
@@ -166,7 +166,7 @@ pub(super) fn redeem(
         person: signed_in.person.clone(),
         scopes: device.scopes,
         resources: device.resources,
-        claims: AskedClaims::default(),
+        claims: RequestedClaims::default(),
         signed_in,
         revoked: false,
         realm: device.realm,
@@ -215,7 +215,7 @@ fn poll(device: &mut Device, now: UnixTime) -> Result<BrowserSession, Fault> {
 }
 
 /// The page for the user code, and its form.
-pub(super) fn page(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn page(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let parameters = incoming.parameters();

@@ -10,7 +10,7 @@ use super::{
     jwt, pages,
     quirk::Quirk,
     reply,
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
     server::Server,
     state::ProviderState,
 };
@@ -104,7 +104,7 @@ fn with_state(uri: &str, parameters: &Parameters) -> Result<String, &'static str
 
 /// Signs the browser out: at once if the hint matches the current user, otherwise after a
 /// confirmation page.
-pub(super) fn end_session(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn end_session(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let parameters = incoming.parameters();

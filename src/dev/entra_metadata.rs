@@ -11,7 +11,7 @@ use super::{
     metadata::members,
     realm::{Audience, Realm, token_issuer},
     reply,
-    request::Incoming,
+    request::EndpointRequest,
     server::Server,
     state::ProviderState,
     tenant::{DevTenant, TenantKind},
@@ -79,7 +79,7 @@ pub(super) fn old_document(server: &Server, algorithm: &str, realm: &Realm) -> M
 }
 
 /// The user realm discovery of MSAL: `Managed` for a known domain, otherwise `Unknown`.
-pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn user_realm(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let name = incoming.path.rsplit('/').next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
     let domain = name.rsplit_once('@').map_or("", |(_, domain)| domain);
@@ -98,7 +98,7 @@ pub(super) fn user_realm(server: &Server, incoming: &Incoming) -> Result<Respons
 }
 
 /// The instance discovery of MSAL: this host is a separate cloud.
-pub(super) fn instances(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn instances(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     // MSAL trusts the aliases of a cloud by this answer, so a host of another cloud gets an error.
     let asked = incoming.query.first("authorization_endpoint").unwrap_or_default();
     let authority =

@@ -8,7 +8,7 @@ use super::{
     pages::{asking, decision, decline, message, people_form},
     person::DevPerson,
     realm::Policy,
-    request::Incoming,
+    request::EndpointRequest,
     server::{Server, path},
     state::ProviderState,
     tenant::{DevTenant, TenantKind},
@@ -27,7 +27,7 @@ pub(super) fn address(server: &Server, tenant: &DevTenant) -> String {
 }
 
 /// The page at `error_uri`. It refers to Microsoft's list of error numbers.
-pub(super) fn error(_: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn error(_: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let code = incoming
         .query
         .first("code")

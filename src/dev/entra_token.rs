@@ -4,13 +4,13 @@
 use serde_json::{Map, Value};
 
 use super::{
-    asked_claims::demanded,
     client::Consent,
     entra_issue::{self, EntraAnswerParts, EntraResource},
     fault::Fault,
     issue,
     realm::{Audience, Realm},
-    request::Incoming,
+    request::EndpointRequest,
+    requested_claims::demanded,
     server::Server,
     state::{Code, IssuedGrant, ProviderState, RefreshRotation, RefreshTokenEntry, unguessable},
     tenant::DevTenant,
@@ -23,7 +23,7 @@ use crate::error::Error;
 fn tenant(
     server: &Server,
     state: &ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     grant: &IssuedGrant,
 ) -> Result<DevTenant, Fault> {
     if !incoming.realm.takes_from(&grant.realm) {
@@ -46,7 +46,7 @@ fn tenant(
     }
 }
 
-fn asks_client_info(incoming: &Incoming, grant: &IssuedGrant) -> bool {
+fn asks_client_info(incoming: &EndpointRequest, grant: &IssuedGrant) -> bool {
     grant.client_info || incoming.form.first("client_info") == Some("1")
 }
 
@@ -55,7 +55,7 @@ fn asks_client_info(incoming: &Incoming, grant: &IssuedGrant) -> bool {
 pub(super) fn redeem(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     code: &Code,
     grant: &IssuedGrant,
 ) -> TokenResult {
@@ -121,7 +121,7 @@ fn first(
 pub(super) fn refresh(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     entry: &RefreshTokenEntry,
     grant: &IssuedGrant,
 ) -> TokenResult {
@@ -166,7 +166,7 @@ pub(super) fn refresh(
 pub(super) fn without_a_page(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     grant: IssuedGrant,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
@@ -196,7 +196,7 @@ pub(super) fn without_a_page(
 pub(super) fn consented(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     grant: &IssuedGrant,
     tenant: &DevTenant,
     scopes: &[String],

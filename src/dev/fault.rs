@@ -10,7 +10,7 @@ use super::{
     pages,
     realm::Realm,
     reply,
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
     server::Server,
     tenant::guid_of,
 };
@@ -165,14 +165,14 @@ fn capitalized(text: &str) -> String {
     format!("{first}{}{end}", rest.as_str())
 }
 
-fn correlation(incoming: &Incoming) -> Option<&str> {
+fn correlation(incoming: &EndpointRequest) -> Option<&str> {
     let header = incoming.headers.get("client-request-id").and_then(|value| value.to_str().ok());
     header.or_else(|| incoming.parameters().first("client-request-id"))
 }
 
 /// The error response of the token endpoint and similar ones (RFC 6749 section 5.2), with Entra
 /// ID's additional members.
-pub(super) fn json_answer(server: &Server, incoming: &Incoming, fault: &Fault) -> Response {
+pub(super) fn json_answer(server: &Server, incoming: &EndpointRequest, fault: &Fault) -> Response {
     let realm = &incoming.realm;
     let trace = Trace::of(server.now(), correlation(incoming));
     let mut body =

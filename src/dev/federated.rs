@@ -10,7 +10,7 @@ use super::{
     grants,
     person::DevPerson,
     realm::{Audience, Realm},
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
     server::Server,
     state::{IssuedGrant, ProviderState},
     tenant::{DevTenant, object_id},
@@ -63,7 +63,7 @@ pub(super) fn user_tokens(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     let Realm::Entra(Audience::Tenant(tenant)) = incoming.realm else {

@@ -3,7 +3,6 @@
 use serde_json::Map;
 
 use super::{
-    asked_claims::AskedClaims,
     client::DevClient,
     entra_issue::{self, EntraAnswerParts, EntraResource},
     entra_token,
@@ -11,7 +10,8 @@ use super::{
     issue::{self, Part},
     person::DevPerson,
     realm::{Audience, Realm},
-    request::Incoming,
+    request::EndpointRequest,
+    requested_claims::RequestedClaims,
     resource,
     server::Server,
     state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
@@ -37,7 +37,7 @@ pub(super) fn grant(
         person: person.to_owned(),
         scopes,
         resources: Vec::new(),
-        claims: AskedClaims::default(),
+        claims: RequestedClaims::default(),
         signed_in: BrowserSession {
             person: person.to_owned(),
             auth_time: server.now(),
@@ -62,7 +62,7 @@ pub(super) fn client_credentials(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     // RFC 6749 section 4.4: for confidential clients only.
@@ -115,7 +115,7 @@ fn generic_client_credentials(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let scopes = incoming.form.list("scope");
     let openid = ["openid", "profile", "email", "offline_access"];
@@ -139,7 +139,7 @@ pub(super) fn password(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     let known = match user_with_password(state, incoming) {
@@ -170,7 +170,10 @@ pub(super) fn password(
 }
 
 /// The user of a password grant, whose password was checked.
-fn user_with_password(state: &ProviderState, incoming: &Incoming) -> Result<DevPerson, Fault> {
+fn user_with_password(
+    state: &ProviderState,
+    incoming: &EndpointRequest,
+) -> Result<DevPerson, Fault> {
     let (Some(name), Some(given)) =
         (incoming.form.first("username"), incoming.form.first("password"))
     else {

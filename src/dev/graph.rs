@@ -11,7 +11,7 @@ use super::{
     entra_issue::EntraResource,
     person::DevPerson,
     reply,
-    request::Incoming,
+    request::EndpointRequest,
     server::Server,
     state::ProviderState,
     switches::Failure,
@@ -39,7 +39,11 @@ struct GraphCaller {
     scopes: Vec<String>,
 }
 
-fn caller(server: &Server, state: &ProviderState, incoming: &Incoming) -> Option<GraphCaller> {
+fn caller(
+    server: &Server,
+    state: &ProviderState,
+    incoming: &EndpointRequest,
+) -> Option<GraphCaller> {
     let token = incoming.bearer()?;
     let entry = state
         .access_tokens
@@ -86,7 +90,7 @@ pub(super) fn failure(failure: &Failure) -> Response {
 }
 
 /// Handles a request to Graph.
-pub(super) fn graph(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn graph(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let state = server.state();
     let Some(caller) = caller(server, &state, incoming) else {
         return Ok(refused(
@@ -154,7 +158,7 @@ fn user(server: &Server, person: &DevPerson, tenant: &DevTenant) -> Response {
 /// One page of groups: their IDs alone, or objects.
 fn page(
     server: &Server,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     path: &str,
     groups: &[String],
     ids: bool,

@@ -12,7 +12,7 @@ use super::{
     pages,
     person::DevPerson,
     realm::{Audience, Realm},
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
     server::Server,
     state::{BrowserSession, Interaction, ProviderState, unguessable},
 };
@@ -233,7 +233,7 @@ fn consent(
 }
 
 /// Handles a submitted form.
-pub(super) fn answered(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn answered(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     // Cross-site request forgery: another site could choose an account or consent.
     if incoming.is_from_elsewhere(server) {
         return Ok(refused("This can only be done from a page of this provider."));
@@ -281,7 +281,7 @@ fn refused(text: &str) -> Response {
 fn interaction_of(
     server: &Server,
     state: &ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     id: &str,
 ) -> Option<Interaction> {
     let browser = incoming.cookie(&server.cookie_name());

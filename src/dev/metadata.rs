@@ -9,7 +9,7 @@ use super::{
     quirk::{Quirk, Quirks},
     realm::{Audience, Realm},
     reply,
-    request::Incoming,
+    request::EndpointRequest,
     server::{Server, path},
     spoil_answers,
 };
@@ -56,7 +56,7 @@ fn document(server: &Server) -> Map<String, Value> {
     }))
 }
 
-pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn discovery(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut document = match &incoming.realm {
         Realm::Plain => document(server),
         Realm::Entra(Audience::Nobody(name)) => {
@@ -79,7 +79,7 @@ pub(super) fn discovery(server: &Server, incoming: &Incoming) -> Result<Response
     }))
 }
 
-pub(super) fn keys(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn keys(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut state = server.state();
     let order = state.spoils.key_sets.pop_front();
     let mut keys = match &incoming.realm {

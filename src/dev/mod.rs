@@ -96,7 +96,6 @@
 //! feature of your own.
 
 mod access_token;
-mod asked_claims;
 mod assertion;
 mod authorize;
 mod automatic;
@@ -133,6 +132,7 @@ mod quirk_answers;
 mod realm;
 mod reply;
 mod request;
+mod requested_claims;
 mod resource;
 mod server;
 mod spoil;

@@ -2,15 +2,14 @@
 //! 7523 section 2.1, with Entra ID's `requested_token_use=on_behalf_of`).
 
 use super::{
-    asked_claims,
     client::{Consent, DevClient},
     entra_token,
     fault::Fault,
     grants,
     issue::{self, Part},
     jwt,
-    request::Incoming,
-    resource,
+    request::EndpointRequest,
+    requested_claims, resource,
     server::Server,
     state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
     token::TokenResult,
@@ -21,7 +20,7 @@ pub(super) fn on_behalf_of(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     if incoming.form.first("requested_token_use") != Some("on_behalf_of") {
@@ -55,7 +54,7 @@ fn called_with(
     server: &Server,
     state: &ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> Result<(AccessTokenEntry, IssuedGrant), Fault> {
     let assertion = incoming
         .form
@@ -96,7 +95,7 @@ fn elsewhere(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     grant: IssuedGrant,
 ) -> TokenResult {
     let scopes = incoming.form.list("scope");
@@ -108,7 +107,7 @@ fn elsewhere(
             "the person has not agreed to what the API asks for",
         )));
     }
-    if let Some(fault) = asked_claims::demanded(server, state, incoming, &grant, &scopes) {
+    if let Some(fault) = requested_claims::demanded(server, state, incoming, &grant, &scopes) {
         return Ok(Err(fault));
     }
     let resources = match resource::of_token(&incoming.form, &grant) {

@@ -13,7 +13,7 @@ use super::{
     entra_pages,
     person::DevPerson,
     reply,
-    request::{Incoming, Parameters},
+    request::{EndpointRequest, Parameters},
     server::{Server, path},
     state::ProviderState,
 };
@@ -80,7 +80,7 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
 
 /// The home page, with the provider's URLs and registered clients.
 #[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
-pub(super) fn home(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn home(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut state = server.state();
     let challenged = incoming.method == Method::POST;
     if challenged {

@@ -59,7 +59,7 @@ impl Parameters {
 
 /// A request to an endpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Incoming {
+pub(super) struct EndpointRequest {
     /// The authority in the path.
     pub(super) realm: Realm,
     /// GET also for HEAD: the response is the same, and its body is not sent (RFC 9110 section
@@ -74,7 +74,7 @@ pub(super) struct Incoming {
     pub(super) headers: HeaderMap,
 }
 
-impl Incoming {
+impl EndpointRequest {
     pub(super) async fn read(request: Request<Body>) -> Result<Self, StatusCode> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;

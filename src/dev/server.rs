@@ -19,7 +19,7 @@ use super::{
     quirk::Quirk,
     realm::{self, Place},
     reply,
-    request::Incoming,
+    request::EndpointRequest,
     state::ProviderState,
     switches::{Endpoint, Failure},
     tenant::EntraTenants,
@@ -172,7 +172,7 @@ pub(super) async fn answer(
             "This provider answers on loopback names only.",
         );
     }
-    let mut incoming = match Incoming::read(request).await {
+    let mut incoming = match EndpointRequest::read(request).await {
         Ok(incoming) => incoming,
         Err(status) => return pages::problem(status, "The request is too large."),
     };
@@ -206,7 +206,7 @@ pub(super) async fn answer(
 /// Adds the CORS headers for browser-based applications (Fetch standard, section 3.3). Every origin
 /// is allowed: these resources use no cookies, so the page learns nothing that it could not
 /// request itself.
-fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Response {
+fn cross_origin(place: Place, incoming: &EndpointRequest, mut response: Response) -> Response {
     if place.is_for_scripts() && incoming.headers.contains_key(header::ORIGIN) {
         reply::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     }
@@ -214,7 +214,7 @@ fn cross_origin(place: Place, incoming: &Incoming, mut response: Response) -> Re
 }
 
 /// The response to a CORS preflight request.
-fn preflight(allow: &str, incoming: &Incoming) -> Response {
+fn preflight(allow: &str, incoming: &EndpointRequest) -> Response {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     reply::set(&mut response, header::ALLOW, allow);
     if let Some(headers) = incoming.header(header::ACCESS_CONTROL_REQUEST_HEADERS) {
@@ -225,7 +225,11 @@ fn preflight(allow: &str, incoming: &Incoming) -> Response {
 }
 
 /// Records the request, applies ordered gates and delays, and returns the ordered failure.
-async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) -> Option<Failure> {
+async fn apply_orders(
+    server: &Server,
+    endpoint: Endpoint,
+    incoming: &EndpointRequest,
+) -> Option<Failure> {
     // The lock ends with the block: a request that waits must not stop the others.
     let (gate, delay, failure) = {
         let mut state = server.state();
@@ -248,16 +252,16 @@ async fn apply_orders(server: &Server, endpoint: Endpoint, incoming: &Incoming) 
     failure
 }
 
-fn respond(server: &Server, place: Place, incoming: &Incoming) -> Response {
+fn respond(server: &Server, place: Place, incoming: &EndpointRequest) -> Response {
     dispatch(server, place, incoming).unwrap_or_else(|error| {
         pages::problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("The provider failed: {error}."))
     })
 }
 
 /// The handler of an endpoint.
-type EndpointHandler = fn(&Server, &Incoming) -> Result<Response, Error>;
+type EndpointHandler = fn(&Server, &EndpointRequest) -> Result<Response, Error>;
 
-fn dispatch(server: &Server, place: Place, incoming: &Incoming) -> Result<Response, Error> {
+fn dispatch(server: &Server, place: Place, incoming: &EndpointRequest) -> Result<Response, Error> {
     let (allowed, answer): (&[Method], EndpointHandler) = match place {
         Place::Home => (&[Method::GET, Method::POST], pages::home),
         Place::Discovery => (&[Method::GET], metadata::discovery),

@@ -8,7 +8,6 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    asked_claims::AskedClaims,
     authorize::IncomingAuthorization,
     client::{ClientAuthKind, DevClient},
     device::Device,
@@ -17,6 +16,7 @@ use super::{
     person::DevPerson,
     quirk::Quirks,
     realm::Realm,
+    requested_claims::RequestedClaims,
     spoil::{Orders, Spoil},
     spoil_access_token::SpoilAccessToken,
     spoil_answers::{SpoilTokenAnswer, SpoilUserInfo},
@@ -142,7 +142,7 @@ pub(super) struct IssuedGrant {
     pub(super) scopes: Vec<String>,
     /// The resources that the authorization request named (RFC 8707).
     pub(super) resources: Vec<String>,
-    pub(super) claims: AskedClaims,
+    pub(super) claims: RequestedClaims,
     pub(super) signed_in: BrowserSession,
     pub(super) revoked: bool,
     /// The authority and the tenant of the sign-in.
@@ -184,14 +184,14 @@ pub(super) struct RefreshTokenEntry {
 
 /// The lifetimes of tokens and codes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lives {
+pub(super) struct Lifetimes {
     pub(super) code: Duration,
     pub(super) access_token: Duration,
     pub(super) id_token: Duration,
     pub(super) refresh_token: Duration,
 }
 
-impl Default for Lives {
+impl Default for Lifetimes {
     fn default() -> Self {
         Self {
             code: Duration::from_secs(60),
@@ -245,7 +245,7 @@ pub(super) struct ProviderState {
     /// The keys of the imitated Entra.
     pub(super) entra_keys: Option<EntraKeys>,
     pub(super) algorithm: Algorithm,
-    pub(super) lives: Lives,
+    pub(super) lives: Lifetimes,
     pub(super) rotation: RefreshRotation,
     pub(super) access_token_format: AccessTokenFormat,
     /// The ID of the user who answers pages automatically.

@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{
-    asked_claims,
     client::DevClient,
     client_auth, device, entra_token,
     fault::{self, Fault},
@@ -15,8 +14,8 @@ use super::{
     on_behalf_of,
     realm::{Audience, Realm},
     reply,
-    request::{Incoming, Parameters},
-    resource,
+    request::{EndpointRequest, Parameters},
+    requested_claims, resource,
     server::Server,
     spoil_answers,
     state::{Code, IssuedGrant, ProviderState, RefreshRotation},
@@ -38,7 +37,7 @@ fn refused(description: &str) -> Fault {
 }
 
 /// Handles a token request.
-pub(super) fn token(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let bad = |fault: &Fault| Ok(fault::json_answer(server, incoming, fault));
     if let Realm::Entra(Audience::Nobody(name)) = &incoming.realm {
         return bad(&fault::no_tenant(name));
@@ -100,7 +99,7 @@ fn redeem(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
     let Some(given) = incoming.form.first("code") else {
@@ -136,7 +135,7 @@ fn check_code(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     code: &Code,
 ) -> Result<(), Fault> {
     // RFC 6749 section 4.1.3: the code belongs to the client and the redirect URI of its request.
@@ -184,7 +183,7 @@ fn refresh(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |description| Ok(Err(refused(description)));
     let Some(given) = incoming.form.first("refresh_token") else {
@@ -216,7 +215,7 @@ fn refresh(
     }
     // A policy that has changed since the sign-in decides before a new token is issued.
     if let Some(fault) =
-        asked_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope"))
+        requested_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope"))
     {
         return Ok(Err(fault));
     }

@@ -9,7 +9,7 @@ use super::{
     client_auth, jwt,
     metadata::members,
     reply,
-    request::Incoming,
+    request::EndpointRequest,
     resource,
     server::Server,
     state::{IssuedGrant, ProviderState},
@@ -18,7 +18,7 @@ use crate::error::Error;
 
 /// Handles a revocation request: a refresh token is revoked with the whole family, an access token
 /// alone.
-pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let client = match client_auth::authenticate(server, state, incoming) {
@@ -54,7 +54,7 @@ pub(super) fn revoke(server: &Server, incoming: &Incoming) -> Result<Response, E
 }
 
 /// Handles an introspection request about a token of the client, or for the client as an API.
-pub(super) fn introspect(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
     let client = match client_auth::authenticate(server, state, incoming) {

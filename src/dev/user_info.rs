@@ -1,14 +1,15 @@
 //! UserInfo (OpenID Connect Core section 5.3, RFC 6750).
 
 use super::{
-    entra_issue::EntraResource, reply, request::Incoming, server::Server, spoil_answers, tenant,
+    entra_issue::EntraResource, reply, request::EndpointRequest, server::Server, spoil_answers,
+    tenant,
 };
 use crate::error::Error;
 use axum::response::Response;
 use http::StatusCode;
 
 /// Answers with the claims that the token's scopes allow.
-pub(super) fn user_info(server: &Server, incoming: &Incoming) -> Result<Response, Error> {
+pub(super) fn user_info(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let refused = |status, error| Ok(reply::bearer_error(status, error));
     // The token is in the header or in the form, not in both, and never in the query (RFC 6750
     // section 2).

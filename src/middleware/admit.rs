@@ -7,14 +7,14 @@ use http::{HeaderValue, Request};
 
 use super::{
     flow::Flow,
-    future::Admitted,
+    future::AdmittedRequest,
     routes::{Route, route},
 };
 use crate::{
     clock::UnixTime,
     error::Error,
     http_message::{RequestSummary, ShapeHeaders},
-    session::{Peek, RequestCookies, Roll, Session},
+    session::{PeekOutcome, RequestCookies, Roll, Session},
 };
 
 /// What to do with a request, decided without waiting.
@@ -23,7 +23,7 @@ pub(super) enum Decision {
     /// Call the service; no sign-in is needed.
     Public,
     /// Call the service with this session's user.
-    Admitted(Admitted),
+    AdmittedRequest(AdmittedRequest),
     /// The store or the provider has to be asked.
     Ask(Route),
 }
@@ -44,13 +44,13 @@ impl Flow {
             Some(Route::Protected) if self.sessions.are_local() => {
                 let (now, shape) = (self.clock.now(), ShapeHeaders::of(headers));
                 match self.sessions.peek(shape.cookie, headers, now) {
-                    Peek::Live(session) => {
+                    PeekOutcome::Live(session) => {
                         let roll = self.sessions.roll(&session, now);
                         let rules = self.config.cross_site();
                         let summary = RequestSummary::of(request, &shape, rules);
-                        Decision::Admitted(Admitted { session, roll, summary })
+                        Decision::AdmittedRequest(AdmittedRequest { session, roll, summary })
                     }
-                    Peek::None | Peek::Ask => Decision::Ask(Route::Protected),
+                    PeekOutcome::None | PeekOutcome::Ask => Decision::Ask(Route::Protected),
                 }
             }
             Some(route) => Decision::Ask(route),

@@ -19,7 +19,7 @@ use crate::{
     http_message::RequestHead,
     measure,
     protocol::{AuthorizationCode, CallbackParameters},
-    session::{Lookup, Session, SiblingKey, Slot, State},
+    session::{AttemptLookup, Session, SiblingKey, Slot, State},
     sign_in::{
         Attempt, Fallback, Purpose, RecordId, SignInRecords, VerifiedAnswer, answer_of, fingerprint,
     },
@@ -99,9 +99,9 @@ impl Flow {
             ));
         };
         let attempt = match self.attempts.find(&head.cookies, state, self.clock.now()) {
-            Lookup::Found(attempt) => *attempt,
-            Lookup::Missing => return Ok(self.without_attempt(head, state, &text).await),
-            Lookup::Expired(attempt) => {
+            AttemptLookup::Found(attempt) => *attempt,
+            AttemptLookup::Missing => return Ok(self.without_attempt(head, state, &text).await),
+            AttemptLookup::Expired(attempt) => {
                 let error =
                     Error::new(ErrorKind::AttemptExpired, "the attempt is older than ten minutes");
                 let again = self.sign_in_url(&self.return_path(&attempt));

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, is_prefetch},
     protocol::{Nonce, TokenAnswer},
-    session::{Lookup, State},
+    session::{AttemptLookup, State},
     sign_in::{Attempt, DeviceCode, PollState, answer_of, no_code},
 };
 
@@ -127,19 +127,21 @@ impl Flow {
             return reply.with_cookies([self.attempts.remove(state.slot)]);
         }
         match self.attempts.find(&head.cookies, state, self.clock.now()) {
-            Lookup::Found(attempt) => {
+            AttemptLookup::Found(attempt) => {
                 let browser = self.browser_state(head, &sessions);
                 let is_asked_for = head.parameter("continue").is_some();
                 self.waits(&text, state, *attempt, browser, is_page, is_asked_for).await
             }
-            Lookup::Expired(_) if !is_page => Reply::new(Outcome::PollAnswer(PollAnswer::Ended)),
-            Lookup::Expired(attempt) => {
+            AttemptLookup::Expired(_) if !is_page => {
+                Reply::new(Outcome::PollAnswer(PollAnswer::Ended))
+            }
+            AttemptLookup::Expired(attempt) => {
                 let error = Error::new(ErrorKind::CodeExpired, "the code was not used in time");
                 let again = self.sign_in_url(&self.return_path(&attempt));
                 Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)])
             }
-            Lookup::Missing if is_page => self.without_attempt(head, state, &text).await,
-            Lookup::Missing => Reply::sign_in_needed(again()),
+            AttemptLookup::Missing if is_page => self.without_attempt(head, state, &text).await,
+            AttemptLookup::Missing => Reply::sign_in_needed(again()),
         }
     }
 

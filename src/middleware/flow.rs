@@ -11,8 +11,8 @@ use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
     callback::NextStep,
-    handlers::{Handlers, ToldEnds},
-    placement::Logged,
+    handlers::{Handlers, ReportedEnds},
+    placement::PlacementWarnings,
     reply::{Outcome, Reply},
     routes::Route,
 };
@@ -42,9 +42,9 @@ pub(super) struct Flow {
     pub(super) grants: Grants,
     pub(super) exchanges: Exchanges<NextStep>,
     pub(super) device_polls: DevicePolls<NextStep>,
-    pub(super) logged: Logged,
+    pub(super) logged: PlacementWarnings,
     pub(super) handlers: Handlers,
-    pub(super) told_ends: ToldEnds,
+    pub(super) reported_ends: ReportedEnds,
 }
 
 impl Flow {
@@ -97,9 +97,9 @@ impl Flow {
             ),
             exchanges: Exchanges::new(),
             device_polls: DevicePolls::new(),
-            logged: Logged::default(),
+            logged: PlacementWarnings::default(),
             handlers,
-            told_ends: ToldEnds::new(),
+            reported_ends: ReportedEnds::new(),
             relying_party,
             client,
             config,

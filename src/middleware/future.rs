@@ -47,12 +47,12 @@ pub(super) enum Pending {
     /// The user may have been read through the handle.
     Public(LazyUser),
     /// The user is in the extensions.
-    Protected(Admitted),
+    Protected(AdmittedRequest),
 }
 
 /// A request that was let through.
 #[derive(Debug)]
-pub(super) struct Admitted {
+pub(super) struct AdmittedRequest {
     pub(super) session: Arc<Session>,
     /// The ticket may have been rolled.
     pub(super) roll: Option<Arc<Roll>>,

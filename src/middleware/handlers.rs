@@ -32,14 +32,14 @@ pub(super) struct Handlers {
 }
 
 /// How many ends of sessions are remembered, so that each is told once.
-const TOLD: usize = 10_000;
+const MOST_REPORTED: usize = 10_000;
 
 /// The sessions whose end was told.
-pub(super) struct ToldEnds(Cache<[u8; 16], ()>);
+pub(super) struct ReportedEnds(Cache<[u8; 16], ()>);
 
-impl ToldEnds {
+impl ReportedEnds {
     pub(super) fn new() -> Self {
-        Self(Cache::new(TOLD))
+        Self(Cache::new(MOST_REPORTED))
     }
 
     /// Adds a session. `true` if it was not there, for one of several callers at the same time.
@@ -147,12 +147,12 @@ impl Flow {
     /// The head of a request that may complete a sign-in, for its events; `None` if no handler is
     /// called then.
     pub(super) fn event_request(&self, head: &RequestHead<'_>) -> Option<Arc<Parts>> {
-        let is_any = self.handlers.signed_in.is_some() || self.tells_ends();
+        let is_any = self.handlers.signed_in.is_some() || self.reports_ends();
         is_any.then(|| Arc::new(head.parts_without_query()))
     }
 
     /// Whether ends of sessions are told.
-    pub(super) fn tells_ends(&self) -> bool {
+    pub(super) fn reports_ends(&self) -> bool {
         self.handlers.session_ended.is_some()
     }
 
@@ -189,7 +189,7 @@ impl Flow {
         let Some(request) = browser.request() else { return };
         for (id, before) in browser.users() {
             // The session of the same person goes on under a new id: nothing has ended for them.
-            if self.told_ends.insert(id) && before != user {
+            if self.reported_ends.insert(id) && before != user {
                 let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
                 self.tell_end(EndedSession { id, user, cause }, Arc::clone(request)).await;
             }
@@ -204,8 +204,8 @@ impl Flow {
     ) {
         let mut user = None;
         for (id, of) in ended {
-            if self.tells_ends() {
-                self.told_ends.insert(id);
+            if self.reports_ends() {
+                self.reported_ends.insert(id);
             }
             user = user.or_else(|| Some(of.clone()));
         }
@@ -221,11 +221,11 @@ impl Flow {
         cookies: &RequestCookies<'_>,
         request: impl Fn() -> Parts,
     ) {
-        if !self.tells_ends() || !cookies.has_session() {
+        if !self.reports_ends() || !cookies.has_session() {
             return;
         }
         for ended in self.sessions.ended(cookies, self.clock.now()).await {
-            if self.told_ends.insert(ended.id) {
+            if self.reported_ends.insert(ended.id) {
                 self.tell_end(ended, Arc::new(request())).await;
             }
         }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Which warnings the log has already.
 #[derive(Debug, Default)]
-pub(super) struct Logged {
+pub(super) struct PlacementWarnings {
     astray: AtomicBool,
     place: AtomicBool,
     unasked: AtomicBool,

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{
     admit::{Admission, Decision},
     flow::Flow,
-    future::{Admitted, FollowUp, Pending, ResponseFuture},
+    future::{AdmittedRequest, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
     placement::nest,
     reply::{Outcome, Reply},
@@ -124,7 +124,7 @@ where
                 let shared = Arc::clone(&self.shared);
                 ResponseFuture::calling(self.inner.call(request), shared, Pending::Public(lazy))
             }
-            Decision::Admitted(admitted) => {
+            Decision::AdmittedRequest(admitted) => {
                 let summary = &admitted.summary;
                 if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
                     return refused(Arc::clone(&self.shared), admitted.summary, error);
@@ -212,7 +212,7 @@ where
             return Ok(shared.refused(&summary, error));
         }
         let admitted = match flow.admit(&cookies).await {
-            Ok(Admission::In(session, roll)) => Admitted { session, roll, summary },
+            Ok(Admission::In(session, roll)) => AdmittedRequest { session, roll, summary },
             Ok(Admission::Out) => {
                 return Ok(Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await);
             }

@@ -151,9 +151,9 @@ where
 }
 
 /// The future of [`AuthorizeService`].
-pub struct AuthorizeFuture<R, E>(Boxed<R, AuthorizeError<E>>);
+pub struct AuthorizeFuture<R, E>(BoxedFuture<R, AuthorizeError<E>>);
 
-type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+type BoxedFuture<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
 
 impl<R, E> Future for AuthorizeFuture<R, E> {
     type Output = Result<Response<R>, AuthorizeError<E>>;

@@ -25,11 +25,11 @@ const MAX_PATHS: usize = 1_000;
 /// The assertions of one function. Those of different paths (`fmi_path`) have different subjects,
 /// so that each path has an entry, and requests wait only for others of their path.
 #[derive(Debug, Default)]
-pub(super) struct AssertionCache(Mutex<HashMap<Option<Box<str>>, Entry>>);
+pub(super) struct AssertionCache(Mutex<HashMap<Option<Box<str>>, AssertionSlot>>);
 
 /// The assertion of one path. The lock is held while the function runs, so that concurrent requests
 /// share its result.
-type Entry = Arc<tokio::sync::Mutex<Option<CachedAssertion>>>;
+type AssertionSlot = Arc<tokio::sync::Mutex<Option<CachedAssertion>>>;
 
 /// An assertion from the application's function.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl AssertionCache {
         Ok(jwt)
     }
 
-    fn entry(&self, path: Option<&str>) -> Entry {
+    fn entry(&self, path: Option<&str>) -> AssertionSlot {
         let path = path.map(Into::into);
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= MAX_PATHS && !entries.contains_key(&path) {

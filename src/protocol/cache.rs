@@ -33,14 +33,14 @@ const PAUSE_WITH: Duration = Duration::from_secs(60);
 pub(super) const PAUSE_BETWEEN_DEMANDS: Duration = Duration::from_secs(60);
 
 /// The result of a fetch.
-pub(super) struct Fetched<T> {
+pub(super) struct FetchedDocument<T> {
     pub(super) value: T,
     /// `max-age` of the response's `Cache-Control`.
     pub(super) max_age: Option<Duration>,
 }
 
 /// A document, its age and the outcome of the last fetch.
-pub(super) struct Cached<T> {
+pub(super) struct DocumentCache<T> {
     clock: Arc<dyn Clock>,
     state: Mutex<DocumentState<T>>,
     fetches: Arc<SingleFlight<(), (), DocumentResult<T>>>,
@@ -97,7 +97,7 @@ fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
     at <= now && now.since(at) < pause
 }
 
-impl<T: Send + Sync + 'static> Cached<T> {
+impl<T: Send + Sync + 'static> DocumentCache<T> {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -113,7 +113,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
     ) -> DocumentResult<T>
     where
-        F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
+        F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
         let (old, flight) = {
             let mut state = self.lock();
@@ -138,7 +138,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
     ) -> DocumentResult<T>
     where
-        F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
+        F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
         let flight = {
             let mut state = self.lock();
@@ -177,7 +177,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         fetch: impl FnOnce(Option<Arc<T>>) -> F,
     ) -> Result<Option<Flight<DocumentResult<T>>>, Error>
     where
-        F: Future<Output = Result<Fetched<T>, Error>> + Send + 'static,
+        F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
         self.fetches.join(&(), (), Order::AtOnce, || {
             let fetching = fetch(state.entry.as_ref().map(|entry| Arc::clone(&entry.value)));
@@ -186,11 +186,11 @@ impl<T: Send + Sync + 'static> Cached<T> {
         })
     }
 
-    fn store(&self, fetched: Result<Fetched<T>, Error>) -> DocumentResult<T> {
+    fn store(&self, fetched: Result<FetchedDocument<T>, Error>) -> DocumentResult<T> {
         let now = self.clock.now();
         let mut state = self.lock();
         match fetched {
-            Ok(Fetched { value, max_age }) => {
+            Ok(FetchedDocument { value, max_age }) => {
                 let value = Arc::new(value);
                 let life = max_age.unwrap_or(LONGEST_LIFE).clamp(SHORTEST_LIFE, LONGEST_LIFE);
                 state.entry = Some(CachedDocument {
@@ -220,9 +220,9 @@ async fn landed<T: Send + Sync>(
     flight?.ok_or_else(full)?.finished().await?
 }
 
-impl<T> fmt::Debug for Cached<T> {
+impl<T> fmt::Debug for DocumentCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached").finish_non_exhaustive()
+        f.debug_struct("DocumentCache").finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 /// A source that counts, fails on demand and can be held.
 struct Source {
     clock: ManualClock,
-    cached: Arc<Cached<usize>>,
+    cached: Arc<DocumentCache<usize>>,
     fetched: AtomicUsize,
     max_age: Mutex<Option<Duration>>,
     broken: Mutex<bool>,
@@ -24,7 +24,7 @@ impl Source {
     fn new() -> Arc<Self> {
         let clock = ManualClock::at(NOW);
         Arc::new(Self {
-            cached: Cached::new(Arc::new(clock.clone())),
+            cached: DocumentCache::new(Arc::new(clock.clone())),
             clock,
             fetched: AtomicUsize::new(0),
             max_age: Mutex::new(None),
@@ -33,13 +33,13 @@ impl Source {
         })
     }
 
-    async fn fetch(self: Arc<Self>) -> Result<Fetched<usize>, Error> {
+    async fn fetch(self: Arc<Self>) -> Result<FetchedDocument<usize>, Error> {
         let count = self.fetched.fetch_add(1, Ordering::SeqCst) + 1;
         let _permit = self.gate.acquire().await.unwrap();
         if *self.broken.lock().unwrap() {
             return Err(Error::new(ErrorKind::ProviderUnreachable, "broken"));
         }
-        Ok(Fetched { value: count, max_age: *self.max_age.lock().unwrap() })
+        Ok(FetchedDocument { value: count, max_age: *self.max_age.lock().unwrap() })
     }
 
     async fn get(self: &Arc<Self>) -> DocumentResult<usize> {

@@ -17,7 +17,7 @@ use http::{Response, header::CACHE_CONTROL};
 use tracing::{field::Empty, info_span};
 
 use super::{
-    cache::{Cached, Fetched},
+    cache::{DocumentCache, FetchedDocument},
     channel::{Channel, document_error, observed},
     jwks::JwkSet,
     metadata::Metadata,
@@ -33,13 +33,14 @@ use crate::{
 pub(super) struct Discovery {
     authority: Authority,
     channel: Channel,
-    metadata: Arc<Cached<Metadata>>,
-    keys: Arc<Cached<JwkSet>>,
+    metadata: Arc<DocumentCache<Metadata>>,
+    keys: Arc<DocumentCache<JwkSet>>,
 }
 
 impl Discovery {
     pub(super) fn new(authority: Authority, channel: Channel, clock: &Arc<dyn Clock>) -> Self {
-        let (metadata, keys) = (Cached::new(Arc::clone(clock)), Cached::new(Arc::clone(clock)));
+        let (metadata, keys) =
+            (DocumentCache::new(Arc::clone(clock)), DocumentCache::new(Arc::clone(clock)));
         Self { authority, channel, metadata, keys }
     }
 
@@ -73,7 +74,7 @@ impl Discovery {
     fn fetch_metadata(
         &self,
         known: Option<Arc<Metadata>>,
-    ) -> impl Future<Output = Result<Fetched<Metadata>, Error>> + Send + 'static {
+    ) -> impl Future<Output = Result<FetchedDocument<Metadata>, Error>> + Send + 'static {
         let span = info_span!(
             "identity.discovery",
             authority = %self.authority.name(),
@@ -87,7 +88,7 @@ impl Discovery {
     async fn document_after(
         self,
         known: Option<Arc<Metadata>>,
-    ) -> Result<Fetched<Metadata>, Error> {
+    ) -> Result<FetchedDocument<Metadata>, Error> {
         let url = self.authority.metadata_url();
         let answer = self.channel.document("the discovery document", url).await?;
         let metadata = Metadata::parse(answer.body(), &self.authority)
@@ -110,13 +111,13 @@ impl Discovery {
                 self.keys.expire();
             }
         }
-        Ok(Fetched { value: metadata, max_age: None })
+        Ok(FetchedDocument { value: metadata, max_age: None })
     }
 
     fn fetch_keys(
         &self,
         metadata: &Arc<Metadata>,
-    ) -> impl Future<Output = Result<Fetched<JwkSet>, Error>> + Send + 'static {
+    ) -> impl Future<Output = Result<FetchedDocument<JwkSet>, Error>> + Send + 'static {
         let span = info_span!(
             "identity.keys",
             authority = %self.authority.name(),
@@ -131,7 +132,7 @@ impl Discovery {
             for unusable in keys.unusable() {
                 tracing::debug!(usable = keys.len(), "left out of the key set: {unusable}");
             }
-            Ok(Fetched { value: keys, max_age: max_age(&answer) })
+            Ok(FetchedDocument { value: keys, max_age: max_age(&answer) })
         })
     }
 }

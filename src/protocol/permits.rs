@@ -54,21 +54,21 @@ pub(crate) type Permit = OwnedSemaphorePermit;
 #[derive(Debug)]
 struct TokenBucket {
     limit: RateLimit,
-    left: Mutex<Left>,
+    left: Mutex<BucketLevel>,
 }
 
 #[derive(Debug)]
-struct Left {
+struct BucketLevel {
     tokens: u64,
     filled_at: UnixTime,
 }
 
 impl TokenBucket {
     fn full(limit: RateLimit, now: UnixTime) -> Self {
-        Self { limit, left: Mutex::new(Left { tokens: limit.at_once, filled_at: now }) }
+        Self { limit, left: Mutex::new(BucketLevel { tokens: limit.at_once, filled_at: now }) }
     }
 
-    fn left(&self) -> MutexGuard<'_, Left> {
+    fn left(&self) -> MutexGuard<'_, BucketLevel> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

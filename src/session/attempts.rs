@@ -129,7 +129,7 @@ pub(crate) struct StartedAttempt {
 
 /// The attempt that belongs to a `state`, if there is one.
 #[derive(Debug)]
-pub(crate) enum Lookup {
+pub(crate) enum AttemptLookup {
     /// The attempt. Its cookie is removed with the response to the callback.
     Found(Box<Attempt>),
     /// An attempt older than ten minutes, or one whose device code has expired. Its cookie is
@@ -140,7 +140,7 @@ pub(crate) enum Lookup {
 }
 
 /// The slot for a new attempt, and the state of the others.
-struct Choice {
+struct SlotChoice {
     slot: Slot,
     /// Slots whose cookies are expired or unreadable.
     useless: Vec<Slot>,
@@ -187,7 +187,7 @@ impl Attempts {
         attempt: Attempt,
         now: UnixTime,
     ) -> Result<StartedAttempt, Error> {
-        let Choice { slot, mut useless, mut live } = self.choose(sent, now)?;
+        let SlotChoice { slot, mut useless, mut live } = self.choose(sent, now)?;
         let mut started = self.begin_in(slot, attempt)?;
         live.retain(|other| other.slot != slot);
         let mut size = started
@@ -361,17 +361,17 @@ impl Attempts {
         sent: &RequestCookies<'_>,
         asked: State<'_>,
         now: UnixTime,
-    ) -> Lookup {
-        let mut found = Lookup::Missing;
+    ) -> AttemptLookup {
+        let mut found = AttemptLookup::Missing;
         // Several cookies of one name: a subdomain can plant one in front of the real one.
         for attempt in sent.attempts(asked.slot).filter_map(|value| self.open(asked.slot, value)) {
             if state(&attempt, asked.slot)
                 .is_ok_and(|state| same(state.as_bytes(), asked.handle.as_bytes()))
             {
                 if !expired(&attempt, now) {
-                    return Lookup::Found(Box::new(attempt));
+                    return AttemptLookup::Found(Box::new(attempt));
                 }
-                found = Lookup::Expired(Box::new(attempt));
+                found = AttemptLookup::Expired(Box::new(attempt));
             }
         }
         found
@@ -399,7 +399,7 @@ impl Attempts {
     /// Free slots are chosen at random, because two tabs that start at once see the same free
     /// slots. An attempt sealed under an unknown secret may belong to a node that has a newer
     /// secret already, so it is overwritten only if no slot is free.
-    fn choose(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<Choice, Error> {
+    fn choose(&self, sent: &RequestCookies<'_>, now: UnixTime) -> Result<SlotChoice, Error> {
         let (mut free, mut foreign, mut useless, mut live) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for slot in Slot::ALL {
@@ -436,7 +436,7 @@ impl Attempts {
         let chosen = by_chance(&free).or_else(|| by_chance(&foreign)).or_else(oldest);
         let slot = chosen
             .ok_or_else(|| Error::new(ErrorKind::Internal, "there is no slot for the attempt"))?;
-        Ok(Choice { slot, useless, live })
+        Ok(SlotChoice { slot, useless, live })
     }
 
     fn open(&self, slot: Slot, value: &[u8]) -> Option<Attempt> {

@@ -43,7 +43,8 @@ fn the_longest_attempt_fits_and_a_return_path_that_does_not_becomes_home() {
         let cookie = set.split(';').next().unwrap().len();
         assert!(cookie <= LONGEST, "{return_path} {scopes}: {cookie}");
         longest = longest.max(cookie);
-        let Lookup::Found(found) = find(&then(&HeaderMap::new(), &begun), &begun.state) else {
+        let AttemptLookup::Found(found) = find(&then(&HeaderMap::new(), &begun), &begun.state)
+        else {
             panic!()
         };
         if found.return_path == "/" && return_path > 0 {
@@ -119,7 +120,7 @@ fn the_page_in_a_state_has_no_part_in_finding_its_attempt() {
     let handle = State::parse(&begun.state).unwrap().handle();
     let (_, page) = other.state.rsplit_once('.').unwrap();
     for state in [handle.to_owned(), format!("{handle}.{page}"), format!("{handle}.AAAA")] {
-        let Lookup::Found(found) = find(&browser, &state) else { panic!("{state}") };
+        let AttemptLookup::Found(found) = find(&browser, &state) else { panic!("{state}") };
         assert_eq!(found.return_path, "/mine");
         assert_eq!(
             State::parse(&state).unwrap().handle(),
@@ -186,9 +187,9 @@ fn an_attempt_with_a_device_code_lives_as_long_as_the_code() {
             NOW + Duration::from_secs(seconds),
         )
     };
-    let Lookup::Found(found) = at(899) else { panic!() };
+    let AttemptLookup::Found(found) = at(899) else { panic!() };
     assert_eq!(*found, begun.attempt);
-    assert!(matches!(at(900), Lookup::Expired(_)));
+    assert!(matches!(at(900), AttemptLookup::Expired(_)));
     let slot = State::parse(&begun.state).unwrap().slot;
     let kept = attempts().keep(slot, &found, NOW + Duration::from_secs(600)).unwrap();
     assert!(kept.to_str().unwrap().contains("; Max-Age=900;"));
@@ -202,7 +203,10 @@ fn long_device_codes_fit_and_one_that_does_not_is_an_error() {
         assert_eq!(begun.attempt.return_path, "/deep?x=1");
         let cookie = pair_length(&begun.set_cookies[0]);
         assert!(cookie <= LONGEST && (length != 300 || cookie < 900), "{length}: {cookie}");
-        assert!(matches!(find(&then(&HeaderMap::new(), &begun), &begun.state), Lookup::Found(_)));
+        assert!(matches!(
+            find(&then(&HeaderMap::new(), &begun), &begun.state),
+            AttemptLookup::Found(_)
+        ));
     }
     // The return path is left out first, then `verification_uri_complete`.
     let mut kept = Vec::new();
@@ -238,8 +242,10 @@ fn attempts_with_device_codes_stay_within_the_same_bound_together() {
             states.push(begun.state);
         }
         assert!(browser[http::header::COOKIE].len() <= ALL_TOGETHER + 2 * Slot::COUNT);
-        let live: Vec<_> =
-            states.iter().map(|state| matches!(find(&browser, state), Lookup::Found(_))).collect();
+        let live: Vec<_> = states
+            .iter()
+            .map(|state| matches!(find(&browser, state), AttemptLookup::Found(_)))
+            .collect();
         assert_eq!(live.iter().filter(|live| **live).count(), fit, "{length}");
         assert!(live[20 - fit..].iter().all(|live| *live), "the youngest stay: {live:?}");
     }

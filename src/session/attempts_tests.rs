@@ -22,7 +22,7 @@ pub(super) fn begin(headers: &HeaderMap, return_path: &str) -> StartedAttempt {
     attempts().begin(&sent(headers), attempt(return_path), NOW).unwrap()
 }
 
-pub(super) fn find(headers: &HeaderMap, state: &str) -> Lookup {
+pub(super) fn find(headers: &HeaderMap, state: &str) -> AttemptLookup {
     attempts().find(&sent(headers), State::parse(state).unwrap(), NOW)
 }
 
@@ -60,7 +60,7 @@ pub(super) fn then(before: &HeaderMap, begun: &StartedAttempt) -> HeaderMap {
 fn an_attempt_outlives_the_process_that_began_it() {
     let begun = begin(&HeaderMap::new(), "/deep?x=1");
     let browser = then(&HeaderMap::new(), &begun);
-    let Lookup::Found(found) = find(&browser, &begun.state) else { panic!() };
+    let AttemptLookup::Found(found) = find(&browser, &begun.state) else { panic!() };
     assert_eq!(*found, begun.attempt);
     assert_eq!(found.return_path, "/deep?x=1");
     assert_eq!(found.derive("label").unwrap(), begun.attempt.derive("label").unwrap());
@@ -78,7 +78,7 @@ fn attempts_of_parallel_tabs_do_not_disturb_each_other() {
         })
         .collect();
     for tab in tabs {
-        let Lookup::Found(found) = find(&browser, &tab.state) else { panic!() };
+        let AttemptLookup::Found(found) = find(&browser, &tab.state) else { panic!() };
         assert_eq!(found.return_path, tab.attempt.return_path);
     }
 }
@@ -113,7 +113,7 @@ fn the_ninth_attempt_takes_the_slot_of_the_oldest_and_headers_stay_bounded() {
         assert!(sent.len() <= ALL_TOGETHER + 2 * Slot::COUNT);
         for (number, state) in states.iter().enumerate() {
             assert_eq!(
-                matches!(find(&browser, state), Lookup::Found(_)),
+                matches!(find(&browser, state), AttemptLookup::Found(_)),
                 number >= 30 - most,
                 "{number}"
             );
@@ -128,12 +128,12 @@ fn an_attempt_lasts_ten_minutes_even_if_the_browser_keeps_its_cookie() {
     let browser = then(&HeaderMap::new(), &begun);
     let state = State::parse(&begun.state).unwrap();
     let at = |now| attempts().find(&sent(&browser), state, now);
-    assert!(matches!(at(NOW + Duration::from_secs(599)), Lookup::Found(_)));
-    assert!(matches!(at(NOW + Duration::from_secs(600)), Lookup::Expired(_)));
+    assert!(matches!(at(NOW + Duration::from_secs(599)), AttemptLookup::Found(_)));
+    assert!(matches!(at(NOW + Duration::from_secs(600)), AttemptLookup::Expired(_)));
     // C-444: clock jumps back 10 min
     // The clock was set back after the attempt began.
-    assert!(matches!(at(NOW - Duration::from_secs(599)), Lookup::Found(_)));
-    assert!(matches!(at(NOW - Duration::from_secs(600)), Lookup::Expired(_)));
+    assert!(matches!(at(NOW - Duration::from_secs(599)), AttemptLookup::Found(_)));
+    assert!(matches!(at(NOW - Duration::from_secs(600)), AttemptLookup::Expired(_)));
     assert!(is_removal(&attempts().remove(state.slot)));
 }
 
@@ -166,7 +166,7 @@ fn expired_and_unreadable_attempts_are_removed_and_sign_in_works() {
     );
     let after = then(&before, &begun);
     assert_eq!(after[http::header::COOKIE].to_str().unwrap().matches('=').count(), 1);
-    assert!(matches!(find(&after, &begun.state), Lookup::Found(_)));
+    assert!(matches!(find(&after, &begun.state), AttemptLookup::Found(_)));
 }
 
 #[test]
@@ -183,16 +183,16 @@ fn an_attempt_of_a_node_with_a_newer_secret_is_left_alone() {
     assert_ne!(ours.state[3..4], theirs.state[3..4]);
     assert!(matches!(
         newer.find(&sent(&browser), State::parse(&theirs.state).unwrap(), NOW),
-        Lookup::Found(_)
+        AttemptLookup::Found(_)
     ));
-    assert!(matches!(find(&browser, &ours.state), Lookup::Found(_)));
+    assert!(matches!(find(&browser, &ours.state), AttemptLookup::Found(_)));
 }
 
 #[test]
 fn a_state_finds_only_its_own_attempt() {
     let begun = begin(&HeaderMap::new(), "/");
     let browser = then(&HeaderMap::new(), &begun);
-    assert!(matches!(find(&HeaderMap::new(), &begun.state), Lookup::Missing));
+    assert!(matches!(find(&HeaderMap::new(), &begun.state), AttemptLookup::Missing));
     let slot = &begun.state[3..4];
     for other in [
         begin(&HeaderMap::new(), "/").state,
@@ -200,7 +200,7 @@ fn a_state_finds_only_its_own_attempt() {
         begun.state.replace("r0", "r1"),
         format!("r0.{}.{}", (slot.parse::<u8>().unwrap() + 1) % 8, &begun.state[5..]),
     ] {
-        assert!(matches!(find(&browser, &other), Lookup::Missing), "{other}");
+        assert!(matches!(find(&browser, &other), AttemptLookup::Missing), "{other}");
     }
 }
 
@@ -214,16 +214,16 @@ fn an_attempt_is_worth_nothing_elsewhere() {
         let mut binding = BINDING.to_vec();
         binding[part] = b"another";
         let other = Attempts::new(key_ring(&[SECRET]), cookies(), &binding);
-        assert!(matches!(other.find(&sent(&browser), state, NOW), Lookup::Missing));
+        assert!(matches!(other.find(&sent(&browser), state, NOW), AttemptLookup::Missing));
     }
     for keys in [key_ring(&[OTHER_SECRET]), app_keys(&[SECRET], "other")] {
         assert!(matches!(
             Attempts::new(keys, cookies(), BINDING).find(&sent(&browser), state, NOW),
-            Lookup::Missing
+            AttemptLookup::Missing
         ));
     }
     let rotated = Attempts::new(key_ring(&[OTHER_SECRET, SECRET]), cookies(), BINDING);
-    assert!(matches!(rotated.find(&sent(&browser), state, NOW), Lookup::Found(_)));
+    assert!(matches!(rotated.find(&sent(&browser), state, NOW), AttemptLookup::Found(_)));
     // The cookie is sent under the name of another slot.
     let moved = browser[http::header::COOKIE]
         .to_str()
@@ -234,7 +234,7 @@ fn an_attempt_is_worth_nothing_elsewhere() {
         &format!(".{}.", (state.slot.0 + 1) % 8),
         1,
     );
-    assert!(matches!(find(&cookie_header(&moved), &asked), Lookup::Missing));
+    assert!(matches!(find(&cookie_header(&moved), &asked), AttemptLookup::Missing));
 }
 
 // C-327: two cookies with the same name (subdomain planted)
@@ -245,7 +245,7 @@ fn a_planted_cookie_in_front_hides_no_attempt() {
     let name = pair.split_once('=').unwrap().0;
     assert!(matches!(
         find(&cookie_header(&format!("{name}=planted; {pair}")), &begun.state),
-        Lookup::Found(_)
+        AttemptLookup::Found(_)
     ));
 }
 
@@ -309,7 +309,7 @@ proptest! {
         let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
         let headers = HeaderMap::from_iter([(http::header::COOKIE, value)]);
         let state = format!("r0.{slot}.{random}");
-        prop_assert!(matches!(find(&headers, &state), Lookup::Missing));
+        prop_assert!(matches!(find(&headers, &state), AttemptLookup::Missing));
     }
 
     #[test]

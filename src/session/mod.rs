@@ -43,7 +43,7 @@ pub(crate) use fuzzing::PARSERS;
 pub use into_store::IntoSessionStore;
 pub use value::WebSession;
 pub(crate) use {
-    attempts::{Attempts, Lookup, Slot, State},
+    attempts::{AttemptLookup, Attempts, Slot, State},
     cookies::Cookies,
     ended::EndedSession,
     local::LocalStore,
@@ -51,7 +51,7 @@ pub(crate) use {
     request_cookies::RequestCookies,
     seal::{Context, KeyRing},
     session_cache::Session,
-    sessions::{Peek, Roll, Sessions},
+    sessions::{PeekOutcome, Roll, Sessions},
     siblings::SiblingKey,
     store::Store,
     value::{SessionValue, StoredLogin},

@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 32 * 1024;
 
 /// The result of the look-up of a ticket in the store.
 #[derive(Debug, Default)]
-enum Loaded {
+enum TicketLookup {
     #[default]
     NotAsked,
     Asked(Option<Arc<Session>>),
@@ -39,7 +39,7 @@ pub(crate) struct RequestCookies<'a> {
     sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
     /// The result for each ticket, in the order of `tickets`.
-    loaded: Mutex<[Loaded; TRIED]>,
+    loaded: Mutex<[TicketLookup; TRIED]>,
     /// The session that the provider did not renew in this request.
     refused: OnceLock<Arc<Session>>,
 }
@@ -123,8 +123,8 @@ impl<'a> RequestCookies<'a> {
     /// up, the inner one that it has no session.
     pub(super) fn loaded(&self, place: usize) -> Option<Option<Arc<Session>>> {
         match self.all_loaded().get(place)? {
-            Loaded::NotAsked => None,
-            Loaded::Asked(session) => Some(session.clone()),
+            TicketLookup::NotAsked => None,
+            TicketLookup::Asked(session) => Some(session.clone()),
         }
     }
 
@@ -140,8 +140,8 @@ impl<'a> RequestCookies<'a> {
     /// The session that was loaded for this request, if there is one.
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
         self.all_loaded().iter().find_map(|loaded| match loaded {
-            Loaded::NotAsked => None,
-            Loaded::Asked(session) => session.clone(),
+            TicketLookup::NotAsked => None,
+            TicketLookup::Asked(session) => session.clone(),
         })
     }
 
@@ -161,11 +161,11 @@ impl<'a> RequestCookies<'a> {
     /// The same, by the place of the ticket.
     pub(super) fn set_loaded_at(&self, place: usize, session: Option<Arc<Session>>) {
         if let Some(loaded) = self.all_loaded().get_mut(place) {
-            *loaded = Loaded::Asked(session);
+            *loaded = TicketLookup::Asked(session);
         }
     }
 
-    fn all_loaded(&self) -> MutexGuard<'_, [Loaded; TRIED]> {
+    fn all_loaded(&self) -> MutexGuard<'_, [TicketLookup; TRIED]> {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -73,7 +73,7 @@ impl fmt::Debug for Roll {
 
 /// The result of a lookup without I/O, see [`Sessions::peek`].
 #[derive(Debug)]
-pub(crate) enum Peek {
+pub(crate) enum PeekOutcome {
     /// The request has no session.
     None,
     /// The request has a session whose claims are not due for renewal.
@@ -137,9 +137,9 @@ impl Sessions {
         first_line: Option<&HeaderValue>,
         headers: &HeaderMap,
         now: UnixTime,
-    ) -> Peek {
-        let Store::Local(local) = &self.records.store else { return Peek::Ask };
-        let Some(first_line) = first_line else { return Peek::None };
+    ) -> PeekOutcome {
+        let Store::Local(local) = &self.records.store else { return PeekOutcome::Ask };
+        let Some(first_line) = first_line else { return PeekOutcome::None };
         let first = RequestCookies::first_ticket(&self.cookies, first_line);
         let opened = first.and_then(|first| self.opened(first, local, now)).or_else(|| {
             // Other tickets were planted, or left behind, or the cookies came in several lines.
@@ -148,9 +148,9 @@ impl Sessions {
             others.find_map(|ticket| self.opened(ticket, local, now))
         });
         match opened {
-            Some(opened) if opened.renewal_due(now) => Peek::Ask,
-            Some(opened) => Peek::Live(opened),
-            None => Peek::None,
+            Some(opened) if opened.renewal_due(now) => PeekOutcome::Ask,
+            Some(opened) => PeekOutcome::Live(opened),
+            None => PeekOutcome::None,
         }
     }
 

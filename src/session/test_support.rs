@@ -112,7 +112,7 @@ impl Node {
         browser(&self.sessions.create(signed_in(name), None, self.now()).await.unwrap().set_cookie)
     }
 
-    pub(super) fn peek(&self, headers: &HeaderMap) -> Peek {
+    pub(super) fn peek(&self, headers: &HeaderMap) -> PeekOutcome {
         self.sessions.peek(headers.get(COOKIE), headers, self.now())
     }
 
@@ -126,9 +126,11 @@ impl Node {
             .unwrap()
             .map(|session| session.user.subject().to_owned());
         match peeked {
-            Peek::None => assert_eq!(loaded, None),
-            Peek::Live(session) => assert_eq!(loaded.as_deref(), Some(session.user.subject())),
-            Peek::Ask => {}
+            PeekOutcome::None => assert_eq!(loaded, None),
+            PeekOutcome::Live(session) => {
+                assert_eq!(loaded.as_deref(), Some(session.user.subject()))
+            }
+            PeekOutcome::Ask => {}
         }
         loaded
     }

@@ -152,7 +152,7 @@ async fn due_claims_are_reported_and_renewed_ones_are_remembered() {
             .unwrap();
         let headers = browser(&created.set_cookie);
         node.clock.advance(60 * MINUTE);
-        assert!(matches!(node.peek(&headers), Peek::Ask));
+        assert!(matches!(node.peek(&headers), PeekOutcome::Ask));
         let due = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
         assert!(due.renewal_due(node.now()));
 
@@ -354,9 +354,9 @@ proptest! {
             let Ok(header) = http::HeaderValue::from_bytes(&header) else { return Ok(()) };
             let headers = HeaderMap::from_iter([(http::header::COOKIE, header)]);
             let seen = match node.peek(&headers) {
-                Peek::None => None,
-                Peek::Live(session) => Some(session.user.subject().to_owned()),
-                Peek::Ask => panic!("the local store never asks"),
+                PeekOutcome::None => None,
+                PeekOutcome::Live(session) => Some(session.user.subject().to_owned()),
+                PeekOutcome::Ask => panic!("the local store never asks"),
             };
             // A semicolon ends the cookie.
             let value = cookie.split(|byte| *byte == b';').next().unwrap_or_default();

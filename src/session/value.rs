@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    attempts::{self, Lookup, Slot},
+    attempts::{self, AttemptLookup, Slot},
     record::SessionRecord,
     seal::{Context, CookiePurpose, KeyAge, KeyRing},
 };
@@ -206,19 +206,19 @@ impl SessionValue {
 
     /// Removes the attempt of a `state` and returns it, so that an authorization response is
     /// processed once.
-    pub(crate) fn take(&mut self, state: &str, now: UnixTime) -> Lookup {
+    pub(crate) fn take(&mut self, state: &str, now: UnixTime) -> AttemptLookup {
         let is_it = |attempt: &Attempt| {
             attempts::state(attempt, Slot::FIRST)
                 .is_ok_and(|own| same(own.as_bytes(), state.as_bytes()))
         };
         match self.attempts.iter().position(is_it) {
-            None => Lookup::Missing,
+            None => AttemptLookup::Missing,
             Some(place) => {
                 let attempt = self.attempts.remove(place);
                 if attempts::expired(&attempt, now) {
-                    Lookup::Expired(Box::new(attempt))
+                    AttemptLookup::Expired(Box::new(attempt))
                 } else {
-                    Lookup::Found(Box::new(attempt))
+                    AttemptLookup::Found(Box::new(attempt))
                 }
             }
         }
@@ -323,10 +323,10 @@ mod tests {
         let mut contents = contents(3, None);
         let state = contents.begin(Attempt::new(Purpose::SignIn, "/mine", NOW).unwrap()).unwrap();
         let other = format!("{}x", &state[..state.len() - 1]);
-        assert!(matches!(contents.take(&other, NOW), Lookup::Missing));
-        let Lookup::Found(found) = contents.take(&state, NOW) else { panic!() };
+        assert!(matches!(contents.take(&other, NOW), AttemptLookup::Missing));
+        let AttemptLookup::Found(found) = contents.take(&state, NOW) else { panic!() };
         assert_eq!(found.return_path, "/mine");
-        assert!(matches!(contents.take(&state, NOW), Lookup::Missing));
+        assert!(matches!(contents.take(&state, NOW), AttemptLookup::Missing));
     }
 
     #[tokio::test]

@@ -46,12 +46,12 @@ pub struct StepLog(Arc<Mutex<Steps>>);
 
 #[derive(Default)]
 struct Steps {
-    all: VecDeque<Entry>,
+    all: VecDeque<StepRecord>,
     /// The number of the next step.
     next: u64,
 }
 
-struct Entry {
+struct StepRecord {
     number: u64,
     name: &'static str,
     start: Instant,
@@ -88,7 +88,7 @@ impl StepLog {
     #[must_use]
     pub fn last_sign_in(&self) -> Vec<Step> {
         let steps = self.lock();
-        let begins = |entry: &&Entry| BEGINNINGS.contains(&entry.name);
+        let begins = |entry: &&StepRecord| BEGINNINGS.contains(&entry.name);
         let first = steps.all.iter().rev().find(begins).map_or(0, |entry| entry.number);
         steps_from(steps.all.iter().filter(|entry| entry.number >= first))
     }
@@ -101,9 +101,9 @@ impl StepLog {
 /// The spans that begin a sign-in.
 const BEGINNINGS: [&str; 2] = ["identity.require_sign_in", "identity.sign_in"];
 
-fn steps_from<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Step> {
+fn steps_from<'a>(entries: impl Iterator<Item = &'a StepRecord>) -> Vec<Step> {
     let mut first = None;
-    let step = |entry: &Entry| {
+    let step = |entry: &StepRecord| {
         let first = *first.get_or_insert(entry.start);
         let [outcome, reason, kind] = entry.fields.clone();
         let at = entry.start.saturating_duration_since(first);
@@ -215,7 +215,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StepLog {
             steps.all.pop_front();
         }
         let (name, start) = (metadata.name(), Instant::now());
-        steps.all.push_back(Entry { number, name, start, took: None, fields });
+        steps.all.push_back(StepRecord { number, name, start, took: None, fields });
         span.extensions_mut().insert(Number(number));
     }
 
@@ -233,7 +233,7 @@ impl StepLog {
         &self,
         id: &Id,
         context: &Context<'_, S>,
-        change: impl FnOnce(&mut Entry),
+        change: impl FnOnce(&mut StepRecord),
     ) {
         let Some(span) = context.span(id) else { return };
         let Some(number) = span.extensions().get::<Number>().map(|number| number.0) else { return };

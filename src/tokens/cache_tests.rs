@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::super::{key::PastCache, *};
+use super::super::{key::CacheBypass, *};
 use super::*;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
@@ -222,6 +222,6 @@ proptest! {
         let challenged = request.clone().with_challenge(&claims);
         prop_assert_eq!(&challenged.key, &request.key);
         prop_assert_ne!(&challenged, &request);
-        prop_assert_ne!(request.clone().forced().past_cache, PastCache::No);
+        prop_assert_ne!(request.clone().forced().cache_bypass, CacheBypass::No);
     }
 }

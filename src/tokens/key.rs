@@ -265,12 +265,12 @@ impl TokenKey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenRequest {
     pub(super) key: TokenKey,
-    pub(super) past_cache: PastCache,
+    pub(super) cache_bypass: CacheBypass,
 }
 
 /// Whether a cached token may answer a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum PastCache {
+pub(crate) enum CacheBypass {
     /// A cached token may answer.
     No,
     /// The provider is always asked.
@@ -282,7 +282,7 @@ pub(crate) enum PastCache {
 
 impl From<TokenKey> for TokenRequest {
     fn from(key: TokenKey) -> Self {
-        Self { key, past_cache: PastCache::No }
+        Self { key, cache_bypass: CacheBypass::No }
     }
 }
 
@@ -359,7 +359,7 @@ impl TokenRequest {
     /// Asks the provider even if a cached token could answer. The default is to use the cache.
     #[must_use]
     pub fn forced(mut self) -> Self {
-        self.past_cache = PastCache::Forced;
+        self.cache_bypass = CacheBypass::Forced;
         self
     }
 
@@ -368,7 +368,7 @@ impl TokenRequest {
     /// new token replaces the cached one.
     #[must_use]
     pub fn with_challenge(mut self, claims: &str) -> Self {
-        self.past_cache = PastCache::Challenge(claims.into());
+        self.cache_bypass = CacheBypass::Challenge(claims.into());
         self
     }
 
@@ -423,9 +423,9 @@ impl TokenRequest {
 
     /// The claims (JSON) of the API's challenge.
     pub(crate) fn challenge(&self) -> Option<&str> {
-        match &self.past_cache {
-            PastCache::Challenge(claims) => Some(claims),
-            PastCache::No | PastCache::Forced => None,
+        match &self.cache_bypass {
+            CacheBypass::Challenge(claims) => Some(claims),
+            CacheBypass::No | CacheBypass::Forced => None,
         }
     }
 }
@@ -444,8 +444,8 @@ impl RefreshKind {
     pub(super) fn as_sent(&self) -> Self {
         match self {
             // The parameters on the wire are the same, so both share the throttle.
-            Self::Token(request) if request.past_cache == PastCache::Forced => {
-                Self::Token(TokenRequest { past_cache: PastCache::No, ..request.clone() })
+            Self::Token(request) if request.cache_bypass == CacheBypass::Forced => {
+                Self::Token(TokenRequest { cache_bypass: CacheBypass::No, ..request.clone() })
             }
             kind => kind.clone(),
         }

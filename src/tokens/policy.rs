@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     cache::CachedToken,
-    key::{PastCache, RefreshKind, TokenRequest},
+    key::{CacheBypass, RefreshKind, TokenRequest},
     record::{GrantRecord, MIN_RENEWAL_STEP, RenewalFailures},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(super) enum TokenStep {
 
 pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> TokenStep {
     // A cached token must not answer, not even after a failure.
-    if request.past_cache != PastCache::No {
+    if request.cache_bypass != CacheBypass::No {
         return TokenStep::Refresh { fallback: None };
     }
     match record.tokens().find(&request.key, |token| now < token.expires_at - early(token)) {

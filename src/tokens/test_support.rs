@@ -232,9 +232,9 @@ impl RefreshLock for FakeLock {
 
 /// Tokio, with pauses that only yield to other tasks; their lengths are recorded.
 #[derive(Debug, Default)]
-pub(super) struct Hasty(pub(super) Mutex<Vec<Duration>>);
+pub(super) struct YieldingPauses(pub(super) Mutex<Vec<Duration>>);
 
-impl Tasks for Hasty {
+impl Tasks for YieldingPauses {
     fn spawn(&self, task: Task) -> Result<(), Error> {
         Tokio.spawn(task)
     }
@@ -279,7 +279,7 @@ pub(super) struct TestSession {
     pub(super) clock: ManualClock,
     pub(super) store: Arc<FakeStore>,
     pub(super) provider: Arc<FakeProvider>,
-    pub(super) tasks: Arc<Hasty>,
+    pub(super) tasks: Arc<YieldingPauses>,
     pub(super) grants: Grants,
     pub(super) grant: GrantRef,
 }
@@ -303,7 +303,7 @@ impl TestSession {
         let mut fake = FakeProvider::new(clock.clone());
         provider(&mut fake);
         let (provider, store, tasks) =
-            (Arc::new(fake), Arc::new(FakeStore::default()), Arc::new(Hasty::default()));
+            (Arc::new(fake), Arc::new(FakeStore::default()), Arc::new(YieldingPauses::default()));
         let grants = Grants::on(
             tasks.clone(),
             store.clone(),

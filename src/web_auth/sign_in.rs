@@ -12,7 +12,7 @@ use crate::{
     config::{ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
     protocol::{CallbackParameters, Nonce, TokenAnswer},
-    session::{Lookup, SessionValue, StoredLogin, WebSession},
+    session::{AttemptLookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
         Attempt, DeviceCode, Fallback, Fingerprint, PersonKey, PollState, Purpose, Remedy,
         SignInRecords, VerifiedAnswer, answer_of, fingerprint, no_code,
@@ -196,11 +196,11 @@ impl WebAuth {
             CallbackParameters::parse(response.strip_prefix('?').unwrap_or(response).as_bytes())?;
         let state = parameters.state()?.to_owned();
         let attempt = match contents.take(&state, self.clock().now()) {
-            Lookup::Found(attempt) => *attempt,
-            Lookup::Missing => {
+            AttemptLookup::Found(attempt) => *attempt,
+            AttemptLookup::Missing => {
                 return self.completed_before(&contents, &state).map(SignInOutcome::SignedIn);
             }
-            Lookup::Expired(_) => {
+            AttemptLookup::Expired(_) => {
                 self.keep(session, &mut contents)?;
                 return Err(Error::new(
                     ErrorKind::AttemptExpired,

@@ -9,7 +9,7 @@ use tower_identity::{
     dev::{DevAccessToken, DevTenant},
 };
 
-use crate::api_verdicts::{API, API_ID, Api, Told};
+use crate::api_verdicts::{API, API_ID, Api, Outcome};
 
 /// A row of the table: description, token, verdict.
 type Row = (&'static str, DevAccessToken, Result<CallerKind, (u16, &'static str)>);
@@ -222,12 +222,12 @@ async fn entras_tokens_are_taken_for_what_they_are() {
     let mut wrong = Vec::new();
     for (name, token, expected) in rows() {
         let expected = match expected {
-            Ok(kind) => Told::Passed(kind.to_string()),
-            Err((status, reason)) => Told::Refused(status, reason.to_owned()),
+            Ok(kind) => Outcome::Passed(kind.to_string()),
+            Err((status, reason)) => Outcome::Refused(status, reason.to_owned()),
         };
-        let told = api.told(&token).await;
-        if told != expected {
-            wrong.push(format!("{name}: {told:?} instead of {expected:?}"));
+        let outcome = api.outcome(&token).await;
+        if outcome != expected {
+            wrong.push(format!("{name}: {outcome:?} instead of {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

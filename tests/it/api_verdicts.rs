@@ -31,12 +31,12 @@ pub struct Api {
 
 /// The outcome of a request: the kind of the caller, or status and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Outcome {
     Passed(String),
     Refused(u16, String),
 }
 
-impl Told {
+impl Outcome {
     pub fn passed(&self) -> bool {
         matches!(self, Self::Passed(_))
     }
@@ -65,29 +65,29 @@ impl Api {
         Self { provider, layer: ApiLayer::new(config.build().unwrap()) }
     }
 
-    async fn answer(&self, request: Request<Body>) -> (Told, Response<String>) {
+    async fn answer(&self, request: Request<Body>) -> (Outcome, Response<String>) {
         let inner = tower::service_fn(|request: Request<Body>| async move {
             let caller = request.extensions().get::<ApiCaller>();
-            let told = caller.map_or_else(String::new, |caller| {
+            let outcome = caller.map_or_else(String::new, |caller| {
                 format!("{} {}", caller.kind(), caller.subject().unwrap_or_default())
             });
-            Ok::<_, Infallible>(Response::new(Body::from(told)))
+            Ok::<_, Infallible>(Response::new(Body::from(outcome)))
         });
         let guard = require_scopes(["Notes.Read"]).or_app_roles(["Notes.Read.All"]);
         let service = self.layer.layer(guard.layer(inner));
         let (head, body) = service.oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(Body::new(body), 1 << 20).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
-        let told = if head.status == StatusCode::OK {
-            Told::Passed(body.split(' ').next().unwrap_or_default().to_owned())
+        let outcome = if head.status == StatusCode::OK {
+            Outcome::Passed(body.split(' ').next().unwrap_or_default().to_owned())
         } else {
             let document: Value = serde_json::from_str(&body).unwrap();
-            Told::Refused(head.status.as_u16(), document["reason"].as_str().unwrap().to_owned())
+            Outcome::Refused(head.status.as_u16(), document["reason"].as_str().unwrap().to_owned())
         };
-        (told, Response::from_parts(head, body))
+        (outcome, Response::from_parts(head, body))
     }
 
-    pub async fn ask(&self, token: &str) -> (Told, Response<String>) {
+    pub async fn ask(&self, token: &str) -> (Outcome, Response<String>) {
         let request = Request::get("/notes")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .body(Body::empty())
@@ -95,7 +95,7 @@ impl Api {
         self.answer(request).await
     }
 
-    pub async fn told(&self, token: &DevAccessToken) -> Told {
+    pub async fn outcome(&self, token: &DevAccessToken) -> Outcome {
         self.ask(self.provider.issue_access_token(token).unwrap().expose()).await.0
     }
 }
@@ -132,7 +132,7 @@ async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifi
     let (mut wrong, mut count) = (Vec::new(), 0);
     for (form, is_entra, good) in forms() {
         let api = if is_entra { &entra } else { &generic };
-        assert!(api.told(&good).await.passed(), "{form}");
+        assert!(api.outcome(&good).await.passed(), "{form}");
         for spoil in SpoilAccessToken::ALL {
             let passes = match spoil.verdict() {
                 Verdict::Refuse => false,
@@ -144,26 +144,26 @@ async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifi
             // An application's token has no scope, so the spoilt token gets one.
             let token = good.clone().spoilt(*spoil);
             let token = api.provider.issue_access_token(&token).unwrap();
-            let (told, answer) = api.ask(token.expose()).await;
+            let (outcome, answer) = api.ask(token.expose()).await;
             count += 1;
-            let is_right = match &told {
-                Told::Passed(_) => passes,
+            let is_right = match &outcome {
+                Outcome::Passed(_) => passes,
                 // What no header may hold, or is not spelled as a token, is a malformed request
                 // (RFC 6750 sections 2.1 and 3.1); every other one is `invalid_token`, or lacks the
                 // scope.
-                Told::Refused(400, _) => {
+                Outcome::Refused(400, _) => {
                     !passes
                         && matches!(spoil, SpoilAccessToken::Oversized | SpoilAccessToken::Padded)
                 }
-                Told::Refused(401, _) => {
+                Outcome::Refused(401, _) => {
                     let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
                     !passes && challenge.contains(r#"error="invalid_token""#)
                 }
-                Told::Refused(403, _) => !passes && *spoil == SpoilAccessToken::NoRights,
-                Told::Refused(..) => false,
+                Outcome::Refused(403, _) => !passes && *spoil == SpoilAccessToken::NoRights,
+                Outcome::Refused(..) => false,
             };
             if !is_right {
-                wrong.push(format!("{form}: {spoil:?} should pass: {passes}; {told:?}"));
+                wrong.push(format!("{form}: {spoil:?} should pass: {passes}; {outcome:?}"));
             }
             let said = format!("{:?}{}", answer.headers(), answer.body());
             let is_shown = token.expose().len() > 20 && said.contains(token.expose());
@@ -190,8 +190,8 @@ async fn what_a_sign_in_gives_beside_the_access_token_opens_no_api() {
             ("the refresh token", issued.refresh_token),
             ("an opaque access token", Some(issued.access_token)),
         ] {
-            let told = api.ask(token.unwrap().expose()).await.0;
-            assert!(matches!(told, Told::Refused(401, _)), "{name}: {told:?}");
+            let outcome = api.ask(token.unwrap().expose()).await.0;
+            assert!(matches!(outcome, Outcome::Refused(401, _)), "{name}: {outcome:?}");
         }
     }
 }
@@ -244,7 +244,7 @@ async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the
             format!("garbage{number}"),
             format!("{number}.{number}.{number}"),
         ] {
-            assert!(matches!(api.ask(&token).await.0, Told::Refused(401, _)), "{token}");
+            assert!(matches!(api.ask(&token).await.0, Outcome::Refused(401, _)), "{token}");
         }
     }
     let after = calls(&api);
@@ -264,17 +264,17 @@ async fn unknown_keys_and_garbage_change_neither_the_memory_nor_the_calls_to_the
 async fn people_need_one_of_the_accepted_scopes_and_applications_a_role() {
     let (generic, entra) = (Api::generic(Vec::new()).await, Api::entra().await);
     let nobody = Request::get("/notes").body(Body::empty()).unwrap();
-    let (told, answer) = entra.answer(nobody).await;
-    assert_eq!(told, Told::Refused(401, "token_missing".to_owned()));
+    let (outcome, answer) = entra.answer(nobody).await;
+    assert_eq!(outcome, Outcome::Refused(401, "token_missing".to_owned()));
     let challenge = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
     assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
 
     let person = DevAccessToken::person("ada", API).with_scopes("Mail.Read Notes.Read");
     for api in [&generic, &entra] {
-        assert_eq!(api.told(&person).await, Told::Passed("person".to_owned()));
+        assert_eq!(api.outcome(&person).await, Outcome::Passed("person".to_owned()));
     }
     let daemon = DevAccessToken::application(API).with_roles(["Notes.Read.All"]);
-    assert_eq!(entra.told(&daemon).await, Told::Passed("application".to_owned()));
+    assert_eq!(entra.outcome(&daemon).await, Outcome::Passed("application".to_owned()));
 }
 
 // C-423: roles as array, single string, `role` claim
@@ -288,7 +288,11 @@ async fn roles_are_read_in_each_of_their_shapes() {
         daemon().with_claim("role", "Notes.Read.All"),
         daemon().with_claim("role", json!(["Notes.Read.All"])),
     ] {
-        assert_eq!(api.told(&token).await, Told::Passed("application".to_owned()), "{token:?}");
+        assert_eq!(
+            api.outcome(&token).await,
+            Outcome::Passed("application".to_owned()),
+            "{token:?}"
+        );
     }
 }
 
@@ -303,7 +307,7 @@ async fn what_is_remembered_ends_with_the_token() {
     let token = api.provider.access_token("ada", API, "Notes.Read").unwrap();
     assert!(api.ask(token.expose()).await.0.passed());
     clock.advance(Duration::from_secs(3600 + 61));
-    assert_eq!(api.ask(token.expose()).await.0, Told::Refused(401, "token_expired".to_owned()));
+    assert_eq!(api.ask(token.expose()).await.0, Outcome::Refused(401, "token_expired".to_owned()));
 }
 
 /// The result of introspection is remembered for at most a minute.
@@ -324,11 +328,11 @@ async fn the_provider_is_asked_about_opaque_tokens_and_its_no_counts() {
     let api = Api { layer: api.layer.with_clock(clock.clone()), ..api };
     let issue = |token: DevAccessToken| api.provider.issue_access_token(&token.opaque()).unwrap();
     let asked = || api.provider.requests(Endpoint::Introspection);
-    let inactive = Told::Refused(401, "token_inactive".to_owned());
+    let inactive = Outcome::Refused(401, "token_inactive".to_owned());
 
     let token = issue(DevAccessToken::person("ada", API).with_scopes("Notes.Read"));
     for _ in 0..3 {
-        assert_eq!(api.ask(token.expose()).await.0, Told::Passed("person".to_owned()));
+        assert_eq!(api.ask(token.expose()).await.0, Outcome::Passed("person".to_owned()));
     }
     assert_eq!(asked(), 1);
     assert!(api.provider.revoke_access_token(token.expose()));
@@ -341,7 +345,7 @@ async fn the_provider_is_asked_about_opaque_tokens_and_its_no_counts() {
     let little = issue(DevAccessToken::person("ada", API).with_scopes("Other"));
     assert_eq!(
         api.ask(little.expose()).await.0,
-        Told::Refused(403, "insufficient_scope".to_owned())
+        Outcome::Refused(403, "insufficient_scope".to_owned())
     );
     let before = asked();
     let signed = api.provider.access_token("ada", API, "Notes.Read").unwrap();

@@ -8,14 +8,14 @@ use super::{
     fault::Fault,
     person::DevPerson,
     provider::DevProvider,
-    request::Incoming,
+    request::EndpointRequest,
     server::Server,
     state::{IssuedGrant, ProviderState},
 };
 
 /// The content of a `claims` parameter.
 #[derive(Clone, Debug, Default)]
-pub(super) struct AskedClaims {
+pub(super) struct RequestedClaims {
     /// Authentication contexts, in the form of Entra ID:
     /// `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`.
     pub(super) contexts: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct AskedClaims {
     user_info: Vec<String>,
 }
 
-impl AskedClaims {
+impl RequestedClaims {
     /// Parses the parameter; `None` if it is not a JSON object.
     pub(super) fn parse(parameter: &str) -> Option<Self> {
         let asked: Map<String, Value> = serde_json::from_str(parameter).ok()?;
@@ -86,7 +86,7 @@ fn named(names: &[String], person: &DevPerson) -> Map<String, Value> {
 pub(super) fn demanded(
     server: &Server,
     state: &mut ProviderState,
-    incoming: &Incoming,
+    incoming: &EndpointRequest,
     grant: &IssuedGrant,
     scopes: &[String],
 ) -> Option<Fault> {
@@ -99,7 +99,7 @@ pub(super) fn demanded(
         .filter(|(scope, _)| wanted(scope))
         .map(|(_, context)| context.clone());
     let by_claims =
-        incoming.form.first("claims").and_then(AskedClaims::parse).unwrap_or_default().contexts;
+        incoming.form.first("claims").and_then(RequestedClaims::parse).unwrap_or_default().contexts;
     let missing =
         by_scope.chain(by_claims).find(|context| !grant.signed_in.contexts.contains(context));
     let claims = match missing {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn contexts_and_classes_are_read_wherever_they_are_asked_for() {
-        let asked = AskedClaims::parse(
+        let asked = RequestedClaims::parse(
             r#"{
                 "access_token": {"acrs": {"essential": true, "value": "c2"}},
                 "id_token": {
@@ -169,13 +169,13 @@ mod tests {
             (vec!["c1".to_owned(), "c2".into()], vec!["high".to_owned()])
         );
         let person = DevPerson::new("ada", "Ada Lovelace");
-        let asked =
-            AskedClaims::parse(r#"{"id_token":{"email":null},"userinfo":{"name":{}}}"#).unwrap();
+        let asked = RequestedClaims::parse(r#"{"id_token":{"email":null},"userinfo":{"name":{}}}"#)
+            .unwrap();
         assert_eq!(asked.for_id_token(&person).keys().collect::<Vec<_>>(), ["email"]);
         assert_eq!(asked.for_user_info(&person).keys().collect::<Vec<_>>(), ["name"]);
         for odd in [r#"{"id_token":7,"access_token":{"acrs":"c1"}}"#, "{}"] {
-            assert!(AskedClaims::parse(odd).unwrap().contexts.is_empty(), "{odd}");
+            assert!(RequestedClaims::parse(odd).unwrap().contexts.is_empty(), "{odd}");
         }
-        assert!(AskedClaims::parse("[]").is_none() && AskedClaims::parse("{").is_none());
+        assert!(RequestedClaims::parse("[]").is_none() && RequestedClaims::parse("{").is_none());
     }
 }
