@@ -234,7 +234,7 @@ mod tests {
     use crate::{authority::error_codes, error::ProviderError};
 
     #[test]
-    fn a_refusal_of_an_api_speaks_of_no_page_and_asks_nobody_to_sign_in() {
+    fn a_refusal_of_an_api_mentions_neither_a_page_nor_a_sign_in() {
         let own = ErrorKind::ALL.iter().map(|kind| Error::new(*kind, "x"));
         let of_provider = error_codes().flat_map(|advice| {
             let said = ProviderError { advice: Some(advice), ..ProviderError::default() };

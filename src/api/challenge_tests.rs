@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_request_without_a_token_is_told_no_error_code() {
+async fn the_challenge_for_a_request_without_a_token_has_no_error_code() {
     let api = TestApi::with(|config| config.add_public_path("/health"));
     for authorization in [&[][..], &["Basic YTpi"], &["DPoP abc"], &["Bearerabc x"]] {
         let told = api.get("/notes?access_token=x", authorization).await;
@@ -188,7 +188,7 @@ const ROOT: &str = "/.well-known/oauth-protected-resource";
 
 /// RFC 9728: the same at both paths, and independent of `Host`.
 #[tokio::test]
-async fn what_clients_are_told_comes_from_the_configuration() {
+async fn challenges_come_from_the_configuration() {
     let api = TestApi::with(|config| {
         config.with_resource("https://api.example.com/mcp").unwrap().with_scopes(["Notes.Read"])
     });
@@ -305,7 +305,7 @@ async fn several_apis_on_one_router_have_their_metadata_side_by_side() {
 }
 
 #[tokio::test]
-async fn grpc_is_told_the_same_in_its_own_way() {
+async fn a_challenge_for_grpc_has_the_same_content() {
     let api = TestApi::plain().guarded(require_scopes(["Notes.Share"]));
     let call = |token: Option<String>| {
         let mut request =

@@ -94,7 +94,7 @@ async fn a_tool_is_called_by_those_whom_its_own_guard_lets_pass() {
 }
 
 #[tokio::test]
-async fn a_refused_call_is_told_all_scopes_of_the_tool_and_where_the_metadata_is() {
+async fn the_challenge_of_a_refused_call_has_all_scopes_of_the_tool_and_the_metadata_url() {
     let (status, challenge, body) = post(&api(), &guard(), Some("other"), call("add_note")).await;
     assert_eq!((status, reason(&body).as_str()), (StatusCode::FORBIDDEN, "insufficient_scope"));
     for part in [

@@ -280,7 +280,7 @@ fn tokens_have_the_issuer_of_the_document_to_the_letter() {
 
 /// No setting of the application makes document and tokens agree, so the message names both.
 #[test]
-fn a_slash_that_only_the_document_or_the_token_has_is_told_with_both_values() {
+fn the_error_of_a_slash_that_only_document_or_token_has_shows_both_values() {
     let oidc = Authority::oidc("https://op.example.com").unwrap();
     let told = |metadata_issuer: &str, iss: &str| {
         let token = TokenIssuer { iss, tid: None };

@@ -181,7 +181,7 @@ mod tests {
     use crate::config::test_keys;
 
     #[test]
-    fn a_certificate_that_ends_is_told_in_time() {
+    fn a_certificate_that_expires_soon_is_a_warning() {
         let (key, certificate) = (test_keys::rsa(), test_keys::certificate());
         let credential = ClientCredential::private_key_pem(key).with_certificate(certificate);
         let CredentialKind::Key(source) = credential.kind() else { panic!() };

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_is_told_without_the_key_and_the_password() {
+    fn the_error_of_a_wrong_password_shows_neither_key_nor_password() {
         let told =
             problem(&ClientCredential::private_key_pem(encrypted()).with_password("hush-hush"));
         assert!(told.contains("its password is wrong"), "{told}");

@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unknown_variable_is_told_with_the_nearest_right_name() {
+    fn the_warning_about_an_unknown_variable_names_the_nearest_right_one() {
         for (name, meant) in [
             ("IDENTITY_SCOPES", "IDENTITY_SCOPE"),
             ("IDENTITY_CLIENTID", "IDENTITY_CLIENT_ID"),

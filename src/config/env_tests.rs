@@ -157,7 +157,7 @@ fn a_public_client_is_asked_for() {
 
 // MSAL-088: Configuration is missing (client_id None); app is built, then login is asked
 #[test]
-fn what_is_missing_is_told_by_its_variable() {
+fn the_error_of_a_missing_value_names_its_variable() {
     assert_eq!(read(&BASIC[..1]).unwrap_err().setting(), "IDENTITY_CLIENT_ID");
     assert_eq!(read(&BASIC[1..]).unwrap_err().setting(), "IDENTITY_AUTHORITY");
     refused(&[("IDENTITY_AUTHORITY", "op.example.com")], &["IDENTITY_AUTHORITY", "https://"]);

@@ -277,7 +277,7 @@ fn a_variable_sets_what_its_method_does() {
 }
 
 #[test]
-fn commas_in_a_list_of_scopes_are_told() {
+fn the_error_of_commas_in_a_list_of_scopes_asks_for_spaces() {
     let error =
         read(&basic_and(&[("IDENTITY_SCOPE", "User.Read,Mail.Read")])).unwrap_err().to_string();
     assert!(
@@ -335,7 +335,7 @@ fn a_device_code_is_asked_for_by_its_name() {
 
 /// A setting to which the application has added more by a method, too.
 #[test]
-fn a_bad_value_of_a_variable_is_told_by_that_variable() {
+fn the_error_of_a_bad_value_names_its_variable() {
     for (variable, value) in [
         ("IDENTITY_PUBLIC_PATHS", "/a/../b"),
         ("IDENTITY_PUBLIC_PATHS", "/{id}"),

@@ -282,7 +282,7 @@ fn an_error_of_build_names_the_member_of_the_file_and_no_variable() {
 }
 
 #[test]
-fn a_mistake_is_told_by_the_name_of_the_member() {
+fn a_mistake_is_reported_under_the_name_of_the_member() {
     let with = |name: &str, value: Json| {
         let mut members = json!({
             "authority": "https://op.example.com", "client_id": "a", "client_secret": "hush-hush",

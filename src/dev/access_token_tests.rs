@@ -45,7 +45,7 @@ async fn a_generic_provider_issues_tokens_of_rfc_9068() {
 }
 
 #[tokio::test]
-async fn each_of_entras_callers_has_the_claims_that_tell_it() {
+async fn each_of_entras_callers_has_the_claims_that_identify_its_kind() {
     let provider = entra().await;
     let person = claims(&provider, &DevAccessToken::person("ada", API).with_scopes("Notes.Read"));
     assert_eq!(

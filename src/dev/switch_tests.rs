@@ -259,7 +259,7 @@ async fn rotation_and_the_form_of_access_tokens_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn the_stand_in_changes_who_is_signed_in_but_leaves_prompt_none_alone() {
+async fn the_stand_in_changes_the_user_but_not_prompt_none() {
     let (provider, mut browser) = with_ada().await;
     assert_eq!(
         browser.authorize(&[("prompt", "none")]).await.sent_back("error").as_deref(),

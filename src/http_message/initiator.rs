@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_our_own_is_told_by_the_browser_first_and_by_addresses_after() {
+    fn an_own_page_is_recognised_by_fetch_metadata_first_and_by_origin_after() {
         for own in [
             &[("sec-fetch-site", "same-origin")][..],
             &[("sec-fetch-site", "same-origin"), ("origin", "null")],
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_of_another_origin_is_told_and_a_client_that_is_no_browser_is_none() {
+    fn every_page_of_another_origin_is_recognised_and_other_clients_have_no_page() {
         let rules = CrossSiteRules::trusting(&[OURS, "https://admin.example"]);
         for accepted in [
             &[][..],
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn effects_are_told_by_the_method_and_by_the_upgrade_to_a_web_socket() {
+    fn effects_follow_from_the_method_and_from_the_upgrade_to_a_web_socket() {
         let upgrade = |value: &'static str| HeaderValue::from_static(value);
         for safe in [Method::GET, Method::HEAD, Method::OPTIONS] {
             assert!(!has_effects(&safe, None) && !has_effects(&safe, Some(&upgrade("h2c"))));

@@ -331,7 +331,7 @@ mod tests {
 
     /// What a copy leaves out changes nothing.
     #[test]
-    fn the_telling_headers_tell_all() {
+    fn the_kind_of_client_follows_from_a_few_headers() {
         let rules = CrossSiteRules::trusting(&["https://app.example"]);
         let ours = |method: &Method, headers: &HeaderMap| {
             let mut request = Request::builder().method(method).uri("/a?b").body(()).unwrap();

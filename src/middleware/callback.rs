@@ -197,7 +197,7 @@ impl Flow {
         }
         let created = self.sessions.create(session, Some(grant), self.clock.now()).await?;
         let user = &created.session.user;
-        if let Err(refusal) = self.tell_signed_in(attempt, user, browser).await {
+        if let Err(refusal) = self.report_signed_in(attempt, user, browser).await {
             // Its ticket is in no answer, so it is out of reach; this only tidies up.
             let _ = self.sessions.discard(created.session.id()).await;
             return Err(refusal);
@@ -215,7 +215,7 @@ impl Flow {
                 tracing::warn!(reason, "the session before this one could not be deleted");
             }
         }
-        self.tell_replaced(user, browser).await;
+        self.report_replaced(user, browser).await;
         // Only now: a handler of the application may have refused it.
         measure::signed_in();
         tracing::info!("signed in");

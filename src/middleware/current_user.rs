@@ -30,7 +30,7 @@ impl Flow {
             Err(error) => return Reply::failed(error, None),
         };
         if session.is_none() {
-            self.tell_ends(&head.cookies, || head.parts_without_query()).await;
+            self.report_ends(&head.cookies, || head.parts_without_query()).await;
         }
         let sign_in = self.sign_in_url(&self.page_of(head));
         let settings = self.config.user_path();

@@ -161,7 +161,7 @@ impl Flow {
     /// # Errors
     ///
     /// The handler refuses it: `SignInRefused`, `EventHandlerFailed`.
-    pub(super) async fn tell_signed_in(
+    pub(super) async fn report_signed_in(
         &self,
         attempt: &Attempt,
         user: &User,
@@ -185,13 +185,13 @@ impl Flow {
     }
 
     /// Tells of the sessions in whose place another person has signed in.
-    pub(super) async fn tell_replaced(&self, user: &User, browser: &BrowserState) {
+    pub(super) async fn report_replaced(&self, user: &User, browser: &BrowserState) {
         let Some(request) = browser.request() else { return };
         for (id, before) in browser.users() {
             // The session of the same person goes on under a new id: nothing has ended for them.
             if self.reported_ends.insert(id) && before != user {
                 let (user, cause) = (before.clone(), SessionEndCause::AnotherPerson);
-                self.tell_end(EndedSession { id, user, cause }, Arc::clone(request)).await;
+                self.report_end(EndedSession { id, user, cause }, Arc::clone(request)).await;
             }
         }
     }
@@ -216,7 +216,7 @@ impl Flow {
 
     /// Tells of the ended sessions of a request without a live one. `request` makes the copy of its
     /// head.
-    pub(super) async fn tell_ends(
+    pub(super) async fn report_ends(
         &self,
         cookies: &RequestCookies<'_>,
         request: impl Fn() -> Parts,
@@ -226,12 +226,12 @@ impl Flow {
         }
         for ended in self.sessions.ended(cookies, self.clock.now()).await {
             if self.reported_ends.insert(ended.id) {
-                self.tell_end(ended, Arc::new(request())).await;
+                self.report_end(ended, Arc::new(request())).await;
             }
         }
     }
 
-    async fn tell_end(&self, ended: EndedSession, request: Arc<Parts>) {
+    async fn report_end(&self, ended: EndedSession, request: Arc<Parts>) {
         let EndedSession { user, cause, .. } = ended;
         let Some(handler) = &self.handlers.session_ended else { return };
         let event = SessionEndEvent { user, cause, request };

@@ -120,7 +120,7 @@ impl LazyUser {
                     }
                     Admission::Out => {
                         if head.cookies.has_session() {
-                            Box::pin(flow.tell_ends(&head.cookies, || head.parts())).await;
+                            Box::pin(flow.report_ends(&head.cookies, || head.parts())).await;
                         }
                         FirstLookUp { session: None, roll: None, summary }
                     }

@@ -104,7 +104,7 @@ impl Flow {
             return self.step_up(head, &options, Some(&return_path)).await;
         }
         // The new session takes the place of one that may have ended by itself.
-        self.tell_ends(&head.cookies, || head.parts_without_query()).await;
+        self.report_ends(&head.cookies, || head.parts_without_query()).await;
         let mut start = Start::fresh(return_path);
         if head.parameter("account").as_deref() == Some("other") {
             start.options.prompt = vec![Prompt::SelectAccount];

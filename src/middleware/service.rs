@@ -241,7 +241,7 @@ where
     B::Error: Into<BoxError>,
 {
     let head = RequestHead::of_parts(parts, cookies);
-    flow.tell_ends(&head.cookies, || head.parts()).await;
+    flow.report_ends(&head.cookies, || head.parts()).await;
     let mut reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
     if let Outcome::NotSaved { kept, .. } = &mut reply.outcome
         && let Some(owner) = flow.form_owner(&head).await

@@ -109,7 +109,7 @@ async fn a_hundred_at_once_share_one_failure_and_it_is_remembered_for_some_secon
 }
 
 #[tokio::test]
-async fn a_fetch_goes_on_if_who_asked_goes_away() {
+async fn a_fetch_goes_on_if_its_caller_is_cancelled() {
     let source = Source::new();
     source.gate.forget_permits(1_000_000);
     let asking = tokio::spawn({

@@ -46,7 +46,7 @@ fn the_state_is_there_before_anything_is_checked() {
 }
 
 #[test]
-fn the_code_of_an_error_without_a_state_is_told_to_the_log_and_its_description_is_not() {
+fn the_code_of_an_error_without_a_state_is_logged_and_its_description_is_not() {
     let answer = "error=access_denied&error_description=Denied+by+Ada+Lovelace";
     let parameters = CallbackParameters::parse(answer.as_bytes()).unwrap();
     let error = parameters.state().unwrap_err();
@@ -230,7 +230,7 @@ fn an_administrators_consent_is_not_a_sign_in() {
 // C-410: error_description with AADSTS50105, 50126, 65001, 700082 …
 // C-430: OP answers unmet_authentication_requirements
 #[test]
-fn an_error_is_told_by_its_kind() {
+fn each_error_has_its_kind() {
     for (error, kind) in [
         ("access_denied", ErrorKind::AccessDenied),
         ("login_required", ErrorKind::InteractionRequired),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_application() {
+async fn the_response_to_a_sign_in_shows_whether_the_provider_knows_the_application() {
     use Severity::{Note, Passed, Problem, Warning};
     let page = |text: &str| (200, format!("<html>{text}"));
     let to = |query: &str| (303, format!("{CALLBACK}?{query}"));
@@ -75,7 +75,7 @@ async fn what_the_provider_does_with_a_sign_in_tells_whether_it_knows_the_applic
 }
 
 #[tokio::test]
-async fn what_the_token_endpoint_answers_tells_about_the_credential() {
+async fn the_response_of_the_token_endpoint_shows_whether_the_credential_is_right() {
     use Severity::{Note, Passed, Problem, Warning};
     for (status, body, severity, code) in [
         (400, json!({"error": "invalid_grant"}), Passed, "credential_accepted"),

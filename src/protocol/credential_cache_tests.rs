@@ -72,7 +72,7 @@ async fn a_hundred_callers_wait_for_one_assertion() {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_is_told_without_asking_the_provider() {
+async fn a_function_that_fails_is_an_error_without_a_request() {
     let setup = CredentialSetup::new(ClientCredential::assertion_from(|_| async {
         Err("the vault is closed".into())
     }));

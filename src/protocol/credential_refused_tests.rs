@@ -177,7 +177,7 @@ async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refu
 
 /// Some providers spend the code with the first request, and others look at it before the client.
 #[tokio::test]
-async fn a_code_that_is_refused_after_its_client_was_is_told_as_the_refusal_of_the_client() {
+async fn a_code_that_is_refused_after_its_client_was_is_the_refusal_of_the_client() {
     for first in [json!({}), json!({"error": "invalid_client"})] {
         let setup = CredentialSetup::with(
             ClientCredential::secret("s"),

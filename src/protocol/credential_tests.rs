@@ -162,7 +162,7 @@ pub(super) fn refusal(code: u64) -> (u16, Value) {
 // MSAL-114: Both thumbprints; AAD/B2C/CIAM
 /// Entra.
 #[tokio::test]
-async fn entra_is_told_the_key_by_sha256_and_by_sha1_only_where_nothing_else_is_known() {
+async fn the_key_is_named_to_entra_by_sha256_and_by_sha1_only_where_needed() {
     let sha1 = &hex(&test_keys::thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY));
     let sha256 = &hex(&test_keys::thumbprint(&digest::SHA256));
     let (x5t, x5t_s256) = thumbprints();
@@ -239,7 +239,7 @@ async fn certificates_are_sent_along_only_when_asked_for() {
 // C-370: Entra private_key_jwt
 // MSAL-119: Extra claims configured for the assertion; assertion built
 #[tokio::test]
-async fn every_assertion_is_new_short_lived_and_says_whom_it_is_for() {
+async fn every_assertion_is_new_short_lived_and_has_an_audience() {
     let setup = CredentialSetup::new(
         key().with_assertion_audience(AssertionAudience::Issuer).add_assertion_claim("extra", "x"),
     );

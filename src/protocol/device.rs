@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_use_is_refused() {
+    fn an_unusable_device_code_is_refused() {
         for (name, value) in [
             ("device_code", json!(null)),
             ("device_code", json!("a\nb")),

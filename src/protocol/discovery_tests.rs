@@ -98,7 +98,7 @@ async fn a_provider_that_is_down_is_a_passing_error() {
 
 // MSAL-016: Metadata request returns 5xx; the client starts
 #[tokio::test]
-async fn the_status_tells_an_outage_from_a_mistake() {
+async fn the_status_distinguishes_an_outage_from_a_mistake() {
     for (status, kind) in [
         (500, ErrorKind::ProviderUnreachable),
         (503, ErrorKind::ProviderUnreachable),

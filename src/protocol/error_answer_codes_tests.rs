@@ -177,7 +177,7 @@ fn an_unknown_code_passes_through_as_it_is() {
 
 /// A code of general failure comes before the one that says what it was.
 #[test]
-fn of_several_codes_the_one_that_tells_most_counts() {
+fn of_several_codes_the_most_specific_counts() {
     let told = |codes: &[u64], description: &str| {
         let error = http_error(&answer(
             400,
@@ -201,7 +201,7 @@ fn of_several_codes_the_one_that_tells_most_counts() {
 // MSAL-053: Debug logging on; an entry is added
 /// The log has this crate's own words, the codes and the identifiers.
 #[test]
-fn the_log_names_the_code_its_remedy_and_the_providers_identifiers_and_nobody() {
+fn the_log_names_the_code_its_remedy_and_identifiers_and_no_user() {
     let description = "AADSTS7000222: The secret of 'Contoso Sales' of ada@contoso.com \
                        has expired. Trace ID: 0a0b-1 Correlation ID: 9c9d-2";
     let error = http_error(&answer(

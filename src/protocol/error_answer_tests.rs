@@ -61,7 +61,7 @@ fn a_persons_own_choice_is_access_denied_however_it_is_written() {
 
 /// Who gives an answer can be reached.
 #[test]
-fn an_error_of_the_authorization_response_is_never_told_as_an_outage() {
+fn an_error_of_the_authorization_response_is_never_an_outage() {
     for (error, description) in [
         ("server_error", None),
         ("temporarily_unavailable", None),
@@ -271,7 +271,7 @@ fn a_fault_of_the_provider_is_not_the_grants() {
 }
 
 #[test]
-fn an_answer_without_a_code_is_told_by_its_status() {
+fn an_answer_without_a_code_is_classified_by_its_status() {
     for body in
         ["", "null", "[]", "<html>", "{", r#"{"error":null}"#, r#"{"error":1}"#, r#"{"error":{}}"#]
     {

@@ -315,7 +315,7 @@ mod tests {
 
     // C-055: refresh grant
     #[test]
-    fn a_refresh_asks_for_no_more_than_it_is_told() {
+    fn a_refresh_requests_no_other_scopes_than_given() {
         let token = Secret::from("rt");
         assert!(!form(Grant::RefreshToken(&token), &TokenParams::default()).contains_key("scope"));
         let params = TokenParams { scopes: "openid a", ..TokenParams::default() };
@@ -326,7 +326,7 @@ mod tests {
     /// Nothing that signs people in to a site sends a password; whoever wants to do that calls
     /// `client` by its name.
     #[test]
-    fn only_the_client_sends_passwords_and_only_when_told() {
+    fn only_the_client_sends_passwords_and_only_when_asked_to() {
         let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {

@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_does_not_tell_the_address() {
+    async fn an_error_does_not_show_the_address() {
         let error =
             post("http://127.0.0.1:1/token?code=s3cr3t".parse().unwrap()).await.unwrap_err();
         assert!(!error.to_string().contains("s3cr3t"), "{error}");

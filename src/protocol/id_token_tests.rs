@@ -63,7 +63,7 @@ fn accepts(expectation: &IdTokenExpectation<'_>, change: impl FnOnce(&mut Value)
 }
 
 #[test]
-fn who_has_no_subject_of_their_own_has_an_object_id() {
+fn a_user_without_a_subject_has_an_object_id() {
     let note = "Not supported currently. Use oid claim.";
     assert!(check_identifiable(note, Some("a")).is_ok() && check_identifiable("a", None).is_ok());
     assert_eq!(check_identifiable(note, None).unwrap_err().kind(), ErrorKind::TokenSubject);
@@ -96,7 +96,7 @@ fn now(plus: i64) -> Value {
 }
 
 #[test]
-fn a_verified_token_tells_what_it_says() {
+fn a_verified_token_has_the_claims_that_were_signed() {
     let raw = id_token(|claims| {
         claims["tid"] = json!("t");
         claims["oid"] = json!("o");
@@ -160,7 +160,7 @@ fn the_nonce_is_the_one_that_was_sent() {
 }
 
 #[test]
-fn a_lost_nonce_is_told_with_its_cause_and_setting_and_a_wrong_one_as_forged() {
+fn the_error_of_a_missing_nonce_names_cause_and_setting_and_a_wrong_one_is_forged() {
     let told = |change: fn(&mut Value)| check(&id_token(change), &SENT).err().unwrap().to_string();
     let lost = told(|claims| claims["nonce"] = json!(null));
     for words in ["Doorkeeper's own consent page", "README", "`with_nonce`", "IDENTITY_NONCE=omit"]
@@ -174,7 +174,7 @@ fn a_lost_nonce_is_told_with_its_cause_and_setting_and_a_wrong_one_as_forged() {
 
 // C-165: nonce in the token though none was sent
 #[test]
-fn a_nonce_that_nobody_sent_is_refused() {
+fn a_nonce_that_was_not_sent_is_refused() {
     let not_sent = IdTokenExpectation::default();
     rejects(&not_sent, |_| (), ErrorKind::TokenNonce);
     accepts(&not_sent, |claims| claims["nonce"] = json!(null));

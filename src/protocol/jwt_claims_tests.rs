@@ -26,7 +26,7 @@ fn another_issuer_is_refused() {
 // C-021: no aud
 // C-083: aud = [client_id, client_id+"1"]
 #[test]
-fn a_token_for_somebody_else_is_refused() {
+fn a_token_for_another_client_is_refused() {
     for aud in [
         json!("client-2"),
         json!("CLIENT-1"),

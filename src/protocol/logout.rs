@@ -101,7 +101,7 @@ mod tests {
     // C-291: logout with an ID token
     // C-407: RP-initiated logout
     #[test]
-    fn everything_that_tells_the_provider_whom_to_sign_out_is_sent() {
+    fn every_parameter_that_identifies_the_session_to_end_is_sent() {
         let url = request("a.b.c").url(&metadata(|_| ())).unwrap();
         assert_eq!(
             url.as_str(),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_is_known_for_it_is_told_the_return_address_by_its_own_name() {
+    fn a_known_provider_gets_the_return_address_under_its_own_parameter() {
         let mut metadata = metadata(|_| ());
         metadata.sign_out_return_parameter = Some("logout_uri");
         assert_eq!(names(&request("a").url(&metadata).unwrap())[2], "logout_uri");

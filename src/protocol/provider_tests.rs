@@ -329,7 +329,7 @@ impl Write for Output {
 // C-438: claims in logs
 /// Every step at the most talkative level; how it ended is there, what it was about is not.
 #[tokio::test(flavor = "current_thread")]
-async fn spans_tell_outcome_and_reason_and_neither_secrets_nor_people() {
+async fn spans_have_outcome_and_reason_and_neither_secrets_nor_users() {
     let output = Output::default();
     let writer = output.clone();
     let subscriber = tracing_subscriber::fmt()

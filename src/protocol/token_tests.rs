@@ -45,7 +45,7 @@ fn a_good_answer_is_read() {
 
 /// A proxy that redirects from http to https, or to a path with a slash.
 #[test]
-fn a_redirect_of_the_token_endpoint_is_told_with_its_target_but_without_the_query() {
+fn the_error_of_a_redirected_token_request_names_the_target_without_query() {
     for (location, target) in [
         ("https://id.example/token/?code=secret#x", "https://id.example/token/"),
         ("/oauth2/token/?code=secret", "/oauth2/token/"),
@@ -137,7 +137,7 @@ fn the_token_type_is_bearer_in_any_case() {
 }
 
 #[test]
-fn a_token_type_that_is_not_told_is_bearer() {
+fn a_missing_token_type_is_bearer() {
     for token_type in [json!(null), json!(""), json!(1)] {
         assert!(read(&with("token_type", token_type.clone())).is_ok(), "{token_type}");
     }

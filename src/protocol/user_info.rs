@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_answer_is_told_by_its_type() {
+    fn a_signed_answer_is_recognised_by_its_media_type() {
         for content_type in ["application/jwt", "application/JWT; charset=utf-8"] {
             let read = read(200, content_type, "a.b.c\n");
             assert!(matches!(read, Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c"));
@@ -238,7 +238,7 @@ mod tests {
 
     // C-216: 401 with WWW-Authenticate
     #[test]
-    fn a_refused_access_token_is_told_as_such() {
+    fn a_refused_access_token_is_an_error_of_its_own() {
         let refused = |challenge: &str| {
             let mut answer = answer(401, "");
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());

@@ -104,7 +104,7 @@ async fn a_session_has_the_id_that_the_store_chose() {
 }
 
 #[tokio::test]
-async fn an_evicted_row_admits_nobody() {
+async fn an_evicted_row_is_signed_out() {
     let store = Store::Local(Arc::new(LocalStore::new(1, LocalStore::DEFAULT_BYTES)));
     let node = Node::new(store);
     let first = node.sign_in("ada").await;

@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_provider_is_told_languages_that_it_and_the_application_have() {
+    fn the_provider_gets_the_languages_that_it_and_the_application_have() {
         let list = |tags: &[&str]| -> Vec<String> { tags.iter().map(|&tag| tag.into()).collect() };
         let fits = |ours: &[&str], supported: Option<&[&str]>| {
             let supported = supported.map(list);

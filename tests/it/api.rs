@@ -135,7 +135,7 @@ async fn the_document_about_the_api_needs_neither_token_nor_session() {
 
 /// Clients of an API learn where to get a token (RFC 9728), scripts of a page where to sign in.
 #[tokio::test]
-async fn a_program_with_neither_is_told_of_both_and_a_session_without_a_token_of_the_token() {
+async fn a_program_with_neither_gets_both_challenges() {
     let app = app().await;
     let metadata =
         r#"resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp""#;

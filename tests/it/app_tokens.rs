@@ -69,7 +69,7 @@ async fn app() -> App {
 }
 
 #[tokio::test]
-async fn the_applications_token_is_one_for_everybody() {
+async fn the_applications_token_is_one_for_all_users() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     let before = app.provider.requests(Endpoint::Token);
@@ -95,7 +95,7 @@ async fn the_applications_token_is_one_for_everybody() {
 /// No response of the provider leads to a sign-in, because a person cannot consent for the
 /// application.
 #[tokio::test]
-async fn what_the_application_is_refused_sends_nobody_to_the_provider() {
+async fn a_refused_application_does_not_redirect_its_users() {
     for error in [
         "interaction_required",
         "consent_required",
@@ -178,7 +178,7 @@ async fn a_public_client_has_no_tokens_of_its_own() {
 // C-382: OBO answers interaction_required with claims
 /// The claims challenge goes to the caller, even if another person is signed in.
 #[tokio::test]
-async fn what_only_the_caller_can_mend_is_told_to_the_caller() {
+async fn a_refusal_that_only_the_caller_can_resolve_is_a_challenge_for_the_caller() {
     const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
     let app = app().await;
     let mut tab = app.signed_in().await;

@@ -182,7 +182,7 @@ fn a_key_that_is_none_is_found_at_set_up() {
 
 // C-377: client credentials with scope other than …/.default
 #[tokio::test]
-async fn an_application_is_told_that_it_asks_for_all_or_nothing() {
+async fn the_error_says_that_an_application_requests_all_or_nothing() {
     let provider = DevProvider::builder().entra().start().await.unwrap();
     let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
     let error = client.for_app(&asks("User.Read")).await.unwrap_err();

@@ -234,7 +234,7 @@ async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
 /// If the claims cannot be read again without a page, the session keeps its present claims. Editing
 /// the profile does not sign anybody in.
 #[tokio::test]
-async fn who_signs_out_while_the_profile_is_open_stays_signed_out() {
+async fn a_sign_out_while_the_profile_is_open_is_final() {
     let app = app_with(|config| config.with_provider_session(ProviderSession::Keep)).await;
     let mut tab = signed_in(&app).await;
     let mut other = tab.again();
@@ -315,7 +315,7 @@ async fn a_token_of_another_policy_is_refused() {
 }
 
 #[tokio::test]
-async fn who_is_signed_in_resets_a_password_and_stays_signed_in() {
+async fn a_signed_in_user_resets_a_password_and_stays_signed_in() {
     let app = app().await;
     let mut tab = signed_in(&app).await;
     let before = session(&tab);
@@ -344,7 +344,7 @@ async fn cancelling_an_errand_leads_back_to_the_page_of_the_link() {
 /// The profile page needs a session, frames and scripts cannot start it, and it returns to a page
 /// of this application.
 #[tokio::test]
-async fn errands_are_started_by_people_who_are_signed_in() {
+async fn policies_are_started_by_signed_in_users_only() {
     let app = app().await;
     let mut tab = app.browser().tab();
     tab.open(app.at("/auth/edit-profile?return_to=/told")).await;

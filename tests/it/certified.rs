@@ -197,7 +197,7 @@ async fn certified_sees_one_refresh_of_many_requests() {
 /// The requested parameters are checked in the ID token.
 #[tokio::test]
 #[ignore = "needs a certified provider: run `tests/run certified`"]
-async fn certified_tells_when_the_person_signed_in() {
+async fn certified_states_when_the_user_signed_in() {
     let options =
         SignInOptions::new().with_max_age(Duration::from_secs(3600)).with_login_hint("ada");
     let app = CertifiedApp::with(&json!({}), |config| config.with_sign_in(options)).await;

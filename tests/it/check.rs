@@ -47,7 +47,7 @@ async fn a_provider_that_is_set_up_right_has_no_problems() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_application_is_found_before_anybody_signs_in() {
+async fn what_is_wrong_with_the_application_is_found_before_a_sign_in() {
     let provider = DevProvider::builder()
         .with_client(
             DevClient::confidential("strict", "a secret")
@@ -109,7 +109,7 @@ async fn a_provider_that_is_down_is_a_finding_and_no_failure() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_told_with_its_direction() {
+async fn a_wrong_clock_is_reported_with_its_direction() {
     let provider = DevProvider::start().await.unwrap();
     let config = provider.config(BASE).unwrap().build().unwrap();
     let clock = ManualClock::at_system_time();
@@ -175,7 +175,7 @@ async fn every_authority_of_the_imitated_entra_passes() {
 
 /// Five frequent mistakes with a first registration at Entra, each reported with its reason.
 #[tokio::test]
-async fn the_usual_mistakes_at_entra_are_told_by_their_reason() {
+async fn the_usual_mistakes_at_entra_are_found_with_their_reason() {
     let strict = DevClient::confidential("strict", "a secret")
         .with_redirect_uri("https://app.example.com/auth/callback");
     let single = DevClient::confidential("single", "a secret").with_any_loopback_redirect();
@@ -230,7 +230,7 @@ async fn told(config: ApiConfig) -> Vec<(Severity, &'static str)> {
 }
 
 #[tokio::test]
-async fn an_api_is_told_microsoft_s_rules_for_its_url_and_its_registration() {
+async fn an_api_is_checked_by_microsoft_s_rules_for_its_url_and_its_registration() {
     use Severity::{Note, Warning};
     let provider = DevProvider::builder().entra().start().await.unwrap();
     let api = |tenant: &str, resource: &str| {
@@ -253,7 +253,7 @@ async fn an_api_is_told_microsoft_s_rules_for_its_url_and_its_registration() {
 }
 
 #[tokio::test]
-async fn an_api_at_any_provider_is_told_what_its_tokens_need() {
+async fn an_api_at_any_provider_gets_the_requirements_of_its_tokens() {
     let provider = DevProvider::start().await.unwrap();
     let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
     let api = || ApiConfig::new(authority.clone(), "notes");
@@ -272,8 +272,8 @@ async fn a_default_scope_that_the_provider_refuses_is_a_warning_because_users_ca
     provider.refuse_next_sign_in("invalid_request", "invalid scopes: profile, offline_access");
     let report = check(&provider).await;
     assert!(report.is_ok(), "{report}");
-    let is_told = |line: &tower_identity::Finding| line.code() == "default_scopes_refused";
-    let finding = report.findings().iter().find(|finding| is_told(finding));
+    let is_reported = |line: &tower_identity::Finding| line.code() == "default_scopes_refused";
+    let finding = report.findings().iter().find(|finding| is_reported(finding));
     assert_eq!(finding.map(tower_identity::Finding::severity), Some(Severity::Warning), "{report}");
     assert!(report.to_string().contains("IDENTITY_OPENID_SCOPES"), "{report}");
     // Where the second request is refused too, so is the sign-in.

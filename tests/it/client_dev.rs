@@ -16,7 +16,7 @@ async fn entra() -> DevProvider {
 }
 
 #[tokio::test]
-async fn an_application_of_entra_gets_one_token_for_everybody_who_asks() {
+async fn an_application_of_entra_gets_one_token_for_all_its_callers() {
     let provider = entra().await;
     let client = Client::new(provider.config("http://localhost").unwrap()).unwrap();
     let asking = (0..50).map(|_| {
@@ -75,7 +75,7 @@ async fn one_application_asks_in_several_tenants() {
 }
 
 #[tokio::test]
-async fn an_api_calls_on_for_its_caller_and_for_nobody_else() {
+async fn an_api_acts_for_its_caller_and_for_no_other_user() {
     const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
     let provider = entra().await;
     provider.add_client(

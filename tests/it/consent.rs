@@ -73,7 +73,7 @@ async fn a_person_agrees_to_more_and_comes_back_to_the_page() {
 }
 
 #[tokio::test]
-async fn a_script_is_told_what_is_missing_and_where_to_get_it() {
+async fn a_script_gets_the_missing_scopes_and_the_url_to_request_them() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     let answer = tab.fetch(Method::GET, "/mail").await;
@@ -106,7 +106,7 @@ async fn a_submitted_form_gets_a_page_with_a_link() {
 
 /// D8: the person declines.
 #[tokio::test]
-async fn who_declines_sees_a_page_and_stays_signed_in() {
+async fn a_user_who_declines_sees_a_page_and_stays_signed_in() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
@@ -170,7 +170,7 @@ async fn tokens_that_are_gone_come_back_without_a_page() {
 
 /// Security rules 2 and 4: a step-up link of one session has no effect in another.
 #[tokio::test]
-async fn the_link_of_somebody_else_asks_for_nothing() {
+async fn the_link_of_another_user_starts_nothing() {
     let app = app().await;
     let mut tab = app.signed_in().await;
     let problem = tab.fetch(Method::GET, "/mail").await.json();
@@ -195,7 +195,7 @@ async fn the_link_of_somebody_else_asks_for_nothing() {
 // MSAL-101: MsalUiRequired (user_null or invalid_grant); page handler raises it, also nested in
 //   inner exceptions
 #[tokio::test]
-async fn at_entra_the_person_is_not_asked_again_who_they_are() {
+async fn at_entra_the_account_is_not_asked_for_again() {
     let tasks = async |tokens: Tokens| -> Result<String, Error> {
         Ok(tokens
             .for_user(["api://tasks/Tasks.Read"])
@@ -301,7 +301,7 @@ async fn a_refresh_token_that_did_not_come_is_asked_for_with_consent() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_does_not_come_with_consent_either_is_told_with_its_setting() {
+async fn the_error_of_a_missing_refresh_token_after_consent_names_the_setting() {
     let (log, _listening) = Log::listen();
     let app = app_that_refreshes(Quirk::NoRefreshTokens).await;
     let mut tab = app.signed_in().await;

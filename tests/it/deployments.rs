@@ -109,7 +109,7 @@ fn around(layer: IdentityLayer) -> Router {
 }
 
 /// Opens a protected page, and ends on a page that explains the mistake in the set-up.
-async fn is_told(deployment: &Deployment, path: &str, remedy: &str) -> Page {
+async fn is_reported(deployment: &Deployment, path: &str, remedy: &str) -> Page {
     let (log, _listening) = Log::listen();
     let mut tab = deployment.browser().tab();
     let page = tab.open(deployment.at(path)).await.clone();
@@ -130,7 +130,7 @@ async fn is_told(deployment: &Deployment, path: &str, remedy: &str) -> Page {
 }
 
 #[tokio::test]
-async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the_setting() {
+async fn a_path_of_the_base_url_that_no_proxy_strips_ends_on_a_page_that_names_the_setting() {
     for settings in [
         |config: IdentityConfig| config,
         |config: IdentityConfig| config.with_response_mode(ResponseMode::FormPost),
@@ -148,7 +148,7 @@ async fn a_path_of_the_base_url_that_nobody_strips_ends_on_a_page_that_names_the
             assert!(page.body.contains("PathPrefix::Kept"), "{}", page.body);
             continue;
         }
-        let page = is_told(&deployment, "/app/me", "PathPrefix::Kept").await;
+        let page = is_reported(&deployment, "/app/me", "PathPrefix::Kept").await;
         assert!(page.body.contains("IDENTITY_PATH_PREFIX=kept"), "{}", page.body);
         // The log says it once; the page every time.
         let page = deployment.browser().tab().open(deployment.at("/app/auth/login")).await.clone();
@@ -165,7 +165,7 @@ async fn a_path_that_is_stripped_unexpectedly_ends_on_a_page_that_names_the_sett
     let kept_prefix = |config: IdentityConfig| config.with_path_prefix(PathPrefix::Kept);
     let deployment =
         Deployment::start("/app", kept_prefix, |layer| layer, around, stripped("/app")).await;
-    let page = is_told(&deployment, "/app/me", "PathPrefix::Stripped").await;
+    let page = is_reported(&deployment, "/app/me", "PathPrefix::Stripped").await;
     assert!(page.body.contains("IDENTITY_PATH_PREFIX=stripped"), "{}", page.body);
     let deployment =
         Deployment::start("/app", |config| config, |layer| layer, around, stripped("/app")).await;
@@ -194,7 +194,7 @@ async fn a_callback_whose_path_is_changed_on_its_way_ends_on_a_page() {
         let deployment =
             Deployment::start(base_path, |config| config, |layer| layer, around, Arc::new(rewrite))
                 .await;
-        is_told(&deployment, "/me", "IDENTITY_").await;
+        is_reported(&deployment, "/me", "IDENTITY_").await;
     }
 }
 

@@ -54,7 +54,7 @@ async fn a_sign_in_works_over_tls_with_the_certificate_that_is_handed_out() {
 }
 
 #[tokio::test]
-async fn without_that_certificate_nobody_connects() {
+async fn without_that_certificate_no_connection_is_made() {
     let provider = DevProvider::builder().with_tls().start().await.unwrap();
     let other = DevProvider::builder().with_tls().start().await.unwrap();
     let document = format!("{}/.well-known/openid-configuration", provider.issuer());

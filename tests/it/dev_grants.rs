@@ -120,7 +120,7 @@ async fn only_people_with_a_password_sign_in_by_it() {
 }
 
 #[tokio::test]
-async fn a_device_waits_until_somebody_agrees() {
+async fn a_device_waits_until_a_user_consents() {
     let clock = ManualClock::at_system_time();
     let generic = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
     let (status, start) =
@@ -162,7 +162,7 @@ async fn a_device_waits_until_somebody_agrees() {
 }
 
 #[tokio::test]
-async fn a_device_is_told_who_declined_and_what_came_too_late() {
+async fn the_error_for_a_device_says_declined_or_expired() {
     let clock = ManualClock::at_system_time();
     let provider = DevProvider::builder().entra().with_clock(clock.clone()).start().await.unwrap();
     let start = async || {

@@ -208,7 +208,7 @@ async fn the_provider_is_left_alone_for_as_long_as_it_wants() {
 
 // C-356: expired_token, or local expires_in reached
 #[tokio::test]
-async fn a_code_that_nobody_used_ends_and_nothing_more_is_asked() {
+async fn an_unused_code_expires_and_is_not_polled_any_more() {
     let app = app().await;
     let mut tab = app.browser().tab();
     let code = begin(&app, &mut tab, "/other").await;
@@ -260,7 +260,7 @@ async fn a_page_that_was_left_open_asks_for_no_code_by_itself() {
 }
 
 #[tokio::test]
-async fn who_declines_reads_so_and_can_start_again() {
+async fn a_user_who_declines_a_device_code_can_start_again() {
     let app = app().await;
     let mut tab = app.browser().tab();
     let code = begin(&app, &mut tab, "/me").await;

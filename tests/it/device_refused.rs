@@ -16,7 +16,7 @@ use crate::{
 
 /// A crawler, a frame, a prefetch and a program get no code, because there is no person to type it.
 #[tokio::test]
-async fn whoever_is_no_person_at_a_page_gets_no_code() {
+async fn a_client_that_is_no_navigation_gets_no_code() {
     let app = app().await;
     let raw = Raw::of(&app);
     let answer = raw.open("/me?x=1", "").await;
@@ -91,7 +91,7 @@ async fn without_cookies_the_page_says_so_instead_of_going_in_circles() {
 }
 
 #[tokio::test]
-async fn a_provider_without_device_codes_is_told_in_words() {
+async fn a_provider_without_device_codes_is_an_error_with_its_remedy() {
     let app = app().await;
     app.provider
         .change_next_discovery(|document| drop(document.remove("device_authorization_endpoint")));

@@ -100,7 +100,7 @@ async fn a_person_agrees_to_more_by_another_code() {
 }
 
 #[tokio::test]
-async fn what_a_code_cannot_ask_for_is_told_and_not_tried() {
+async fn what_a_device_code_cannot_request_is_an_error_before_any_request() {
     let recent = require_sign_in().with_max_age(Duration::from_secs(60));
     let routes = |router: axum::Router| {
         router.merge(

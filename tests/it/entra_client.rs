@@ -75,7 +75,7 @@ async fn an_account_is_the_one_at_home() {
 }
 
 #[tokio::test]
-async fn other_resources_come_silently_once_somebody_has_agreed() {
+async fn other_resources_come_silently_after_consent() {
     let provider = entra().await;
     let client = client(&provider, "common");
     let account =
@@ -242,7 +242,7 @@ async fn a_device_signs_a_guest_in() {
 }
 
 #[tokio::test]
-async fn a_password_is_enough_where_somebody_has_one() {
+async fn a_password_is_enough_for_a_user_who_has_one() {
     let provider = entra().await;
     provider.add_person(
         DevPerson::new("paul", "Paul Erdos")
@@ -267,7 +267,7 @@ async fn a_password_is_enough_where_somebody_has_one() {
 }
 
 #[tokio::test]
-async fn an_api_acts_for_whoever_called_it() {
+async fn an_api_acts_for_its_caller() {
     let provider = entra().await;
     let consent = tower_identity::dev::Consent::Given;
     provider

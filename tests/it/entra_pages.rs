@@ -26,7 +26,7 @@ async fn at_provider(app: &App) -> Tab {
 }
 
 #[tokio::test]
-async fn the_picker_offers_everybody_but_customers() {
+async fn the_account_picker_offers_every_user_but_customers() {
     let app = entra_app::builder("common").config(|config| config.with_any_tenant()).start().await;
     let mut tab = at_provider(&app).await;
     let body = tab.page().body.clone();
@@ -40,7 +40,7 @@ async fn the_picker_offers_everybody_but_customers() {
 }
 
 #[tokio::test]
-async fn whoever_declines_is_told_back_with_the_number() {
+async fn a_declined_consent_is_returned_with_its_number() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
     let mut tab = at_provider(&app).await;
     press(&mut tab, "alan").await;
@@ -55,7 +55,7 @@ async fn whoever_declines_is_told_back_with_the_number() {
 }
 
 #[tokio::test]
-async fn an_administrator_consents_for_everybody() {
+async fn an_administrator_consents_for_the_whole_tenant() {
     let app = entra_app::builder(DevTenant::CONTOSO.id())
         .config(|config| config.with_scopes(["Directory.Read.All"]))
         .start()
@@ -110,7 +110,7 @@ async fn what_cannot_be_sent_back_is_a_page() {
 }
 
 #[tokio::test]
-async fn nobody_signed_in_and_no_page_allowed_is_login_required() {
+async fn without_a_session_and_without_a_page_the_error_is_login_required() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
     let mut tab = at_provider(&app).await;
     let mut silent = tab.page().url.clone();

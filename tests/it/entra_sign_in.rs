@@ -40,7 +40,7 @@ async fn a_single_tenant_signs_in_its_people_and_its_guests() {
 }
 
 #[tokio::test]
-async fn somebody_of_another_tenant_stays_at_microsoft() {
+async fn a_user_of_another_tenant_stays_at_microsoft() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
     for person in ["dorothy", "mary"] {
         let page = signed_in(&app, person).await;

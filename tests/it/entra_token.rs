@@ -266,7 +266,7 @@ async fn redeem(
 /// `client_info` with the home account is in the token response and in the authorization response;
 /// `iss` is not.
 #[tokio::test]
-async fn a_guest_is_told_with_the_account_at_home() {
+async fn a_guest_has_the_claims_of_the_account_at_home() {
     let provider = provider().await;
     let back = code(&provider, DevTenant::CONTOSO.id(), "katherine", "openid profile").await;
     assert!(value(&back, "iss").is_empty() && !value(&back, "session_state").is_empty());

@@ -209,7 +209,7 @@ async fn an_answer_that_is_too_large_has_words_of_its_own() {
 /// Security rule 19: Microsoft's error descriptions name accounts, applications and tenants. Only
 /// their codes and references are logged.
 #[tokio::test]
-async fn log_span_and_page_carry_the_same_reason_and_the_log_nobody() {
+async fn log_span_and_page_carry_the_same_reason_and_the_log_no_user() {
     let (log, _listening) = Log::listen();
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
@@ -289,7 +289,7 @@ async fn pages_of_ones_own_get_code_advice_references_and_time() {
 /// A person who was refused can choose another account: the provider would otherwise use the same
 /// account again without showing a page.
 #[tokio::test]
-async fn who_was_turned_away_can_use_another_account() {
+async fn a_refused_user_can_use_another_account() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
     app.provider.refuse_next_sign_in("invalid_request", "AADSTS50105: x");

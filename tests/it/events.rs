@@ -150,7 +150,7 @@ async fn a_sign_in_over_the_session_of_another_person_ends_that_one() {
 }
 
 #[tokio::test]
-async fn a_sign_in_by_device_code_is_told_once() {
+async fn a_sign_in_by_device_code_is_reported_once() {
     let (app, heard) =
         listening(|config| config.with_sign_in_method(SignInMethod::DeviceCode)).await;
     let mut tab = app.browser().tab();
@@ -168,7 +168,7 @@ async fn a_sign_in_by_device_code_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_by_itself_is_told_once_with_its_cause() {
+async fn a_session_that_ended_by_itself_is_reported_once_with_its_cause() {
     let day = 24 * 3600;
     // On a protected page, on a public one that asks for the user, and on the layer's own paths.
     for page in ["/me", "/", "/auth/user", "/auth/login"] {
@@ -238,7 +238,7 @@ async fn the_head_of_a_request_is_copied_only_for_an_event() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_provider_does_not_renew_is_told_with_that_cause() {
+async fn a_session_that_the_provider_does_not_renew_is_reported_with_that_cause() {
     let (app, heard) = listening(|config| config).await;
     let mut tab = app.signed_in().await;
     heard.take();

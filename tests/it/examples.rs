@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn hyper_greets_whoever_signed_in() {
+async fn hyper_greets_the_signed_in_user() {
     let example = Example::start("hyper");
     let tab = example.sign_in(&Browser::new(), "/anything").await;
     assert_eq!(
@@ -45,7 +45,7 @@ async fn web_auth_greets_asks_for_consent_and_says_goodbye() {
 }
 
 #[tokio::test]
-async fn tonic_answers_those_who_are_signed_in() {
+async fn tonic_answers_signed_in_callers() {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Nothing {}
     #[derive(Clone, PartialEq, prost::Message)]

@@ -39,7 +39,7 @@ async fn a_client_signs_in_by_whichever_method_it_is_registered_for() {
 }
 
 #[tokio::test]
-async fn the_email_address_is_told_where_the_provider_offers_it() {
+async fn the_email_address_is_there_where_the_provider_offers_it() {
     let app = App::start().await;
     let page = app.sign_in().await;
     assert!(page.body.contains("\"email\":\"ada@"), "{}", page.body);

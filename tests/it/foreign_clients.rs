@@ -358,7 +358,7 @@ async fn an_application_in_the_browser_can_sign_in() {
 
 /// RFC 9110 sections 9.3.2 and 15.5.6
 #[tokio::test]
-async fn head_is_get_without_a_body_and_a_wrong_method_is_told_the_right_ones() {
+async fn head_is_get_without_a_body_and_a_wrong_method_gets_the_allowed_ones() {
     let provider = DevProvider::start().await.unwrap();
     for path in ["/", "/.well-known/openid-configuration", "/keys"] {
         let answer = http().head(at(&provider, path)).send().await.unwrap();

@@ -71,7 +71,7 @@ async fn the_token_of_the_sign_in_serves_by_whatever_name_it_was_granted() {
 /// The person is asked to consent once. Then the page says that the scope was not granted, and
 /// later requests do not ask again.
 #[tokio::test]
-async fn what_is_not_granted_is_asked_for_once_and_then_told() {
+async fn a_scope_that_is_not_granted_is_requested_once_and_then_an_error() {
     let app = App::builder()
         .router(|router: Router| {
             let page = Router::new().route("/guarded", get(|| async { "in" }));

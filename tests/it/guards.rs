@@ -72,7 +72,7 @@ async fn groups_are_asked_for_by_their_ids() {
 // C-398: hasgroups=true (implicit) instead of _claim_names
 /// Unknown groups do not satisfy a condition.
 #[tokio::test]
-async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
+async fn a_user_with_too_many_groups_is_not_let_through_by_mistake() {
     for (claim, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true))]
     {
         assert_eq!(
@@ -85,7 +85,7 @@ async fn somebody_with_too_many_groups_is_not_let_through_by_mistake() {
 
 /// The claim `tid` of a provider without tenants is ignored.
 #[tokio::test]
-async fn nobody_is_of_a_tenant_where_there_are_none() {
+async fn a_guard_for_tenants_refuses_where_there_are_none() {
     const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     assert_eq!(
         status(require_sign_in().with_tenants([TENANT]), &[("tid", json!(TENANT))]).await,
@@ -128,7 +128,7 @@ async fn a_context_that_is_not_given_is_a_page_and_no_circle() {
 }
 
 #[tokio::test]
-async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes() {
+async fn a_sign_in_that_is_too_old_is_repeated_as_often_as_it_takes() {
     let app = app(require_sign_in().with_max_age(Duration::from_secs(120))).await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::OK);
@@ -148,7 +148,7 @@ async fn who_proved_themselves_too_long_ago_does_it_again_as_often_as_it_takes()
 
 /// A provider that never sends `auth_time` cannot satisfy the guard: the callback says so.
 #[tokio::test]
-async fn a_provider_that_does_not_tell_when_is_a_page() {
+async fn a_provider_without_auth_time_is_a_page() {
     let app = app(require_sign_in().with_max_age(Duration::from_secs(120))).await;
     (0..9).for_each(|_| app.provider.spoil_next_id_token(Spoil::AuthTimeMissing));
     app.provider.sign_in_as("ada").unwrap();
@@ -187,7 +187,7 @@ async fn consent_to_scopes_is_asked_for_once() {
 
 /// D8: a declined or weaker sign-in leads to a page at the callback.
 #[tokio::test]
-async fn who_declines_or_gets_less_is_not_sent_round() {
+async fn a_user_who_declines_or_gets_less_is_not_redirected_again() {
     let app = app(require_sign_in().with_scopes(["reports"])).await;
     let mut tab = app.signed_in().await;
     app.provider.spoil_next_callback(SpoilCallback::AccessDenied);

@@ -125,7 +125,7 @@ async fn no_header_of_any_answer_begins_or_ends_in_white_space() {
 
 /// The page with a code, the response to its script, and the pages of a signed-in person.
 #[tokio::test]
-async fn the_answers_to_somebody_who_signs_in_are_clean_as_well() {
+async fn the_answers_during_a_sign_in_are_clean_as_well() {
     let app = App::builder()
         .config(|config| config.with_sign_in_method(SignInMethod::DeviceCode))
         .start()

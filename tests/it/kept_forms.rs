@@ -191,7 +191,7 @@ async fn a_session_that_the_provider_did_not_renew_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_is_kept_after_the_absolute_timeout_too_and_the_end_is_told() {
+async fn a_form_is_kept_after_the_absolute_timeout_too_and_the_end_is_reported() {
     let received = Received::default();
     let told = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&told);
@@ -258,7 +258,7 @@ async fn only_a_form_that_a_page_of_this_origin_posts_is_kept() {
 }
 
 #[tokio::test]
-async fn with_the_cookies_of_two_users_it_is_not_known_whose_form_it_is() {
+async fn with_the_cookies_of_two_users_no_form_is_kept() {
     let received = Received::default();
     let app = keeping(&received).start().await;
     let raw = Raw::of(&app);

@@ -154,7 +154,7 @@ async fn a_sign_in_hands_the_languages_of_the_browser_on() {
 
 /// Microsoft documents the parameter for Azure AD B2C alone.
 #[tokio::test]
-async fn entra_is_told_no_language_and_b2c_is() {
+async fn no_language_is_sent_to_entra_and_one_to_b2c() {
     let entra = entra_app::builder(DevTenant::CONTOSO.id()).start().await;
     assert_eq!(ui_locales(&open(&entra, "/me", "", "de").await), None);
     let b2c = entra_app::builder(DevTenant::PROSEWARE.domain()).start().await;

@@ -91,7 +91,7 @@ async fn a_referer_of_another_site_is_no_page_to_come_back_to() {
 }
 
 #[tokio::test]
-async fn htmx_is_told_to_redirect() {
+async fn htmx_gets_a_redirect_header() {
     let headers = [
         ("hx-request", "true"),
         ("hx-current-url", "http://localhost:3000/list"),
@@ -161,7 +161,7 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
 /// Otherwise an image on another site could use up the slots of a person who is signing in, if the
 /// attempt cookies are `SameSite=None`.
 #[tokio::test]
-async fn a_callback_that_nobody_looks_at_starts_nothing() {
+async fn a_callback_that_is_no_navigation_starts_nothing() {
     let stale = "/auth/callback?state=r0.0.0123456789012345678901";
     for header in
         [("sec-fetch-dest", "image"), ("sec-fetch-dest", "iframe"), ("sec-purpose", "prefetch")]
@@ -255,7 +255,7 @@ async fn a_guard_without_a_layer_lets_nobody_through() {
 }
 
 #[tokio::test]
-async fn an_extractor_without_a_layer_fails_and_an_optional_one_is_nobody() {
+async fn an_extractor_without_a_layer_fails_and_an_optional_one_is_none() {
     let router: Router = Router::new()
         .route("/user", get(|_: User| async { "inside" }))
         .route("/option", get(|user: Option<User>| async move { user.is_some().to_string() }));

@@ -106,7 +106,7 @@ async fn claims_that_are_null_are_absent_at_the_sign_in_and_at_a_refresh() {
 
 /// Discovery documents that other clients accept.
 #[tokio::test]
-async fn a_document_with_odd_members_that_nobody_needs_signs_in() {
+async fn a_document_with_odd_members_that_are_not_needed_signs_in() {
     for (name, value) in [
         ("revocation_endpoint", json!("/revoke")),
         ("revocation_endpoint", json!(null)),
@@ -195,7 +195,7 @@ async fn the_same_audience_twice_is_one_audience() {
 /// An `auth_time` that is not a number makes the token invalid. Another sign-in is not offered as
 /// the remedy.
 #[tokio::test]
-async fn an_auth_time_as_text_is_told_as_a_malformed_claim() {
+async fn an_auth_time_as_text_is_a_malformed_claim() {
     let options =
         tower_identity::SignInOptions::new().with_max_age(std::time::Duration::from_secs(600));
     let app = App::builder().config(|config| config.with_sign_in(options)).start().await;

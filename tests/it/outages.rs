@@ -42,7 +42,7 @@ async fn a_provider_that_is_down_at_the_start_is_found_when_it_is_there() {
 // C-225: authorization_endpoint or token_endpoint missing
 /// The page says which side has to fix the fault.
 #[tokio::test]
-async fn a_provider_that_is_set_up_wrongly_is_told_apart_from_one_that_is_down() {
+async fn a_provider_that_is_set_up_wrongly_is_distinguished_from_one_that_is_down() {
     let app = App::start().await;
     for failure in [
         Failure::Status(404),

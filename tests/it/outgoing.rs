@@ -251,7 +251,7 @@ async fn an_api_that_still_wants_more_ends_in_403() {
 
 // C-435: step-up returns another user
 #[tokio::test]
-async fn a_stronger_sign_in_of_somebody_else_does_not_lead_to_the_page() {
+async fn a_stronger_sign_in_of_another_user_does_not_lead_to_the_page() {
     let served = serve().await;
     let app = app(&served).await;
     let mut tab = app.signed_in().await;

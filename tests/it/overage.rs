@@ -124,7 +124,7 @@ async fn a_token_that_was_refreshed_before_the_claims_loses_no_groups() {
 
 /// Without the permission the sign-in succeeds, and conditions on unknown groups fail.
 #[tokio::test]
-async fn groups_that_graph_does_not_tell_are_not_none() {
+async fn groups_that_graph_does_not_return_are_unknown_and_not_none() {
     let app = app(from_graph, last_group().await).await;
     let mut tab = signed_in(&app, "grace").await;
     assert_eq!(tab.open(app.at("/guarded")).await.status, StatusCode::FORBIDDEN);
@@ -151,7 +151,7 @@ async fn groups_that_could_not_be_read_for_a_moment_are_read_soon() {
 
 /// Without Graph the error says so.
 #[tokio::test]
-async fn elsewhere_there_is_nobody_to_ask() {
+async fn at_other_providers_groups_are_not_looked_up() {
     let app = App::builder()
         .provider(|provider| {
             provider.with_people([

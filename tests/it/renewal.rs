@@ -316,7 +316,7 @@ async fn a_wrong_id_token_renews_nothing() {
 
 // C-057: refresh answer's ID token has another sub
 #[tokio::test]
-async fn an_id_token_about_somebody_else_ends_the_session() {
+async fn an_id_token_about_another_user_ends_the_session() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     ask_people(&app);

@@ -112,7 +112,7 @@ async fn a_long_page_comes_back_and_what_does_not_fit_becomes_home() {
 }
 
 #[tokio::test]
-async fn a_page_or_a_sign_in_that_cannot_be_kept_is_told_in_the_log() {
+async fn a_page_or_a_sign_in_that_cannot_be_kept_is_logged() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);

@@ -20,7 +20,7 @@ async fn a_protected_page_signs_in_and_comes_back_to_itself() {
 }
 
 #[tokio::test]
-async fn a_script_is_told_where_to_sign_in_and_gets_no_cookie() {
+async fn a_script_gets_the_url_to_sign_in_at_and_no_cookie() {
     let app = App::start().await;
     let browser = app.browser();
     let mut tab = browser.tab();

@@ -52,7 +52,7 @@ async fn people_come_to_the_page_first_and_from_there_back_to_what_they_opened()
 }
 
 #[tokio::test]
-async fn scripts_are_told_the_page_and_the_page_after_sign_out_links_to_it() {
+async fn scripts_get_the_sign_in_page_and_the_page_after_sign_out_links_to_it() {
     let app = app().await;
     let answer = Raw::of(&app).send(Method::GET, "/me", "", &[], "").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -134,7 +134,7 @@ async fn a_session_that_ended_leads_to_the_page_again() {
 
 /// Under a prefix the page has it, too; where the prefix is set wrongly a page says so.
 #[tokio::test]
-async fn behind_a_proxy_the_page_is_found_or_the_mistake_is_told() {
+async fn behind_a_proxy_the_page_is_found_or_the_mistake_is_logged() {
     let settings = |config: IdentityConfig| config.with_sign_in_page("/welcome");
     let router =
         |layer| deployments::ordinary().route("/welcome", get(|| async { "welcome" })).layer(layer);

@@ -22,7 +22,7 @@ async fn is_signed_in(app: &App, tab: &mut Tab) -> bool {
 // C-072: end_session request
 // C-291: logout with an ID token
 #[tokio::test]
-async fn the_provider_is_told_who_signs_out_of_what() {
+async fn the_sign_out_request_identifies_user_and_client() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     let page = tab.submit(Form::post("/auth/logout")).await;
@@ -169,7 +169,7 @@ async fn the_applications_page_follows_the_sign_out_with_and_without_the_provide
 // C-297: logout returnUrl not local
 /// Security rule 1
 #[tokio::test]
-async fn nobody_can_say_where_it_leads() {
+async fn no_request_names_the_page_after_sign_out() {
     let app = App::start().await;
     for query in ["return_to", "returnUrl", "post_logout_redirect_uri", "redirect_uri", "next"] {
         let mut tab = app.signed_in().await;
@@ -204,7 +204,7 @@ async fn an_id_token_that_is_too_long_for_an_address_is_left_out() {
 
 // C-302: browser Back after logout
 #[tokio::test]
-async fn the_back_button_shows_no_page_of_the_one_who_left() {
+async fn the_back_button_shows_no_page_of_the_signed_out_user() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     tab.follow("/other").await;

@@ -71,7 +71,7 @@ async fn a_sign_in_that_is_too_old_is_done_again_and_leads_back() {
 // C-435: step-up returns another user
 /// Security rule 2
 #[tokio::test]
-async fn somebody_else_gets_a_session_of_their_own_and_not_the_page() {
+async fn another_user_gets_a_session_of_their_own_and_not_the_page() {
     let (app, mut tab) = five_minutes_later().await;
     app.provider.sign_in_as("alan").unwrap();
     let page = tab.open(app.at("/recent?q=1")).await;
@@ -83,7 +83,7 @@ async fn somebody_else_gets_a_session_of_their_own_and_not_the_page() {
 
 /// D8: the person declines, and nothing is stored.
 #[tokio::test]
-async fn who_declines_stays_signed_in_as_before() {
+async fn a_user_who_declines_a_step_up_stays_signed_in() {
     let (app, mut tab) = five_minutes_later().await;
     app.provider.spoil_next_callback(SpoilCallback::AccessDenied);
     let page = tab.open(app.at("/recent")).await;
@@ -108,7 +108,7 @@ async fn a_provider_that_gives_less_is_refused_and_the_session_stays() {
 
 /// A script gets the sign-in URL. Its page navigates there and returns to itself.
 #[tokio::test]
-async fn a_script_is_told_and_not_sent_away() {
+async fn a_script_gets_a_problem_document_and_no_redirect() {
     let (app, mut tab) = five_minutes_later().await;
     tab.open(app.at("/public/page")).await;
     let answer = tab.fetch(axum::http::Method::GET, "/recent").await;

@@ -128,7 +128,7 @@ impl RefreshLock for Hanging {
 }
 
 #[tokio::test]
-async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_holds_nobody_up() {
+async fn a_refresh_lock_that_never_answers_refreshes_nothing_and_blocks_no_request() {
     let hasty = |config: IdentityConfig| config.with_store_timeout(Duration::from_millis(30));
     let app =
         App::builder().config(hasty).layer(|layer| layer.with_refresh_lock(Hanging)).start().await;
@@ -195,7 +195,7 @@ async fn a_sign_in_over_a_session_that_cannot_be_deleted_works() {
 
 /// Security rules 12 and 23: a damaged row means signed out, and is not a server error.
 #[tokio::test]
-async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
+async fn a_row_that_is_damaged_lost_or_foreign_is_signed_out() {
     let change: [fn(String) -> String; 6] = [
         |_| String::new(),
         |_| "!!!".into(),
@@ -227,7 +227,7 @@ async fn a_row_that_is_damaged_lost_or_foreign_is_nobody_s() {
 // C-348: cross-site GET to /login
 /// Security rule 22: an abandoned sign-in leaves no row.
 #[tokio::test]
-async fn nothing_is_stored_before_somebody_signs_in() {
+async fn nothing_is_stored_before_a_sign_in_is_completed() {
     let (app, store) = app().await;
     let raw = Raw::of(&app);
     let mut states = std::collections::HashSet::new();

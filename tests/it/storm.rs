@@ -240,7 +240,7 @@ async fn what_a_closed_connection_waited_for_is_kept() {
 // C-249: logout ends while a refresh is running
 // MSAL-070: Account removed while a refresh is in flight; the refresh ends
 #[tokio::test]
-async fn who_signs_out_during_a_refresh_stays_signed_out() {
+async fn a_sign_out_during_a_refresh_is_final() {
     let store = Watched::default();
     let kept = store.clone();
     for (store, rows) in [(None, None), (Some(kept), Some(&store))] {

@@ -18,7 +18,7 @@ async fn without_names(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) 
 }
 
 #[tokio::test]
-async fn names_that_only_user_info_tells_are_there_by_default_and_stay_when_claims_are_renewed() {
+async fn names_that_only_user_info_has_are_there_by_default_and_stay_when_claims_are_renewed() {
     let app = without_names(|config| config).await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.page().json()["name"], "Ada Lovelace");
@@ -46,7 +46,7 @@ async fn a_sign_in_never_fails_because_of_a_user_info_that_no_setting_asks_for()
 }
 
 #[tokio::test]
-async fn a_user_info_about_somebody_else_is_not_used() {
+async fn a_user_info_about_another_user_is_not_used() {
     let app = without_names(|config| config).await;
     app.provider.change_next_user_info(|claims| drop(claims.insert("sub".into(), "eve".into())));
     let page = app.sign_in().await;

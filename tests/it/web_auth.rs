@@ -157,7 +157,7 @@ async fn a_session_outlives_the_process() {
 
 /// A value that does not open means signed out (security rule 15).
 #[tokio::test]
-async fn a_value_that_was_touched_or_is_somebody_elses_is_nobody() {
+async fn a_changed_or_foreign_value_is_signed_out() {
     let site = Site::start().await;
     let session = site.signed_in().await;
     let whole = session.as_str().to_owned();
@@ -217,7 +217,7 @@ async fn copies_of_a_value_refresh_once() {
 
 /// D3: no late write brings a session back.
 #[tokio::test]
-async fn who_has_signed_out_stays_signed_out() {
+async fn a_sign_out_is_final() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
     let mut copy = session.clone();
@@ -274,7 +274,7 @@ async fn what_is_refreshed_is_in_the_value() {
 }
 
 #[tokio::test]
-async fn somebody_else_gets_a_session_of_their_own() {
+async fn another_user_gets_a_session_of_their_own() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
     let mut copy = session.clone();
@@ -353,7 +353,7 @@ async fn a_secret_that_dies_with_the_process_is_a_set_up_mistake() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_settings_of_now_would_refuse_is_nobody() {
+async fn a_session_that_the_present_settings_would_refuse_is_signed_out() {
     let site = Site::start().await;
     let mut session = site.signed_in().await;
     let with = |base: &str, settings: fn(IdentityConfig) -> IdentityConfig| {

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn same_site_decides_who_sees_a_cookie() {
+    fn same_site_decides_which_requests_have_a_cookie() {
         let sent = |attribute: &str, context| {
             jar("http://localhost", &format!("a=1; {attribute}"))
                 .header(&url("http://localhost/x"), context, NOW)
