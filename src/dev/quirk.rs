@@ -2,21 +2,18 @@
 
 use std::{collections::HashSet, fmt, str::FromStr};
 
+use super::spoil::listed_enum;
 use crate::error::ConfigError;
 
 macro_rules! quirks {
     ($(#[$doc:meta])* pub enum $name:ident {
         $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)*
     }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        listed_enum! {
+            $(#[$doc])* pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        }
 
         impl $name {
-            /// All values, for tests of each.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
             /// The name as text, for example `null-claims`; `FromStr` parses it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -23,10 +23,10 @@ pub enum Verdict {
     Either,
 }
 
-/// Declares an enum of faults with a verdict on each.
-macro_rules! spoils {
+/// Declares an enum with a list of its values.
+macro_rules! listed_enum {
     ($(#[$doc:meta])* pub enum $name:ident {
-        $($(#[$variant_doc:meta])* $variant:ident = $verdict:ident,)*
+        $($(#[$variant_doc:meta])* $variant:ident,)*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,21 @@ macro_rules! spoils {
         impl $name {
             /// All values, for tests of each.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+        }
+    };
+}
+pub(super) use listed_enum;
 
+/// Declares an enum of faults with a verdict on each.
+macro_rules! spoils {
+    ($(#[$doc:meta])* pub enum $name:ident {
+        $($(#[$variant_doc:meta])* $variant:ident = $verdict:ident,)*
+    }) => {
+        $crate::dev::spoil::listed_enum! {
+            $(#[$doc])* pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        }
+
+        impl $name {
             /// The behaviour that the specifications require of a relying party.
             #[must_use]
             pub const fn verdict(self) -> $crate::dev::Verdict {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use proptest::{prelude::*, sample::Index};
 use tower_sessions_core::session::Id;
 use zeroize::Zeroizing;
@@ -175,6 +175,13 @@ async fn due_claims_are_reported_and_renewed_ones_are_remembered() {
     }
 }
 
+/// The session of a cookie in another process with the same store.
+async fn opened_elsewhere(node: &Node, set_cookie: &HeaderValue) -> Arc<Session> {
+    let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
+    let loaded = elsewhere.sessions.load(&sent(&browser(set_cookie)), node.now()).await;
+    loaded.unwrap().unwrap()
+}
+
 // C-123: browser goes Back to the callback URL with a live session and the same state
 #[tokio::test]
 async fn a_session_remembers_the_page_that_its_authorization_response_led_to() {
@@ -186,13 +193,7 @@ async fn a_session_remembers_the_page_that_its_authorization_response_led_to() {
         .create(NewSession { returned_to, ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
-    let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere
-        .sessions
-        .load(&sent(&browser(&created.set_cookie)), node.now())
-        .await
-        .unwrap()
-        .unwrap();
+    let opened = opened_elsewhere(&node, &created.set_cookie).await;
     assert_eq!(
         (opened.origin().returned_to(&answer), opened.origin().returned_to(&other)),
         (Some("/deep?x=1"), None)
@@ -212,13 +213,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
     assert!(created.session.origin().started_for(&cause, 60 * MINUTE, node.now()));
     assert!(!created.session.origin().started_for(&other, 60 * MINUTE, node.now()));
     assert!(!created.session.origin().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
-    let elsewhere = Node::with(node.records.store.clone(), key_ring(&[SECRET]), node.clock.clone());
-    let opened = elsewhere
-        .sessions
-        .load(&sent(&browser(&created.set_cookie)), node.now())
-        .await
-        .unwrap()
-        .unwrap();
+    let opened = opened_elsewhere(&node, &created.set_cookie).await;
     assert!(opened.origin().started_for(&cause, 60 * MINUTE, node.now()));
 }
 
