@@ -87,7 +87,7 @@ async fn home(State(calendar): State<Calendar>, user: User) -> Result<Html<Strin
 /// Sends the person to the provider, to consent to what the job needs.
 async fn connect(State(calendar): State<Calendar>, user: User) -> Result<Redirect, Error> {
     let mut options = SignInOptions::new().with_scopes(SCOPES);
-    // Not every provider tells a user name, and an empty hint is refused.
+    // Not every provider has a user name, and an empty hint is refused.
     if let Some(username) = user.username() {
         options = options.with_login_hint(username);
     }

@@ -64,8 +64,8 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
             "interaction_required",
             "The person has to sign in, or to agree, before this can be done for them.",
         ),
-        // RFC 6750 section 3.1: the everyday case, which the client's developer has to tell from
-        // others.
+        // RFC 6750 section 3.1: the everyday case, which the client's developer has to
+        // distinguish from others.
         Kind::TokenExpired => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token has expired.")
         }
@@ -77,7 +77,7 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
 }
 
 /// The sentence about an error for the developer of a client. It follows from the kind alone: the
-/// sentences for users speak of pages and of signing in, which a caller with a token cannot do.
+/// sentences for users mention pages and signing in, which a caller with a token cannot do.
 fn sentence(kind: ErrorKind) -> &'static str {
     use ErrorKind as Kind;
     match kind {

@@ -30,7 +30,7 @@ pub(super) struct TestApi {
     pub(super) guard: Option<RequireAccess>,
 }
 
-/// An answer, taken apart.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(super) struct ApiResponse {
     pub(super) status: StatusCode,

@@ -251,8 +251,8 @@ enum UrlShape {
 fn shape(address: &AuthorityUrl) -> UrlShape {
     let segments: Vec<&str> = address.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
-        // A custom domain of B2C is told by its policy: user flows and custom policies begin with
-        // `B2C_`.
+        // A custom domain of B2C is recognised by its policy: user flows and custom policies begin
+        // with `B2C_`.
         [tfp, _, policy, ..] if tfp.eq_ignore_ascii_case("tfp") && is_b2c_policy(policy) => {
             UrlShape::B2c
         }

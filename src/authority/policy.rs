@@ -182,7 +182,7 @@ impl Authority {
     /// document.
     ///
     /// A key set of Microsoft contains keys of several tenants, of personal accounts and of several
-    /// clouds. Only the `issuer` of each key tells them apart: without this check a key of one
+    /// clouds. Only the `issuer` of each key distinguishes them: without this check a key of one
     /// tenant could sign tokens of every other (security rule 11).
     ///
     /// # Errors

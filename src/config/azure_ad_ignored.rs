@@ -1,5 +1,5 @@
-//! The members of an `AzureAd` section that have an effect in Microsoft.Identity.Web and none here:
-//! an application that brings its section is told about them.
+//! The members of an `AzureAd` section that have an effect in Microsoft.Identity.Web and none here.
+//! Each one in a section is a finding of the configuration.
 
 use super::{Finding, Severity, variables::Variables};
 

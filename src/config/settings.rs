@@ -449,9 +449,9 @@ impl IdentityConfig {
     /// verified here. The default is every [`Algorithm`] in the discovery document
     /// (`id_token_signing_alg_values_supported`), and RS256 if it lists none.
     ///
-    /// The setting takes the place of that list: it narrows it, and it mends a document that does
-    /// not list what the provider signs with. The key must be in the provider's key set in either
-    /// case. The variable is `IDENTITY_ID_TOKEN_ALGORITHMS`.
+    /// The setting takes the place of that list: it narrows it, and it corrects a document that
+    /// does not list what the provider signs with. The key must be in the provider's key set in
+    /// either case. The variable is `IDENTITY_ID_TOKEN_ALGORITHMS`.
     #[must_use]
     pub fn with_id_token_algorithms(
         mut self,

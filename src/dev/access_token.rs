@@ -354,7 +354,8 @@ fn content(
 ) -> Result<(&'static str, Map<String, Value>), Error> {
     let Some(tenant) = &grant.tenant else {
         let part = Part { scopes: &grant.scopes, resources: &grant.resources };
-        // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT` and is told by its claims.
+        // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT`; its access tokens
+        // are distinguished from ID tokens by their claims.
         return Ok(("at+jwt", issue::access_claims(server, state, grant, part)?));
     };
     let (audience, scopes) = (&wanted.audience, grant.scopes.iter().map(String::as_str));

@@ -155,8 +155,8 @@ pub(super) fn jwk_set(server: &Server, state: &ProviderState, realm: &Realm) -> 
                 Some(&token_issuer(server, &DevTenant::PERSONAL)),
             ));
         }
-        // A real key set for every tenant holds keys of other clouds, told by `cloud_instance_name`
-        // alone.
+        // A real key set for every tenant holds keys of other clouds, which only
+        // `cloud_instance_name` distinguishes.
         if matches!(audience, Audience::Everyone | Audience::Organizations) {
             keys.push(jwk(&own.other_cloud, Some(&template), "another-cloud.example"));
         }

@@ -211,8 +211,8 @@ pub(super) fn parameters(server: &Server, realm: &Realm, fault: &Fault) -> Vec<(
     if matches!(realm, Realm::Entra(_)) {
         parameters
             .push(("error_uri".to_owned(), server.url(&format!("/error?code={}", fault.entra))));
-        // Entra ID adds it only if the user cancelled, so that an application can tell that from a
-        // refusal.
+        // Entra ID adds it only if the user cancelled, so that an application can distinguish
+        // that from a refusal.
         if fault.cancelled {
             parameters.push(("error_subcode".to_owned(), "cancel".to_owned()));
         }

@@ -183,7 +183,7 @@ fn user_with_password(
     let mut people = state.people.iter();
     let known =
         people.find(|person| person.username.eq_ignore_ascii_case(name) || person.id == name);
-    // One error for both, so that it does not tell which user names exist.
+    // One error for both, so that it does not reveal which user names exist.
     let wrong = || {
         Fault::new("invalid_grant", "the user name or the password is wrong")
             .entra(50_126)

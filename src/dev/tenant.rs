@@ -153,8 +153,8 @@ impl EntraTenants {
                 .iter()
                 .any(|known| known.is_called(tenant.id) || known.is_called(tenant.domain))
             {
-                // A name leads to one tenant: the path of a request has nothing else to tell them
-                // apart.
+                // A name leads to one tenant: the path of a request has nothing else to
+                // distinguish them.
                 return wrong("is there twice, or has the domain name of another tenant");
             }
             tenants.push(tenant);

@@ -125,7 +125,7 @@ pub(crate) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
     uri
 }
 
-/// The kind of client that sent a request: how it can be told that it must sign in.
+/// The kind of client that sent a request, which decides the response that asks for a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientKind {
     /// A person's browser opens a page: it can be sent to the provider.

@@ -42,7 +42,7 @@ pub(super) struct BrowserState {
     sessions: Vec<Arc<Session>>,
     /// The attempts of all its tabs.
     attempts: Vec<SiblingKey>,
-    /// The request, where the application hears of events.
+    /// The head of the request, if the application handles events.
     request: Option<Arc<Parts>>,
 }
 

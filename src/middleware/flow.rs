@@ -50,7 +50,7 @@ pub(super) struct Flow {
 impl Flow {
     /// # Errors
     ///
-    /// Keys could not be derived, which does not happen on a sound machine.
+    /// The keys could not be derived: a failure of the cryptography library.
     pub(super) fn new(
         config: ValidConfig,
         store: Store,

@@ -131,7 +131,7 @@ impl RequireSignIn {
 }
 
 impl Terms {
-    /// Whether this person may pass, as far as their claims tell: pure.
+    /// Whether this person may pass, by their claims alone. Does no I/O.
     fn verify(&self, user: &User) -> GuardVerdict {
         let forbidden =
             |detail: &'static str| GuardVerdict::Refuse(Error::new(ErrorKind::Forbidden, detail));

@@ -31,10 +31,10 @@ pub(super) struct Handlers {
     session_ended: Option<Handler<SessionEndEvent, Result<(), BoxError>>>,
 }
 
-/// How many ends of sessions are remembered, so that each is told once.
+/// How many ends of sessions are remembered, so that each is reported once.
 const MOST_REPORTED: usize = 10_000;
 
-/// The sessions whose end was told.
+/// The sessions whose end was reported to the application.
 pub(super) struct ReportedEnds(Cache<[u8; 16], ()>);
 
 impl ReportedEnds {
@@ -113,8 +113,8 @@ impl IdentityLayer {
     /// person signs in in its place. [`SessionEndCause`] lists the causes. The default is none; a
     /// second call replaces the handler.
     ///
-    /// A browser that does not come back is not told of, nor is a session that its store no longer
-    /// has. Each end is told once by a process; several processes may tell the same one.
+    /// The end of a session is not reported if its browser does not come back, or if its store has
+    /// deleted it. A process reports each end once; several processes may report the same one.
     ///
     /// The session has ended in any case: an error is logged (`event_handler_failed`).
     pub fn on_session_ended<F, E>(
@@ -151,7 +151,7 @@ impl Flow {
         is_any.then(|| Arc::new(head.parts_without_query()))
     }
 
-    /// Whether ends of sessions are told.
+    /// Whether the application handles ends of sessions.
     pub(super) fn reports_ends(&self) -> bool {
         self.handlers.session_ended.is_some()
     }
@@ -239,7 +239,7 @@ impl Flow {
     }
 }
 
-/// Runs a handler to its end, also if the client goes away: an event is told once.
+/// Runs a handler to its end, also if the client goes away: an event is not repeated.
 async fn run(
     name: &'static str,
     handler: Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>,

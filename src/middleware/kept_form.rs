@@ -64,7 +64,7 @@ impl Flow {
     }
 
     /// Whether the body of a `POST` to the kept-form path is read: only a signed-in user can open a
-    /// form, so strangers get no memory for one.
+    /// form, so that a request without one takes no memory.
     ///
     /// # Errors
     ///

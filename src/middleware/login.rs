@@ -82,9 +82,9 @@ impl Flow {
             return Reply::failed(error, None);
         }
         let reply = self.challenge(head, Start::fresh(self.page_of(head))).await;
-        // The dead session cookie is removed only where a sign-in follows: elsewhere this answer
-        // could overtake that of a sign-in and take its new cookie away. By device code the sign-in
-        // has not begun yet, and with a page of the application's own neither.
+        // The cookie of the ended session is removed only where a sign-in follows: elsewhere this
+        // answer could overtake that of a sign-in and take its new cookie away. By device code the
+        // sign-in has not begun yet, and with a page of the application's own neither.
         let is_redirect = matches!(reply.outcome, Outcome::Redirect(_));
         let begins = !self.relying_party.by_code() && self.own_page_first(head).is_none();
         let removes = is_redirect && begins && head.cookies.has_session();
@@ -120,8 +120,8 @@ impl Flow {
         }
     }
 
-    /// Sends a navigation to the provider, and tells every other client where that would be. Only
-    /// the former leaves a cookie.
+    /// Redirects a navigation to the provider. Every other client gets the URL to sign in at, and
+    /// no cookie.
     pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
         // A signed-in person has seen that page, and a step-up is no choice.
         let own_page = match start.causes.is_empty() {

@@ -74,7 +74,7 @@ impl Flow {
 
     /// A request came by another path than was configured.
     ///
-    /// Once: strangers can have as many such requests as they like.
+    /// Logged once: any client can send such requests, without a session and without a limit.
     pub(super) fn went_astray(&self, error: &Error) {
         if !self.logged.astray.swap(true, Ordering::Relaxed) {
             tracing::error!(
@@ -113,7 +113,8 @@ impl Flow {
     }
 }
 
-/// The nest that the layer is in, as far as this request tells; an error if it tells nothing.
+/// The nest that the layer is in, by the routing extensions of this request; an error if they do
+/// not show it.
 #[cfg(feature = "axum")]
 pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
     let Some(original) = extensions.get::<axum::extract::OriginalUri>() else { return Ok(None) };

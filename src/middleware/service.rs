@@ -168,7 +168,7 @@ fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: 
     extensions.insert(value);
 }
 
-/// Where the layer is, by the first request that tells.
+/// Finds where the layer is in a router, by the first request that shows it.
 #[cold]
 fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
     let is_own_path = matches!(decision, Decision::Ask(route) if *route != Route::Protected);

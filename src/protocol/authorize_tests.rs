@@ -183,8 +183,8 @@ fn state_and_nonce_are_long_enough_short_enough_and_plain() {
     );
 }
 
-/// Google refuses `offline_access` and wants to be told otherwise; `prompt=consent` is left to
-/// the application.
+/// Google refuses `offline_access` and has a parameter of its own instead; `prompt=consent` is left
+/// to the application.
 #[test]
 fn google_is_asked_for_a_refresh_token_by_its_parameter() {
     let mut metadata = metadata(|_| ());

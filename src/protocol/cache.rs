@@ -60,7 +60,7 @@ struct CachedDocument<T> {
 
 type DocumentResult<T> = Result<Arc<T>, Error>;
 
-/// How a caller who needs the document is served.
+/// How a call that needs the document is answered.
 enum CacheDecision<T> {
     Serve(Arc<T>),
     ServeAndRenew(Arc<T>),

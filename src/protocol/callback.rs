@@ -120,7 +120,7 @@ impl CallbackParameters {
     ///
     /// [`ErrorKind::CallbackInvalid`]: there is none. Some providers leave it out of an error
     /// response, although RFC 6749 section 4.1.2.1 requires it. Such an error is not acted on, but
-    /// its code is told to the log, because it is the cause. Its description is not: providers
+    /// its code is logged, because it is the cause. Its description is not: providers
     /// write names of accounts there (security rule 19).
     pub(crate) fn state(&self) -> Result<&str, Error> {
         self.state.as_deref().ok_or_else(|| {

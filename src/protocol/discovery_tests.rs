@@ -128,7 +128,7 @@ async fn an_answer_that_is_too_large_is_refused() {
     assert!(!error.user_message().contains("cannot be reached"));
 }
 
-/// A client of the user's own that never answers must not hold everybody up for ever.
+/// An HTTP client of the application that never returns must not block every later request.
 #[tokio::test]
 async fn a_client_that_never_gives_up_is_given_up() {
     let http = FakeHttp::publishing(document(), key_set());

@@ -188,7 +188,7 @@ fn is_declined(error: &str) -> bool {
 pub(super) struct EndpointName(pub(super) &'static str);
 
 /// The format that a response declares for its body, for the error of one that cannot be parsed: it
-/// tells an HTML page, or an encoding that was not requested.
+/// shows that the body is an HTML page, or has an encoding that was not requested.
 pub(super) fn body_format(answer: &Response<Bytes>) -> String {
     let header = |name: http::HeaderName| answer.headers().get(name)?.to_str().ok();
     let media_type = header(CONTENT_TYPE).map_or_else(

@@ -59,7 +59,7 @@ fn a_persons_own_choice_is_access_denied_however_it_is_written() {
     }
 }
 
-/// Who gives an answer can be reached.
+/// A provider that responds is not reported as unreachable.
 #[test]
 fn an_error_of_the_authorization_response_is_never_an_outage() {
     for (error, description) in [

@@ -323,8 +323,8 @@ mod tests {
     }
 
     // C-104: any configuration
-    /// Nothing that signs people in to a site sends a password; whoever wants to do that calls
-    /// `client` by its name.
+    /// No sign-in of a web application sends a password. An application that needs the grant has
+    /// `client` for it.
     #[test]
     fn only_the_client_sends_passwords_and_only_when_asked_to() {
         let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];

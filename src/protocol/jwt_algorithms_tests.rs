@@ -125,8 +125,8 @@ fn an_unsigned_token_is_refused() {
 
 // C-013: HS256 token keyed with the client secret, client registered for HS256
 // C-018: HS256 signature corrupted
-/// HS256 cannot be configured: whoever knows the client secret could write ID tokens, and a public
-/// key is no secret at all.
+/// HMAC is accepted only where a setting names it: each party that knows the client secret could
+/// make ID tokens, and a public key is no secret at all.
 #[test]
 fn a_symmetric_algorithm_is_refused_whatever_it_is_keyed_with() {
     for alg in ["HS256", "HS384", "HS512", "rs256", "RS1", "RS256 "] {

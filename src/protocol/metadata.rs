@@ -95,7 +95,7 @@ impl Metadata {
         let mut members = MemberReader::of(&object, authority);
         let issuer = json::text(&object, "issuer")
             .ok_or_else(|| wrong("issuer", "is missing or not a string"))?;
-        // Discovery section 4.3. Otherwise a document could speak for another provider, whose
+        // Discovery section 4.3. Otherwise a document could stand for another provider, whose
         // tokens it would let through with its own keys (RFC 9700 section 4.4).
         authority.check_metadata_issuer(issuer)?;
         authority.check_metadata_cloud(json::text(&object, "cloud_instance_name"))?;

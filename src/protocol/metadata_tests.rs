@@ -20,7 +20,7 @@ fn rejects(name: &str, value: Value) {
     assert!(problem.contains(name), "{problem}");
 }
 
-/// What nobody named is asked for only where the provider offers it.
+/// A default scope is requested only if the provider lists it.
 #[test]
 fn default_scopes_are_those_of_the_document() {
     let asked = |config: IdentityConfig, offered: Value| {

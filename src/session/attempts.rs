@@ -347,8 +347,8 @@ impl Attempts {
         now: UnixTime,
     ) -> Result<HeaderValue, Error> {
         let sealed = self.keys.seal_cookie(CookiePurpose::Attempt, &self.context(slot), plain)?;
-        // Ten minutes more than a device code is valid, so that a person who comes late is told
-        // that the code has expired instead of that the attempt is missing.
+        // Ten minutes more than a device code is valid, so that a person who comes late reads
+        // that the code has expired, not that the attempt is missing.
         let max_age =
             attempt.device.as_ref().map_or(Duration::ZERO, |device| device.expires_at.since(now))
                 + Self::LIFETIME;

@@ -65,7 +65,7 @@ impl Cookies {
     }
 
     /// Lets the browser keep the session cookie for the time in which a form is kept, because it
-    /// tells whose form it is. The sealed end of the session decides as before.
+    /// identifies the user of the form. The sealed end of the session decides as before.
     pub(crate) fn with_kept_forms(self, are_kept: bool) -> Self {
         Self { after_end: if are_kept { FORM_LIFETIME } else { Duration::ZERO }, ..self }
     }

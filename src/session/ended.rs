@@ -21,8 +21,8 @@ pub enum SessionEndCause {
     /// The absolute timeout
     /// ([`with_absolute_timeout`](crate::IdentityConfig::with_absolute_timeout)) has passed, or the
     /// ID token has expired where that is the end
-    /// ([`SessionEnd::IdTokenExpiry`](crate::config::SessionEnd::IdTokenExpiry)). It is told as
-    /// long as this process remembers the session, because stores delete it then.
+    /// ([`SessionEnd::IdTokenExpiry`](crate::config::SessionEnd::IdTokenExpiry)). It is
+    /// reported as long as this process remembers the session, because stores delete it then.
     AbsoluteTimeout,
     /// The provider refused to renew it: the person was signed out, blocked or has to be asked
     /// there.

@@ -142,7 +142,7 @@ impl GrantStore for Records {
         known.row.is_stored_here(now).then(|| Arc::clone(&known.record))
     }
 
-    /// Reads the session's row instead of the grant's, which is larger: the session tells whether
+    /// Reads the session's row instead of the grant's, which is larger: the session row is gone if
     /// the person has signed out, and the tokens were read at most a minute ago.
     async fn recent(
         &self,

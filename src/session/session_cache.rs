@@ -117,8 +117,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// How long a session stays after its absolute end, in seconds: until then its end can be told to
-/// the application, which needs its user.
+/// How long a session stays after its absolute end, in seconds: until then its end can be reported
+/// to the application, which needs its user.
 const KEPT_AFTER_END: i64 = 24 * 3600;
 
 /// The least time in seconds between two removals of sessions that have ended.
@@ -152,7 +152,7 @@ impl SessionCache {
         self.sessions.insert(CacheKey(session.cookie), Arc::clone(session));
     }
 
-    /// Removes the sessions whose end is too long ago to be told.
+    /// Removes the sessions whose end is too long ago to be reported.
     fn sweep(&self, now: i64) {
         let last = self.swept.load(Ordering::Relaxed);
         // `now < last`: the clock was set back.

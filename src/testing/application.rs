@@ -32,7 +32,7 @@ use crate::{
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const HTML: HeaderValue = HeaderValue::from_static("text/html");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
-/// The header by which a browser tells which page caused a request.
+/// The header in which a browser states the relation of the page that caused a request.
 const FETCH_SITE: &str = "sec-fetch-site";
 
 /// An application of which only the layer is there.

@@ -117,7 +117,7 @@ fn has_failed_for_long(record: &GrantRecord, now: UnixTime) -> bool {
 }
 
 /// The error of a refresh whose ID token was refused. The provider would send another one like it,
-/// unless the verification failed for want of its keys.
+/// unless the verification failed because its keys were missing.
 pub(super) fn of_refused_answer(error: Error) -> Error {
     match error.kind() {
         ErrorKind::ProviderUnreachable

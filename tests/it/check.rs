@@ -220,7 +220,7 @@ async fn the_usual_mistakes_at_entra_are_found_with_their_reason() {
     assert_eq!(problems(&report), ["tenant_not_found"], "{report}");
 }
 
-/// Severity and code of what an API is told, without what passed.
+/// Severity and code of each finding about an API, without those that passed.
 async fn told(config: ApiConfig) -> Vec<(Severity, &'static str)> {
     let report = config.build().unwrap().check().await;
     let shown = report.to_string();

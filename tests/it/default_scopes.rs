@@ -114,7 +114,7 @@ async fn a_default_scope_that_the_device_endpoint_refuses_is_left_out_from_then_
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 3, "it is remembered");
     assert_eq!(asked_for(&app, Endpoint::DeviceAuthorization), "openid notes.read");
 
-    // Scopes that are refused by name, too, are told.
+    // Scopes that are refused by name are reported, too.
     app.provider.fail_next(Endpoint::DeviceAuthorization, 2, refused());
     let page = app.browser().tab().open(app.at("/me")).await.clone();
     assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);

@@ -146,7 +146,7 @@ async fn every_wrong_id_token_is_refused() {
         let before = questions(&app);
         let page = tab.click("Continue").await.clone();
         let who = tab.open(app.at("/")).await.body.clone();
-        // An answer that is broken off may have been lost on its way: that is told when the
+        // An answer that is broken off may have been lost on its way: that is reported when the
         // provider was asked again.
         let told = page.status.is_success() != refused || *spoil == Spoil::Oversized;
         if (who == "nobody") != refused || !told {

@@ -39,7 +39,7 @@ async fn another_process_goes_on_at_the_same_pace() {
     app.turn(5);
     app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("slow_down".into()));
     assert_eq!(poll(&mut tab).await, pending(10));
-    // The other one was not told by the first: the browser carries it there.
+    // The processes do not talk to each other: the browser carries it there.
     assert_eq!(poll(tab.moved_to(there.clone())).await, pending(10));
     app.turn(9);
     assert_eq!((poll(&mut tab).await, questions(&app)), (pending(1), 1));

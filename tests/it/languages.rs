@@ -22,7 +22,7 @@ async fn open(app: &App, path: &str, cookies: &str, languages: &str) -> Answer {
     Raw::of(app).send(Method::GET, path, cookies, &headers, "").await
 }
 
-/// The languages that the provider is told.
+/// The languages that are sent to the provider.
 fn ui_locales(answer: &Answer) -> Option<String> {
     let url = url::Url::parse(answer.location()).unwrap();
     url.query_pairs().find(|(name, _)| name == "ui_locales").map(|(_, value)| value.into_owned())

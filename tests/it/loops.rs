@@ -37,7 +37,7 @@ async fn blocked_cookies_end_on_a_page_after_one_more_try() {
     let app = App::start().await;
     app.provider.sign_in_as("ada").unwrap();
     let mut tab = blocked_cookies_end_on_a_page(&app).await;
-    // Again and again, if the person wants.
+    // As often as the user asks for it.
     let page = tab.click("Try again").await;
     assert!(page.body.contains("attempt_missing"));
     assert_eq!(app.provider.requests(Endpoint::Authorization), 4);

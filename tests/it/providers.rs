@@ -115,7 +115,7 @@ async fn goes_round<P: Person>() {
         subjects.insert(page.json()["sub"].as_str().unwrap().to_owned());
         assert!(browser.jar().refused.is_empty(), "{:?}", browser.jar().refused);
 
-        // Each provider is told to give tokens for a minute: they are due at once. A second refresh
+        // Each provider is set to give tokens for a minute: they are due at once. A second refresh
         // shows that a rotated refresh token was kept.
         let mut tokens = BTreeSet::new();
         for address in ["/token", "/token?fresh=1", "/token?fresh=1"] {

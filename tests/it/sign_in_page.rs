@@ -43,7 +43,7 @@ async fn people_come_to_the_page_first_and_from_there_back_to_what_they_opened()
         assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/welcome"));
         let page = tab.click(link).await;
         assert_eq!(page.url.as_str(), app.at("/other?page=2&x=a%26b"));
-        // Signed in, nobody sees it again.
+        // A signed-in user does not see it.
         assert_eq!(tab.open(app.at("/me")).await.url.path(), "/me");
     }
     let mut tab = app.browser().tab();

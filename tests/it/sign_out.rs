@@ -209,7 +209,7 @@ async fn the_back_button_shows_no_page_of_the_signed_out_user() {
     let mut tab = app.signed_in().await;
     tab.follow("/other").await;
     let question = tab.follow("/auth/logout").await.clone();
-    // A link of our own page is a wish of the person.
+    // The user followed a link of a page of the application.
     assert_eq!(question.url.path(), "/auth/signed-out", "{}", question.body);
     app.provider.show_pages();
     let page = tab.back().await;

@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::app::App;
 
 /// Listens on this thread, where the runtime of the test is. The second dispatcher keeps `tracing`
-/// from believing that nobody listens.
+/// from remembering for all threads that there is no subscriber.
 fn listen() -> (StepLog, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
     let steps = StepLog::new();
     let listening =

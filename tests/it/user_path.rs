@@ -94,7 +94,7 @@ async fn without_a_session_it_is_401_with_the_address_to_sign_in_or_null_by_choi
     let answer = ask(&app, "", FETCH).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(document(&answer), json!({ "user": null, "sign_in": "/auth/login?return_to=%2F" }));
-    // Nobody is sent to the provider from here.
+    // This path never redirects to the provider.
     assert!(answer.set_cookies().is_empty());
 }
 

@@ -300,7 +300,7 @@ impl Walk {
                 tab.hops
             );
             let page = tab.page();
-            // A fault is always told, never shown as a broken answer.
+            // A fault is always reported, never a malformed response.
             let is_outside = page.status == StatusCode::NOT_FOUND;
             prop_assert!(
                 is_outside || !page.body.is_empty(),

@@ -206,7 +206,7 @@ async fn copies_of_a_value_refresh_once() {
     }))
     .await;
     assert_eq!(site.provider.requests(Endpoint::Token), before + 1);
-    // The copy that was stored first, which knows nothing of the refresh, goes on with what this
+    // The copy that was stored first, from before the refresh, goes on with what this
     // process knows; so do all others.
     site.turn(4000);
     for mut copy in [session].into_iter().chain(copies) {
@@ -313,12 +313,12 @@ async fn what_a_token_lacks_is_asked_for_and_comes_back_to_the_page() {
     // The consent was given a moment ago: asking again would be a redirect loop.
     let again = site.auth.sign_in_for(&mut session, "/mail?folder=1", &error).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::ScopeNotGranted);
-    // Nothing that a sign-in mends.
+    // Nothing that a sign-in resolves.
     site.provider.fail_next(Endpoint::Token, 9, Failure::Status(503));
     let error = site.auth.for_user(&mut session, ["calendar.read"]).await.unwrap_err();
     assert!(site.auth.sign_in_for(&mut session, "/", &error).await.unwrap().is_none(), "{error}");
     site.provider.stop_failing(Endpoint::Token);
-    // Nobody is signed in any more: the new sign-in requests the scope at once.
+    // There is no session any more: the new sign-in requests the scope at once.
     let _ = site.auth.sign_out(&mut session);
     let error = site.auth.for_user(&mut session, ["mail.read"]).await.unwrap_err();
     let begun = site.auth.sign_in_for(&mut session, "/mail", &error).await.unwrap().unwrap();

@@ -16,7 +16,7 @@ use crate::person::NAME;
 /// Whatever goes wrong ends the run.
 pub type Fallible<T> = Result<T, Box<dyn Error>>;
 
-/// The route: answers with the name of who is signed in.
+/// The route: answers with the name of the signed-in user.
 pub const PATH: &str = "/me";
 
 /// One thread, so that a request costs what it costs and not where it runs.

@@ -1,5 +1,5 @@
-//! A flood: callers who start sign-ins, send callbacks with codes that are none, and do not wait,
-//! at a provider that does not answer.
+//! A flood of requests: clients that start sign-ins, send callbacks with codes that are none, and
+//! do not wait, at a provider that does not answer.
 
 use std::{
     future::pending,

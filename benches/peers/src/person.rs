@@ -1,11 +1,11 @@
-//! Who is signed in, with sixteen claims: as many as the development provider puts into the ID
+//! The signed-in user, with sixteen claims: as many as the development provider puts into the ID
 //! token of one of its people.
 
 use serde::{Deserialize, Serialize};
 
 /// What the route answers.
 pub const NAME: &str = "Ada Lovelace";
-/// How many claims everybody has to carry.
+/// The number of claims of each user.
 pub const CLAIMS: usize = 16;
 
 /// What an application would keep of an ID token in its session.

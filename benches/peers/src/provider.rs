@@ -16,7 +16,7 @@ use crate::app::{self, Fallible};
 
 pub const CLIENT_ID: &str = "bench";
 pub const CLIENT_SECRET: &str = "a secret of the benchmark, 32 characters and more";
-/// Where the application says that it is. Nobody listens there: the browser of this program hands
+/// The base URL of the application. Nothing listens there: the browser of this program hands
 /// requests for it to the application itself.
 pub const BASE_URL: &str = "https://app.example.com";
 /// Where axum-oidc expects the code.
@@ -71,8 +71,8 @@ impl Drop for Provider {
     }
 }
 
-/// Runs the provider, says where, issues so many access tokens, and ends when nobody listens any
-/// more.
+/// Runs the provider, says where, issues so many access tokens, and ends when nothing reads its
+/// output any more.
 pub fn serve(tokens: usize) -> Fallible<()> {
     app::runtime()?.block_on(async {
         let client = DevClient::confidential(CLIENT_ID, CLIENT_SECRET)

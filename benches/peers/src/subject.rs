@@ -60,7 +60,7 @@ enum Kind {
     NotCached,
     Public,
     PublicWrapped,
-    /// Somebody with so many tokens in the cache asks for one of them.
+    /// A user with so many tokens in the cache asks for one of them.
     Token(Store, Wanted, usize),
     /// An API, whose callers have so many tokens that were verified before.
     Api(usize, Sent),
@@ -138,7 +138,7 @@ const fn token(
 const LONG_PAIR: &str =
     "a=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb; ";
 
-/// Somebody signed in, with a long `Cookie` header: in all at most four times what the request
+/// A signed-in user, with a long `Cookie` header: in all at most four times what the request
 /// costs with one cookie, which is some 11,400.
 const fn flood(name: &'static str, about: &'static str, filling: &'static str) -> Subject {
     Subject { base: OURS, bar: Some(34_000), ..subject(name, about, Kind::Flooded(filling)) }

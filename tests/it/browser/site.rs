@@ -1,4 +1,4 @@
-//! Who belongs together: sites (for cookies) and origins.
+//! Sites (for cookies) and origins: which URLs belong together.
 
 use url::{Host, Url};
 
