@@ -30,6 +30,7 @@ macro_rules! rows {
 }
 
 rows! {
+    // RFC 6749 section 5.2 uses it at the token endpoint as well.
     "invalid_request" = RequestMalformed,
         "The provider rejects a parameter, or one is missing: its description or its own log says \
          which; check scopes, response mode and sign-in options, and at the token endpoint the way \
@@ -56,9 +57,11 @@ rows! {
     "unsupported_grant_type" = GrantTypeUnsupported,
         "The provider does not support this grant: allow it in the application's registration.",
         TOKEN_ENDPOINT;
+    // RFC 8707 section 2: of a request with `resource`.
     "invalid_target" = ResourceNotFound,
         "The provider does not know the resource, or does not allow it to this application.",
         "https://www.rfc-editor.org/rfc/rfc8707#section-2";
+    // RFC 7591 section 3.2.2 defines it for registrations; some providers send it for a request.
     "invalid_redirect_uri" = RedirectUriNotRegistered,
         "Register the redirect URI of this configuration at the provider, exactly as written.",
         AUTHORIZATION_ENDPOINT;

@@ -327,12 +327,14 @@ impl Authority {
             }
         };
         match (tenant, configured) {
+            // Security rule 11: the application decides which tenants; there is no default.
             (Tenant::Common | Tenant::Organizations, None) => invalid(format!(
                 "users of every tenant can sign in at {self}: list the tenants that may sign in \
                  (`with_tenants`, IDENTITY_TENANTS), allow all of them (`with_any_tenant`, \
                  IDENTITY_TENANTS=any), or name one tenant in the authority"
             )),
             (Tenant::Common | Tenant::Organizations, Some(tenants)) => Ok(tenants.clone()),
+            // A setting without effect is refused (D16): it would look like a check.
             (_, Some(tenants)) if tenants.is_any() => invalid(format!(
                 "{self} is one tenant already, so \"any\" would have no effect: remove it"
             )),
@@ -385,6 +387,8 @@ pub(crate) fn at_origin_of(url: &Url, other: &Url) -> Option<Url> {
 /// under the control of the network.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
+        // RFC 6761 section 6.3 reserves names below `localhost` as well, but not every resolver
+        // keeps them on this machine.
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -404,7 +404,7 @@ fn issued(
         audiences: grant.resources.clone(),
         scopes: grant.scopes.clone(),
         issued: now,
-        expires: now + state.lives.access_token,
+        expires: now + state.lifetimes.access_token,
         revoked: false,
     };
     state.grants.put(id, grant.clone());

@@ -51,6 +51,7 @@ pub(super) fn check(
     client: &DevClient,
     assertion: &str,
 ) -> Result<(), AssertionFault> {
+    // RFC 7523 section 2.2: the type is required, and this is the only one for JWTs.
     if incoming.form.first("client_assertion_type") != Some(TYPE) {
         return Err(("client_assertion_type is not that of a JWT", 900_144));
     }
@@ -83,6 +84,8 @@ pub(super) fn check(
         return Err(("aud of the assertion is not this token endpoint", 700_023));
     }
     check_times(&claims, server.now().as_seconds() as f64)?;
+    // RFC 7523 section 3, point 7: the id against replay; OpenID Connect Core section 9 requires
+    // it.
     let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
     // MSAL reuses one assertion for ten minutes, and Entra ID accepts that. RFC 7523 section 3
     // point 7 allows a provider to refuse it.
@@ -179,6 +182,8 @@ fn verifies(
                 .verify(message, made)
                 .is_ok()
         }
+        // RFC 8725 section 3.1: no algorithm beside those that the key is for, so no `none` and no
+        // HMAC.
         _ => false,
     }
 }

@@ -104,6 +104,8 @@ fn return_to(
                            same, character by character.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
+    // OAuth 2.0 Multiple Response Type Encoding Practices section 2.1: the default of the response
+    // type `code` is `query`.
     let response_mode = match parameters.first("response_mode") {
         Some("form_post") => RequestedResponseMode::FormPost,
         Some("fragment") => RequestedResponseMode::Fragment,
@@ -140,6 +142,8 @@ fn challenge(parameters: &Parameters) -> Result<String, Fault> {
     let challenge = parameters
         .first("code_challenge")
         .ok_or(("invalid_request", "code_challenge is missing: PKCE is required"))?;
+    // RFC 7636 section 4.3: the method is `plain` if it is missing. RFC 9700 section 2.1.1 wants
+    // one that does not show the verifier in the request.
     if parameters.first("code_challenge_method") != Some("S256") {
         return Err(Fault::new("invalid_request", "code_challenge_method has to be S256"));
     }
@@ -168,6 +172,8 @@ fn check_supported(parameters: &Parameters) -> Result<(), Fault> {
             return Err(Fault::new(error, "this provider does not take it"));
         }
     }
+    // RFC 6749 section 4.1.2.1: one that is not supported has an error of its own, a missing
+    // parameter is `invalid_request`.
     match parameters.first("response_type") {
         Some("code") => {}
         Some(_) => {
@@ -215,6 +221,7 @@ fn max_age(parameters: &Parameters) -> Result<Option<i64>, Fault> {
 /// The requested scopes, at least one.
 fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>, Fault> {
     let scopes = parameters.list("scope");
+    // RFC 6749 section 3.3: without `scope` a provider uses a default or refuses the request.
     if scopes.is_empty() {
         return Err(Fault::new("invalid_scope", "scope is missing"));
     }
@@ -223,6 +230,8 @@ fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>,
     if state.quirks.has(Quirk::NoOfflineAccess) && scopes.iter().any(is_offline) {
         return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
     }
+    // OpenID Connect Core section 11: `offline_access` without `prompt=consent` must be ignored,
+    // unless other conditions permit it.
     if state.quirks.has(Quirk::OfflineAccessByConsent)
         && !parameters.list("prompt").iter().any(|prompt| prompt == "consent")
     {
@@ -308,7 +317,7 @@ pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<R
     // RFC 6749 section 4.1.2.1: an error of client or redirect URI is a page; all others are sent
     // to the redirect URI.
     let checked = match realm {
-        Realm::Entra(Audience::Nobody(name)) => Err(fault::no_tenant(name)),
+        Realm::Entra(Audience::Unknown(name)) => Err(fault::no_tenant(name)),
         _ => return_to(state, realm, parameters),
     };
     let to = match checked {
@@ -410,6 +419,8 @@ fn suffices(
         || request.realm.offers(server.entra.as_ref(), person)
             && request.realm.tenant_of(server.entra.as_ref(), person).is_some()
             && request.realm.policy() != Some(Policy::ResetPassword);
+    // OpenID Connect Core section 3.1.2.1: a hint names the user that is meant. A
+    // `login_hint` of no user of this provider decides nothing.
     let asked_for = request
         .login_hint
         .as_deref()
@@ -422,6 +433,8 @@ fn suffices(
     let strong = (request.acr_values.is_empty()
         || session.acr.as_ref().is_some_and(|acr| request.acr_values.contains(acr)))
         && request.claims.contexts.iter().all(|context| session.contexts.contains(context));
+    // OpenID Connect Core section 3.1.2.1: `login` and `select_account` ask a signed-in user, too;
+    // `create` asks for a new account (Initiating User Registration section 4).
     let interactive =
         ["login", "select_account", "create"].iter().any(|value| request.prompts(value));
     let not_replaced = request.prompts("none")

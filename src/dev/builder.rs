@@ -67,7 +67,7 @@ pub struct DevProviderBuilder {
     people: Option<Vec<DevPerson>>,
     clients: Vec<DevClient>,
     algorithm: Algorithm,
-    lives: Lifetimes,
+    lifetimes: Lifetimes,
     rotation: RefreshRotation,
     access_token_format: AccessTokenFormat,
     tls: bool,
@@ -85,7 +85,7 @@ impl Default for DevProviderBuilder {
             people: None,
             clients: Vec::new(),
             algorithm: Algorithm::Rs256,
-            lives: Lifetimes::default(),
+            lifetimes: Lifetimes::default(),
             rotation: RefreshRotation::default(),
             access_token_format: AccessTokenFormat::default(),
             tls: false,
@@ -207,25 +207,25 @@ impl DevProviderBuilder {
 
     /// Sets the lifetime of access tokens. The default is one hour.
     pub fn with_access_token_life(mut self, life: Duration) -> Self {
-        self.lives.access_token = life;
+        self.lifetimes.access_token = life;
         self
     }
 
     /// Sets the lifetime of ID tokens. The default is one hour.
     pub fn with_id_token_life(mut self, life: Duration) -> Self {
-        self.lives.id_token = life;
+        self.lifetimes.id_token = life;
         self
     }
 
     /// Sets the lifetime of refresh tokens. The default is 14 days.
     pub fn with_refresh_token_life(mut self, life: Duration) -> Self {
-        self.lives.refresh_token = life;
+        self.lifetimes.refresh_token = life;
         self
     }
 
     /// Sets the lifetime of authorization codes. The default is one minute.
     pub fn with_code_life(mut self, life: Duration) -> Self {
-        self.lives.code = life;
+        self.lifetimes.code = life;
         self
     }
 
@@ -373,7 +373,7 @@ impl DevProviderBuilder {
             people,
             clients: self.clients,
             algorithm: self.algorithm,
-            lives: self.lives,
+            lifetimes: self.lifetimes,
             rotation: self.rotation,
             access_token_format: self.access_token_format,
             stand_in: None,

@@ -67,7 +67,7 @@ pub(super) fn success(
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.challenge.clone(),
             nonce: request.nonce.clone(),
-            expires: server.now() + state.lives.code,
+            expires: server.now() + state.lifetimes.code,
             used: false,
         },
     );

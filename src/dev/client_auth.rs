@@ -129,8 +129,12 @@ fn check_secret(
     };
     match (&client.secret, sent) {
         (None, None) if !client.is_confidential() => Ok(ClientAuthKind::Nothing),
+        // RFC 6749 section 5.2: `invalid_client` covers an authentication method that the client
+        // does not have.
         (None, Some(_)) => Err(refused("the client has no secret, but sent one").entra(700_025)),
+        // RFC 6749 section 3.2.1: a confidential client must authenticate.
         (_, None) => Err(refused("the client has to authenticate").entra(7_000_218).b2c(90_079)),
+        // RFC 7591 section 2: `token_endpoint_auth_method` is one method.
         (Some(_), Some((method, _))) if only.is_some_and(|only| only != method) => {
             Err(refused("the client is registered for the other authentication method"))
         }
@@ -147,10 +151,12 @@ fn matches(expected: &Secret, given: &str) -> bool {
 /// `raw`.
 fn basic(header: &str, raw: bool) -> Option<(String, String)> {
     let (scheme, credentials) = header.split_once(' ')?;
+    // RFC 9110 section 11.1: the scheme is not case sensitive.
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode_to_vec(credentials.trim()).ok()?).ok()?;
+    // RFC 7617 section 2: the first colon ends the user id; the password may contain more.
     let (id, secret) = text.split_once(':')?;
     if raw {
         return Some((id.to_owned(), secret.to_owned()));

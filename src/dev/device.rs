@@ -144,6 +144,7 @@ pub(super) fn redeem(
     let Some(code) = incoming.form.first("device_code").or(old) else {
         return refused(Fault::new("invalid_request", "device_code is missing"));
     };
+    // RFC 8628 section 3.4: the code belongs to the client that requested it.
     let known = state
         .devices
         .find_mut(code)
@@ -186,6 +187,7 @@ pub(super) fn redeem(
 
 /// The user who consented, or the error that the device gets for now (RFC 8628 section 3.5).
 fn poll(device: &mut Device, now: UnixTime) -> Result<BrowserSession, Fault> {
+    // Section 3.5: the request has to begin again with a new device authorization.
     if now >= device.expires {
         return Err(Fault::new("expired_token", "the device code has expired").entra(70_020));
     }

@@ -29,6 +29,7 @@ fn read(
     state: &ProviderState,
     parameters: &Parameters,
 ) -> Result<EndSessionRequest, &'static str> {
+    // As at the authorization endpoint (RFC 6749 section 3.1).
     if parameters.repeated().is_some() {
         return Err("A parameter is there twice.");
     }
@@ -118,6 +119,7 @@ pub(super) fn end_session(server: &Server, incoming: &EndpointRequest) -> Result
         .find(&browser)
         .and_then(|signed_in| state.person(&signed_in.person))
         .cloned();
+    // Cross-site request forgery: only the form of this provider confirms.
     let confirmed = incoming.method == Method::POST
         && parameters.first("confirm") == Some("yes")
         && !incoming.is_from_elsewhere(server);

@@ -52,7 +52,7 @@ fn of_version_2(
         .map_or_else(|| audience.strip_prefix("api://").unwrap_or(audience), |api| api.id.as_str());
     let mut claims = members(json!({
         "iss": token_issuer(server, tenant), "aud": id, "ver": "2.0", "tid": tenant.id,
-        "iat": now, "nbf": now, "exp": now + state.lives.access_token,
+        "iat": now, "nbf": now, "exp": now + state.lifetimes.access_token,
         "azp": grant.client, "azpacr": grant.proof.class(), "uti": uti()?,
     }));
     let mut set = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));

@@ -141,7 +141,7 @@ pub(super) fn answer(
 ) -> Result<Map<String, Value>, Error> {
     let (grant, b2c) = (wanted.grant, matches!(wanted.grant.realm, Realm::B2c { .. }));
     let granted = granted(server, state, &wanted);
-    let life = state.lives.access_token.as_secs();
+    let life = state.lifetimes.access_token.as_secs();
     let mut answer = members(json!({ "token_type": "Bearer", "scope": granted.join(" ") }));
     // B2C issues an access token only if the request has an API scope.
     if !b2c || wanted.scopes.iter().any(|scope| !is_openid(scope)) {
@@ -153,12 +153,14 @@ pub(super) fn answer(
     if b2c {
         // B2C adds these two, and leaves `expires_in` out without an access token.
         answer.insert("not_before".into(), server.now().as_seconds().into());
-        answer.insert("id_token_expires_in".into(), state.lives.id_token.as_secs().into());
+        answer.insert("id_token_expires_in".into(), state.lifetimes.id_token.as_secs().into());
     }
     if let Some(token) = wanted.refresh_token {
         answer.insert("refresh_token".into(), token.into());
-        answer
-            .insert("refresh_token_expires_in".into(), state.lives.refresh_token.as_secs().into());
+        answer.insert(
+            "refresh_token_expires_in".into(),
+            state.lifetimes.refresh_token.as_secs().into(),
+        );
     }
     if wanted.scopes.iter().any(|scope| scope == "openid") {
         let claims = id_token_claims(server, state, grant, wanted.tenant, wanted.nonce);
@@ -212,7 +214,7 @@ fn access_token(
     granted: &[String],
 ) -> Result<String, Error> {
     let now = server.now();
-    let expires = now + state.lives.access_token;
+    let expires = now + state.lifetimes.access_token;
     let (grant, tenant) = (wanted.grant, wanted.tenant);
     let token = match &wanted.resource {
         EntraResource::Graph => unguessable()?,
@@ -263,7 +265,7 @@ fn id_token_claims(
     let now = server.now();
     let mut claims = members(json!({
         "iss": token_issuer(server, tenant), "aud": grant.client, "iat": now, "nbf": now,
-        "exp": (now + state.lives.id_token).as_seconds(),
+        "exp": (now + state.lifetimes.id_token).as_seconds(),
     }));
     if let Some(nonce) = nonce {
         claims.insert("nonce".into(), nonce.into());

@@ -116,6 +116,7 @@ fn silent_fault(step: &InteractionStep, pending: &Interaction) -> Fault {
             "no user is signed in, and the request has prompt=none",
         )
         .b2c(90_077),
+        // Each error of the section names the page that would be needed.
         InteractionStep::Consent(_) => {
             Fault::new("consent_required", "the person has not agreed to every scope")
         }
@@ -124,7 +125,7 @@ fn silent_fault(step: &InteractionStep, pending: &Interaction) -> Fault {
             "the sign-in was not strong enough for what is asked",
         )
         .entra(50_076),
-        _ => Fault::new("login_required", "nobody suitable is signed in in this browser"),
+        _ => Fault::new("login_required", "no suitable user is signed in in this browser"),
     }
 }
 
@@ -265,7 +266,7 @@ pub(super) fn answered(server: &Server, incoming: &EndpointRequest) -> Result<Re
             None
         }
         (_, _, Some(name)) => create_account(server, state, &mut pending, name)?,
-        _ => Some(refused("Nobody was chosen.")),
+        _ => Some(refused("No account was chosen.")),
     };
     match failure {
         Some(failure) => Ok(failure),

@@ -46,7 +46,8 @@ fn access_token(
     part: Part<'_>,
 ) -> Result<String, Error> {
     let now = server.now();
-    let expires = now + state.lives.access_token;
+    let expires = now + state.lifetimes.access_token;
+    // RFC 6749 section 1.4: the format is between provider and API; clients do not read the token.
     let token = match state.access_token_format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
@@ -88,7 +89,7 @@ pub(super) fn access_claims(
     };
     let mut claims = members(json!({
         "iss": server.issuer, "sub": subject, "aud": audience, "client_id": grant.client,
-        "scope": part.scopes.join(" "), "iat": now, "exp": now + state.lives.access_token,
+        "scope": part.scopes.join(" "), "iat": now, "exp": now + state.lifetimes.access_token,
         "jti": unguessable()?,
     }));
     // RFC 9068 section 2.2.1: only of a grant in which a user signed in.
@@ -150,7 +151,7 @@ pub(super) fn refresh_token(
     let entry = RefreshTokenEntry {
         grant: grant_id.to_owned(),
         issued: now,
-        expires: now + state.lives.refresh_token,
+        expires: now + state.lifetimes.refresh_token,
         used: false,
     };
     state.refresh_tokens.put(token.clone(), entry);
@@ -172,7 +173,7 @@ fn id_token_claims(
     set("iss", server.issuer.clone().into());
     set("sub", person.map(|person| person.subject.clone()).into());
     set("aud", grant.client.clone().into());
-    set("exp", (now + state.lives.id_token).as_seconds().into());
+    set("exp", (now + state.lifetimes.id_token).as_seconds().into());
     set("iat", now.as_seconds().into());
     set("auth_time", grant.signed_in.auth_time.as_seconds().into());
     set("sid", grant.signed_in.sid.clone().into());
@@ -240,7 +241,7 @@ pub(super) fn members_for(
     let mut members = Map::new();
     members.insert("access_token".into(), access_token.clone().into());
     members.insert("token_type".into(), "Bearer".into());
-    members.insert("expires_in".into(), state.lives.access_token.as_secs().into());
+    members.insert("expires_in".into(), state.lifetimes.access_token.as_secs().into());
     members.insert("scope".into(), part.scopes.join(" ").into());
     if let Some(token) = refresh_token {
         members.insert("refresh_token".into(), token.into());

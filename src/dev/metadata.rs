@@ -59,7 +59,7 @@ fn document(server: &Server) -> Map<String, Value> {
 pub(super) fn discovery(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut document = match &incoming.realm {
         Realm::Plain => document(server),
-        Realm::Entra(Audience::Nobody(name)) => {
+        Realm::Entra(Audience::Unknown(name)) => {
             return Ok(fault::json_answer(server, incoming, &fault::no_tenant(name)));
         }
         realm => {

@@ -328,21 +328,21 @@ impl DevProvider {
 
     /// Sets the lifetime of access tokens that are issued from now on.
     pub fn set_access_token_life(&self, life: Duration) {
-        self.server.state().lives.access_token = life;
+        self.server.state().lifetimes.access_token = life;
     }
 
     /// Sets the lifetime of ID tokens that are issued from now on.
     pub fn set_id_token_life(&self, life: Duration) {
-        self.server.state().lives.id_token = life;
+        self.server.state().lifetimes.id_token = life;
     }
 
     /// Sets the lifetime of refresh tokens that are issued from now on.
     pub fn set_refresh_token_life(&self, life: Duration) {
-        self.server.state().lives.refresh_token = life;
+        self.server.state().lifetimes.refresh_token = life;
     }
 
     /// Sets the lifetime of authorization codes that are issued from now on.
     pub fn set_code_life(&self, life: Duration) {
-        self.server.state().lives.code = life;
+        self.server.state().lifetimes.code = life;
     }
 }

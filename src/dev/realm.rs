@@ -35,7 +35,7 @@ pub(super) enum Audience {
     Consumers,
     Tenant(DevTenant),
     /// A tenant that does not exist.
-    Nobody(String),
+    Unknown(String),
 }
 
 /// A user flow of B2C.
@@ -68,7 +68,7 @@ impl Realm {
             Self::Entra(Audience::Organizations) => "/organizations".to_owned(),
             Self::Entra(Audience::Consumers) => "/consumers".to_owned(),
             Self::Entra(Audience::Tenant(tenant)) => format!("/{}", tenant.id),
-            Self::Entra(Audience::Nobody(name)) => format!("/{name}"),
+            Self::Entra(Audience::Unknown(name)) => format!("/{name}"),
             Self::B2c { tenant, policy, tfp } => {
                 let tfp = if *tfp { "/tfp" } else { "" };
                 // B2C writes policies in lower case in its documents, however the request did.
@@ -89,7 +89,7 @@ impl Realm {
             Self::Entra(Audience::Tenant(tenant)) | Self::B2c { tenant, .. } => {
                 token_issuer(server, tenant)
             }
-            Self::Entra(Audience::Nobody(name)) => server.url(&format!("/{name}/v2.0")),
+            Self::Entra(Audience::Unknown(name)) => server.url(&format!("/{name}/v2.0")),
         }
     }
 
@@ -103,7 +103,7 @@ impl Realm {
         let entra = entra?;
         let home = entra.home(person);
         match self {
-            Self::Plain | Self::Entra(Audience::Nobody(_)) => None,
+            Self::Plain | Self::Entra(Audience::Unknown(_)) => None,
             // Customers of External ID and B2C have accounts in their own tenant only.
             Self::Entra(Audience::Everyone) => {
                 matches!(home.kind, TenantKind::Workforce | TenantKind::Personal).then_some(*home)
@@ -298,7 +298,7 @@ fn of_entra(entra: &EntraTenants, path: &str) -> Option<(Realm, Place)> {
         // The tenant of personal accounts has two names: its GUID and `consumers`.
         (_, Some(tenant)) if tenant.kind == TenantKind::Personal => Audience::Consumers,
         (_, Some(tenant)) => Audience::Tenant(*tenant),
-        (_, None) => Audience::Nobody((*name).to_owned()),
+        (_, None) => Audience::Unknown((*name).to_owned()),
     };
     // Only B2C has the form with `/tfp`.
     if tfp { None } else { Some((Realm::Entra(audience), place(rest)?)) }

@@ -245,7 +245,7 @@ pub(super) struct ProviderState {
     /// The keys of the imitated Entra.
     pub(super) entra_keys: Option<EntraKeys>,
     pub(super) algorithm: Algorithm,
-    pub(super) lives: Lifetimes,
+    pub(super) lifetimes: Lifetimes,
     pub(super) rotation: RefreshRotation,
     pub(super) access_token_format: AccessTokenFormat,
     /// The ID of the user who answers pages automatically.

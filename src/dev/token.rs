@@ -39,7 +39,7 @@ fn refused(description: &str) -> Fault {
 /// Handles a token request.
 pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let bad = |fault: &Fault| Ok(fault::json_answer(server, incoming, fault));
-    if let Realm::Entra(Audience::Nobody(name)) = &incoming.realm {
+    if let Realm::Entra(Audience::Unknown(name)) = &incoming.realm {
         return bad(&fault::no_tenant(name));
     }
     // RFC 6749 section 4.1.3: the parameters are in `application/x-www-form-urlencoded`.
@@ -74,6 +74,7 @@ pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Respo
         Some("user_fic") if server.entra.is_some() => {
             federated::user_tokens(server, state, &client, incoming)?
         }
+        // RFC 6749 section 5.2.
         Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
         None => Err(Fault::new("invalid_request", "grant_type is missing")),
     };
@@ -102,6 +103,8 @@ fn redeem(
     incoming: &EndpointRequest,
 ) -> TokenResult {
     let refused = |fault| Ok(Err(fault));
+    // RFC 6749 section 5.2: without the parameter the request is invalid, with an unknown code the
+    // grant is.
     let Some(given) = incoming.form.first("code") else {
         return refused(Fault::new("invalid_request", "code is missing"));
     };
@@ -151,6 +154,7 @@ fn check_code(
     if server.now() >= code.expires {
         return Err(refused("the code has expired").entra(70_008));
     }
+    // RFC 6749 section 4.1.3: it must be identical, where the authorization request had one.
     if incoming.form.first("redirect_uri") != Some(code.redirect_uri.as_str()) {
         return Err(refused("redirect_uri is not that of the authorization request").entra(500_112));
     }

@@ -42,6 +42,7 @@ pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Resp
         let description = "the token was issued to another client";
         return Ok(reply::oauth_error(StatusCode::BAD_REQUEST, "invalid_grant", description));
     }
+    // RFC 7009 section 2.1: the access tokens of the same grant are revoked with its refresh token.
     if let Some(grant) = refresh {
         state.revoke_grant(&grant);
     }
@@ -61,8 +62,10 @@ pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<
         Ok(client) => client,
         Err(response) => return Ok(*response),
     };
+    // RFC 7662 section 2.2: a token that is unknown, expired or revoked is no error.
     let token = incoming.form.first("token").unwrap_or_default();
     let body = status(server, state, &client, token).unwrap_or(json!({ "active": false }));
+    // RFC 9701 section 4: the client asks for a signed response by `Accept`.
     let accepts = incoming.header(header::ACCEPT).unwrap_or_default();
     if !accepts.split(',').any(|kind| kind.trim().starts_with(SIGNED_ANSWER)) {
         return Ok(reply::private_json(StatusCode::OK, &body));

@@ -18,6 +18,7 @@ pub(super) fn user_info(server: &Server, incoming: &EndpointRequest) -> Result<R
         (Some(token), None) | (None, Some(token)) => token,
         (None, None) => return refused(StatusCode::UNAUTHORIZED, None),
     };
+    // RFC 6750 section 3.1: revoked, expired and unknown tokens are `invalid_token` alike.
     let mut state = server.state();
     let valid = state
         .access_tokens
@@ -48,6 +49,7 @@ pub(super) fn user_info(server: &Server, incoming: &EndpointRequest) -> Result<R
         None => person.subject.clone(),
     };
     claims.extend(grant.claims.for_user_info(person));
+    // OpenID Connect Core section 5.3.2: always present, and that of the ID token.
     claims.insert("sub".into(), subject.into());
     state.quirks.user_info(&mut claims);
     let order = state.spoils.user_infos.pop_front();
