@@ -236,7 +236,7 @@ fn codes(config: IdentityConfig, variables: &[(&str, &str)]) -> Vec<&'static str
     config.build_in(&environment).unwrap().notices().iter().map(Finding::code).collect()
 }
 
-/// Azure-Samples/ms-identity-python-webapp#161
+/// App Service with authentication turned on takes every path below `/.auth`.
 #[test]
 fn a_redirect_address_that_app_service_answers_itself_is_a_warning() {
     let below = || entra().with_callback_path("/.auth/login/aad/callback");

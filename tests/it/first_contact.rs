@@ -45,7 +45,7 @@ async fn the_email_address_is_there_where_the_provider_offers_it() {
     assert!(page.body.contains("\"email\":\"ada@"), "{}", page.body);
 }
 
-/// rayluo/identity#51: after a sign-in the person counted as signed out for a moment.
+/// A user does not count as signed out for a moment after the sign-in, although the clocks differ.
 #[tokio::test]
 async fn a_clock_within_the_leeway_signs_in_and_stays_signed_in_at_both_ends() {
     let at = async |seconds: i64| {
