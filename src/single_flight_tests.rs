@@ -1,3 +1,5 @@
+//! Flights with several callers, cancelled callers and panics.
+
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::{Semaphore, oneshot};

@@ -1,4 +1,4 @@
-//! What the documents say and what the tree holds: numbered decisions and rules, tests that are
+//! The agreement of the documents with the tree: numbered decisions and rules, tests that are
 //! named, links that work wherever the documents are shown.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]

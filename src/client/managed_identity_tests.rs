@@ -1,3 +1,5 @@
+//! Tokens of managed identities, from an endpoint in memory.
+
 use std::time::Duration;
 
 use serde_json::json;

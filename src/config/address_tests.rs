@@ -1,4 +1,4 @@
-//! What `build()` accepts and refuses of addresses and paths.
+//! The validation of addresses and paths by `build()`.
 
 use super::{tests::*, *};
 use crate::authority::{Authority, B2cPolicies};

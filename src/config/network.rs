@@ -1,4 +1,5 @@
-//! How the application reaches the provider, if not over `https` at the provider's own URL.
+//! The settings of the connection to the provider, for one that is not reached over `https` at its
+//! own URL.
 
 use super::{Finding, IdentityConfig, Severity};
 use crate::error::ConfigError;

@@ -1,4 +1,4 @@
-//! How the operator of the application can resolve each kind of failure.
+//! The remedy of each kind of failure, for the operator of the application.
 
 use super::ErrorKind;
 

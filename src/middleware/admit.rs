@@ -1,4 +1,4 @@
-//! Whether a request may pass: decided at once where the session is in memory, otherwise after
+//! The admission of a request: decided at once where the session is in memory, otherwise after
 //! asking the store or the provider.
 
 use std::sync::Arc;

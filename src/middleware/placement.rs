@@ -1,4 +1,4 @@
-//! Where the layer is: warnings, once each, about a place in which sign-in cannot work.
+//! Warnings, once each, about a place of the layer in a router in which sign-in cannot work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "axum")]

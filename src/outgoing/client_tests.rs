@@ -1,3 +1,5 @@
+//! Calls to APIs with the token that is for them.
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},

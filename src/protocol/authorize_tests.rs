@@ -1,3 +1,5 @@
+//! The parameters of authorization requests.
+
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::json;

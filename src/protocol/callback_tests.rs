@@ -1,3 +1,5 @@
+//! The parsing of authorization responses.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! What a check finds by its requests to the authorization, token and device endpoints, and what
-//! it finds at Microsoft Entra.
+//! The findings of a check from its requests to the authorization, token and device endpoints, and
+//! what it finds at Microsoft Entra.
 
 use bytes::Bytes;
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! Client authentication at the token endpoint: by header, body and assertion.
+
 use serde_json::{Value, json};
 
 use super::*;

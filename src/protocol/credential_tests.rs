@@ -1,4 +1,4 @@
-//! What a provider gets to see of a credential.
+//! Client authentication as the provider receives it.
 
 use std::{collections::HashMap, sync::Mutex};
 

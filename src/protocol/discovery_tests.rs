@@ -1,3 +1,5 @@
+//! The discovery document and the key set: fetched, cached, renewed.
+
 use serde_json::{Value, json};
 
 use super::*;

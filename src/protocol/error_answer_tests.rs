@@ -1,3 +1,5 @@
+//! The classification of error responses.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The verification of ID tokens beyond that of every JWT.
+
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512};
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! JSON documents: repeated members, optional members that cannot be used, numbers as text.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Key sets: the keys that can verify, and the choice of one by `kid` and algorithm.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The verification of every JWT: serialization, header, key and signature.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The members of discovery documents.
+
 use proptest::prelude::*;
 use serde_json::json;
 

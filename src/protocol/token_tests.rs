@@ -1,3 +1,5 @@
+//! The parsing of token responses.
+
 use proptest::prelude::*;
 use serde_json::json;
 

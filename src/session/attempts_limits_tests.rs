@@ -1,4 +1,4 @@
-//! How much an attempt and a `state` hold, and device codes in attempts.
+//! The size limits of an attempt and of a `state`, and device codes in attempts.
 
 use http::HeaderMap;
 

@@ -1,3 +1,5 @@
+//! Attempts in cookies: slots, expiry, and the `state` that finds one.
+
 use std::collections::HashSet;
 
 use http::HeaderMap;

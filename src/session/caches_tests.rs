@@ -1,3 +1,5 @@
+//! Token caches in a session store.
+
 use std::{sync::atomic::AtomicUsize, time::Duration};
 
 use bytes::Bytes;

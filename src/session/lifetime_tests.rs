@@ -1,4 +1,4 @@
-//! How long a session lives, and when its ticket is rolled.
+//! The timeouts of a session, and the rolling of its ticket.
 
 use super::test_support::*;
 use crate::{clock::ManualClock, sign_in::NewSession};

@@ -1,4 +1,4 @@
-//! What sealed values open with, and what they do not open with.
+//! The purposes, contexts and secrets under which sealed values open.
 
 use super::{super::test_support::*, *};
 use crate::secret::from_base64url;

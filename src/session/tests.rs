@@ -1,3 +1,5 @@
+//! Sessions of several processes with one store.
+
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};

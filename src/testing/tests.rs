@@ -1,3 +1,5 @@
+//! Users and sessions for the tests of an application.
+
 use std::time::Duration;
 
 use axum::{Router, body::Body, http::Request, routing::get};

@@ -1,3 +1,5 @@
+//! Cached tokens: scopes, resources, ages and sizes.
+
 use std::time::Duration;
 
 use proptest::{collection::vec, prelude::*, sample::select};

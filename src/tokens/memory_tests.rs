@@ -1,3 +1,5 @@
+//! Failures that are remembered, and records that are not stored yet.
+
 use super::{super::test_support::*, *};
 use crate::error::ErrorKind;
 

@@ -1,3 +1,5 @@
+//! The token caches of several users of one client.
+
 use super::super::test_support::*;
 use super::*;
 use crate::clock::ManualClock;

@@ -1,3 +1,5 @@
+//! The decision on a token: from the cache, refreshed in the background, or waited for.
+
 use super::super::{test_support::*, *};
 use super::*;
 use crate::{clock::Clock, error::ProviderError, secret::Secret};

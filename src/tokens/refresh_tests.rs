@@ -1,3 +1,5 @@
+//! The refresh of a grant: one flight from its start to the stored record.
+
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::super::{refresher::TokenSet, test_support::*};

@@ -2,8 +2,8 @@
 //! forms, `Sec-Fetch-*`, `Referer` and `Origin`, history. It speaks real HTTP on loopback;
 //! `localhost` and `127.0.0.1` are different sites.
 //!
-//! What it does not do is run scripts, except that a page which submits its form is followed, as
-//! with `response_mode=form_post`.
+//! It runs no scripts, except that a page which submits its form is followed, as with
+//! `response_mode=form_post`.
 
 pub mod html;
 pub mod jar;

@@ -1,4 +1,4 @@
-//! What the browser received: each request with its response, and the page that a tab shows.
+//! The responses that a browser received: each request with its response, and the page of a tab.
 
 use std::fmt;
 
