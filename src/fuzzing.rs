@@ -29,8 +29,8 @@ mod tests {
 
     use super::*;
 
-    /// What the fuzzer starts from: tests/fuzz/corpus/<parser>/*. The published package has no
-    /// corpus.
+    /// The corpus that the fuzzer starts from: tests/fuzz/corpus/<parser>/*. The published package
+    /// has no corpus.
     fn seeds(parser: &str) -> Vec<Vec<u8>> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus");
         if !corpus.exists() {

@@ -289,7 +289,7 @@ fn first_segments(path: &str) -> Vec<String> {
     names
 }
 
-/// What `lib.rs` re-exports, by name: the module it comes from.
+/// The re-exports of `lib.rs`: by name, the module that each comes from.
 fn exports() -> HashMap<String, String> {
     let code = code(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
     let mut found = HashMap::new();

@@ -330,7 +330,7 @@ async fn a_challenge_for_grpc_has_the_same_content() {
     }
 }
 
-/// What a handler could not get on behalf of its caller is a challenge for the caller.
+/// A token that a handler could not get on behalf of its caller is a challenge for the caller.
 #[tokio::test]
 async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     let secret = "a secret of the API that is long enough";

@@ -44,7 +44,7 @@ fn authorization_header(bytes: &[u8]) {
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)));
 }
 
-/// What a usual parser takes for a call is one here, too.
+/// A body that a usual parser takes for a call is one here, too.
 fn mcp_message(bytes: &[u8]) {
     let called = called_tools(bytes);
     let Ok(read) = serde_json::from_slice::<Value>(bytes) else {

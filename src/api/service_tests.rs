@@ -80,7 +80,7 @@ async fn the_audience_comes_first_and_without_a_name_there_is_no_configuration()
     }
 }
 
-/// What a token says about keys is not read.
+/// Keys and addresses of keys in a token are not read.
 #[tokio::test]
 async fn no_key_and_no_algorithm_comes_from_the_token() {
     let api = TestApi::plain();

@@ -5,14 +5,14 @@ use std::{fmt, str::FromStr};
 use super::IdentityConfig;
 use crate::error::ConfigError;
 
-/// Who may open the paths that no rule names.
+/// The access to paths that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Access {
     /// Signed-in users. The default (D12): a page that was forgotten is protected.
     #[default]
     SignedIn,
-    /// Everybody: for sites of which most pages are public.
+    /// Every visitor: for sites of which most pages are public.
     ///
     /// # Security
     ///
@@ -78,7 +78,7 @@ pub(super) struct PathRules {
 }
 
 impl IdentityConfig {
-    /// Sets who may open the paths that no rule names. The default is [`Access::SignedIn`].
+    /// Sets the access to paths that no rule names. The default is [`Access::SignedIn`].
     ///
     /// With [`Access::Public`] the layer still goes around the whole application: it answers
     /// sign-in and sign-out, and `Option<User>` knows the user on every page. Protected are

@@ -39,7 +39,7 @@ impl ApiConfig {
     }
 }
 
-/// What the variables say together.
+/// The configuration that the variables give together.
 pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, ConfigError> {
     let mut identity = env::from_variables(all)?;
     // It is about where browsers come back to.

@@ -306,7 +306,7 @@ mod tests {
         std::fs::remove_file(file).unwrap();
     }
 
-    /// What waits for a writer, or has no end, is no file.
+    /// A pipe or a device is no file: reading one could wait for a writer, or never end.
     #[test]
     fn only_a_file_of_a_sensible_size_is_read() {
         let folder =

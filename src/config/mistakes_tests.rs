@@ -219,7 +219,7 @@ fn every_mistake_names_setting_value_and_remedy() {
         let text = outcome.unwrap_err().to_string();
         assert!(text.starts_with(setting) && text.contains('"'), "{text}");
     }
-    // What may be a password is not shown.
+    // A part of a URL that may be a password is not shown.
     for secret in ["https://user:hush@", "user:hush@app.example.com", "app.example.com?token=hush"]
     {
         assert!(

@@ -43,7 +43,7 @@ pub(crate) struct RequestHead<'a> {
     /// loaded for them is in them, so that every step of a walk can ask for it.
     pub(crate) cookies: RequestCookies<'a>,
     version: Version,
-    /// What outer layers put into the request; `None` for a request that is answered afterwards.
+    /// The extensions from outer layers; `None` for a request that is answered afterwards.
     extensions: Option<&'a Extensions>,
 }
 
@@ -329,7 +329,7 @@ mod tests {
         ClientKind::of(method, &map(headers))
     }
 
-    /// What a copy leaves out changes nothing.
+    /// The headers that a copy leaves out change no decision.
     #[test]
     fn the_kind_of_client_follows_from_a_few_headers() {
         let rules = CrossSiteRules::trusting(&["https://app.example"]);

@@ -17,7 +17,7 @@ use crate::{
     session::{PeekOutcome, RequestCookies, Roll, Session},
 };
 
-/// What to do with a request, decided without waiting.
+/// The decision on a request, made without waiting.
 #[derive(Debug)]
 pub(super) enum Decision {
     /// Call the service; no sign-in is needed.

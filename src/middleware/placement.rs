@@ -26,7 +26,7 @@ pub(super) struct PlacementWarnings {
 /// Where the layer is in a router that strips a part of the path for the routes inside it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Nest<'a> {
-    /// What was stripped.
+    /// The part of the path that the router stripped.
     pub(super) prefix: &'a str,
     /// The router matched a route before the layer: a path without a route may not reach the layer.
     pub(super) behind_routes: bool,

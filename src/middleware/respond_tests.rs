@@ -67,7 +67,7 @@ async fn a_program_gets_the_reason_the_kind_and_the_code() {
     );
 }
 
-/// What the provider wrote about a known code is for its developer alone.
+/// The provider's text about a known code is shown in development only.
 #[tokio::test]
 async fn names_of_accounts_and_tenants_stay_off_the_page() {
     let (_, page) = answered(ClientKind::Navigation, false).await;

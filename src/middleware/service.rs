@@ -46,7 +46,7 @@ pub struct IdentityService<S> {
     shared: Arc<Shared>,
 }
 
-/// What every service of one layer shares.
+/// The state that all services of one layer share.
 pub(super) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
     flow: Result<Arc<Flow>, Error>,

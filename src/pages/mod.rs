@@ -74,7 +74,7 @@ pub enum PageKind {
     ConfirmSignOut,
 }
 
-/// What a link or button of a page does.
+/// The effect of a link or button of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ActionKind {
@@ -118,9 +118,9 @@ impl ActionKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Action {
-    /// What it does: decide by this, and not by the label.
+    /// Its effect: decide by this, and not by the label.
     pub kind: ActionKind,
-    /// What it says, in the language of the page.
+    /// Its label, in the language of the page.
     pub label: &'static str,
     /// The URL to which it leads, in this application.
     pub url: String,
@@ -143,7 +143,7 @@ pub struct Page {
     /// One sentence for the user: the crate's own in the language of the page, or the text of
     /// [`SignInRefusal::with_user_message`](crate::SignInRefusal::with_user_message).
     pub message: Cow<'static, str>,
-    /// What can be done next; the first is the likeliest.
+    /// The next steps of the user; the first is the likeliest.
     pub actions: Vec<Action>,
     /// The code to sign in with, on a page of that kind.
     pub device: Option<DeviceSignIn>,
@@ -154,10 +154,10 @@ pub struct Page {
     /// The provider's code, for example `AADSTS50105` or `invalid_scope`: untrusted text, also
     /// where it is a known code.
     pub code: Option<String>,
-    /// What that code means, if it is known; [`message`](Self::message) is the sentence of it for
-    /// the user.
+    /// The meaning of that code, if it is known; [`message`](Self::message) is the sentence of it
+    /// for the user.
     pub advice: Option<&'static Advice>,
-    /// What the provider said, for the people who run the application: untrusted text. Where the
+    /// The text of the provider, for the operators of the application: untrusted. Where the
     /// code is known it is left out, because Microsoft writes names of accounts and tenants into
     /// it; where the base URL is plain http, which is to say on a developer's own machine, it is
     /// always there.
@@ -431,7 +431,7 @@ mod tests {
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload="), "{html}");
     }
 
-    /// What a screen reader, a keyboard and a pair of tired eyes need.
+    /// The parts of a page that screen readers, keyboards and weak eyes need.
     #[test]
     fn the_page_has_a_language_one_heading_and_named_details() {
         let mut page = failed().with_link(ActionKind::TryAgain, "/auth/login");

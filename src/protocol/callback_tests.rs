@@ -255,7 +255,7 @@ fn each_error_has_its_kind() {
 // C-134: error_description contains HTML
 // MSAL-029: Flow `state=s`; callback `state=s&error=foo&error_uri=bar&access_token=fake`
 // MSAL-038: Error page shows error text with `<script>`; it is rendered
-/// What others wrote is text without control characters and not too much of it; pages escape it.
+/// Text of the provider has no control characters and a limited length; pages escape it.
 #[test]
 fn an_errors_texts_are_cut_and_cleaned() {
     let form = format!(

@@ -38,7 +38,7 @@ pub struct CheckReport {
     findings: Vec<Finding>,
 }
 
-/// What the configuration is for.
+/// The purpose of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConfigUse {
     SignIn,
@@ -46,7 +46,8 @@ pub(super) enum ConfigUse {
 }
 
 impl ConfigUse {
-    /// What works, in the middle and at the beginning of a sentence, and what does not work yet.
+    /// The words for the purpose: within a sentence, at its beginning, and for what does not work
+    /// yet.
     const fn outcomes(self) -> [&'static str; 3] {
         match self {
             Self::SignIn => ["users can sign in", "Users can sign in", "Users cannot sign in yet"],

@@ -42,7 +42,7 @@ pub(super) fn redirect(to: &str) -> Response<Bytes> {
     answer
 }
 
-/// What a provider that is set up as it should be answers.
+/// The responses of a provider that is set up correctly.
 pub(super) fn as_it_should(
     request: &Request<Bytes>,
     document: &Value,

@@ -7,7 +7,7 @@ use crate::protocol::test_support::metadata;
 
 type Form = Vec<(&'static str, Secret)>;
 
-/// What is sent to a provider that advertises these methods: the header and the form.
+/// The header and the form that are sent to a provider with these methods in its document.
 fn sent(id: &str, proof: &Proof, advertised: Value) -> Result<(Option<String>, Form), Error> {
     let metadata =
         metadata(|document| document["token_endpoint_auth_methods_supported"] = advertised);

@@ -127,7 +127,7 @@ async fn a_secret_refused_by_one_method_is_sent_once_by_the_other_which_is_then_
         setup.ask().await.unwrap();
         assert_eq!(by_post(&setup), [false, true, true]);
     }
-    // What is refused after that was not the credential. The session of a refused refresh token
+    // A refusal after that is not about the credential. The session of a refused refresh token
     // has ended, whatever the reason.
     let setup = CredentialSetup::with(
         ClientCredential::secret("s"),

@@ -203,7 +203,7 @@ fn outages_limits_and_mistakes_in_the_set_up_leave_the_refresh_token_alive() {
     );
 }
 
-/// What was asked for beside it may be at fault.
+/// The other parameters of the request may be at fault.
 #[test]
 fn a_malformed_refresh_for_more_is_about_the_token_only_where_the_provider_says_so() {
     let kind = |description: &str| {

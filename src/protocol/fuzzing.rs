@@ -89,7 +89,7 @@ fn graph_page(bytes: &[u8]) {
     }
 }
 
-/// What is read strictly is read by others as the same.
+/// A document that the strict parser accepts means the same to other parsers.
 fn json_value(bytes: &[u8]) {
     if let Ok(value) = json::value(bytes) {
         assert_eq!(serde_json::from_slice::<serde_json::Value>(bytes).unwrap(), value);

@@ -340,7 +340,7 @@ mod tests {
     }
 
     // C-230: oversized or gzip-bomb answer
-    /// What is never asked for compressed cannot unfold in memory.
+    /// Compressed responses are not requested, so that none can grow in memory.
     #[tokio::test]
     async fn a_compressed_answer_is_neither_asked_for_nor_unpacked() {
         let (uri, mut requests) = server(

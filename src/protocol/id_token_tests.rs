@@ -201,7 +201,7 @@ fn a_renewed_token_needs_no_nonce_but_has_no_other() {
     );
 }
 
-/// What one provider's ID token looks like after a refresh (authentik): every claim that it
+/// The ID token of one provider after a refresh (authentik): every claim that it
 /// knows.
 #[test]
 fn a_claim_that_is_null_is_absent() {

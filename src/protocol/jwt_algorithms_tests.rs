@@ -49,7 +49,7 @@ fn a_client_secret_verifies_its_own_algorithm_and_no_key_stands_in_for_it() {
     assert_eq!(by_key.err().map(|error| error.kind()), algorithm);
 }
 
-/// What came, what is accepted, and where that is set.
+/// The error has the algorithm of the token, the accepted ones, and the setting.
 #[test]
 fn a_refused_algorithm_is_named_with_those_accepted_and_the_setting() {
     for (alg, shown) in [("none", "none"), ("ES384", "ES384"), ("x\n\"y", "xy")] {

@@ -150,7 +150,7 @@ fn a_missing_token_type_is_bearer() {
 
 // C-145: expires_in is a string, negative or a bool
 // C-086: no expires_in
-/// What says no lifetime is as if it were not there, and the good token counts.
+/// An `expires_in` without a usable value counts as absent, and the token is used.
 #[test]
 fn a_lifetime_of_no_use_does_not_void_the_answer() {
     assert_eq!(

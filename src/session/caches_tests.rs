@@ -390,7 +390,7 @@ async fn a_setting_that_follows_keeps_the_caches_in_memory() {
     let open = store();
     let mut process = process(&open);
     let token = process.token("ada").await;
-    // What the store does not have is in memory alone.
+    // Tokens that the store does not have are in memory alone.
     open.rows.lock().unwrap().clear();
     open.set(|store| &store.down);
     process.caches = process.caches.clone().with_lifetime(Duration::from_secs(60));

@@ -147,7 +147,7 @@ pub(super) fn judged(
     if is_over { error.with_kind(ErrorKind::InteractionRequired) } else { error }
 }
 
-/// What a failed renewal means for the session.
+/// The consequence of a failed renewal for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The grant is no longer valid, so the session ends.

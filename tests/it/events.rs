@@ -29,7 +29,7 @@ use crate::{
     raw::Raw,
 };
 
-/// What the handlers heard.
+/// The events that the handlers received.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<String>>>);
 

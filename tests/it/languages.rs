@@ -75,7 +75,7 @@ async fn failures_and_refusals_of_the_application_speak_it_too() {
     assert!(failed.body.contains("Angaben für den Support"), "{}", failed.body);
 }
 
-/// What a renderer was given.
+/// The pages that a renderer received.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 

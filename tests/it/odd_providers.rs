@@ -136,7 +136,8 @@ async fn that_the_client_has_to_be_named_in_the_body_is_learned_by_one_request()
     assert_eq!(app.provider.requests(Endpoint::Token), 3, "it is remembered");
 }
 
-/// What an operator reads where the settings of a deployment have to say how ID tokens are signed.
+/// The message for an operator where the settings of a deployment have to say how ID tokens are
+/// signed.
 #[tokio::test]
 async fn tokens_that_are_signed_otherwise_than_expected_are_refused_with_the_setting_that_helps() {
     for (quirk, setting) in [

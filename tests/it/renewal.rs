@@ -307,7 +307,7 @@ async fn a_wrong_id_token_renews_nothing() {
         app.turn(HOUR + 300);
         app.provider.spoil_next_id_token(spoil);
         assert_eq!(name(&app, &mut tab).await, "Ada Lovelace", "{spoil:?}");
-        // What the answer brought besides was kept: the provider would not take the old refresh
+        // The other parts of the response were kept: the provider would not take the old refresh
         // token again.
         app.turn(LATER);
         assert_eq!(name(&app, &mut tab).await, "Ada King", "{spoil:?}");

@@ -105,7 +105,7 @@ pub fn tags(html: &str) -> Vec<Tag> {
     found
 }
 
-/// What stands before the `>` that is not in quotes, and what after it.
+/// The text before the first `>` that is not in quotes, and the text after it.
 fn split_tag(piece: &str) -> Option<(&str, &str)> {
     let mut quote = None;
     for (at, c) in piece.char_indices() {

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::site;
 
-/// What matters about a request for its cookies.
+/// The properties of a request that decide on its cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// Whether the one who caused the request, and every address that it was redirected through,

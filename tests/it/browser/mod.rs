@@ -238,8 +238,8 @@ impl Tab {
         self.navigate(Method::GET, page.url, String::new(), None).await
     }
 
-    /// What a script of the page gets from `fetch`: redirects are followed, cookies go to the own
-    /// origin only.
+    /// The response that a script of the page gets from `fetch`: redirects are followed, cookies go
+    /// to the own origin only.
     pub async fn fetch(&mut self, method: Method, address: &str) -> Page {
         self.fetch_with(method, address, &[]).await
     }
@@ -263,7 +263,7 @@ impl Tab {
         self.run(method, url, String::new(), cause, extra).await
     }
 
-    /// What a script of the page gets when it sends JSON.
+    /// The response that a script of the page gets when it sends JSON.
     pub async fn fetch_json(
         &mut self,
         method: Method,
@@ -280,7 +280,7 @@ impl Tab {
         self.run(method, url, body.to_string(), cause, json).await
     }
 
-    /// What an iframe of the page shows.
+    /// The page that an iframe of the page shows.
     pub async fn frame(&mut self, address: &str) -> Page {
         let page = self.page().clone();
         let url = page.url.join(address).unwrap();

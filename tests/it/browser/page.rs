@@ -42,7 +42,7 @@ impl fmt::Debug for Hop {
     }
 }
 
-/// What a tab shows.
+/// The page that a tab shows.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub url: Url,

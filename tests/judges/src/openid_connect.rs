@@ -53,7 +53,7 @@ pub fn parameter(url: &Url, name: &str) -> String {
     value.unwrap_or_else(|| panic!("no {name} in {url}"))
 }
 
-/// What a sign-in of the judge ends in.
+/// The outcome of a sign-in of the judge.
 pub struct SignedIn {
     pub tokens: CoreTokenResponse,
     pub claims: CoreIdTokenClaims,
