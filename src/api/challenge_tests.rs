@@ -1,7 +1,8 @@
-//! How an API answers what it refuses, what its guards ask, and what clients are told about it.
+//! The challenges of an API: for refused tokens, from its guards, and for clients over gRPC.
 
 use std::{convert::Infallible, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -330,41 +331,38 @@ async fn a_challenge_for_grpc_has_the_same_content() {
     }
 }
 
+/// The response of Entra ID at a path; at the token endpoint this error, or a token.
+fn entra_answer(path: &str, refused: Option<&Value>) -> Response<Bytes> {
+    let base = format!("https://login.microsoftonline.com/{TID}");
+    let issuer = if path.contains(TID) { TID } else { "{tenantid}" };
+    if path.ends_with("/keys") {
+        let mut key = Signer::shared().jwk("k1");
+        key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
+        return answer(200, json!({"keys": [key]}));
+    }
+    if path.ends_with("/openid-configuration") {
+        let document = json!({
+            "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"),
+            "jwks_uri": format!("{base}/keys"),
+            "token_endpoint": format!("{base}/token"),
+            "authorization_endpoint": format!("{base}/authorize"),
+        });
+        return answer(200, document);
+    }
+    match refused {
+        None => answer(200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60})),
+        Some(refused) => answer(400, refused),
+    }
+}
+
 /// A token that a handler could not get on behalf of its caller is a challenge for the caller.
 #[tokio::test]
 async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     let secret = "a secret of the API that is long enough";
     let api = TestApi::entra(|config| config.with_credential(ClientCredential::secret(secret)));
-    let base = format!("https://login.microsoftonline.com/{TID}");
-    let mut key = Signer::shared().jwk("k1");
-    key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
     let outcome = |refused: Option<Value>| {
-        let (base, keys) = (base.clone(), json!({"keys": [key]}));
-        api.http.answer_with(move |request| {
-            let path = request.uri().path();
-            let issuer = if path.contains(TID) { TID } else { "{tenantid}" };
-            Ok(match path {
-                path if path.ends_with("/keys") => answer(200, &keys),
-                path if path.ends_with("/openid-configuration") => answer(
-                    200,
-                    json!({
-                        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"),
-                        "jwks_uri": format!("{base}/keys"),
-                        "token_endpoint": format!("{base}/token"),
-                        "authorization_endpoint": format!("{base}/authorize"),
-                    }),
-                ),
-                _ => match &refused {
-                    None => answer(
-                        200,
-                        json!({
-                            "access_token": "a", "token_type": "Bearer", "expires_in": 60
-                        }),
-                    ),
-                    Some(refused) => answer(400, refused),
-                },
-            })
-        });
+        api.http
+            .answer_with(move |request| Ok(entra_answer(request.uri().path(), refused.as_ref())));
     };
     let inner = || {
         tower::service_fn(|request: Request<String>| async move {

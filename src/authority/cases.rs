@@ -103,21 +103,7 @@ fn verdict(row: &Row) -> Result<(), String> {
             }
             authority.check_token_issuer(&tenants(row), document, &token(row)).map_err(text)
         }
-        "last_known_good" => {
-            let authority = authority(row, "")?;
-            assert!(
-                authority.check_metadata_issuer(row.metadata_issuer.as_deref().unwrap()).is_err(),
-                "{}: the broken document must not replace the good one",
-                row.id
-            );
-            let good = row
-                .last_known_good_issuer
-                .as_deref()
-                .filter(|_| !row.lkg_expired)
-                .ok_or("expired")?;
-            authority.check_metadata_issuer(good).map_err(text)?;
-            authority.check_token_issuer(&tenants(row), good, &token(row)).map_err(text)
-        }
+        "last_known_good" => last_known_good(row),
         "signing_key_issuer" => {
             let document = row.metadata_issuer.as_deref().or(row.token_iss.as_deref()).unwrap();
             let key = KeyIssuer { issuer: row.key_issuer.as_deref(), cloud_instance_name: None };
@@ -154,21 +140,38 @@ fn verdict(row: &Row) -> Result<(), String> {
                 clouds => Err(format!("{clouds:?}")),
             }
         }
-        "authority_normalise" => {
-            let authority = match &row.tenant_id {
-                Some(tenant) => Authority::at_instance(row.authority.as_deref().unwrap(), tenant)
-                    .map_err(text)?,
-                None => authority(row, "")?,
-            };
-            let (is, expected) =
-                (authority.to_string(), row.expected_authority.as_deref().unwrap());
-            if is == expected { Ok(()) } else { Err(format!("{is} is not {expected}")) }
-        }
+        "authority_normalise" => normalised(row),
         kind => panic!("{}: unknown kind {kind}", row.id),
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+/// While the present document is broken, the last good one decides.
+fn last_known_good(row: &Row) -> Result<(), String> {
+    let authority = authority(row, "")?;
+    assert!(
+        authority.check_metadata_issuer(row.metadata_issuer.as_deref().unwrap()).is_err(),
+        "{}: the broken document must not replace the good one",
+        row.id
+    );
+    let good =
+        row.last_known_good_issuer.as_deref().filter(|_| !row.lkg_expired).ok_or("expired")?;
+    authority.check_metadata_issuer(good).map_err(text)?;
+    authority.check_token_issuer(&tenants(row), good, &token(row)).map_err(text)
+}
+
+/// The address of the authority is the expected one.
+fn normalised(row: &Row) -> Result<(), String> {
+    let authority = match &row.tenant_id {
+        Some(tenant) => {
+            Authority::at_instance(row.authority.as_deref().unwrap(), tenant).map_err(text)?
+        }
+        None => authority(row, "")?,
+    };
+    let (is, expected) = (authority.to_string(), row.expected_authority.as_deref().unwrap());
+    if is == expected { Ok(()) } else { Err(format!("{is} is not {expected}")) }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err needs")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }

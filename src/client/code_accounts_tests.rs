@@ -64,18 +64,20 @@ async fn a_second_sign_in_adds_to_the_first() {
     assert_eq!(world.clock.now(), UnixTime::from_seconds(NOW.as_seconds()));
 }
 
+/// Changes the claims of an ID token into those of a user of this tenant.
+fn claims_of(nonce: String, tenant: &'static str) -> impl FnOnce(&mut Value) {
+    move |claims| {
+        claims["nonce"] = json!(nonce);
+        claims["iss"] = json!(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
+        claims["tid"] = json!(tenant);
+        claims["ver"] = json!("2.0");
+    }
+}
+
 /// D18: after a sign-in at `common` the account belongs to its tenant and is refreshed there;
 /// another tenant is used only when the request names it.
 #[tokio::test]
 async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
-    let claims_of = |nonce: String, tenant: &'static str| {
-        move |claims: &mut Value| {
-            claims["nonce"] = json!(nonce);
-            claims["iss"] = json!(format!("https://login.microsoftonline.com/{tenant}/v2.0"));
-            claims["tid"] = json!(tenant);
-            claims["ver"] = json!("2.0");
-        }
-    };
     let paths = |world: &World| {
         world.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect::<Vec<_>>()
     };
@@ -114,6 +116,10 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
         };
         assert_eq!((error.kind(), world.calls()), (ErrorKind::TenantNotAllowed, 2));
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_of_another_tenant_than_requested_is_refused() {
     let world = World::entra("common", IdentityConfig::with_any_tenant);
     let begun = world
         .client
@@ -122,10 +128,6 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
         .unwrap();
     let nonce = parameter(begun.url(), "nonce");
     world.next(move |_| answer(200, person("ada", claims_of(nonce, TENANT))));
-    let elsewhere = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
-    assert_eq!(
-        elsewhere.unwrap_err().kind(),
-        ErrorKind::TokenIssuer,
-        "another tenant than was asked for"
-    );
+    let outcome = world.client.complete(&begun, &format!("code=c&state={}", begun.state())).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenIssuer);
 }

@@ -1,4 +1,4 @@
-//! What `build()` accepts and refuses.
+//! The validation of a configuration by `build()`.
 
 use std::time::Duration;
 
@@ -306,7 +306,11 @@ fn a_device_code_goes_with_what_can_be_asked_for_by_it() {
     let ends = device().with_provider_session(ProviderSession::End).build().unwrap();
     assert_eq!(ends.provider_session(), ProviderSession::End);
     assert_ne!(device(), config());
+}
 
+#[test]
+fn a_device_code_is_refused_with_what_cannot_be_requested_by_it() {
+    let device = || config().with_sign_in_method(SignInMethod::DeviceCode);
     let options = SignInOptions::new;
     refuses(device().with_response_mode(ResponseMode::FormPost), "response_mode", "form_post");
     refuses(

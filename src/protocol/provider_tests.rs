@@ -1,3 +1,5 @@
+//! Requests to a provider in memory, and their spans.
+
 use std::{io::Write, sync::Mutex};
 
 use http::Response;
@@ -325,6 +327,26 @@ impl Write for Output {
     }
 }
 
+/// A provider that refuses every second request, or answers it for another user.
+fn every_second_request_fails() -> Arc<FakeHttp> {
+    let broken = std::sync::atomic::AtomicBool::new(false);
+    FakeHttp::new(move |request| {
+        let broken = broken.fetch_xor(true, std::sync::atomic::Ordering::SeqCst);
+        Ok(match request.uri().path() {
+            "/token" if broken => answer(
+                400,
+                json!({"error": "invalid_grant", "error_description": "ada@example.com is gone"}),
+            ),
+            "/token" => answer(200, tokens()),
+            "/userinfo" if broken => {
+                answer(200, json!({"sub": "somebody-else", "email": "ada@example.com"}))
+            }
+            "/userinfo" => answer(200, json!({"sub": SUBJECT, "email": "ada@example.com"})),
+            _ => published(request, &document(), &key_set()),
+        })
+    })
+}
+
 // C-437: debug/trace logging
 // C-438: claims in logs
 /// Every step at the most talkative level; how it ended is there, what it was about is not.
@@ -343,23 +365,7 @@ async fn spans_have_outcome_and_reason_and_neither_secrets_nor_users() {
     // span first: a test beside this one may be that thread.
     let _deaf = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
 
-    let broken = std::sync::atomic::AtomicBool::new(false);
-    let http = FakeHttp::new(move |request| {
-        let broken = broken.fetch_xor(true, std::sync::atomic::Ordering::SeqCst);
-        Ok(match request.uri().path() {
-            "/token" if broken => answer(
-                400,
-                json!({"error": "invalid_grant", "error_description": "ada@example.com is gone"}),
-            ),
-            "/token" => answer(200, tokens()),
-            "/userinfo" if broken => {
-                answer(200, json!({"sub": "somebody-else", "email": "ada@example.com"}))
-            }
-            "/userinfo" => answer(200, json!({"sub": SUBJECT, "email": "ada@example.com"})),
-            _ => published(request, &document(), &key_set()),
-        })
-    });
-    let (provider, _) = http.provider(config());
+    let (provider, _) = every_second_request_fails().provider(config());
     for _ in 0..2 {
         let _ = provider.redeem_code(&code(), &"ver1fier".into(), "https://app.example/cb").await;
         let _ = provider.refresh(&"refre5h".into(), &TokenParams::default()).await;

@@ -308,7 +308,16 @@ async fn a_token_is_for_the_resource_that_was_named() {
             "{wrong}"
         );
     }
-    // It is for that resource, so not for UserInfo; and the resource may ask about it.
+}
+
+/// RFC 8707: a token for a resource is not for UserInfo, and that resource may introspect it.
+#[tokio::test]
+async fn a_token_for_a_resource_is_refused_by_user_info_and_known_to_the_resource() {
+    let provider = DevProvider::builder()
+        .with_access_token_format(AccessTokenFormat::Jwt)
+        .start()
+        .await
+        .unwrap();
     let api = DevClient::confidential("tasks", "the secret of the api")
         .with_resource("https://tasks.example");
     provider.add_client(api);

@@ -159,9 +159,8 @@ fn claims(token: &Value) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap()).unwrap()
 }
 
-/// A person is one account in MSAL, with every grant.
-#[tokio::test]
-async fn client_info_comes_on_request_and_a_token_says_how_the_client_authenticated() {
+/// A provider with a user that has a password, a command-line program and an API.
+async fn with_mary() -> DevProvider {
     let mary = DevPerson::new("mary", "Mary")
         .with_username("mary@contoso.onmicrosoft.com")
         .with_password("a password");
@@ -171,7 +170,13 @@ async fn client_info_comes_on_request_and_a_token_says_how_the_client_authentica
     let builder = builder.with_client(
         DevClient::confidential("api", "s").with_consent(tower_identity::dev::Consent::Given),
     );
-    let provider = builder.start().await.unwrap();
+    builder.start().await.unwrap()
+}
+
+/// A user is one account in MSAL, with every grant.
+#[tokio::test]
+async fn client_info_comes_on_request_and_a_token_says_how_the_client_authenticated() {
+    let provider = with_mary().await;
     let token = contoso("oauth2/v2.0/token");
     let name = "mary@contoso.onmicrosoft.com";
     let by_password = post(
