@@ -7,7 +7,7 @@ use super::{
     entra_issue::{self, EntraAnswerParts, EntraResource},
     entra_token,
     fault::Fault,
-    issue::{self, Part},
+    issue::{self, Occasion, Part},
     person::DevPerson,
     realm::{Audience, Realm},
     request::EndpointRequest,
@@ -131,7 +131,8 @@ fn generic_client_credentials(
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
     let part = Part { scopes: &scopes, resources: &resources };
-    issue::members_for(server, state, &id, &grant, part, None, None).map(Ok)
+    issue::members_for(server, state, &id, &grant, part, Occasion::First { nonce: None }, None)
+        .map(Ok)
 }
 
 /// Handles the password grant (RFC 6749 section 4.3), for users that were given a password.

@@ -37,6 +37,15 @@ pub(super) struct Part<'a> {
     pub(super) resources: &'a [String],
 }
 
+/// What a token response is issued for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Occasion<'a> {
+    /// The first of a grant; with the `nonce` of the authorization request, if it had one.
+    First { nonce: Option<&'a str> },
+    /// A refresh.
+    Refresh,
+}
+
 /// Issues an access token for a part of the grant.
 fn access_token(
     server: &Server,
@@ -223,7 +232,8 @@ pub(super) fn token_answer(
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = first_refresh_token(server, state, grant_id, grant)?;
     let part = Part { scopes: &grant.scopes, resources: &grant.resources };
-    members_for(server, state, grant_id, grant, part, nonce, refresh_token)
+    let occasion = Occasion::First { nonce };
+    members_for(server, state, grant_id, grant, part, occasion, refresh_token)
 }
 
 /// The members of a token response for a part of the grant (RFC 6749 section 5.1, OpenID Connect
@@ -234,7 +244,7 @@ pub(super) fn members_for(
     grant_id: &str,
     grant: &IssuedGrant,
     part: Part<'_>,
-    nonce: Option<&str>,
+    occasion: Occasion<'_>,
     refresh_token: Option<String>,
 ) -> Result<Map<String, Value>, Error> {
     let access_token = access_token(server, state, grant_id, grant, part)?;
@@ -248,7 +258,15 @@ pub(super) fn members_for(
     }
     // OpenID Connect Core section 3.1.2.1: without `openid` it is plain OAuth 2.0.
     if part.scopes.iter().any(|scope| scope == "openid") {
-        let claims = id_token_claims(server, state, grant, nonce, Some(&access_token));
+        let nonce = match occasion {
+            Occasion::First { nonce } => nonce,
+            // OpenID Connect Core section 12.2: it should have none.
+            Occasion::Refresh => None,
+        };
+        let mut claims = id_token_claims(server, state, grant, nonce, Some(&access_token));
+        if matches!(occasion, Occasion::Refresh) {
+            state.quirks.claims_at_refresh(&mut claims);
+        }
         members.insert("id_token".into(), signed_id_token(server, state, claims, None)?.into());
     }
     Ok(members)

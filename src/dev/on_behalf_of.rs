@@ -6,7 +6,7 @@ use super::{
     entra_token,
     fault::Fault,
     grants,
-    issue::{self, Part},
+    issue::{self, Occasion, Part},
     jwt,
     request::EndpointRequest,
     requested_claims, resource,
@@ -118,5 +118,14 @@ fn elsewhere(
     state.grants.put(id.clone(), grant.clone());
     let refresh_token = issue::first_refresh_token(server, state, &id, &grant)?;
     let part = Part { scopes: &grant.scopes, resources: &resources };
-    issue::members_for(server, state, &id, &grant, part, None, refresh_token).map(Ok)
+    issue::members_for(
+        server,
+        state,
+        &id,
+        &grant,
+        part,
+        Occasion::First { nonce: None },
+        refresh_token,
+    )
+    .map(Ok)
 }

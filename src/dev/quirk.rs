@@ -155,6 +155,9 @@ quirks! {
         OfflineAccessByConsent = "offline-access-by-consent",
         /// A refresh response has no ID token (OpenID Connect Core section 12.2 allows that).
         NoIdTokenAtRefresh = "no-id-token-at-refresh",
+        /// The ID token of a refresh has neither name nor e-mail address, and neither has UserInfo,
+        /// although the first ID token had both (Apple; Ory Hydra, depending on its consent page).
+        NoNamesAtRefresh = "no-names-at-refresh",
 
         // ID tokens.
         /// Claims without a value are `null`, including `at_hash`, `auth_time`, and `nonce` if the

@@ -185,16 +185,7 @@ impl Quirks {
     pub(super) fn claims(&self, claims: &mut Map<String, Value>) {
         let audience = claims.get("aud").cloned().unwrap_or_default();
         if self.has(Quirk::NamesAtUserInfo) {
-            for name in [
-                "name",
-                "given_name",
-                "family_name",
-                "preferred_username",
-                "email",
-                "email_verified",
-            ] {
-                remove(claims, name);
-            }
+            remove_names(claims);
         }
         if self.has(Quirk::NoNonce) {
             remove(claims, "nonce");
@@ -231,11 +222,25 @@ impl Quirks {
             ];
             fill(claims, &names, &Value::Null);
         }
-        self.user_info(claims);
+        self.text_booleans(claims);
+    }
+
+    /// Changes the claims of an ID token that comes with a refresh.
+    pub(super) fn claims_at_refresh(&self, claims: &mut Map<String, Value>) {
+        if self.has(Quirk::NoNamesAtRefresh) {
+            remove_names(claims);
+        }
     }
 
     /// Changes the claims of UserInfo.
     pub(super) fn user_info(&self, claims: &mut Map<String, Value>) {
+        if self.has(Quirk::NoNamesAtRefresh) {
+            remove_names(claims);
+        }
+        self.text_booleans(claims);
+    }
+
+    fn text_booleans(&self, claims: &mut Map<String, Value>) {
         if self.has(Quirk::TextBooleans) {
             claims.values_mut().for_each(boolean_to_text);
         }
@@ -321,6 +326,15 @@ impl Quirks {
         ];
         let more = more.into_iter().filter(|_| self.has(Quirk::MoreResponseParameters));
         more.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Removes the claims of the scopes `profile` and `email` that the provider sends.
+fn remove_names(claims: &mut Map<String, Value>) {
+    for name in
+        ["name", "given_name", "family_name", "preferred_username", "email", "email_verified"]
+    {
+        remove(claims, name);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     client_auth, device, entra_token,
     fault::{self, Fault},
     federated, grants,
-    issue::{self, Part},
+    issue::{self, Occasion, Part},
     on_behalf_of,
     realm::{Audience, Realm},
     reply,
@@ -239,7 +239,7 @@ fn refresh(
     };
     // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
     let part = Part { scopes: &scopes, resources: &resources };
-    issue::members_for(server, state, &entry.grant, &grant, part, None, next).map(Ok)
+    issue::members_for(server, state, &entry.grant, &grant, part, Occasion::Refresh, next).map(Ok)
 }
 
 /// The scopes and resources of the new access token: those of the grant or fewer.
