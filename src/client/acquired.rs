@@ -128,7 +128,7 @@ impl Client {
             signing_in.source,
             signing_in.username.as_deref(),
         );
-        let text: Box<str> = claims.get().into();
+        let text: Box<str> = claims.json.get().into();
         let identity = VerifiedClaims::of(&token, claims, token.exp());
         let (record, access_token) =
             GrantRecord::of_sign_in(request, &identity, answer.into(), now);

@@ -178,14 +178,16 @@ pub enum UserInfo {
     /// If the ID token has neither a name nor an e-mail address, although the scopes `profile` or
     /// `email` were requested and granted (LemonLDAP::NG, Django OAuth Toolkit). The default.
     ///
-    /// The request is as with [`AtSignIn`](Self::AtSignIn), but its failure has no effect: the
-    /// claims are then those of the ID token. Microsoft's providers get no request, because their
-    /// ID tokens have the names.
+    /// The request is as with [`AtSignIn`](Self::AtSignIn), but its failure ends no sign-in: the
+    /// claims are then those of the ID token. If UserInfo answered before in a session and cannot
+    /// be reached at a renewal, the renewal is tried again. Microsoft's providers get no request,
+    /// because their ID tokens have the names.
     #[default]
     IfMissing,
     /// After sign-in, and again whenever the claims are renewed. The `sub` of the response must
     /// equal that of the ID token (OpenID Connect Core 1.0 section 5.3.2); its claims are added. If
-    /// the request fails, so does the sign-in.
+    /// the request fails, so does the sign-in. A renewal is then tried again for an hour; after
+    /// that, what cannot be reached is an error, and a refusal leads to a new sign-in.
     AtSignIn,
 }
 

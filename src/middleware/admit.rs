@@ -112,7 +112,7 @@ impl Flow {
             return Ok(None);
         };
         let user = match renewed.claims() {
-            Some(claims) => due.user.with_claims(claims.get().into()),
+            Some(claims) => due.user.with_claims(claims),
             None => due.user.clone(),
         };
         Ok(Some(self.sessions.renewed(cookies, &due, user, renewed.renew_at())))

@@ -13,7 +13,7 @@
 //! | client authentication | [`client_auth`], [`credential`], [`assertion`] |
 //! | token response, errors | [`token`], [`error_answer`], [`sent_secrets`], [`client_info`] |
 //! | verification of the ID token | [`id_token`], on top of [`jwt`] and [`json`] |
-//! | UserInfo, groups | [`user_info`], [`graph`] |
+//! | UserInfo, names at a renewal, groups | [`user_info`], [`names`], [`graph`] |
 //! | device code | [`device`], [`pace`] |
 //! | sign-out | [`logout`] |
 //! | access tokens for an API | [`access_token`], [`access_kind`] |
@@ -62,6 +62,7 @@ mod jwt_claims;
 mod logout;
 mod managed_identity;
 mod metadata;
+mod names;
 mod pace;
 mod permits;
 mod provider;
@@ -102,6 +103,7 @@ pub(crate) use self::{
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,
+    names::{ClaimsOfPerson, with_names_of},
     pace::Pace,
     permits::Permit,
     provider::Provider,

@@ -12,10 +12,11 @@ use tracing::{field::Empty, info_span};
 use super::{
     channel::observed,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
-    json::{self, Object},
+    json::Object,
     jwks::JwkSet,
     jwt::{SignatureRule, TokenKind, TokenRules, UnverifiedJwt},
     metadata::Metadata,
+    names::{self, ClaimsOfPerson},
     provider::{Provider, step},
     user_info::{self, UserInfoAnswer},
 };
@@ -91,20 +92,26 @@ impl Provider {
 
     /// The claims of the ID token, with those of UserInfo added if it is configured. Claims of the
     /// ID token are never replaced, because they are signed. `granted` is `scope` of the token
-    /// response, if it had one.
+    /// response, if it had one. `earlier_from_user_info`: at a renewal, whether the claims that it
+    /// replaces have some of UserInfo.
     ///
     /// # Errors
     ///
-    /// Those of [`user_info`](Self::user_info), with [`UserInfo::AtSignIn`].
+    /// Those of [`user_info`](Self::user_info) with [`UserInfo::AtSignIn`]; otherwise those that
+    /// may pass, at a renewal of claims with some of UserInfo.
     pub(crate) async fn claims(
         &self,
         token: &VerifiedIdToken,
         access_token: Option<&Secret>,
         granted: Option<&str>,
-    ) -> Result<Box<RawValue>, Error> {
+        earlier_from_user_info: bool,
+    ) -> Result<ClaimsOfPerson, Error> {
         let unreadable =
             |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
-        let alone = || RawValue::from_string(token.claims().to_owned()).map_err(unreadable);
+        let alone = || {
+            let json = RawValue::from_string(token.claims().to_owned()).map_err(unreadable)?;
+            Ok(ClaimsOfPerson::of_id_token(json))
+        };
         let configured = self.config.user_info();
         let (Some(access_token), UserInfo::IfMissing | UserInfo::AtSignIn) =
             (access_token, configured)
@@ -117,12 +124,21 @@ impl Provider {
         }
         let mut claims = match self.user_info(access_token, token.sub()).await {
             Ok(claims) => claims,
+            // Without UserInfo the renewed claims would lack groups and roles that are there alone.
+            // The renewal is tried again instead.
+            Err(error)
+                if earlier_from_user_info
+                    && matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::Busy) =>
+            {
+                return Err(error);
+            }
             // UserInfo was requested on our own account, so its failure does not end the sign-in.
             Err(error) if configured == UserInfo::IfMissing => {
                 tracing::warn!(
                     %error,
                     "the ID token has neither name nor e-mail address, and UserInfo failed, so \
-                     `User` lacks them (`with_user_info`, IDENTITY_USER_INFO=never)"
+                     `User` has only the claims of the ID token (`with_user_info`, \
+                     IDENTITY_USER_INFO=never)"
                 );
                 return alone();
             }
@@ -130,17 +146,14 @@ impl Provider {
         };
         // A claim that is `null` in the ID token counts as absent, so UserInfo may have it.
         claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
-        serde_json::value::to_raw_value(&claims).map_err(unreadable)
+        let json = serde_json::value::to_raw_value(&claims).map_err(unreadable)?;
+        Ok(ClaimsOfPerson { json, from_user_info: true })
     }
 
     /// Whether the claims lack every name and e-mail address although `profile` or `email` was
     /// granted (OpenID Connect Core section 5.4), and there is a UserInfo endpoint.
     async fn lacks_names(&self, claims: &Object, granted: Option<&str>) -> Result<bool, Error> {
-        const NAMES: [&str; 6] =
-            ["name", "given_name", "family_name", "nickname", "preferred_username", "email"];
-        if self.authority.is_microsoft()
-            || NAMES.iter().any(|name| json::present(claims, name).is_some())
-        {
+        if self.authority.is_microsoft() || !names::are_missing(claims) {
             return Ok(false);
         }
         let metadata = self.metadata().await?;

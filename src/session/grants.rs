@@ -200,6 +200,7 @@ mod tests {
     use crate::{
         config::SessionEnd,
         error::ErrorKind,
+        protocol::ClaimsOfPerson,
         secret::Secret,
         session::{CreatedSession, test_support::*},
         tokens::{
@@ -211,7 +212,7 @@ mod tests {
     fn record(refresh_token: &str) -> GrantRecord {
         let identity = VerifiedClaims {
             id_token: Secret::from("an ID token"),
-            claims: RawValue::from_string("{}".into()).unwrap(),
+            claims: ClaimsOfPerson::of_id_token(RawValue::from_string("{}".into()).unwrap()),
             person: person("ada"),
             expires_at: UnixTime::from_seconds(1_000_000_000),
         };

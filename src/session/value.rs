@@ -233,6 +233,7 @@ mod tests {
 
     use super::{super::test_support::*, *};
     use crate::{
+        protocol::ClaimsOfPerson,
         session::Values,
         sign_in::Purpose,
         tokens::{GrantStore as _, Person, TokenSet, VerifiedClaims},
@@ -247,7 +248,7 @@ mod tests {
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
         let identity = VerifiedClaims {
             id_token: "a.b.c".into(),
-            claims: claims.clone(),
+            claims: ClaimsOfPerson::of_id_token(claims),
             person,
             expires_at: NOW,
         };

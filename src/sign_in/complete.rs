@@ -2,8 +2,6 @@
 
 use std::{fmt, time::Duration};
 
-use serde_json::value::RawValue;
-
 use super::{
     attempt::{Attempt, Fingerprint, Purpose},
     begin::{NONCE, VERIFIER},
@@ -15,8 +13,8 @@ use crate::{
     config::{ReturnPath, SessionEnd},
     error::{Error, ErrorKind},
     protocol::{
-        AuthorizationCode, ClientInfo, IdTokenExpectation, Nonce, Provider, TokenAnswer,
-        VerifiedIdToken,
+        AuthorizationCode, ClaimsOfPerson, ClientInfo, IdTokenExpectation, Nonce, Provider,
+        TokenAnswer, VerifiedIdToken,
     },
     secret::Secret,
     tokens::{GrantRecord, Person, Scopes, TokenSet, VerifiedClaims},
@@ -59,9 +57,10 @@ impl VerifiedAnswer {
     }
 
     /// The claims of the person, including those of UserInfo where it is configured.
-    pub(crate) async fn claims(&self, provider: &Provider) -> Result<Box<RawValue>, Error> {
+    pub(crate) async fn claims(&self, provider: &Provider) -> Result<ClaimsOfPerson, Error> {
         let Self { answer, token, .. } = self;
-        provider.claims(token, answer.access_token.as_ref(), answer.scope.as_deref()).await
+        let (access_token, granted) = (answer.access_token.as_ref(), answer.scope.as_deref());
+        provider.claims(token, access_token, granted, false).await
     }
 
     pub(crate) fn person(&self) -> Person {
@@ -82,7 +81,11 @@ impl From<&VerifiedIdToken> for Person {
 
 impl VerifiedClaims {
     /// The verified claims of an ID token; `claims` may include those of UserInfo.
-    pub(crate) fn of(token: &VerifiedIdToken, claims: Box<RawValue>, expires_at: UnixTime) -> Self {
+    pub(crate) fn of(
+        token: &VerifiedIdToken,
+        claims: ClaimsOfPerson,
+        expires_at: UnixTime,
+    ) -> Self {
         Self { id_token: token.raw().into(), claims, person: Person::from(token), expires_at }
     }
 }
@@ -204,9 +207,9 @@ impl RelyingParty {
         let provider = self.provider_of(attempt)?;
         let (claims, person) = (verified.claims(provider).await?, verified.person());
         let VerifiedAnswer { mut answer, token, client_info } = verified;
-        let claims = provider.with_groups(claims, &mut answer, None).await;
-        let renew_at = claims.renew_at(token.exp(), self.clock().now());
-        let claims = claims.claims;
+        let found = provider.with_groups(claims.json, &mut answer, None).await;
+        let renew_at = found.renew_at(token.exp(), self.clock().now());
+        let claims = ClaimsOfPerson { json: found.claims, ..claims };
         // Another person may have signed in at the provider. That person gets a new session and
         // nothing of the expected person's, not even the return path.
         let someone_else = attempt.expected.is_some_and(|expected| !expected.is(&person));
@@ -230,7 +233,7 @@ impl RelyingParty {
         let grant = self.grant(&verified, attempt, answer)?;
         let session = NewSession {
             person,
-            claims: claims.get().into(),
+            claims: claims.json.get().into(),
             home_account_id: client_info.and_then(|info| info.home_account_id()),
             renew_at: renewable.then_some(renew_at),
             ends,

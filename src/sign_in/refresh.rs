@@ -52,17 +52,17 @@ pub(crate) async fn refresh_with(
     let mut identity = match &answer.id_token {
         // In another tenant the same person has other identifiers, so that ID token is not used.
         Some(id_token) if !request.is_elsewhere() => {
-            Some(identity(provider, id_token, &answer, request.is_as_granted()).await)
+            Some(identity(provider, id_token, &answer, request).await)
         }
         _ => None,
     };
     if let Some(Ok(identity)) =
         identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted())
     {
-        let claims = identity.claims.clone();
+        let claims = identity.claims.json.clone();
         let found = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
-        identity.claims = found.claims;
+        identity.claims.json = found.claims;
     }
     let sent_id_token = answer.id_token.clone();
     Ok(RefreshAnswer { issued: answer.into(), identity, sent_id_token, id_token: None })
@@ -86,13 +86,13 @@ fn ask_for_consent(error: Error) -> Error {
 /// Verifies the ID token of a refresh. Only the nonce is optional (OpenID Connect Core section
 /// 12.2).
 ///
-/// Its claims replace the earlier ones. `as_granted`: the access token has the scopes of the
-/// sign-in, so UserInfo accepts it.
+/// Its claims replace the earlier ones. UserInfo is asked only if the access token has the scopes
+/// of the sign-in, because it accepts that one.
 async fn identity(
     provider: &Provider,
     id_token: &Secret,
     answer: &TokenAnswer,
-    as_granted: bool,
+    request: &RefreshRequest,
 ) -> Result<VerifiedClaims, Error> {
     let access_token = answer.access_token.as_ref();
     let expectation = IdTokenExpectation {
@@ -101,9 +101,9 @@ async fn identity(
         ..IdTokenExpectation::default()
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
-    let claims = provider
-        .claims(&token, access_token.filter(|_| as_granted), answer.scope.as_deref())
-        .await?;
+    let access_token = access_token.filter(|_| request.is_as_granted());
+    let (granted, from_user_info) = (answer.scope.as_deref(), request.is_from_user_info());
+    let claims = provider.claims(&token, access_token, granted, from_user_info).await?;
     let expires_at = token.exp();
     Ok(VerifiedClaims::of(&token, claims, expires_at))
 }

@@ -116,14 +116,13 @@ fn has_failed_for_long(record: &GrantRecord, now: UnixTime) -> bool {
     record.failing().is_some_and(|failing| now.since(failing.since) >= TOLERANCE)
 }
 
-/// The error of a refresh whose ID token was refused. The provider would send another one like it,
-/// unless the verification failed because its keys were missing.
+/// The error of a refresh whose ID token, or whose answer of UserInfo, was refused. The provider
+/// would send another one like it, unless the document, the keys or UserInfo could not be fetched.
 pub(super) fn of_refused_answer(error: Error) -> Error {
     match error.kind() {
         ErrorKind::ProviderUnreachable
         | ErrorKind::ProviderMisconfigured
         | ErrorKind::AnswerTooLarge
-        | ErrorKind::UserInfoFailed
         | ErrorKind::GroupsUnavailable
         | ErrorKind::Busy => error,
         _ => error.with_spent_grant(),

@@ -2,7 +2,7 @@
 
 use super::super::{test_support::*, *};
 use super::*;
-use crate::{clock::Clock, error::ProviderError, secret::Secret};
+use crate::{clock::Clock, error::ProviderError, protocol::ClaimsOfPerson, secret::Secret};
 
 fn name(call: usize) -> Option<String> {
     Some(format!(r#"{{"name":"id-{call}"}}"#))
@@ -57,6 +57,7 @@ async fn claims_are_replaced_whole() {
     session.clock.advance(seconds(4000));
     session.provider.next(|mut answer| {
         let claims = serde_json::value::RawValue::from_string(r#"{"roles":[]}"#.into()).unwrap();
+        let claims = ClaimsOfPerson::of_id_token(claims);
         answer.identity =
             Some(Ok(VerifiedClaims { claims, ..identity(ada(), "id", START + seconds(9000)) }));
         Ok(answer)

@@ -15,7 +15,7 @@ use super::{
     key::{RefreshKind, Scopes, TokenKey, TokenRequest},
     refresher::{TokenSet, VerifiedClaims},
 };
-use crate::{clock::UnixTime, codec, secret::Secret};
+use crate::{clock::UnixTime, codec, protocol::with_names_of, secret::Secret};
 
 /// The longest ID token that is stored. It only serves as the `id_token_hint` at sign-out.
 const MAX_ID_TOKEN_BYTES: usize = 4096;
@@ -75,6 +75,8 @@ pub(crate) struct GrantRecord {
     refresh_token: Option<Secret>,
     id_token: Option<Secret>,
     claims: Option<Box<RawValue>>,
+    /// Whether UserInfo added claims at the sign-in or at a renewal since.
+    from_user_info: bool,
     renew_at: Option<UnixTime>,
     failing: Option<RenewalFailures>,
     tokens: TokenCache,
@@ -97,6 +99,7 @@ codec::record!(GrantRecord {
     7 renew_at,
     8 failing,
     9 tokens,
+    10 from_user_info,
 });
 
 codec::record!(RenewalFailures { 1 since, 2 attempts });
@@ -117,6 +120,7 @@ impl GrantRecord {
             refresh_token: None,
             id_token: None,
             claims: None,
+            from_user_info: identity.claims.from_user_info,
             renew_at: Some(identity.expires_at),
             failing: None,
             tokens: TokenCache::default(),
@@ -138,6 +142,7 @@ impl GrantRecord {
             refresh_token: Some(credential),
             id_token: None,
             claims: None,
+            from_user_info: false,
             renew_at: None,
             failing: None,
             tokens: TokenCache::default(),
@@ -193,6 +198,11 @@ impl GrantRecord {
     /// The claims of the last renewal, as JSON; `None` as long as those of the sign-in hold.
     pub(crate) fn claims(&self) -> Option<&RawValue> {
         self.claims.as_deref()
+    }
+
+    /// Whether a renewal needs the answer of UserInfo, because earlier claims have some of it.
+    pub(super) fn is_from_user_info(&self) -> bool {
+        self.from_user_info
     }
 
     /// When the claims have to be renewed; `None` if nothing can renew them, so that the session's
@@ -285,7 +295,8 @@ impl GrantRecord {
     }
 
     /// The record after a refresh for `key`. `renewed_by` is `Some` at a renewal: the claims are
-    /// replaced as a whole by those of its ID token, or stay if the response has none.
+    /// replaced by those of its ID token, except for names that it does not repeat, or stay if the
+    /// response has none.
     pub(super) fn refreshed(
         &self,
         key: TokenKey,
@@ -301,7 +312,12 @@ impl GrantRecord {
             next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
             next.failing = None;
             if let Some(identity) = identity {
-                next.claims = Some(identity.claims.clone());
+                next.claims = Some(match &self.claims {
+                    Some(earlier) => with_names_of(&identity.claims.json, earlier.get()),
+                    // The names of the sign-in are in the session's record.
+                    None => identity.claims.json.clone(),
+                });
+                next.from_user_info |= identity.claims.from_user_info;
                 next.keep_id_token(&identity.id_token);
             }
         }
@@ -368,7 +384,7 @@ impl GrantRecord {
 mod tests {
     use super::super::test_support::*;
     use super::*;
-    use crate::codec::Value as _;
+    use crate::{codec::Value as _, protocol::ClaimsOfPerson};
 
     fn record(change: impl FnOnce(&mut TokenSet)) -> GrantRecord {
         let provider = FakeProvider::new(crate::clock::ManualClock::at(START));
@@ -443,6 +459,27 @@ mod tests {
         for broken in [&b""[..], b"{}", &written[1..], &written[..written.len() - 1]] {
             assert!(GrantRecord::read(broken).is_none(), "{broken:?}");
         }
+    }
+
+    /// The session's record has the names of the sign-in; those of a renewal are here alone.
+    #[test]
+    fn the_names_of_a_renewal_outlive_one_without_names() {
+        let renewed = |record: &GrantRecord, claims: &str, from_user_info| {
+            let json = RawValue::from_string(claims.to_owned()).unwrap();
+            let claims = ClaimsOfPerson { json, from_user_info };
+            let by = VerifiedClaims { claims, ..identity(ada(), "", START) };
+            let issued = TokenSet::default();
+            record.refreshed(record.sign_in_key(), issued, Some(Some(&by)), START).0
+        };
+        let first = record(|_| {});
+        let thin = renewed(&first, r#"{"acr":"1"}"#, false);
+        assert_eq!(thin.claims().unwrap().get(), r#"{"acr":"1"}"#);
+        let named = renewed(&thin, r#"{"acr":"1","name":"Ada"}"#, true);
+        let next = renewed(&named, r#"{"acr":"2"}"#, false);
+        assert_eq!(next.claims().unwrap().get(), r#"{"acr":"2","name":"Ada"}"#);
+        assert_eq!((thin.is_from_user_info(), next.is_from_user_info()), (false, true));
+        let read = GrantRecord::read(&codec::encode(&next)).unwrap();
+        assert!(read.is_from_user_info());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::value::RawValue;
 
 use super::{
     key::{RefreshKind, Scopes, TokenRequest},
@@ -12,7 +11,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    protocol::{TokenParams, unverified_end},
+    protocol::{ClaimsOfPerson, TokenParams, unverified_end},
     secret::{Secret, same},
     single_flight::Order,
 };
@@ -59,6 +58,7 @@ pub(crate) struct RefreshRequest {
     pub(super) home: Option<String>,
     pub(super) is_renewal: bool,
     pub(super) is_as_granted: bool,
+    pub(super) is_from_user_info: bool,
 }
 
 impl RefreshRequest {
@@ -72,6 +72,7 @@ impl RefreshRequest {
             request,
             home: record.person().tid.clone(),
             is_renewal: *kind == RefreshKind::Renewal,
+            is_from_user_info: record.is_from_user_info(),
         }
     }
 
@@ -106,6 +107,11 @@ impl RefreshRequest {
     /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
     pub(crate) fn is_as_granted(&self) -> bool {
         self.is_as_granted
+    }
+
+    /// Whether claims of the session came from UserInfo.
+    pub(crate) fn is_from_user_info(&self) -> bool {
+        self.is_from_user_info
     }
 
     /// Whether its purpose is a new ID token.
@@ -178,8 +184,7 @@ impl RefreshAnswer {
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedClaims {
     pub(crate) id_token: Secret,
-    /// The whole payload, as JSON.
-    pub(crate) claims: Box<RawValue>,
+    pub(crate) claims: ClaimsOfPerson,
     pub(crate) person: Person,
     /// When the claims have to be renewed: usually the token's `exp`.
     pub(crate) expires_at: UnixTime,

@@ -25,6 +25,7 @@ use crate::{
     codec,
     config::SessionEnd,
     error::{Error, ErrorKind, ProviderError},
+    protocol::ClaimsOfPerson,
     single_flight::{Task, Tasks, Tokio},
 };
 
@@ -258,6 +259,7 @@ pub(super) fn ada() -> Person {
 
 pub(super) fn identity(person: Person, name: &str, expires_at: UnixTime) -> VerifiedClaims {
     let claims = RawValue::from_string(format!(r#"{{"name":"{name}"}}"#)).unwrap();
+    let claims = ClaimsOfPerson::of_id_token(claims);
     VerifiedClaims { id_token: name.into(), claims, person, expires_at }
 }
 

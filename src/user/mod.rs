@@ -15,7 +15,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::OnceCell;
 
 use self::failed_token::FailedToken;
@@ -32,6 +32,7 @@ use crate::{
     client::AppTokens,
     clock::UnixTime,
     error::Error,
+    protocol::with_names_of,
     tokens::{GrantRef, Grants, Person},
 };
 
@@ -99,8 +100,10 @@ impl User {
         }))
     }
 
-    /// The same person with renewed claims.
-    pub(crate) fn with_claims(&self, claims: Box<str>) -> Self {
+    /// The same person with renewed claims, and with the names of the present ones if these lack
+    /// every name.
+    pub(crate) fn with_claims(&self, claims: &RawValue) -> Self {
+        let claims = Box::<str>::from(with_names_of(claims, &self.0.claims));
         let UserParts { person, home_account_id, grant, application, .. } = &*self.0;
         let (person, home_account_id) = (person.clone(), home_account_id.clone());
         Self::new(person, claims, None, home_account_id, grant.clone(), Arc::clone(application))

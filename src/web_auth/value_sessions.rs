@@ -161,10 +161,11 @@ impl WebAuth {
 
     /// The user with the newest claims.
     pub(super) fn user_of(&self, login: &StoredLogin, grant: &GrantRef) -> User {
-        let mut record = login.record.clone();
-        if let Some(renewed) = login.grant.claims() {
-            record.claims = renewed.get().into();
+        let application = Arc::clone(&self.sessions().application);
+        let user = login.record.clone().user(grant.clone(), application);
+        match login.grant.claims() {
+            Some(renewed) => user.with_claims(renewed),
+            None => user,
         }
-        record.user(grant.clone(), Arc::clone(&self.sessions().application))
     }
 }

@@ -1,12 +1,13 @@
 //! UserInfo requests without a setting for them, and the use of the responses.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use serde_json::json;
 use tower_identity::{
     config::{IdentityConfig, UserInfo},
     dev::{Endpoint, Failure, Quirk, SpoilUserInfo},
 };
 
-use crate::app::App;
+use crate::{app::App, browser::Tab};
 
 /// An application at a provider whose ID tokens have no names.
 async fn without_names(settings: impl FnOnce(IdentityConfig) -> IdentityConfig) -> App {
@@ -69,4 +70,76 @@ async fn user_info_is_not_asked_where_names_are_there_or_were_not_granted_or_a_s
         .change_next_token_answer(|body| drop(body.insert("scope".into(), "openid".into())));
     assert_eq!(app.sign_in().await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::UserInfo), 0);
+}
+
+/// Authelia: groups are at UserInfo alone. Without its answer a renewal would take them away until
+/// the next one.
+#[tokio::test]
+async fn a_renewal_waits_for_user_info_where_the_sign_in_had_it() {
+    let app = without_names(|config| config).await;
+    let renewed = async |tab: &mut Tab| {
+        let claims = tab.open(app.at("/me")).await.json()["claims"].clone();
+        (claims["name"].clone(), claims["nickname"].clone())
+    };
+    let nickname = |name: &'static str| {
+        app.provider.change_next_user_info(move |claims| {
+            drop(claims.insert("nickname".into(), name.into()))
+        });
+    };
+    nickname("Countess");
+    let mut tab = app.signed_in().await;
+    let (lovelace, countess) = (json!("Ada Lovelace"), json!("Countess"));
+    assert_eq!(tab.page().json()["claims"]["nickname"], countess);
+    for failure in [Failure::Status(503), Failure::Status(429), Failure::Disconnect] {
+        app.turn(3600 + 300);
+        // A request whose connection breaks is sent once more.
+        app.provider.fail_next(Endpoint::UserInfo, 2, failure.clone());
+        assert_eq!(renewed(&mut tab).await, (lovelace.clone(), countess.clone()), "{failure:?}");
+        app.provider.stop_failing(Endpoint::UserInfo);
+        nickname("Countess");
+        app.turn(600);
+        assert_eq!(renewed(&mut tab).await, (lovelace.clone(), countess.clone()), "{failure:?}");
+    }
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
+
+/// It did not answer at the sign-in either, so nothing of the session came from it.
+#[tokio::test]
+async fn a_renewal_does_not_wait_for_a_user_info_that_never_answered() {
+    let app = without_names(|config| config).await;
+    app.provider.fail_next(Endpoint::UserInfo, 1000, Failure::Status(500));
+    let mut tab = app.signed_in().await;
+    for _ in 0..5 {
+        app.turn(3600 + 300);
+        assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
+    }
+    assert_eq!(app.provider.requests(Endpoint::Token), 6, "each renewal once");
+}
+
+/// A refusal does not pass by itself, so it does not end on the page of an outage.
+#[tokio::test]
+async fn a_user_info_that_refuses_every_renewal_for_an_hour_leads_to_a_sign_in() {
+    for failure in [Failure::Status(401), Failure::Status(403), Failure::json(200, "[]")] {
+        let app = without_names(|config| config.with_user_info(UserInfo::AtSignIn)).await;
+        let mut tab = app.signed_in().await;
+        app.provider.fail_next(Endpoint::UserInfo, 1000, failure.clone());
+        let mut minutes = 0;
+        app.turn(3600 + 300);
+        let answer = loop {
+            let answer = tab.fetch(Method::GET, "/me").await;
+            if answer.status != StatusCode::OK || minutes > 100 {
+                break answer;
+            }
+            minutes += 1;
+            app.turn(60);
+        };
+        assert!((60..=66).contains(&minutes), "{failure:?}: served for {minutes} minutes");
+        assert_eq!(
+            (answer.status, &answer.json()["reason"]),
+            (StatusCode::UNAUTHORIZED, &json!("sign_in_required")),
+            "{failure:?}"
+        );
+        app.provider.stop_failing(Endpoint::UserInfo);
+        assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
+    }
 }

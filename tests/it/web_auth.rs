@@ -6,7 +6,8 @@ use reqwest::{Client, header::LOCATION, redirect::Policy};
 use tower_identity::{
     ConfigError, ErrorKind, IdentityConfig, ManualClock, SignInOptions, WebAuth, WebSession,
     dev::{
-        Consent, DevClient, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold, RefreshTokens,
+        Consent, DevClient, DevPerson, DevProvider, DevProviderBuilder, Endpoint, Failure, Hold,
+        RefreshTokens,
     },
 };
 
@@ -153,6 +154,23 @@ async fn a_session_outlives_the_process() {
         "renewed by the refresh token in the value"
     );
     assert!(after.for_user(&mut session, ["openid"]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_renewed_name_is_shown() {
+    let site = Site::start().await;
+    let mut session = site.signed_in().await;
+    let name = async |session: &mut WebSession| {
+        let user = site.auth.user(session).await.unwrap().unwrap();
+        (user.name().unwrap().to_owned(), user.claim("name").unwrap().to_string())
+    };
+    assert_eq!(name(&mut session).await.0, "Ada Lovelace");
+    site.provider.add_person(DevPerson::new("ada", "Ada King"));
+    site.turn(4000);
+    for _ in 0..2 {
+        assert_eq!(name(&mut session).await, ("Ada King".into(), "\"Ada King\"".into()));
+        session = stored(&session);
+    }
 }
 
 /// A value that does not open means signed out (security rule 15).
