@@ -57,9 +57,11 @@ impl ApiCaller {
 
     /// A stable key of the caller: of the person, or of the application if it calls by itself.
     ///
-    /// For a person whom the token does not identify (AD FS sends `sub` only if a rule of the
-    /// application group issues it) the key is of this token alone, so that no two people share
-    /// one. A warning in the log names the rule.
+    /// For a person whom the token does not identify the key is of this token alone, so that no two
+    /// people share one, and a warning in the log says what to change at the provider. That happens
+    /// where access tokens have no `sub` (AD FS without a rule for it, Keycloak without the client
+    /// scope `basic`), and where introspection answers have none (Django OAuth Toolkit,
+    /// Doorkeeper): such a caller counts as a person, since nothing says otherwise.
     #[must_use]
     pub fn key(&self) -> UserKey {
         let facts = self.facts();

@@ -140,6 +140,22 @@ async fn an_answer_without_audience_passes_for_the_own_client_or_by_the_setting(
 }
 
 /// That a token holds is remembered for a minute.
+/// Django OAuth Toolkit and Doorkeeper answer so about people and about applications.
+#[tokio::test]
+async fn an_answer_without_subject_is_about_nobody_elses_user() {
+    for more in [json!({"username": "ada"}), json!({"token_type": "Bearer"})] {
+        let api = api();
+        let answered = changed(good(&more), |answer| {
+            answer.as_object_mut().unwrap().remove("sub");
+        });
+        says(&api, answered);
+        let (key, other) = (api.key_of("opaque-1").await, api.key_of("opaque-2").await);
+        assert_eq!(api.takes("opaque-1").await, "person Notes.Read", "{more}");
+        assert_ne!(key, other, "{more}");
+        assert!(!key.ends_with(" app") && !other.ends_with(" app"), "{key} {other}");
+    }
+}
+
 #[tokio::test]
 async fn an_opaque_token_that_holds_is_asked_about_once_a_minute() {
     let api = api();

@@ -313,6 +313,90 @@ async fn a_service_account_of_keycloak_is_an_application_and_a_person_with_its_n
     }
 }
 
+/// Keycloak 25 puts `sub` into access tokens by its client scope `basic`, which an imported realm
+/// may lack.
+#[tokio::test]
+async fn users_whom_a_token_does_not_identify_share_no_key_and_no_rights_of_an_application() {
+    let api = TestApi::plain();
+    let of_keycloak = |name: &str, more: &Value| {
+        token(|claims| {
+            let members = claims.as_object_mut().unwrap();
+            members.remove("sub");
+            members.remove("client_id");
+            let user = json!({"typ": "Bearer", "azp": "web", "jti": name, "roles": ["R"]});
+            merge(claims, &user);
+            merge(claims, more);
+        })
+    };
+    for more in [
+        json!({"sid": "1"}),
+        json!({"session_state": "1"}),
+        json!({"auth_time": 1}),
+        json!({"amr": ["pwd"]}),
+        json!({"acr": "1"}),
+        json!({"idp": "local"}),
+        json!({"preferred_username": "ada"}),
+        json!({"preferred_username": null}),
+        json!({"email": "a@b.c"}),
+        json!({"scope": "openid Notes.Read"}),
+    ] {
+        let (ada, bob) = (of_keycloak("ada", &more), of_keycloak("bob", &more));
+        assert!(api.takes(&ada).await.starts_with("person "), "{more}");
+        let key = api.key_of(&ada).await;
+        assert_ne!(key, api.key_of(&bob).await, "{more}");
+        assert!(!key.ends_with(" web"), "{more}: the key of the application");
+        assert_eq!(key, api.key_of(&ada).await, "{more}: the same token");
+    }
+    // Duende IdentityServer: the token of an application by itself has no `sub`.
+    let of_duende = token(|claims| {
+        claims.as_object_mut().unwrap().remove("sub");
+    });
+    assert!(api.takes(&of_duende).await.starts_with("application "));
+    let name = format!("{ISSUER} {}", claims()["client_id"].as_str().unwrap());
+    assert_eq!(api.key_of(&of_duende).await, name);
+}
+
+/// A reader that skips what it does not understand would take an agent for a person.
+#[tokio::test]
+async fn facets_that_cannot_be_parsed_are_refused() {
+    let api = TestApi::entra(|config| config);
+    let with = |value: &Value| entra(v2(), |claims| claims["xms_act_fct"] = value.clone());
+    for value in [
+        json!("3\t11"),
+        json!("3\n11"),
+        json!("\"11\""),
+        json!("[11]"),
+        json!("11.0"),
+        json!("x"),
+        json!(11.0),
+        json!(-11),
+        json!(["x"]),
+        json!([11.0]),
+        json!({}),
+        json!(true),
+    ] {
+        api.refuses(&with(&value), "token_malformed").await;
+    }
+    for value in [json!("3, 11"), json!("11"), json!(11), json!([3, "11"])] {
+        assert_eq!(api.takes(&with(&value)).await, "person_through_agent Notes.Read", "{value}");
+    }
+}
+
+/// RFC 6749 section 3.3: a space separates, and nothing else.
+#[tokio::test]
+async fn a_scope_ends_at_a_space_alone() {
+    let api = TestApi::plain();
+    for (scope, shown) in [
+        ("a  Notes.Read ", "a,Notes.Read"),
+        ("a\tNotes.Read", "a\tNotes.Read"),
+        ("a\nNotes.Read", "a\nNotes.Read"),
+        ("a\u{a0}Notes.Read", "a\u{a0}Notes.Read"),
+    ] {
+        let token = token(|claims| claims["scope"] = json!(scope));
+        assert_eq!(api.takes(&token).await, format!("person {shown}"));
+    }
+}
+
 /// The whole token finds what is remembered, and never a part of it.
 #[tokio::test]
 async fn a_token_with_anything_changed_is_another_token() {

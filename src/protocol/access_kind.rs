@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    access_token::{other_kind, text},
+    access_token::{ClaimsSource, other_kind, text},
     json::Object,
     jwt::malformed,
 };
@@ -86,7 +86,7 @@ const AGENT_USER: u64 = 13;
 /// Refuses tokens of another kind, and tokens that are bound to a key.
 pub(super) fn check_no_other_kind(
     claims: &Object,
-    is_typed: bool,
+    source: ClaimsSource,
     is_b2c: bool,
 ) -> Result<(), Error> {
     if claims.contains_key("cnf") {
@@ -107,6 +107,7 @@ pub(super) fn check_no_other_kind(
     let is_named = is_named_access_token(claims)?;
     // Older versions of Keycloak put the nonce into access tokens, and so does Azure AD B2C, whose
     // ID tokens have no `scp`.
+    let is_typed = source == ClaimsSource::TypedJwt;
     let may_have_nonce = is_named || is_typed || (is_b2c && claims.contains_key("scp"));
     if claims.contains_key("nonce") && !may_have_nonce {
         return Err(other_kind(
@@ -177,13 +178,13 @@ pub(super) fn at_microsoft(
 /// token.
 pub(super) fn elsewhere(
     claims: &Object,
-    is_typed: bool,
+    source: ClaimsSource,
     scopes: &[String],
     sub: Option<&str>,
     application: Option<&str>,
 ) -> Result<CallerKind, Error> {
     // `azp` alone is no evidence: ID tokens have it too (OpenID Connect Core section 2).
-    let is_access_token = is_typed
+    let is_access_token = source == ClaimsSource::TypedJwt
         || !scopes.is_empty()
         || ["client_id", "cid", "gty", "appid"].iter().any(|name| claims.contains_key(*name))
         || is_named_access_token(claims)?;
@@ -195,7 +196,11 @@ pub(super) fn elsewhere(
     }
     let is_itself = match (sub, application) {
         (None, None) => return Err(malformed("it has neither `sub` nor `client_id`")),
-        (None, Some(_)) => true,
+        // Duende IdentityServer leaves out the `sub` of an application by itself. Others leave out
+        // that of users: Keycloak without the client scope `basic`, Django OAuth Toolkit and
+        // Doorkeeper in every introspection answer. As an application, all users would share the
+        // key and the app roles of one.
+        (None, Some(_)) => source != ClaimsSource::Introspection && !is_about_user(claims, scopes),
         (Some(""), _) => return Err(malformed("`sub` is empty")),
         // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`.
         (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
@@ -207,6 +212,33 @@ pub(super) fn elsewhere(
     } else {
         CallerKind::Person
     })
+}
+
+/// Whether a claim or a scope is about a user: names, and what belongs to the sign-in of a person
+/// (OpenID Connect Core sections 2 and 5, RFC 7662 section 2.2, RFC 9068 section 2.2.1). A `null`
+/// one says so, too.
+fn is_about_user(claims: &Object, scopes: &[String]) -> bool {
+    const CLAIMS: [&str; 16] = [
+        "sid",
+        "session_state",
+        "auth_time",
+        "amr",
+        "acr",
+        "idp",
+        "username",
+        "preferred_username",
+        "name",
+        "given_name",
+        "family_name",
+        "nickname",
+        "email",
+        "email_verified",
+        "upn",
+        "unique_name",
+    ];
+    const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+    CLAIMS.iter().any(|name| claims.contains_key(*name))
+        || scopes.iter().any(|scope| SCOPES.contains(&scope.as_str()))
 }
 
 /// Whether the token is of a service account of Keycloak, whose `sub` is a user of its own.
@@ -244,21 +276,23 @@ pub(super) fn proof(claims: &Object, is_microsoft: bool) -> Result<ClientProof, 
     })
 }
 
-/// The numbers in a claim of Entra ID: a list, or a string with separators. Other members are
-/// skipped, because new facets may be added.
+/// The numbers in a claim of Entra ID: a list, or a string with separators. Unknown numbers are
+/// kept, because new facets may be added. Anything else is refused: it decides whether the caller
+/// is an agent or a guest.
 pub(super) fn numbers(claims: &Object, name: &str) -> Result<Vec<u64>, Error> {
-    Ok(match claims.get(name) {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Number(number)) => number.as_u64().into_iter().collect(),
-        Some(Value::String(text)) => {
-            text.split([' ', ',', ';']).filter_map(|word| word.parse().ok()).collect()
-        }
+    let read = match claims.get(name) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::Number(number)) => number.as_u64().map(|number| vec![number]),
+        Some(Value::String(text)) => text
+            .split([' ', ',', ';'])
+            .filter(|word| !word.is_empty())
+            .map(|word| word.parse().ok())
+            .collect(),
         Some(Value::Array(items)) => items
             .iter()
-            .filter_map(|item| {
-                item.as_u64().or_else(|| item.as_str().and_then(|text| text.parse().ok()))
-            })
+            .map(|item| item.as_u64().or_else(|| item.as_str().and_then(|text| text.parse().ok())))
             .collect(),
-        Some(_) => return Err(malformed(format!("`{name}` is no list of numbers"))),
-    })
+        Some(_) => None,
+    };
+    read.ok_or_else(|| malformed(format!("`{name}` is no list of numbers")))
 }

@@ -80,8 +80,11 @@ pub(super) fn verify(
 ) -> Result<VerifiedAccessToken, Error> {
     let verified = token.verify(rules, keys)?;
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
-    let is_typed = token.is_typed_access_token();
-    let facts = facts(verified.claims, is_typed, &verified.iss, rules.authority)?;
+    let source = match token.is_typed_access_token() {
+        true => ClaimsSource::TypedJwt,
+        false => ClaimsSource::Jwt,
+    };
+    let facts = facts(verified.claims, source, &verified.iss, rules.authority)?;
     Ok(VerifiedAccessToken { claims: verified.payload.to_owned(), iss: verified.iss, exp, facts })
 }
 
@@ -173,6 +176,17 @@ const DECISIVE: [&str; 25] = [
     "xms_sub_fct",
 ];
 
+/// Where the claims about an access token come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClaimsSource {
+    /// A JWT whose header has the type `at+jwt` (RFC 9068 section 2.1).
+    TypedJwt,
+    /// A JWT without that type.
+    Jwt,
+    /// An introspection response (RFC 7662).
+    Introspection,
+}
+
 /// The facts in the claims of a verified token or of an introspection response.
 ///
 /// # Errors
@@ -180,13 +194,13 @@ const DECISIVE: [&str; 25] = [
 /// [`ErrorKind::TokenMalformed`]; [`ErrorKind::TokenKind`]: not an access token for a bearer.
 pub(super) fn facts(
     claims: &Object,
-    is_typed: bool,
+    source: ClaimsSource,
     iss: &str,
     authority: &Authority,
 ) -> Result<AccessFacts, Error> {
     check_no_null(claims)?;
     let is_b2c = authority.b2c_policies().is_some();
-    access_kind::check_no_other_kind(claims, is_typed, is_b2c)?;
+    access_kind::check_no_other_kind(claims, source, is_b2c)?;
     let is_microsoft = authority.is_microsoft();
     let rights = AccessRights { scopes: scopes(claims, is_microsoft)?, roles: roles(claims)? };
     let names = AccessNames::read(claims, is_microsoft)?;
@@ -195,13 +209,13 @@ pub(super) fn facts(
         check_version(claims, iss, authority)?;
         kind_at_microsoft(claims, &rights, &names)?
     } else {
-        kind_elsewhere(claims, is_typed, authority, &rights, &names)?
+        kind_elsewhere(claims, source, authority, &rights, &names)?
     };
     if is_b2c && kind.is_person() {
         authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
     }
     let stand_in =
-        if kind.is_person() && !names.identify_user() { Some(stand_in()?) } else { None };
+        if kind.is_person() && !names.identify_user() { Some(stand_in(authority)?) } else { None };
     let AccessNames { sub, tid, oid, application } = names;
     Ok(AccessFacts {
         kind,
@@ -284,26 +298,37 @@ fn kind_at_microsoft(
 /// The kind of the caller at a generic provider and at AD FS.
 fn kind_elsewhere(
     claims: &Object,
-    is_typed: bool,
+    source: ClaimsSource,
     authority: &Authority,
     rights: &AccessRights,
     names: &AccessNames,
 ) -> Result<CallerKind, Error> {
     let (sub, application) = (names.sub.as_deref(), names.application.as_deref());
-    let kind = access_kind::elsewhere(claims, is_typed, &rights.scopes, sub, application)?;
+    let kind = access_kind::elsewhere(claims, source, &rights.scopes, sub, application)?;
+    if !authority.is_adfs() || sub.is_some() {
+        return Ok(kind);
+    }
     // AD FS sends `sub` only if a rule of the application group issues it: a token without it is a
-    // person's if it has a scope.
-    let is_of_person = authority.is_adfs() && sub.is_none() && !rights.scopes.is_empty();
-    Ok(if is_of_person { CallerKind::Person } else { kind })
+    // person's if it has a scope. Tokens of applications have `auth_time` there, too.
+    Ok(match rights.scopes.is_empty() {
+        true => CallerKind::Application,
+        false => CallerKind::Person,
+    })
 }
 
 /// The identifier of a user whom the token does not identify: another one for each token, so that
 /// two users never share a key.
-fn stand_in() -> Result<String, Error> {
+fn stand_in(authority: &Authority) -> Result<String, Error> {
+    let remedy = if authority.is_adfs() {
+        "have AD FS issue `sub` to this API (an issuance transform rule of the web API in the \
+         application group)"
+    } else {
+        "have the provider put `sub` into access tokens and introspection answers (at Keycloak the \
+         client scope `basic`; RFC 9068 section 2.2, RFC 7662 section 2.2)"
+    };
     tracing::warn!(
         "the access token does not identify its user, so that `ApiCaller::key` is another one for \
-         each token: have AD FS issue `sub` to this API (an issuance transform rule of the web API \
-         in the application group)"
+         each token: {remedy}"
     );
     Ok(secret::base64url(&secret::random::<16>()?))
 }
@@ -404,7 +429,10 @@ pub(super) fn words(claims: &Object, name: &str) -> Result<Vec<String>, Error> {
         None => Ok(Vec::new()),
         // A role may contain spaces; a scope may not (RFC 6749 section 3.3).
         Some(Value::String(text)) if matches!(name, "roles" | "role") => Ok(vec![text.clone()]),
-        Some(Value::String(text)) => Ok(text.split_ascii_whitespace().map(str::to_owned).collect()),
+        // Spaces alone separate (RFC 6749 section 3.3).
+        Some(Value::String(text)) => {
+            Ok(text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        }
         Some(Value::Array(items)) => items
             .iter()
             .map(|item| item.as_str().map(str::to_owned))

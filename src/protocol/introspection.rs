@@ -9,7 +9,7 @@ use http::{
 use serde_json::Value;
 
 use super::{
-    access_token::{self, VerifiedAccessToken},
+    access_token::{self, ClaimsSource, VerifiedAccessToken},
     client_auth::ClientAuth,
     error_answer,
     json::{self, Object},
@@ -195,7 +195,8 @@ pub(super) fn check(
     if time("nbf")?.is_some_and(|nbf| nbf > moment.now + moment.leeway) {
         return Err(Error::new(ErrorKind::TokenNotYetValid, "`nbf` lies in the future"));
     }
-    let facts = access_token::facts(&answer, false, &metadata.issuer, authority)?;
+    let facts =
+        access_token::facts(&answer, ClaimsSource::Introspection, &metadata.issuer, authority)?;
     let claims = serde_json::to_string(&answer)
         .map_err(|_| invalid("the answer cannot be written as JSON"))?;
     Ok(VerifiedAccessToken { claims, iss: metadata.issuer.clone(), exp, facts })
