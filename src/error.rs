@@ -513,8 +513,8 @@ impl Error {
         Self(Arc::new(ErrorParts { own_remedy: Some(remedy), ..Arc::unwrap_or_clone(self.0) }))
     }
 
-    /// The failure, as one of a refresh that the same refresh token would get again: a new sign-in
-    /// is needed for another token, whatever the kind.
+    /// The failure, as one that the same refresh token or code would get again: a new sign-in is
+    /// needed for another one, whatever the kind.
     pub(crate) fn with_spent_grant(self) -> Self {
         Self(Arc::new(ErrorParts { grant_is_spent: true, ..Arc::unwrap_or_clone(self.0) }))
     }

@@ -477,8 +477,9 @@ impl Provider {
 }
 
 /// The error of a request that was refused twice. A provider may spend a code with the request that
-/// it refuses for its client, so that `invalid_grant` after that is a consequence. A refresh token
-/// that is refused is lost whatever the cause, and its session with it.
+/// it refuses for its client, so that `invalid_grant` after that is a consequence, and the next
+/// sign-in succeeds. A refresh token that is refused is lost whatever the cause, and its session
+/// with it.
 fn first_cause(first: Error, second: Error, grant: Grant<'_>) -> Error {
     if second.kind() != ErrorKind::InvalidGrant || matches!(grant, Grant::RefreshToken(_)) {
         return second;
@@ -488,7 +489,7 @@ fn first_cause(first: Error, second: Error, grant: Grant<'_>) -> Error {
          `invalid_grant`",
         first.detail()
     );
-    first.with_detail(detail)
+    first.with_detail(detail).with_spent_grant()
 }
 
 impl fmt::Debug for Provider {

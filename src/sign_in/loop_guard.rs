@@ -116,6 +116,16 @@ impl RelyingParty {
             tracing::info!(reason = error.reason(), "the provider asks for another try");
             return Some(Fallback::None);
         }
+        // The next code is redeemed with the client authentication that was accepted.
+        if error.is_of_spent_grant() {
+            tracing::info!(
+                reason = error.reason(),
+                %error,
+                "the provider spent the code with a request whose client authentication it \
+                 refused; the sign-in starts again"
+            );
+            return Some(Fallback::None);
+        }
         // Languages that the configuration names would be sent again.
         if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
             tracing::warn!(

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use tower_identity::{
     Authority, ClientCredential, Clock, IdentityConfig, ManualClock,
     config::ClientAuthMethod,
-    dev::{Consent, DevClient},
+    dev::{Consent, DevClient, Endpoint, Failure},
 };
 
 use crate::app::App;
@@ -43,6 +43,37 @@ async fn the_email_address_is_there_where_the_provider_offers_it() {
     let app = App::start().await;
     let page = app.sign_in().await;
     assert!(page.body.contains("\"email\":\"ada@"), "{}", page.body);
+}
+
+/// A provider may spend the code with the request whose client authentication it refuses. The next
+/// sign-in sends the right one at once, so that the first user does not meet an error.
+#[tokio::test]
+async fn a_code_that_was_spent_by_a_refused_client_authentication_is_followed_by_another_sign_in() {
+    for (status, refusal) in [(401, "invalid_client"), (400, "invalid_request")] {
+        let app = App::start().await;
+        let refused = |status, code: &str| {
+            let body = format!(r#"{{"error":"{code}"}}"#);
+            app.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+        };
+        refused(status, refusal);
+        refused(400, "invalid_grant");
+        let mut tab = app.signed_in().await;
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{refusal}");
+        let requests = |endpoint| app.provider.requests(endpoint);
+        assert_eq!((requests(Endpoint::Authorization), requests(Endpoint::Token)), (2, 3));
+    }
+    // Once: the second such answer is shown.
+    let app = App::start().await;
+    for _ in 0..2 {
+        for (status, code) in [(401, "invalid_client"), (400, "invalid_grant")] {
+            let body = format!(r#"{{"error":"{code}"}}"#);
+            app.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+        }
+    }
+    let page = app.sign_in().await;
+    assert!(page.status.is_server_error(), "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
 }
 
 /// A user does not count as signed out for a moment after the sign-in, although the clocks differ.
