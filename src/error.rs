@@ -513,6 +513,11 @@ impl Error {
         Self(Arc::new(ErrorParts { own_remedy: Some(remedy), ..Arc::unwrap_or_clone(self.0) }))
     }
 
+    /// The remedy of [`with_remedy`](Self::with_remedy).
+    pub(crate) fn own_remedy(&self) -> Option<&'static str> {
+        self.0.own_remedy
+    }
+
     /// The failure, as one that the same refresh token or code would get again: a new sign-in is
     /// needed for another one, whatever the kind.
     pub(crate) fn with_spent_grant(self) -> Self {
@@ -676,8 +681,9 @@ impl fmt::Display for Error {
             return write!(f, ": {cause}");
         }
         let remedy = match (self.advice(), self.0.own_remedy) {
-            (Some(advice), _) => advice.for_operator,
-            (None, Some(own)) => own,
+            // The place of the failure knows more than its code.
+            (_, Some(own)) => own,
+            (Some(advice), None) => advice.for_operator,
             (None, None) if self.0.at_api => remedy::at_api(self.message_kind()),
             (None, None) => self.message_kind().remedy(),
         };

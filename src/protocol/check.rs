@@ -406,14 +406,25 @@ fn clock_finding(
 /// rounding and the time of the exchange.
 const NOTICEABLE: u64 = 10;
 
-/// A finding from an error: its reason, the provider's codes, and the advice for it.
+/// A finding from an error: its reason, the provider's codes, and the remedy of its place, or else
+/// the advice for the code.
 pub(super) fn finding_of(severity: Severity, error: &Error, what: &str) -> Finding {
-    let advice =
-        error.advice().map_or_else(String::new, |advice| format!(" {}", advice.for_operator));
+    let advice = match (error.own_remedy(), error.advice()) {
+        (Some(remedy), _) => format!(" {}", sentence(remedy)),
+        (None, Some(advice)) => format!(" {}", advice.for_operator),
+        (None, None) => String::new(),
+    };
     let said = match error.provider() {
         None => error.detail().to_owned(),
         Some(ProviderError { error, code: Some(code), .. }) if error.is_empty() => code.clone(),
         Some(said) => said.to_string(),
     };
     Finding::new(severity, error.reason(), format!("{what} ({said}).{advice}"))
+}
+
+/// A remedy, which ends the line of an error, as a sentence.
+fn sentence(remedy: &str) -> String {
+    let mut letters = remedy.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
