@@ -23,7 +23,7 @@ use super::{
     client_auth::ClientAuth,
     correlation::RequestId,
     error_answer,
-    json::{self, OptionalMembers},
+    json::{self, Object, OptionalMembers},
     metadata::Metadata,
     sent_secrets::SentSecrets,
 };
@@ -128,14 +128,15 @@ impl TokenAnswer {
         let is_granted = scope.is_none_or(|scope| scope.split(' ').any(|one| one == "openid"));
         self.id_token.as_ref().ok_or_else(|| {
             let detail = "the token answer has no ID token, although `openid` was requested";
-            if is_granted {
-                return Error::new(ErrorKind::TokenResponseInvalid, detail);
-            }
-            let scope = error_answer::code(scope.unwrap_or_default());
-            let detail = format!("{detail}; the granted scopes are {scope:?}, without `openid`");
+            let detail = if is_granted {
+                detail.to_owned()
+            } else {
+                let scope = error_answer::code(scope.unwrap_or_default());
+                format!("{detail}; the granted scopes are {scope:?}, without `openid`")
+            };
             Error::new(ErrorKind::TokenResponseInvalid, detail).with_remedy(
                 "allow the scope `openid` to this application at the provider, or switch OpenID \
-                 Connect on for it there",
+                 Connect on for it there; a provider of OAuth 2.0 alone signs nobody in",
             )
         })
     }
@@ -222,7 +223,8 @@ pub(crate) fn read_answer(
         (Some(_), Some(token_type)) => Err(invalid(format!(
             "`token_type` is {:?}, expected \"Bearer\"",
             error_answer::code(token_type)
-        ))),
+        ))
+        .with_remedy(OTHER_TYPE)),
         // RFC 6749 section 5.1 requires `token_type`. LinkedIn and older versions of Rancher leave
         // it out, and a token of another type (such as DPoP) is always labelled.
         (Some(_), None) => Ok(tokens),
@@ -230,7 +232,36 @@ pub(crate) fn read_answer(
         (None, _) if json::present(&object, "access_token").is_some() => Err(invalid(
             "`access_token` is empty, not a string, or has characters other than printable ASCII",
         )),
-        (None, _) => Err(invalid("`access_token` is missing")),
+        (None, _) => {
+            let members = member_names(answer, &object);
+            let detail = format!("`access_token` is missing; the response {members}");
+            Err(invalid(detail).with_remedy(NO_ACCESS_TOKEN))
+        }
+    }
+}
+
+const OTHER_TYPE: &str = "this crate sends bearer tokens (RFC 6750): switch tokens that are bound \
+     to a key, such as DPoP, off in the application's registration at the provider";
+const NO_ACCESS_TOKEN: &str = "the provider may issue an access token only for a scope of an API \
+     (`with_scopes`, IDENTITY_SCOPE), or only if a parameter names the API, such as `audience` \
+     (`SignInOptions::add_parameter`, IDENTITY_SIGN_IN_PARAMETERS; \
+     `TokenRequest::add_parameter`); a response of another form is not one of OAuth 2.0 (RFC 6749 \
+     section 5.1): check the token endpoint in the provider's document";
+
+/// The names of the members of a response, in alphabetical order, for an error. Their values may be
+/// secrets.
+fn member_names(answer: &Response<Bytes>, object: &Object) -> String {
+    const MOST: usize = 12;
+    let mut names: Vec<&String> = object.keys().collect();
+    names.sort_unstable();
+    let shown = names.iter().take(MOST).map(|name| {
+        let name: String = error_answer::code_in(answer, name).chars().take(40).collect();
+        format!("`{name}`")
+    });
+    match (shown.collect::<Vec<_>>().join(", "), names.len() > MOST) {
+        (shown, _) if shown.is_empty() => "has no members".to_owned(),
+        (shown, false) => format!("has {shown}"),
+        (shown, true) => format!("has {shown}, …"),
     }
 }
 

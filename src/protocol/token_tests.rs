@@ -288,3 +288,49 @@ proptest! {
         let _ = read(&with(&name, value));
     }
 }
+
+/// Some providers issue an access token only for a scope or an audience of an API.
+#[test]
+fn a_missing_access_token_is_told_with_what_came_instead_and_what_can_be_requested() {
+    let text = |body: &Value| read(body).map(|_| ()).unwrap_err().to_string();
+    let error = text(&json!({"id_token": "a.s3cr3t.c", "token_type": "Bearer"}));
+    for words in ["`id_token`, `token_type`", "IDENTITY_SCOPE", "IDENTITY_SIGN_IN_PARAMETERS"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    assert!(
+        error.contains("`TokenRequest::add_parameter`") && !error.contains("s3cr3t"),
+        "{error}"
+    );
+    // Slack's endpoint before OpenID Connect.
+    let error = text(&json!({"ok": true, "authed_user": {"access_token": "s3cr3t"}}));
+    assert!(error.contains("`authed_user`, `ok`") && !error.contains("s3cr3t"), "{error}");
+    let error = text(&json!({}));
+    assert!(error.contains("has no members"), "{error}");
+    let many: serde_json::Map<String, Value> = (0..50)
+        .map(|number| (format!("member-{number:02}\n{}", "x".repeat(300)), json!(1)))
+        .collect();
+    let error = text(&Value::Object(many));
+    assert!(error.len() < 3_000 && !error.contains('\n') && error.contains('…'), "{error}");
+}
+
+#[test]
+fn a_token_that_is_bound_to_a_key_is_told_with_the_setting_of_the_provider() {
+    for token_type in ["DPoP", "N_A", "mac"] {
+        let error = read(&with("token_type", json!(token_type))).map(|_| ()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(token_type) && text.contains("bearer tokens"), "{text}");
+        assert_eq!(text.contains("DPoP"), token_type == "DPoP" || text.contains("such as DPoP"));
+    }
+}
+
+/// GitHub and others sign in without OpenID Connect.
+#[test]
+fn a_missing_id_token_is_told_with_what_to_switch_on() {
+    let mut body = good();
+    body.as_object_mut().unwrap().remove("id_token");
+    for scope in [json!("openid a"), json!("a"), Value::Null] {
+        body["scope"] = scope;
+        let text = read(&body).unwrap().required_id_token().unwrap_err().to_string();
+        assert!(text.contains("switch OpenID Connect on"), "{text}");
+    }
+}
