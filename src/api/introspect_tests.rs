@@ -275,3 +275,37 @@ async fn random_tokens_do_not_keep_out_callers_with_a_token_that_was_active() {
     flood("litter").await;
     assert_eq!(api.with_token("caller-8").await.reason(), "busy");
 }
+
+/// RFC 7662 section 2.2 has numbers. A text of digits says the same, and refusing it protects
+/// against nothing.
+#[tokio::test]
+async fn times_of_an_introspection_answer_may_be_texts_or_have_fractions() {
+    let api = api();
+    let now = NOW.as_seconds();
+    for (number, (times, status, reason)) in [
+        (json!({"exp": (now + 600).to_string(), "iat": (now - 1).to_string()}), 200, ""),
+        (json!({"exp": now as f64 + 600.5, "iat": now as f64 - 0.5, "nbf": now as f64}), 200, ""),
+        (json!({"exp": format!("{}.25", now + 600), "nbf": now.to_string()}), 200, ""),
+        (json!({"exp": "1"}), 401, "token_expired"),
+        (json!({"nbf": (now + 600).to_string()}), 401, "token_not_yet_valid"),
+        (json!({"exp": "soon"}), 401, "token_malformed"),
+        (json!({"exp": ""}), 401, "token_malformed"),
+        (json!({"exp": "inf"}), 401, "token_malformed"),
+        (json!({"exp": true}), 401, "token_malformed"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        says(&api, good(&times));
+        let told = api.with_token(&format!("opaque-{number}")).await;
+        assert_eq!(told.status.as_u16(), status, "{times}: {}", told.reason());
+        assert!(reason.is_empty() || told.reason() == reason, "{times}: {}", told.reason());
+    }
+}
+
+#[tokio::test]
+async fn scopes_of_an_introspection_answer_may_be_a_list() {
+    let api = api();
+    says(&api, good(&json!({"scope": ["Notes.Read", "Notes.Write"]})));
+    assert_eq!(api.takes("opaque").await, "person Notes.Read,Notes.Write");
+}

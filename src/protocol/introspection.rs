@@ -6,7 +6,7 @@ use http::{
     HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{
     access_token::{self, ClaimsSource, VerifiedAccessToken},
@@ -168,7 +168,10 @@ pub(super) fn check(
                 "the provider says that it is not active",
             ));
         }
-        _ => return Err(invalid("`active` is neither true nor false")),
+        // RFC 7662 section 2.2: a boolean, the one required member, which alone admits the token. A
+        // text is no boolean: `"false"` is true in many languages, so that the writer may mean
+        // either.
+        _ => return Err(invalid("`active` is neither true nor false (a boolean, not a text)")),
     }
     check_audience(&answer, rules)?;
     if let Some(iss) = access_token::text(&answer, "iss")?
@@ -183,9 +186,9 @@ pub(super) fn check(
     }
     let time = |name: &str| match answer.get(name) {
         None => Ok(None),
-        Some(value) => numeric_date(value)
-            .map(Some)
-            .ok_or_else(|| malformed(format!("`{name}` is not a number"))),
+        Some(value) => {
+            date(value).map(Some).ok_or_else(|| malformed(format!("`{name}` is not a number")))
+        }
     };
     // `exp` is optional (RFC 7662 section 2.2). Without it the usual cache time applies.
     let exp = time("exp")?.unwrap_or(moment.now + MEMORY);
@@ -200,6 +203,20 @@ pub(super) fn check(
     let claims = serde_json::to_string(&answer)
         .map_err(|_| invalid("the answer cannot be written as JSON"))?;
     Ok(VerifiedAccessToken { claims, iss: metadata.issuer.clone(), exp, facts })
+}
+
+/// A time (RFC 7662 section 2.2: an integer), also with a fraction or as the text of a number. It
+/// can only end the token earlier than the provider's `active`, so that a reading which is
+/// unambiguous needs no refusal.
+fn date(value: &Value) -> Option<UnixTime> {
+    let number = |text: &str| {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        text.parse().ok().filter(|_| is_number).and_then(Number::from_f64).map(Value::Number)
+    };
+    match value {
+        Value::String(text) => numeric_date(&number(text)?),
+        value => numeric_date(value),
+    }
 }
 
 /// The maximum time that an active token is cached: a revoked token is accepted that long.
