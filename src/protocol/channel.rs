@@ -183,13 +183,14 @@ impl Channel {
             } else {
                 ErrorKind::ProviderUnreachable
             };
-            Error::new(
-                kind,
-                match &id {
-                    Some(id) => format!("{what}: {error} (client-request-id {})", id.as_str()),
-                    None => format!("{what}: {error}"),
-                },
-            )
+            let detail = match &id {
+                Some(id) => format!("{what}: {error} (client-request-id {})", id.as_str()),
+                None => format!("{what}: {error}"),
+            };
+            match error.remedy() {
+                Some(remedy) => Error::new(kind, detail).with_remedy(remedy),
+                None => Error::new(kind, detail),
+            }
         })
     }
 }

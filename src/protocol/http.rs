@@ -17,6 +17,7 @@ use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, ti
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
+use super::tls_fault;
 use crate::error::ConfigError;
 
 /// The future that [`HttpClient::send`] returns.
@@ -79,6 +80,8 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 pub struct HttpError {
     cause: Cow<'static, str>,
     too_large: bool,
+    /// What the operator can do, if the cause says more than that there is no response.
+    remedy: Option<&'static str>,
 }
 
 impl HttpError {
@@ -86,7 +89,7 @@ impl HttpError {
     /// bodies: they may hold secrets.
     #[must_use]
     pub fn new(cause: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause: cause.into(), too_large: false }
+        Self { cause: cause.into(), too_large: false, remedy: None }
     }
 
     /// The error of a response that exceeds the size limit. It is reported as
@@ -94,7 +97,18 @@ impl HttpError {
     /// [`ErrorKind::ProviderUnreachable`](crate::ErrorKind::ProviderUnreachable).
     #[must_use]
     pub fn too_large() -> Self {
-        Self { cause: Cow::Borrowed("the response is larger than 1 MiB"), too_large: true }
+        let cause = Cow::Borrowed("the response is larger than 1 MiB");
+        Self { cause, too_large: true, remedy: None }
+    }
+
+    /// The error of reqwest.
+    fn of(error: &reqwest::Error) -> Self {
+        let cause = cause(error);
+        Self { remedy: tls_fault::remedy(&cause), ..Self::new(cause) }
+    }
+
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        self.remedy
     }
 
     /// Whether the response exceeded the size limit.
@@ -129,6 +143,9 @@ const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 /// - A request whose connection could not be made is tried once more: nothing of it was sent.
 /// - Up to 16 idle connections to a host stay open for one minute. A GET request that meets one
 ///   which the provider has just closed is sent once more. Other requests are never sent twice.
+/// - Certificates are verified with those of the operating system's store. On Linux and other
+///   systems without a verifier of their own, `SSL_CERT_FILE` and `SSL_CERT_DIR` name a file or
+///   folders in place of that store.
 /// - The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used, except for loopback and
 ///   link-local hosts such as Azure's metadata service.
 #[derive(Clone, Debug)]
@@ -150,7 +167,7 @@ impl ReqwestClient {
     /// wrong.
     #[must_use]
     pub fn new() -> Self {
-        Self { clients: Clients::build(&[]).map_err(|error| HttpError::new(cause(&error))) }
+        Self { clients: Clients::build(&[]).map_err(|error| HttpError::of(&error)) }
     }
 
     /// A client with the limits above that also trusts the given certificates: one or more in PEM,
@@ -218,7 +235,7 @@ async fn exchange(
     client: &reqwest::Client,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, HttpError> {
-    let failed = |error: reqwest::Error| HttpError::new(cause(&error));
+    let failed = |error: reqwest::Error| HttpError::of(&error);
     let request = reqwest::Request::try_from(request).map_err(failed)?;
     // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself, any other only if
     // nothing of it was sent. `is_connect` is an error of the name, the socket, the proxy's tunnel
@@ -278,6 +295,10 @@ fn cause(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "http_tls_tests.rs"]
+mod tls_tests;
 
 #[cfg(test)]
 mod tests {

@@ -75,6 +75,7 @@ mod sent_secrets;
 mod session_rules;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod tls_fault;
 mod token;
 mod user_info;
 
