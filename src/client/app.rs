@@ -62,7 +62,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// - `RequestInvalid`: the request has neither a scope nor a resource;
+    /// - `RequestInvalid`: the request has neither a scope nor a resource; at providers other than
+    ///   Microsoft's a [parameter](TokenRequest::add_parameter) is enough;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several
     ///   tenants (`common`, `organizations`) and the request names none;
     /// - `ClientRefused`: the provider refused, also where its answer demands an interaction: an
@@ -196,11 +197,19 @@ impl Client {
             ));
         }
         if request.asks_for_nothing() {
-            return Err(Error::new(
-                ErrorKind::RequestInvalid,
+            let is_microsoft = self.shared().provider.authority().is_microsoft();
+            let detail = if is_microsoft {
                 "a token of the application itself needs a scope, such as \
-                 https://graph.microsoft.com/.default",
-            ));
+                 https://graph.microsoft.com/.default"
+            } else {
+                "a token of the application itself needs a scope, or what else names the API at \
+                 this provider: `TokenRequest::with_resource`, or a parameter \
+                 (`TokenRequest::add_parameter`: `audience` at Auth0)"
+            };
+            // RFC 6749 section 4.4.2: the scope is optional. Auth0 names the API by a parameter.
+            if is_microsoft || !request.has_parameters() {
+                return Err(Error::new(ErrorKind::RequestInvalid, detail));
+            }
         }
         if self.shared().provider.config().authority().is_multi_tenant()
             && request.tenant().is_none()

@@ -228,6 +228,8 @@ fn seconds(seconds: u64) -> Duration {
 mod accounts;
 #[path = "app_tests.rs"]
 mod app;
+#[path = "app_refused_tests.rs"]
+mod app_refused;
 #[path = "code_tests.rs"]
 mod code;
 #[path = "code_accounts_tests.rs"]

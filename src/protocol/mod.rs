@@ -21,6 +21,7 @@
 
 mod access_kind;
 mod access_token;
+mod app_refusal;
 mod assertion;
 mod assertion_cache;
 mod authorize;

@@ -22,6 +22,7 @@ use quick_cache::sync::Cache;
 use tracing::{field::Empty, info_span};
 
 use super::{
+    app_refusal::of_application,
     callback::AuthorizationCode,
     channel::{Channel, observed},
     client_auth::{ClientAuth, Proof},
@@ -414,6 +415,9 @@ impl Provider {
             // Microsoft's error codes say what is wrong with a refresh token.
             Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
                 outcome.map_err(|error| of_refresh(error, params.is_empty()))
+            }
+            Grant::ClientCredentials if !self.authority.is_microsoft() => {
+                outcome.map_err(|error| of_application(error, params.scopes))
             }
             _ => outcome,
         }

@@ -405,6 +405,11 @@ impl TokenRequest {
         self.key.scopes.is_empty() && self.key.resource.is_none()
     }
 
+    /// Whether it has parameters that the crate does not know.
+    pub(crate) fn has_parameters(&self) -> bool {
+        self.key.extra.is_some()
+    }
+
     /// The requested tenant.
     pub(crate) fn tenant(&self) -> Option<&str> {
         self.key.tenant()

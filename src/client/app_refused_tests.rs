@@ -1,0 +1,79 @@
+//! What is said where a provider issues no token of the application itself.
+
+use super::*;
+
+/// The error of a request for this scope that the provider refuses with this answer.
+async fn refused(world: &World, scope: &str, status: u16, body: Value) -> String {
+    let mut body = body;
+    // Without a description `invalid_request` may be about a missing `client_id`.
+    body["error_description"] = json!("no");
+    world.next_is(status, body);
+    world.client.for_app(&asks(scope)).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_settings_of_the_client_credentials_grant() {
+    for (status, error, words) in [
+        (400, "invalid_scope", &["name the scopes", "add_parameter", "`audience`"][..]),
+        (400, "unauthorized_client", &["client credentials grant", "registration"]),
+        (400, "unsupported_grant_type", &["client credentials grant", "registration"]),
+        (400, "invalid_target", &["`TokenRequest::with_resource`", "`audience`"]),
+        (400, "invalid_request", &["`audience`", "IDENTITY_CLIENT_AUTH_METHOD"]),
+        // Auth0, without an audience or without a grant for that API.
+        (403, "access_denied", &["`audience`", "add_parameter", "authorize the application"]),
+    ] {
+        let world = World::new();
+        let text = refused(&world, "notes.read", status, json!({"error": error})).await;
+        for words in words {
+            assert!(text.contains(words), "{error}: {words}: {text}");
+        }
+        for wrong in ["IDENTITY_OPENID_SCOPES", "authorization code", "redirect URI", ".default"] {
+            assert!(!text.contains(wrong), "{error}: {wrong}: {text}");
+        }
+    }
+}
+
+/// `/.default` is a name of Microsoft's.
+#[tokio::test]
+async fn a_default_scope_at_another_provider_is_told() {
+    for error in ["invalid_scope", "invalid_target", "invalid_request"] {
+        let world = World::new();
+        let scope = "https://notes.example/.default";
+        let text = refused(&world, scope, 400, json!({"error": error})).await;
+        assert!(text.contains("`/.default`") && text.contains("Microsoft"), "{text}");
+    }
+    let world = World::entra(TENANT, |config| config);
+    let body = json!({
+        "error": "invalid_scope", "error_codes": [70011],
+    });
+    let text = refused(&world, "https://notes.example/x", 400, body).await;
+    assert!(!text.contains("Microsoft's providers alone"), "{text}");
+}
+
+/// Auth0 names the API by a parameter; a scope is optional (RFC 6749 section 4.4.2).
+#[tokio::test]
+async fn a_parameter_that_names_the_api_is_enough() {
+    let world = World::new();
+    let request = TokenRequest::new([""; 0]).unwrap().add_parameter("audience", "https://notes");
+    let first = world.client.for_app(&request).await.unwrap();
+    let form = world.last();
+    assert_eq!((form["audience"].as_str(), form.get("scope")), ("https://notes", None));
+    assert_eq!(first.expose(), world.client.for_app(&request).await.unwrap().expose(), "cached");
+    let other = TokenRequest::new([""; 0]).unwrap().add_parameter("audience", "https://mail");
+    assert_ne!(first.expose(), world.client.for_app(&other).await.unwrap().expose());
+}
+
+#[tokio::test]
+async fn a_request_that_names_no_api_is_told_what_the_provider_takes() {
+    let nothing = TokenRequest::new([""; 0]).unwrap();
+    let world = World::new();
+    let text = world.client.for_app(&nothing).await.unwrap_err().to_string();
+    for words in ["a scope", "with_resource", "`audience`"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains(".default"), "{text}");
+    let world = World::entra(TENANT, |config| config);
+    let text = world.client.for_app(&nothing).await.unwrap_err().to_string();
+    assert!(text.contains("https://graph.microsoft.com/.default"), "{text}");
+    assert_eq!(world.calls(), 0);
+}
