@@ -8,12 +8,29 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAudience {
-    /// The URL of the token endpoint (OpenID Connect Core 1.0 section 9). The default, because
-    /// every provider accepts it.
+    /// The URL of the token endpoint (OpenID Connect Core 1.0 section 9). The default, because most
+    /// providers accept it.
     #[default]
     TokenEndpoint,
-    /// The provider's issuer identifier, which the revision of RFC 7523 requires.
+    /// The provider's issuer identifier, which FAPI 2.0 and the revision of RFC 7523 require.
     Issuer,
+}
+
+impl AssertionAudience {
+    /// The name in settings: `token_endpoint` or `issuer`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenEndpoint => "token_endpoint",
+            Self::Issuer => "issuer",
+        }
+    }
+}
+
+impl fmt::Display for AssertionAudience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The values for a client assertion that a function of the application is to make.

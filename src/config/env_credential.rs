@@ -1,7 +1,7 @@
 //! The credential from environment variables.
 
 use super::{
-    AzureAdSection, ClientAuthMethod, ClientCredential,
+    AssertionAudience, AzureAdSection, ClientAuthMethod, ClientCredential, CredentialKind,
     variables::{NamedValue, Variables, contradiction},
 };
 use crate::{error::ConfigError, secret::Secret};
@@ -32,6 +32,7 @@ pub(super) fn credential(
             |other| Ok(Some(other)),
         )?;
     }
+    let other = with_audience(all, other)?;
     match all.text("IDENTITY_CLIENT_AUTH_METHOD")? {
         Some(method) => with_method(method, secret, other),
         None => Ok(secret
@@ -115,6 +116,32 @@ fn with_method(
                 "{other:?} is not one of `client_secret_basic`, `client_secret_post`, \
                  `private_key_jwt` and `none`"
             ),
+        )),
+    }
+}
+
+/// The credential with the audience of `IDENTITY_ASSERTION_AUDIENCE`, for the assertions of a key.
+fn with_audience(
+    all: &Variables<'_>,
+    credential: Option<NamedValue<ClientCredential>>,
+) -> Result<Option<NamedValue<ClientCredential>>, ConfigError> {
+    const ALL: [AssertionAudience; 2] =
+        [AssertionAudience::TokenEndpoint, AssertionAudience::Issuer];
+    let Some(named) = all.text("IDENTITY_ASSERTION_AUDIENCE")? else { return Ok(credential) };
+    let audience = ALL.into_iter().find(|audience| audience.as_str() == named.value);
+    let Some(audience) = audience else {
+        let problem = format!("{:?} is neither `token_endpoint` nor `issuer`", named.value);
+        return Err(ConfigError::new(named.name, problem));
+    };
+    match credential {
+        Some(NamedValue { name, value }) if matches!(value.kind(), CredentialKind::Key(_)) => {
+            Ok(Some(NamedValue { name, value: value.with_assertion_audience(audience) }))
+        }
+        // An assertion of a file has the audience that its issuer gave it.
+        _ => Err(ConfigError::new(
+            named.name,
+            "has no effect without IDENTITY_CLIENT_CERTIFICATE_FILE, whose key signs assertions: \
+             remove it",
         )),
     }
 }
@@ -215,6 +242,14 @@ mod tests {
                 file("/app.pem").with_key_id("k1"),
             ),
             (
+                vec![path, ("IDENTITY_ASSERTION_AUDIENCE", "issuer")],
+                file("/app.pem").with_assertion_audience(AssertionAudience::Issuer),
+            ),
+            (
+                vec![path, ("IDENTITY_ASSERTION_AUDIENCE", "token_endpoint")],
+                file("/app.pem").with_assertion_audience(AssertionAudience::TokenEndpoint),
+            ),
+            (
                 vec![path, ("IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN", "true")],
                 file("/app.pem").with_certificate_chain(),
             ),
@@ -285,6 +320,24 @@ mod tests {
             (
                 [("IDENTITY_CLIENT_KEY_ID", "k"), ("IDENTITY_CLIENT_SECRET", "hush")],
                 ["IDENTITY_CLIENT_KEY_ID", "no effect"],
+            ),
+            (
+                [
+                    ("IDENTITY_ASSERTION_AUDIENCE", "token"),
+                    ("IDENTITY_CLIENT_CERTIFICATE_FILE", "/a"),
+                ],
+                ["IDENTITY_ASSERTION_AUDIENCE", "`token_endpoint`"],
+            ),
+            (
+                [("IDENTITY_ASSERTION_AUDIENCE", "issuer"), ("IDENTITY_CLIENT_SECRET", "hush")],
+                ["IDENTITY_ASSERTION_AUDIENCE", "no effect"],
+            ),
+            (
+                [
+                    ("IDENTITY_ASSERTION_AUDIENCE", "issuer"),
+                    ("IDENTITY_CLIENT_ASSERTION_FILE", "/t"),
+                ],
+                ["IDENTITY_ASSERTION_AUDIENCE", "no effect"],
             ),
             (
                 [

@@ -180,6 +180,7 @@ const CREDENTIAL: &[&str] = &[
     "IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN",
     "IDENTITY_CLIENT_KEY_ID",
     "IDENTITY_CLIENT_ASSERTION_FILE",
+    "IDENTITY_ASSERTION_AUDIENCE",
     "AzureAd__ClientSecret",
     "AzureAd__ClientCertificates__*",
     "AzureAd__ClientCredentials__*",
