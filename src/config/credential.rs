@@ -280,7 +280,12 @@ impl ClientCredential {
         self
     }
 
-    /// Sets the audience of assertions. The default is [`AssertionAudience::TokenEndpoint`].
+    /// Sets the audience of assertions.
+    ///
+    /// The default is [`AssertionAudience::TokenEndpoint`]. If the provider refuses the client with
+    /// it, the request is sent once more with [`AssertionAudience::Issuer`], and the accepted
+    /// audience is used from then on: each process learns it by a refused request. Microsoft's
+    /// providers get the token endpoint alone.
     #[must_use]
     pub fn with_assertion_audience(mut self, audience: AssertionAudience) -> Self {
         self.options.audience = Some(audience);

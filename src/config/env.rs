@@ -29,7 +29,7 @@ impl IdentityConfig {
     /// | `IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN` | `true`: send the certificates in assertions (`x5c`) |
     /// | `IDENTITY_CLIENT_KEY_ID` | the `kid` of the private key at the provider; the file then needs no certificate |
     /// | `IDENTITY_CLIENT_ASSERTION_FILE` | instead of a secret: a file with an assertion, which another program replaces |
-    /// | `IDENTITY_ASSERTION_AUDIENCE` | the `aud` of assertions of the private key: `token_endpoint` or `issuer` ([`with_assertion_audience`](crate::ClientCredential::with_assertion_audience)) |
+    /// | `IDENTITY_ASSERTION_AUDIENCE` | the `aud` of assertions of the private key: `token_endpoint` or `issuer`; if it is not set, the accepted one is found out by a refused request ([`with_assertion_audience`](crate::ClientCredential::with_assertion_audience)) |
     /// | `IDENTITY_TENANTS` | the tenants that may sign in: GUIDs separated by commas or spaces, or `any` |
     /// | `IDENTITY_BASE_URL` | the URL at which browsers reach the application; the default is `http://localhost:` and the port of `LISTEN` (`127.0.0.1:3000`) |
     /// | `IDENTITY_REDIRECT_URI` | the redirect URI, if it is not the base URL and `/auth/callback` |

@@ -8,8 +8,8 @@ use aws_lc_rs::{
 use serde_json::{Map, Value};
 
 use super::{
-    client::DevClient, federated, realm::Realm, request::EndpointRequest, server::Server,
-    state::ProviderState,
+    client::DevClient, federated, quirk::Quirk, realm::Realm, request::EndpointRequest,
+    server::Server, state::ProviderState,
 };
 use crate::secret::from_base64url;
 
@@ -80,7 +80,8 @@ pub(super) fn check(
     if text("iss") != Some(&client.id) || text("sub") != Some(&client.id) {
         return Err(("iss and sub of the assertion have to be the client", 700_021));
     }
-    if !is_audience(server, incoming, claims.get("aud")) {
+    let is_issuer_alone = state.quirks.has(Quirk::IssuerAudience);
+    if !is_audience(server, incoming, claims.get("aud"), is_issuer_alone) {
         return Err(("aud of the assertion is not this token endpoint", 700_023));
     }
     check_times(&claims, server.now().as_seconds() as f64)?;
@@ -97,16 +98,24 @@ pub(super) fn check(
 
 /// Whether an audience is this provider (RFC 7523 section 3 point 3): the URL of the endpoint, with
 /// the base URL or the loopback name in use, or the issuer.
-fn is_audience(server: &Server, incoming: &EndpointRequest, audience: Option<&Value>) -> bool {
+fn is_audience(
+    server: &Server,
+    incoming: &EndpointRequest,
+    audience: Option<&Value>,
+    is_issuer_alone: bool,
+) -> bool {
     let called = format!(
         "{}://{}{}",
         server.scheme,
         incoming.header(http::header::HOST).unwrap_or_default(),
         incoming.path
     );
-    let audiences = [server.url(&incoming.path), called, incoming.realm.issuer(server)];
+    let audiences = [incoming.realm.issuer(server), server.url(&incoming.path), called];
+    let known = if is_issuer_alone { 1 } else { audiences.len() };
     let is_meant = |audience: &Value| {
-        audience.as_str().is_some_and(|audience| audiences.iter().any(|own| own == audience))
+        audience
+            .as_str()
+            .is_some_and(|audience| audiences.iter().take(known).any(|own| own == audience))
     };
     match audience {
         Some(Value::Array(list)) => list.iter().any(is_meant),

@@ -122,6 +122,9 @@ quirks! {
         /// `client_id` in the body beside HTTP Basic is refused as a second method of client
         /// authentication, except in device authorization requests.
         ClientIdOrBasic = "client-id-or-basic",
+        /// Client assertions are accepted for the issuer alone, and not for the token endpoint
+        /// (FAPI 2.0).
+        IssuerAudience = "issuer-audience",
         /// Members of a token response without a value are `null`.
         NullMembers = "null-members",
         /// Members of a token response without a value are empty strings.

@@ -19,7 +19,7 @@ use super::metadata::Metadata;
 use crate::{
     authority::Authority,
     clock::UnixTime,
-    config::{Algorithm, AssertionOptions, SigningKey},
+    config::{Algorithm, AssertionAudience, AssertionOptions, SigningKey},
     error::{Error, ErrorKind},
     secret::{Secret, base64url, random},
 };
@@ -110,11 +110,11 @@ impl Assertion<'_> {
     }
 }
 
-/// The audience of the assertion as configured: the token endpoint, or the issuer.
-pub(super) fn audience<'m>(options: &AssertionOptions, metadata: &'m Metadata) -> &'m str {
-    match options.audience.unwrap_or_default() {
-        crate::config::AssertionAudience::TokenEndpoint => metadata.token_endpoint.as_str(),
-        crate::config::AssertionAudience::Issuer => &metadata.issuer,
+/// The audience of an assertion at this provider.
+pub(super) fn audience(named: AssertionAudience, metadata: &Metadata) -> &str {
+    match named {
+        AssertionAudience::TokenEndpoint => metadata.token_endpoint.as_str(),
+        AssertionAudience::Issuer => &metadata.issuer,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The findings of a check about the discovery document.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     check_tests::*,
@@ -180,5 +180,38 @@ async fn the_method_that_a_secret_is_taken_by_is_named() {
     assert!(
         report.to_string().contains("IDENTITY_CLIENT_AUTH_METHOD=client_secret_post"),
         "{report}"
+    );
+}
+
+/// FAPI 2.0: assertions are for the issuer alone.
+#[tokio::test]
+async fn the_audience_that_an_assertion_is_taken_for_is_named() {
+    let key = || ClientCredential::private_key_pem(crate::config::test_keys::rsa());
+    let document = good();
+    let http = FakeHttp::new(move |request| {
+        let form: std::collections::HashMap<String, String> =
+            url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let is_for_the_issuer = form.get("client_assertion").is_some_and(|assertion| {
+            let claims = assertion.split('.').nth(1).and_then(crate::secret::from_base64url);
+            let claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+            claims["aud"] == document["issuer"]
+        });
+        Ok(match request.uri().path() {
+            "/token" if !is_for_the_issuer => answer(401, json!({"error": "invalid_client"})),
+            _ => as_it_should(request, &document, &key_set()),
+        })
+    });
+    let learned = report(config().with_credential(key()), &http).await;
+    let warning = (Severity::Warning, "assertion_audience_refused");
+    assert!(learned.is_ok() && codes(&learned).contains(&warning), "{learned}");
+    assert!(learned.to_string().contains("IDENTITY_ASSERTION_AUDIENCE=issuer"), "{learned}");
+    let named = key().with_assertion_audience(crate::config::AssertionAudience::TokenEndpoint);
+    let refused = report(config().with_credential(named), &http).await;
+    let problem = (Severity::Problem, "client_credential_refused");
+    assert!(codes(&refused).contains(&problem), "{refused}");
+    let text = refused.to_string();
+    assert!(
+        text.contains("IDENTITY_ASSERTION_AUDIENCE") && !text.contains("CLIENT_SECRET"),
+        "{text}"
     );
 }

@@ -20,6 +20,7 @@ use super::{
     error_answer::{authorization_error, http_error},
     grant::TokenParams,
     metadata::Metadata,
+    provider_client::with_settings,
     token::{Form, form_request},
 };
 use crate::{
@@ -160,19 +161,29 @@ async fn try_device_code(
 ) -> Result<DeviceAnswer, Error> {
     let credentials =
         Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-    // Entra takes no client authentication at this endpoint.
-    let proof = match config.authority().is_microsoft() {
-        true => Proof::Nothing,
-        false => credentials.proof(ProofRequest::new(metadata, now)).await?.proof,
+    let (scopes, capabilities) = (scopes.join(" "), config.client_capabilities());
+    let params = TokenParams { scopes: &scopes, ..TokenParams::default() };
+    let ask = async |proof: &Proof| {
+        let client = ClientAuth { id: config.client_id(), proof };
+        let request = device_request(metadata, client, &params, capabilities)?;
+        read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
     };
-    let client = ClientAuth { id: config.client_id(), proof: &proof };
-    let request = device_request(
-        metadata,
-        client,
-        &TokenParams { scopes: &scopes.join(" "), ..TokenParams::default() },
-        config.client_capabilities(),
-    )?;
-    read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
+    // Entra takes no client authentication at this endpoint.
+    if config.authority().is_microsoft() {
+        return ask(&Proof::Nothing).await;
+    }
+    let request = ProofRequest::new(metadata, now);
+    let sent = credentials.proof(request).await?;
+    match ask(&sent.proof).await {
+        // A sign-in does the same.
+        Err(error) if credentials.is_outdated(&error, &sent.proof) => {
+            match credentials.in_another_way(request, &sent).await {
+                Some(other) => ask(&other.proof).await,
+                None => Err(with_settings(error, &sent.proof)),
+            }
+        }
+        outcome => outcome,
+    }
 }
 
 /// The target of a redirect.
@@ -299,12 +310,22 @@ pub(super) async fn credential(
         }
     };
     let finding = try_proof(config, channel, metadata, &sent.proof).await;
-    if finding.severity() != Severity::Problem || !matches!(sent.proof, Proof::Secret(..)) {
+    if finding.severity() != Severity::Problem {
         return finding;
     }
-    // A sign-in tries the other method once as well.
-    let Some(other) = credentials.another(request, &sent).await else { return finding };
+    // A sign-in tries the other method or audience once as well.
+    let Some(other) = credentials.in_another_way(request, &sent).await else { return finding };
     match (try_proof(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
+        (Severity::Passed, Proof::Assertion(_)) => {
+            let audience = other.audience().unwrap_or_default();
+            let text = format!(
+                "The provider accepts assertions for the audience {audience} only, which every \
+                 process learns by one refused request: configure it with \
+                 `ClientCredential::with_assertion_audience` \
+                 (IDENTITY_ASSERTION_AUDIENCE={audience})."
+            );
+            Finding::new(Severity::Warning, "assertion_audience_refused", text)
+        }
         (Severity::Passed, Proof::Secret(_, Some(method))) => {
             let method = method.as_str();
             let text = format!(
@@ -334,7 +355,7 @@ async fn try_proof(
         let scope = format!("{}/.default", config.client_id());
         let form = vec![("grant_type", "client_credentials".into()), ("scope", scope.into())];
         if let Ok(answer) = send(channel, metadata, client, form).await
-            && let Some(finding) = credential_finding(&answer, true)
+            && let Some(finding) = credential_finding(&answer, proof, true)
         {
             return finding;
         }
@@ -364,7 +385,7 @@ async fn try_proof(
     let unclear = "Whether the provider accepts the application's credential could not be \
                    determined without a sign-in.";
     match send(channel, metadata, client, form).await {
-        Ok(answer) => credential_finding(&answer, microsoft)
+        Ok(answer) => credential_finding(&answer, proof, microsoft)
             .unwrap_or_else(|| Finding::new(Severity::Note, "credential_not_checked", unclear)),
         Err(error) => finding_of(Severity::Problem, &error, "The token endpoint cannot be reached"),
     }
@@ -381,7 +402,7 @@ async fn send(
 }
 
 /// The finding about the credential from a token response; `None` if it says nothing about it.
-fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Finding> {
+fn credential_finding(answer: &Response<Bytes>, proof: &Proof, microsoft: bool) -> Option<Finding> {
     let accepted = || {
         Some(Finding::new(
             Severity::Passed,
@@ -392,7 +413,7 @@ fn credential_finding(answer: &Response<Bytes>, microsoft: bool) -> Option<Findi
     if answer.status() == StatusCode::OK {
         return accepted();
     }
-    let error = http_error(answer);
+    let error = with_settings(http_error(answer), proof);
     match error.kind() {
         ErrorKind::ClientRefused if !is_about_the_request(&error) => Some(finding_of(
             Severity::Problem,

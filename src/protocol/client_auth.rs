@@ -155,8 +155,12 @@ pub(super) fn other_method(
     client: ClientAuth<'_>,
     metadata: &Metadata,
 ) -> Option<ClientAuthMethod> {
-    let Proof::Secret(secret, chosen) = client.proof else { return None };
-    let (other, name) = match method(*chosen, metadata, client.id, secret) {
+    let sent = match client.proof {
+        Proof::Secret(secret, chosen) => method(*chosen, metadata, client.id, secret),
+        Proof::SecretWithId(_) => ClientAuthMethod::Basic,
+        Proof::Nothing | Proof::Assertion(_) => return None,
+    };
+    let (other, name) = match sent {
         ClientAuthMethod::Basic => (ClientAuthMethod::Post, POST),
         ClientAuthMethod::Post => (ClientAuthMethod::Basic, BASIC),
     };

@@ -12,6 +12,10 @@
 //!   other method: the document lists what the provider supports, while each client is registered
 //!   for one method. The accepted method is used from then on. If both are refused, the second one
 //!   is not tried again for a minute.
+//! - If the provider refuses an assertion and no audience is configured, an assertion for the other
+//!   audience is sent once: the issuer in place of the token endpoint. RFC 7523 section 3 leaves
+//!   the audience open, and its revision and FAPI 2.0 take the issuer alone. The accepted audience
+//!   is used from then on, with the same pause after a trial.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -30,15 +34,15 @@ use crate::{
     authority::Authority,
     clock::UnixTime,
     config::{
-        AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind, FileHash, SigningKey,
-        load_assertion,
+        AssertionAudience, AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind,
+        FileHash, SigningKey, load_assertion,
     },
     error::{Error, ErrorKind},
     secret::Secret,
 };
 
-/// The seconds after a trial of the other method during which it is not tried again.
-const METHOD_RETRY_SECONDS: i64 = 60;
+/// The seconds after a trial of the other method or audience during which none is tried again.
+const TRIAL_PAUSE_SECONDS: i64 = 60;
 
 /// Entra's error codes (AADSTS) after which another certificate or assertion can succeed: unknown
 /// or expired key, revoked certificate, wrong signature, assertion outside its validity. Errors of
@@ -54,7 +58,9 @@ pub(super) struct Credentials {
     first: AtomicUsize,
     /// The method for a secret that the provider accepted after it had refused the other.
     method: Mutex<Option<ClientAuthMethod>>,
-    /// The earliest time to try the other method again, in seconds of Unix time.
+    /// The audience of assertions that the provider accepted after it had refused the other.
+    audience: Mutex<Option<AssertionAudience>>,
+    /// The earliest time to try the other method or audience again, in seconds of Unix time.
     next_try: AtomicI64,
     /// Whether the provider accepted the secret only with `client_id` in the body as well.
     needs_id: AtomicBool,
@@ -69,6 +75,10 @@ pub(super) struct Sent {
     /// The public half of the signing key, or a digest of an assertion from outside. Empty for
     /// others. Two values differ if the credential was replaced between them.
     origin: Vec<u8>,
+    /// The index of the credential.
+    member: usize,
+    /// The audience, of an assertion that was made for this request.
+    audience: Option<AssertionAudience>,
 }
 
 /// One configured credential with what was obtained from it.
@@ -115,9 +125,9 @@ impl Credentials {
         };
         let members = credential.members().iter().map(member).collect();
         let (first, method, next_try) = (AtomicUsize::new(0), Mutex::default(), AtomicI64::new(0));
-        let needs_id = AtomicBool::new(false);
+        let (audience, needs_id) = (Mutex::default(), AtomicBool::new(false));
         let client_id = client_id.to_owned();
-        Self { members, first, method, next_try, needs_id, client_id, authority }
+        Self { members, first, method, audience, next_try, needs_id, client_id, authority }
     }
 
     /// The client authentication for a request.
@@ -128,8 +138,8 @@ impl Credentials {
     /// function failed.
     pub(super) async fn proof(&self, request: ProofRequest<'_>) -> Result<Sent, Error> {
         let mut outcome = Err(unavailable("none is configured"));
-        for (_, member) in self.in_order() {
-            outcome = self.prove(member, request, false).await;
+        for (index, _) in self.in_order() {
+            outcome = self.prove(index, request, None, false).await;
             match &outcome {
                 Ok(_) => return outcome,
                 Err(error) => tracing::warn!(%error, "a credential cannot be used"),
@@ -161,15 +171,11 @@ impl Credentials {
 
     /// Client authentication other than the refused one; `None` if there is no other now.
     pub(super) async fn another(&self, request: ProofRequest<'_>, refused: &Sent) -> Option<Sent> {
-        match &refused.proof {
-            Proof::Nothing | Proof::SecretWithId(_) => return None,
-            Proof::Secret(secret, _) => {
-                return self.by_the_other_method(request.metadata, secret, refused, request.now);
-            }
-            Proof::Assertion(_) => {}
+        if !matches!(refused.proof, Proof::Assertion(_)) {
+            return self.in_another_way(request, refused).await;
         }
         for (index, member) in self.in_order() {
-            if let Ok(sent) = self.prove(member, request, true).await
+            if let Ok(sent) = self.prove(index, request, None, true).await
                 && sent.origin != refused.origin
             {
                 self.first.store(index, Ordering::Relaxed);
@@ -180,13 +186,57 @@ impl Credentials {
                 return Some(sent);
             }
         }
-        None
+        self.in_another_way(request, refused).await
+    }
+
+    /// The same credential in another way: a secret by the other method, an assertion for the other
+    /// audience. `None` if the configuration names the way, or both were tried a moment ago.
+    pub(super) async fn in_another_way(
+        &self,
+        request: ProofRequest<'_>,
+        refused: &Sent,
+    ) -> Option<Sent> {
+        match &refused.proof {
+            Proof::Nothing => None,
+            Proof::Secret(secret, _) | Proof::SecretWithId(secret) => {
+                self.by_the_other_method(request.metadata, secret, refused, request.now)
+            }
+            Proof::Assertion(_) => self.for_the_other_audience(request, refused).await,
+        }
+    }
+
+    /// An assertion of the same credential for the other audience.
+    async fn for_the_other_audience(
+        &self,
+        request: ProofRequest<'_>,
+        refused: &Sent,
+    ) -> Option<Sent> {
+        let other = match refused.audience? {
+            AssertionAudience::TokenEndpoint => AssertionAudience::Issuer,
+            AssertionAudience::Issuer => AssertionAudience::TokenEndpoint,
+        };
+        let is_named = self.members.get(refused.member)?.credential.options().audience.is_some();
+        // Microsoft's providers take the token endpoint.
+        if self.authority.is_microsoft() || self.authority.is_adfs() || is_named {
+            return None;
+        }
+        self.is_time_for_a_trial(request.now).then_some(())?;
+        self.prove(refused.member, request, Some(other), true).await.ok()
+    }
+
+    /// Whether the last trial of another method or audience is long enough ago. A wrong credential
+    /// must not double the failures: some providers lock a client after too many.
+    fn is_time_for_a_trial(&self, now: UnixTime) -> bool {
+        let seconds = now.as_seconds();
+        let is_time =
+            |next: i64| (next <= seconds).then(|| seconds.saturating_add(TRIAL_PAUSE_SECONDS));
+        self.next_try.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).is_ok()
     }
 
     /// The same secret with `client_id` in the body as well; `None` if it was there.
     pub(super) fn with_id(&self, metadata: &Metadata, refused: &Sent) -> Option<Sent> {
         let client = ClientAuth { id: &self.client_id, proof: &refused.proof };
-        Some(Sent { proof: with_id(client, metadata)?, origin: Vec::new() })
+        Some(Sent::secret(with_id(client, metadata)?, refused.member))
     }
 
     /// The same secret with the other method. A newer secret cannot be loaded: it is part of the
@@ -208,15 +258,12 @@ impl Credentials {
         }
         let method =
             other_method(ClientAuth { id: &self.client_id, proof: &refused.proof }, metadata)?;
-        let seconds = now.as_seconds();
-        // A wrong secret must not double the failures: some providers lock a client after too many.
-        let is_time =
-            |next: i64| (next <= seconds).then(|| seconds.saturating_add(METHOD_RETRY_SECONDS));
-        self.next_try.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_time).ok()?;
-        Some(Sent { proof: Proof::Secret(secret.clone(), Some(method)), origin: Vec::new() })
+        self.is_time_for_a_trial(now).then_some(())?;
+        Some(Sent::secret(Proof::Secret(secret.clone(), Some(method)), refused.member))
     }
 
-    /// Remembers the method by which the provider accepted a secret after it had refused the other.
+    /// Remembers the method or the audience that the provider accepted after it had refused the
+    /// other.
     pub(super) fn remember(&self, taken: &Sent) {
         if matches!(taken.proof, Proof::SecretWithId(_)) {
             self.needs_id.store(true, Ordering::Relaxed);
@@ -225,6 +272,11 @@ impl Credentials {
                  from now on"
             );
             return;
+        }
+        let credential = self.members.get(taken.member).map(|member| &member.credential);
+        let is_named = credential.is_some_and(|own| own.options().audience.is_some());
+        if let Some(audience) = taken.audience.filter(|_| !is_named) {
+            self.remember_audience(audience);
         }
         let Proof::Secret(_, Some(method)) = taken.proof else { return };
         *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
@@ -236,6 +288,22 @@ impl Credentials {
         );
     }
 
+    fn remember_audience(&self, audience: AssertionAudience) {
+        let mut learned = self.audience.lock().unwrap_or_else(PoisonError::into_inner);
+        // It was another credential that helped.
+        if learned.unwrap_or_default() == audience {
+            return;
+        }
+        *learned = Some(audience);
+        self.next_try.store(0, Ordering::Relaxed);
+        tracing::info!(
+            audience = audience.as_str(),
+            "the provider accepts client assertions for this audience only, which is used from now \
+             on: configure it (`ClientCredential::with_assertion_audience`, \
+             IDENTITY_ASSERTION_AUDIENCE)"
+        );
+    }
+
     /// All members with their indices, from [`first`](Self::first) on.
     fn in_order(&self) -> impl Iterator<Item = (usize, &Member)> {
         let first = self.first.load(Ordering::Relaxed);
@@ -243,49 +311,53 @@ impl Credentials {
         self.members.iter().enumerate().cycle().skip(first).take(count)
     }
 
-    /// The client authentication from one member; `anew`: not from a cached assertion.
+    /// The client authentication from one member, for this audience or the learned one; `anew`: not
+    /// from a cached assertion.
     async fn prove(
         &self,
-        member: &Member,
+        index: usize,
         ProofRequest { metadata, now, fmi_path }: ProofRequest<'_>,
+        other: Option<AssertionAudience>,
         anew: bool,
     ) -> Result<Sent, Error> {
+        let member = self.members.get(index).ok_or_else(|| unavailable("none is configured"))?;
         let credential = &member.credential;
         let from_outside = |jwt: Secret| {
             let origin = digest::digest(&SHA256, jwt.expose().as_bytes()).as_ref().to_vec();
-            Sent { proof: Proof::Assertion(jwt), origin }
+            Sent { proof: Proof::Assertion(jwt), origin, member: index, audience: None }
         };
+        let learned = || *self.audience.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = other.or(credential.options().audience).or_else(learned).unwrap_or_default();
         match credential.kind() {
             CredentialKind::None | CredentialKind::FirstOf(_) => {
-                Ok(Sent { proof: Proof::Nothing, origin: Vec::new() })
+                Ok(Sent::secret(Proof::Nothing, index))
             }
             CredentialKind::Secret(secret) if self.needs_id.load(Ordering::Relaxed) => {
-                Ok(Sent { proof: Proof::SecretWithId(secret.clone()), origin: Vec::new() })
+                Ok(Sent::secret(Proof::SecretWithId(secret.clone()), index))
             }
             CredentialKind::Secret(secret) => {
                 let learned = || *self.method.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(Sent {
-                    proof: Proof::Secret(secret.clone(), credential.method().or_else(learned)),
-                    origin: Vec::new(),
-                })
+                let proof = Proof::Secret(secret.clone(), credential.method().or_else(learned));
+                Ok(Sent::secret(proof, index))
             }
             CredentialKind::Assertion(jwt) => Ok(from_outside(jwt.clone())),
             CredentialKind::AssertionFile(path) => {
                 load_assertion(path).map(from_outside).map_err(unavailable)
             }
             CredentialKind::AssertionFunction(function) => {
-                let aud = audience(credential.options(), metadata);
+                let aud = audience(named, metadata);
                 let request = AssertionRequest::new(&self.client_id, aud).for_fmi_path(fmi_path);
                 let request = request.after_refusal(anew);
                 let usable_at = (!anew).then_some(now);
-                member.assertions.get(function, request, usable_at).await.map(from_outside)
+                let made = member.assertions.get(function, request, usable_at).await;
+                made.map(|jwt| Sent { audience: Some(named), ..from_outside(jwt) })
             }
             CredentialKind::Key(source) => {
                 let key = member.load(|known| credential.load_key_unless(source, known))?;
                 let (options, client_id) = (credential.options(), self.client_id.as_str());
                 let assertion = Assertion {
                     client_id,
-                    audience: audience(options, metadata),
+                    audience: audience(named, metadata),
                     key: &key,
                     options,
                     authority: &self.authority,
@@ -294,9 +366,23 @@ impl Credentials {
                 Ok(Sent {
                     proof: Proof::Assertion(assertion.sign(metadata)?),
                     origin: key.identity(),
+                    member: index,
+                    audience: Some(named),
                 })
             }
         }
+    }
+}
+
+impl Sent {
+    /// The audience, of an assertion that was made for this request.
+    pub(super) fn audience(&self) -> Option<AssertionAudience> {
+        self.audience
+    }
+
+    /// A secret, or nothing.
+    fn secret(proof: Proof, member: usize) -> Self {
+        Self { proof, origin: Vec::new(), member, audience: None }
     }
 }
 
@@ -332,6 +418,9 @@ impl Member {
     }
 }
 
+#[cfg(test)]
+#[path = "credential_audience_tests.rs"]
+mod audience_tests;
 #[cfg(test)]
 #[path = "credential_cache_tests.rs"]
 mod cache_tests;

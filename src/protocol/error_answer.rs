@@ -82,6 +82,17 @@ pub(super) fn may_lack_the_client_id(error: &Error) -> bool {
     })
 }
 
+/// Whether the error says that the request lacks `client_secret`, from a provider that looks for it
+/// in the body only (RFC 6749 section 2.3.1 leaves that open beside HTTP Basic).
+pub(super) fn lacks_the_secret(error: &Error) -> bool {
+    error.provider().is_some_and(|said| {
+        said.error == "invalid_request"
+            && matches!(said.status, Some(400 | 401))
+            && said.codes.is_empty()
+            && said.description.as_deref().is_some_and(|text| text.contains("client_secret"))
+    })
+}
+
 /// The error of a refresh. `sent_alone`: the request had no parameters but the refresh token and
 /// the client authentication.
 ///

@@ -71,10 +71,9 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            return Err(Error::new(
-                ErrorKind::ClientRefused,
-                "the introspection endpoint did not take the API's own credential",
-            ));
+            let detail = "the introspection endpoint did not take the API's own credential";
+            let refused = error_answer::http_error(answer).with_kind(ErrorKind::ClientRefused);
+            return Err(refused.with_detail(detail.to_owned()));
         }
         _ => return Err(error_answer::http_error(answer)),
     }

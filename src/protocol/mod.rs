@@ -68,6 +68,7 @@ mod pace;
 mod permits;
 mod provider;
 mod provider_access;
+mod provider_client;
 mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;

@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Request;
+use http::Response;
 use quick_cache::sync::Cache;
 use tracing::{field::Empty, info_span};
 
@@ -30,11 +30,12 @@ use super::{
     default_scopes::{self, DEFAULT_SCOPES_REFUSED},
     device::{self, DeviceAnswer},
     discovery::Discovery,
-    error_answer::{may_lack_the_client_id, of_refresh},
+    error_answer::of_refresh,
     grant::{Grant, TokenParams, first_resource_scopes, grant_request},
     http::HttpClient,
     metadata::Metadata,
     permits::{Permit, Permits},
+    provider_client::ClientRequest,
     token::{self, AccessTokenRule, TokenAnswer},
 };
 use crate::{
@@ -310,12 +311,6 @@ impl Provider {
         named_alone: bool,
     ) -> Result<DeviceAnswer, Error> {
         let metadata = self.metadata().await?;
-        // Entra takes no client authentication at this endpoint.
-        let proof = match self.authority.is_microsoft() {
-            true => Proof::Nothing,
-            false => self.credentials.proof(self.proof_request(&metadata)).await?.proof,
-        };
-        let client = ClientAuth { id: self.config.client_id(), proof: &proof };
         let mut scopes = metadata.offered(&self.config, params.scopes.split(' '), &[]);
         // Google issues a refresh token to every device, and refuses the scope.
         scopes.retain(|scope| !metadata.offline_by_parameter || *scope != "offline_access");
@@ -323,9 +318,21 @@ impl Provider {
         let scopes = scopes.join(" ");
         let params = &TokenParams { scopes: &scopes, ..*params };
         let capabilities = self.config.client_capabilities();
-        let request = device::device_request(&metadata, client, params, capabilities)?;
-        let answer = self.channel.send("the device authorization endpoint", request).await?;
-        Ok(DeviceAnswer { scopes, ..device::read_answer(&answer, &metadata)? })
+        let what = "the device authorization endpoint";
+        let build = |client: ClientAuth<'_>| {
+            device::device_request(&metadata, client, params, capabilities)
+        };
+        let read = |answer: &Response<Bytes>| device::read_answer(answer, &metadata);
+        let answer = if self.authority.is_microsoft() {
+            // Entra takes no client authentication at this endpoint.
+            let client = ClientAuth { id: self.config.client_id(), proof: &Proof::Nothing };
+            read(&self.channel.send(what, build(client)?).await?)?
+        } else {
+            let proof = self.proof_request(&metadata);
+            let request = ClientRequest { what, proof, build, read };
+            self.as_client(request, |_, second| second).await?
+        };
+        Ok(DeviceAnswer { scopes, ..answer })
     }
 
     /// The scopes of a sign-in with these options.
@@ -403,14 +410,23 @@ impl Provider {
         };
         let metadata = self.metadata().await?;
         let fmi_path = params.fmi_path();
-        let request =
-            ProofRequest { fmi_path: fmi_path.as_deref(), ..self.proof_request(&metadata) };
-        let outcome = self
-            .ask_for_tokens(request, grant, |client| {
-                grant_request(&metadata, client, grant, params, self.config.client_capabilities())
-            })
-            .await;
-        let outcome = outcome.map(|answer| answer.for_scopes(params.scopes));
+        let proof = ProofRequest { fmi_path: fmi_path.as_deref(), ..self.proof_request(&metadata) };
+        let capabilities = self.config.client_capabilities();
+        // B2C issues an access token only for a scope of an API.
+        let rule = match self.authority.is_microsoft() {
+            true => AccessTokenRule::OrIdToken,
+            false => AccessTokenRule::Required,
+        };
+        let request = ClientRequest {
+            what: "the token endpoint",
+            proof,
+            build: |client: ClientAuth<'_>| {
+                grant_request(&metadata, client, grant, params, capabilities)
+            },
+            read: |answer: &Response<Bytes>| token::read_answer(answer, rule),
+        };
+        let outcome = self.as_client(request, |first, second| first_cause(first, second, grant));
+        let outcome = outcome.await.map(|answer| answer.for_scopes(params.scopes));
         match grant {
             // Microsoft's error codes say what is wrong with a refresh token.
             Grant::RefreshToken(_) if !self.authority.is_microsoft() => {
@@ -426,57 +442,6 @@ impl Provider {
     /// The request for client authentication to an endpoint of this provider, now.
     pub(super) fn proof_request<'a>(&self, metadata: &'a Metadata) -> ProofRequest<'a> {
         ProofRequest::new(metadata, self.clock.now())
-    }
-
-    /// Sends a token request, and once more if the provider refused the client, with another
-    /// credential, or missed `client_id` in the body. It has not looked at the grant then, so this
-    /// is no replay of a code.
-    async fn ask_for_tokens(
-        &self,
-        request: ProofRequest<'_>,
-        grant: Grant<'_>,
-        build: impl Fn(ClientAuth<'_>) -> Result<Request<Bytes>, Error>,
-    ) -> Result<TokenAnswer, Error> {
-        let id = self.config.client_id();
-        let sent = self.credentials.proof(request).await?;
-        let refuses_client = |error: &Error, proof: &Proof| {
-            may_lack_the_client_id(error) || self.credentials.is_outdated(error, proof)
-        };
-        let error = match self.answer_to(build(ClientAuth { id, proof: &sent.proof })?).await {
-            Err(error) if refuses_client(&error, &sent.proof) => error,
-            outcome => return outcome,
-        };
-        let newer = match may_lack_the_client_id(&error) {
-            true => self.credentials.with_id(request.metadata, &sent),
-            false => {
-                let request = ProofRequest { now: self.clock.now(), ..request };
-                self.credentials.another(request, &sent).await
-            }
-        };
-        match newer {
-            Some(newer) => {
-                let outcome = self.answer_to(build(ClientAuth { id, proof: &newer.proof })?).await;
-                // Any error but a refused client, such as a refused code, means that the credential
-                // was accepted.
-                if !outcome.as_ref().is_err_and(|error| {
-                    error.provider().is_none() || refuses_client(error, &newer.proof)
-                }) {
-                    self.credentials.remember(&newer);
-                }
-                outcome.map_err(|second| first_cause(error, second, grant))
-            }
-            None => Err(error),
-        }
-    }
-
-    async fn answer_to(&self, request: Request<Bytes>) -> Result<TokenAnswer, Error> {
-        // B2C issues an access token only for a scope of an API.
-        let rule = if self.authority.is_microsoft() {
-            AccessTokenRule::OrIdToken
-        } else {
-            AccessTokenRule::Required
-        };
-        token::read_answer(&self.channel.send("the token endpoint", request).await?, rule)
     }
 }
 

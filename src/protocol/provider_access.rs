@@ -9,6 +9,7 @@ use super::{
     introspection::{self, IntrospectionAnswer, IntrospectionRules, Moment},
     jwt::{ApiTokenRules, SignatureRule, TokenKind, UnverifiedJwt},
     provider::Provider,
+    provider_client::ClientRequest,
 };
 use crate::{
     config::{AccessTokenRules, Algorithm},
@@ -64,11 +65,13 @@ impl Provider {
     ) -> Result<VerifiedAccessToken, Error> {
         let asking = async {
             let metadata = self.metadata().await?;
-            let sent = self.credentials().proof(self.proof_request(&metadata)).await?;
-            let client = ClientAuth { id: self.config().client_id(), proof: &sent.proof };
-            let request = introspection::request(&metadata, client, raw)?;
-            let answer = self.channel().send("the introspection endpoint", request).await?;
-            let claims = match introspection::read_answer(&answer)? {
+            let request = ClientRequest {
+                what: "the introspection endpoint",
+                proof: self.proof_request(&metadata),
+                build: |client: ClientAuth<'_>| introspection::request(&metadata, client, raw),
+                read: introspection::read_answer,
+            };
+            let claims = match self.as_client(request, |_, second| second).await? {
                 IntrospectionAnswer::Plain(claims) => claims,
                 IntrospectionAnswer::Signed(raw) => {
                     let token = UnverifiedJwt::parse(&raw)?;

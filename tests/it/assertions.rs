@@ -8,9 +8,10 @@ use axum::http::{Method, StatusCode};
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use tower_identity::{
-    ClientCredential, Clock, IdentityConfig, ManualClock, SystemClock,
+    Authority, ClientCredential, Clock, IdentityConfig, ManualClock, SystemClock,
     client::{Client, TokenRequest},
-    dev::{Accounts, DevClient, DevProvider, DevTenant, Endpoint},
+    config::AssertionAudience,
+    dev::{Accounts, DevClient, DevProvider, DevTenant, Endpoint, Quirk},
 };
 
 use crate::{
@@ -226,4 +227,30 @@ async fn an_access_token_signs_nobody_in() {
             }
         }
     }
+}
+
+/// FAPI 2.0 and the revision of RFC 7523 take the issuer alone.
+#[tokio::test]
+async fn an_assertion_is_sent_for_the_issuer_where_the_token_endpoint_is_refused() {
+    let provider =
+        DevProvider::builder().with_quirks([Quirk::IssuerAudience]).start().await.unwrap();
+    let keys: Value = serde_json::from_str(include_str!("../keys/public.jwks.json")).unwrap();
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == "rsa").unwrap();
+    provider.add_client(DevClient::public("prover").with_key(key.as_object().unwrap().clone()));
+    let client = |credential: ClientCredential| {
+        let authority = Authority::oidc(provider.issuer()).unwrap();
+        let config = IdentityConfig::new(authority, "prover").with_credential(credential);
+        Client::new(config).unwrap()
+    };
+    let key = ClientCredential::private_key_pem(KEY).with_key_id("rsa");
+    let learning = client(key.clone());
+    for requests in [2, 3] {
+        learning.for_app(&asks("tasks.read").forced()).await.unwrap();
+        assert_eq!(sent(&provider).1["aud"], provider.issuer());
+        assert_eq!(provider.requests(Endpoint::Token), requests);
+    }
+    let named = client(key.with_assertion_audience(AssertionAudience::TokenEndpoint));
+    let error = named.for_app(&asks("tasks.read")).await.unwrap_err().to_string();
+    assert!(error.contains("IDENTITY_ASSERTION_AUDIENCE") && !error.contains("SECRET"), "{error}");
+    assert_eq!(provider.requests(Endpoint::Token), 4);
 }
