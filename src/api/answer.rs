@@ -12,7 +12,7 @@ use super::{bearer, future::Shape};
 use crate::{
     config::ValidApiConfig,
     error::{Error, ErrorKind},
-    http_message::{self, IdentityBody},
+    http_message::{self, ChallengeHeader, IdentityBody},
     secret::base64url,
 };
 
@@ -156,10 +156,9 @@ fn challenge(
     config: &ValidApiConfig,
 ) -> Option<HeaderValue> {
     let said = meaning.challenge?;
-    let mut parameters: Vec<(&str, String)> = Vec::new();
+    let mut challenge = ChallengeHeader::new("Bearer");
     if let ChallengeError::Code(code) = said {
-        parameters.push(("error", code.to_owned()));
-        parameters.push(("error_description", meaning.sentence.to_owned()));
+        challenge = challenge.with("error", code).with("error_description", meaning.sentence);
     }
     let scopes = match error.scopes() {
         // These scopes are of another API, from an on-behalf-of request.
@@ -172,33 +171,31 @@ fn challenge(
     if !scopes.is_empty() {
         let scopes: Vec<String> =
             scopes.iter().map(|scope| config.scope(scope).asked_for()).collect();
-        parameters.push(("scope", scopes.join(" ")));
+        challenge = challenge.with("scope", &scopes.join(" "));
     }
     if !error.acr_values().is_empty() && claims.is_none() {
-        parameters.push(("acr_values", error.acr_values().join(" ")));
+        challenge = challenge.with("acr_values", &error.acr_values().join(" "));
     }
-    parameters.extend(error.max_age().map(|age| ("max_age", age.as_secs().to_string())));
-    parameters.extend(claims.map(|claims| ("claims", base64url(claims.as_bytes()))));
-    parameters
-        .extend(config.resource().map(|resource| ("resource_metadata", resource.metadata_url())));
-    if parameters.is_empty() {
+    if let Some(age) = error.max_age() {
+        challenge = challenge.with("max_age", &age.as_secs().to_string());
+    }
+    if let Some(claims) = claims {
+        challenge = challenge.with("claims", &base64url(claims.as_bytes()));
+    }
+    if let Some(resource) = config.resource() {
+        challenge = challenge.with("resource_metadata", &resource.metadata_url());
+    }
+    if !challenge.has_parameters() {
         // RFC 6750 section 3 requires at least one parameter.
-        parameters.push(("realm", config.identity().client_id().to_owned()));
+        challenge = challenge.with("realm", config.identity().client_id());
     }
-    let parameters: Vec<String> =
-        parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quotable(value))).collect();
-    HeaderValue::try_from(format!("Bearer {}", parameters.join(", "))).ok()
+    challenge.value()
 }
 
 /// The challenge for a request without a token.
 pub(super) fn challenge_without_token(config: &ValidApiConfig) -> Option<HeaderValue> {
     let error = bearer::missing();
     challenge(&error, meaning(&error, None), None, config)
-}
-
-/// The text without characters that a parameter must not have (RFC 6750 section 3).
-fn quotable(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect()
 }
 
 /// The response to a refused request.

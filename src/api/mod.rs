@@ -40,6 +40,8 @@ mod microsoft_tests;
 #[cfg(test)]
 mod odd_requests_tests;
 mod on_behalf_of;
+#[cfg(test)]
+mod refusal_tests;
 mod scope;
 mod service;
 #[cfg(test)]

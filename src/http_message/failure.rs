@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::body::IdentityBody;
+use super::{body::IdentityBody, challenge_header::ChallengeHeader};
 use crate::error::{Error, ErrorKind, TokenOwner};
 
 /// The `Cache-Control` of every response that sets a cookie or whose user was read (security rule
@@ -24,21 +24,17 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
         return None;
     }
     let claims = error.provider().and_then(|said| said.claims.as_deref());
+    let challenge = ChallengeHeader::new("Bearer");
     let challenge = match (error.kind(), claims) {
-        (ErrorKind::InteractionRequired, Some(claims)) => {
-            format!(
-                r#"Bearer error="insufficient_claims", claims="{}""#,
-                base64_simd::STANDARD.encode_to_string(claims)
-            )
-        }
-        (ErrorKind::InteractionRequired, None) => {
-            r#"Bearer error="interaction_required""#.to_owned()
-        }
+        (ErrorKind::InteractionRequired, Some(claims)) => challenge
+            .with("error", "insufficient_claims")
+            .with("claims", &base64_simd::STANDARD.encode_to_string(claims)),
+        (ErrorKind::InteractionRequired, None) => challenge.with("error", "interaction_required"),
         // The provider refused the token as an assertion (RFC 6750 section 3.1).
-        (ErrorKind::InvalidGrant, _) => r#"Bearer error="invalid_token""#.to_owned(),
+        (ErrorKind::InvalidGrant, _) => challenge.with("error", "invalid_token"),
         _ => return None,
     };
-    HeaderValue::try_from(challenge).ok()
+    challenge.value()
 }
 
 /// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it:

@@ -3,6 +3,7 @@
 
 mod body;
 mod challenge;
+mod challenge_header;
 mod failure;
 mod form;
 mod initiator;
@@ -16,6 +17,7 @@ use http::Response;
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
     challenge::{ChallengeKind, RaisedError},
+    challenge_header::ChallengeHeader,
     failure::{
         GrpcProtocol, NOT_STORED, caller_challenge, grpc, problem, status, wait_before_next,
     },

@@ -22,8 +22,8 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
     http_message::{
-        self, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary, caller_challenge,
-        grpc, status, wait_before_next,
+        self, ChallengeHeader, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary,
+        caller_challenge, grpc, status, wait_before_next,
     },
     pages::{
         ActionKind, DeviceSignIn, KeptForm, Language, Languages, Page, PageKind, PageRenderer,
@@ -172,7 +172,8 @@ impl Renderer {
         kept: Option<Box<KeptForm>>,
     ) -> Response<IdentityBody<R>> {
         let challenge =
-            HeaderValue::try_from(format!(r#"Cookie realm="sign-in", form-action="{sign_in}""#));
+            ChallengeHeader::new("Cookie").with("realm", "sign-in").with("form-action", &sign_in);
+        let challenge = challenge.value();
         let mut response = match caller.client {
             ClientKind::Grpc(protocol) => {
                 return grpc(protocol, status(error.kind()), error.reason());
@@ -204,7 +205,7 @@ impl Renderer {
                 response
             }
         };
-        if let Ok(challenge) = challenge {
+        if let Some(challenge) = challenge {
             response.headers_mut().append(WWW_AUTHENTICATE, challenge);
         }
         response
