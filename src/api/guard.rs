@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{bearer, caller::ApiCaller};
 use crate::{
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind, TokenOwner, shown},
     protocol::CallerKind,
     strings::StringList,
 };
@@ -68,6 +68,8 @@ pub struct RequireAccess {
 
 #[derive(Clone, Debug, Default)]
 struct AccessTerms {
+    /// The first condition that no challenge can name. Such a guard admits no caller.
+    mistake: Option<String>,
     /// Lists of scopes, each of which is enough; the first is named in the challenge.
     scopes: Vec<Vec<String>>,
     /// App roles, each of which is enough.
@@ -81,9 +83,15 @@ struct AccessTerms {
 
 impl RequireAccess {
     /// Also admits people whose token has all of these scopes: `require_scopes("Notes.Read")
-    /// .or_scopes("Notes.ReadWrite")`. An empty list admits no one.
+    /// .or_scopes("Notes.ReadWrite")`. An empty list admits no one. Each scope is one item, without
+    /// spaces, quotes or backslashes (RFC 6749 section 3.3); with another one the guard answers
+    /// every request with 500.
     pub fn or_scopes<Kind>(self, scopes: impl StringList<Kind>) -> Self {
-        self.with(|terms| terms.scopes.push(scopes.into_strings()))
+        self.with(|terms| {
+            let scopes = scopes.into_strings();
+            scopes.iter().for_each(|scope| terms.check_word("scope", scope));
+            terms.scopes.push(scopes);
+        })
     }
 
     /// Also admits applications that call by themselves and have one of these app roles. An empty
@@ -112,8 +120,16 @@ impl RequireAccess {
 
     /// Requires an authentication context. A person whose sign-in did not satisfy it gets 401 with
     /// a challenge for it: `claims` at Microsoft's authorities, `acr_values` elsewhere (RFC 9470).
+    ///
+    /// `acr_values` is a list with spaces, in ASCII. With a value that it cannot have (a space, a
+    /// quote, a backslash, another character than printable ASCII) the guard answers every request
+    /// with 500, and the log says why.
     pub fn with_auth_context(self, auth_context: impl Into<String>) -> Self {
-        self.with(|terms| terms.auth_context = Some(auth_context.into()))
+        self.with(|terms| {
+            let auth_context = auth_context.into();
+            terms.check_word("authentication context", &auth_context);
+            terms.auth_context = Some(auth_context);
+        })
     }
 
     /// Requires a person whose sign-in (`auth_time`) is at most this long ago, plus the clock
@@ -132,12 +148,16 @@ impl RequireAccess {
     ///
     /// # Errors
     ///
+    /// - `NotConfigured`: the guard has a condition that no challenge can name;
     /// - `Forbidden`: no other token of this caller would help;
     /// - `InsufficientScope`, with all scopes that are needed;
     /// - `StrongerSignInNeeded`, with the required authentication context and maximum age.
     ///
     /// Returned from a handler, each of them becomes the challenge of the layer.
     pub fn check(&self, caller: &ApiCaller) -> Result<(), Error> {
+        if let Some(mistake) = &self.terms.mistake {
+            return Err(Error::new(ErrorKind::NotConfigured, mistake.clone()));
+        }
         self.terms.check_caller(caller)?;
         self.terms.check_rights(caller)?;
         self.terms.check_sign_in(caller)
@@ -152,6 +172,23 @@ impl RequireAccess {
 }
 
 impl AccessTerms {
+    /// Notes a scope or an `acr` value that a challenge cannot name: both are words of a list with
+    /// spaces (RFC 6749 section 3.3, RFC 9470 section 3). A client would ask for another one, and
+    /// come back without end.
+    fn check_word(&mut self, what: &str, word: &str) {
+        let is_allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if self.mistake.is_some() || (!word.is_empty() && word.bytes().all(is_allowed)) {
+            return;
+        }
+        let mistake = format!(
+            "the guard of an API requires the {what} {}, which no challenge can name: write one \
+             word of ASCII without spaces, quotes and backslashes (`RequireAccess`)",
+            shown(word)
+        );
+        tracing::error!("{mistake}");
+        self.mistake = Some(mistake);
+    }
+
     fn check_caller(&self, caller: &ApiCaller) -> Result<(), Error> {
         let listed = |list: &Option<Vec<String>>, own: Option<&str>| {
             list.as_ref()

@@ -1,9 +1,14 @@
 //! What clients read in the responses of an API: the parameters of challenges, the provider that
 //! its metadata names, and whether a refusal is about their token.
 
+use http::StatusCode;
 use http_auth::parser::ChallengeParser;
+use serde_json::json;
 
-use super::test_api::TestApi;
+use super::{
+    require_caller, require_scopes,
+    test_api::{TestApi, token},
+};
 use crate::{
     authority::Authority,
     config::ApiConfig,
@@ -26,4 +31,26 @@ async fn the_parameters_of_a_challenge_are_read_as_they_are_written() {
     let api = TestApi::at(config, document(), key_set());
     let told = api.get("/notes", &[]).await;
     assert_eq!(parameter(told.challenge(), "realm").as_deref(), Some(r#"the-"API"-\one"#));
+}
+
+/// A guard whose condition no challenge can name would send its callers in a circle.
+#[tokio::test]
+async fn a_guard_whose_condition_no_challenge_can_name_admits_nobody_and_says_why() {
+    for context in ["urn:x:\"gold\"", "gold silver", "\u{e4}", "a\\b", "a\u{7}", ""] {
+        let api = TestApi::plain().guarded(require_caller().with_auth_context(context));
+        let good = token(|claims| claims["acr"] = json!(context));
+        for token in [good, token(|_| ())] {
+            let told = api.with_token(&token).await;
+            let read = (told.status, told.reason(), told.challenge().to_owned());
+            let wanted = StatusCode::INTERNAL_SERVER_ERROR;
+            assert_eq!(read, (wanted, "not_configured".into(), String::new()), "{context}");
+        }
+    }
+    let scopes = require_scopes(["Notes.Read"]).or_scopes(["Notes \"all\""]);
+    let told = TestApi::plain().guarded(scopes).with_token(&token(|_| ())).await;
+    assert_eq!(told.reason(), "not_configured");
+    let urn = require_caller().with_auth_context("urn:mace:incommon:iap:silver");
+    let told = TestApi::plain().guarded(urn).with_token(&token(|_| ())).await;
+    let acr_values = parameter(told.challenge(), "acr_values");
+    assert_eq!(acr_values.as_deref(), Some("urn:mace:incommon:iap:silver"));
 }
