@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{bearer, future::Shape};
 use crate::{
+    authority::Authority,
     config::ValidApiConfig,
     error::{Error, ErrorKind},
     http_message::{self, ChallengeHeader, IdentityBody},
-    secret::base64url,
 };
 
 /// The response for an error: the status, and the content of the challenge.
@@ -180,7 +180,7 @@ fn challenge(
         challenge = challenge.with("max_age", &age.as_secs().to_string());
     }
     if let Some(claims) = claims {
-        challenge = challenge.with("claims", &base64url(claims.as_bytes()));
+        challenge = claims_challenge(challenge, claims, config.identity().authority());
     }
     if let Some(resource) = config.resource() {
         challenge = challenge.with("resource_metadata", &resource.metadata_url());
@@ -190,6 +190,21 @@ fn challenge(
         challenge = challenge.with("realm", config.identity().client_id());
     }
     challenge.value()
+}
+
+/// Adds the claims as Microsoft documents it ("Claims challenges, claims requests and client
+/// capabilities"): in base 64 with its padding (RFC 4648 section 4), because MSAL.NET reads nothing
+/// else, and with the URL of the authorize endpoint, which is required.
+fn claims_challenge(
+    challenge: ChallengeHeader,
+    claims: &str,
+    authority: &Authority,
+) -> ChallengeHeader {
+    let challenge = match authority.authorization_uri() {
+        Some(uri) => challenge.with("authorization_uri", &uri),
+        None => challenge,
+    };
+    challenge.with("claims", &base64_simd::STANDARD.encode_to_string(claims))
 }
 
 /// The challenge for a request without a token.

@@ -16,7 +16,6 @@ use crate::{
     authority::Authority,
     config::{ApiConfig, ClientCredential},
     protocol::test_support::{ISSUER, NOW, Signer, answer},
-    secret::base64url,
 };
 
 #[tokio::test]
@@ -154,7 +153,8 @@ async fn a_stronger_or_more_recent_sign_in_is_asked_for_as_the_provider_understa
     let entra_api =
         TestApi::entra(|config| config).guarded(require_caller().with_auth_context("c1"));
     let told = entra_api.with_token(&entra(v2(), |_| ())).await;
-    let claims = base64url(br#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
+    let claims = base64_simd::STANDARD
+        .encode_to_string(r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#);
     assert!(told.challenge().contains(r#"error="insufficient_claims""#), "{told:?}");
     assert!(told.challenge().contains(&format!(r#"claims="{claims}""#)), "{told:?}");
     let met = entra(v2(), |claims| claims["acrs"] = json!(["c1"]));
@@ -395,7 +395,8 @@ async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     let said = challenge(&refused);
     assert!(said.contains(r#"error="insufficient_claims""#), "{said}");
-    assert!(said.contains(&format!(r#"claims="{}""#, base64url(wanted.as_bytes()))), "{said}");
+    let claims = base64_simd::STANDARD.encode_to_string(wanted);
+    assert!(said.contains(&format!(r#"claims="{claims}""#)), "{said}");
     outcome(Some(json!({"error": "invalid_grant", "suberror": "consent_required"})));
     let refused = call("3", json!({})).await;
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{}", challenge(&refused));

@@ -1,13 +1,13 @@
 //! What clients read in the responses of an API: the parameters of challenges, the provider that
 //! its metadata names, and whether a refusal is about their token.
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_auth::parser::ChallengeParser;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     require_caller, require_scopes,
-    test_api::{TestApi, token},
+    test_api::{TestApi, entra, token, v2},
 };
 use crate::{
     authority::Authority,
@@ -20,6 +20,31 @@ fn parameter(challenge: &str, name: &str) -> Option<String> {
     let challenge = ChallengeParser::new(challenge).next().unwrap().unwrap();
     let found = challenge.params.iter().find(|(own, _)| *own == name);
     found.map(|(_, value)| value.to_unescaped())
+}
+
+/// Microsoft, "Claims challenges": `claims` is in base 64 (RFC 4648 section 4), and
+/// `authorization_uri` is required. MSAL.NET reads neither base64url nor a value without padding.
+#[tokio::test]
+async fn a_claims_challenge_has_padded_base64_and_the_authorize_endpoint() {
+    for context in ["c1", "c10", "c??>"] {
+        let api =
+            TestApi::entra(|config| config).guarded(require_caller().with_auth_context(context));
+        let token = entra(v2(), |_| ());
+        for content_type in ["text/plain", "application/grpc"] {
+            let request = Request::post("/notes")
+                .header("content-type", content_type)
+                .header("authorization", format!("Bearer {token}"));
+            let told = api.send(request.body(String::new()).unwrap()).await;
+            let claims = parameter(told.challenge(), "claims").unwrap();
+            let claims = base64_simd::STANDARD.decode_to_vec(claims).unwrap();
+            let claims: Value = serde_json::from_slice(&claims).unwrap();
+            assert_eq!(claims["access_token"]["acrs"]["value"], context, "{told:?}");
+            assert_eq!(
+                parameter(told.challenge(), "authorization_uri").as_deref(),
+                Some("https://login.microsoftonline.com/common/oauth2/authorize")
+            );
+        }
+    }
 }
 
 /// RFC 9110 section 5.6.4: quotes and backslashes are sent as pairs, so that the client reads what

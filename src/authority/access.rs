@@ -46,6 +46,21 @@ impl Authority {
         self.is_microsoft() && self.b2c_policies().is_none()
     }
 
+    /// The URL of the authorize endpoint in a claims challenge, as Microsoft writes it there. Other
+    /// providers have none.
+    ///
+    /// It is made from the configuration. It differs from the endpoint of the discovery document,
+    /// because MSAL removes `/oauth2/authorize` from it to get the authority. Azure AD B2C has the
+    /// endpoint of version 2.0 only.
+    pub(crate) fn authorization_uri(&self) -> Option<String> {
+        let base = self.address.strip_suffix("/v2.0").filter(|_| self.is_microsoft())?;
+        let endpoint = match self.kind {
+            AuthorityKind::B2c { .. } => "oauth2/v2.0/authorize",
+            _ => "oauth2/authorize",
+        };
+        Some(format!("{base}/{endpoint}"))
+    }
+
     /// The values of `aud` that denote the API with this identifier.
     ///
     /// - Microsoft's v1.0 tokens have the Application ID URI with or without a slash at its end,
@@ -130,6 +145,27 @@ mod tests {
         assert_eq!(told(Some(iss)).as_deref(), Some("https://fs.example.com/adfs"));
         assert_eq!(told(None), None);
         assert_eq!(told(Some("http://other.example/adfs/services/trust")), None);
+    }
+
+    #[test]
+    fn the_authorize_endpoint_of_a_claims_challenge_is_microsoft_s() {
+        for (authority, uri) in [
+            (
+                "https://login.microsoftonline.com/contoso.com",
+                Some("https://login.microsoftonline.com/contoso.com/oauth2/authorize"),
+            ),
+            (
+                "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_si",
+                Some(
+                    "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_si/oauth2/v2.0/\
+                     authorize",
+                ),
+            ),
+            ("https://id.example/v2.0", None),
+        ] {
+            let authority = Authority::parse(authority).unwrap();
+            assert_eq!(authority.authorization_uri().as_deref(), uri);
+        }
     }
 
     #[test]

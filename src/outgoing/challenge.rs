@@ -216,6 +216,23 @@ mod tests {
         }
     }
 
+    /// Microsoft's services write base64, some with and some without padding, and others base64url.
+    #[test]
+    fn claims_are_read_in_both_alphabets_with_and_without_padding() {
+        for json in [r#"{"access_token":{"a":"??>"}}"#, r#"{"access_token":{"a":"??>~"}}"#] {
+            for base64 in [
+                base64_simd::STANDARD,
+                base64_simd::STANDARD_NO_PAD,
+                base64_simd::URL_SAFE,
+                base64_simd::URL_SAFE_NO_PAD,
+            ] {
+                let encoded = base64.encode_to_string(json);
+                let header = format!(r#"Bearer error="insufficient_claims", claims="{encoded}""#);
+                assert_eq!(claims_of(&header).as_deref(), Some(json), "{encoded}");
+            }
+        }
+    }
+
     // C-432: 401 without claims
     // C-433: claims value not base64 or not JSON
     #[test]
