@@ -6,13 +6,13 @@ use http_auth::parser::ChallengeParser;
 use serde_json::{Value, json};
 
 use super::{
-    require_caller, require_scopes,
-    test_api::{TestApi, entra, token, v2},
+    Introspection, require_caller, require_scopes,
+    test_api::{TestApi, entra, merge, signed, token, v2},
 };
 use crate::{
     authority::Authority,
-    config::ApiConfig,
-    protocol::test_support::{ISSUER, document, key_set},
+    config::{ApiConfig, ClientCredential},
+    protocol::test_support::{CLIENT_ID, ISSUER, NOW, Signer, answer, document, key_set},
 };
 
 /// A parameter of a challenge, as a client reads it.
@@ -78,4 +78,67 @@ async fn a_guard_whose_condition_no_challenge_can_name_admits_nobody_and_says_wh
     let told = TestApi::plain().guarded(urn).with_token(&token(|_| ())).await;
     let acr_values = parameter(told.challenge(), "acr_values");
     assert_eq!(acr_values.as_deref(), Some("urn:mace:incommon:iap:silver"));
+}
+
+const INTROSPECT: &str = "https://id.example/introspect";
+
+/// RFC 9701: a response that does not verify is a fault between API and provider. It says nothing
+/// about the token (RFC 6750 section 3.1), which its client would discard.
+#[tokio::test]
+async fn a_signed_introspection_answer_that_does_not_verify_is_no_refusal_of_the_token() {
+    let mut document = document();
+    document["introspection_endpoint"] = json!(INTROSPECT);
+    let config = TestApi::plain_config()
+        .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
+        .with_introspection(Introspection::Opaque);
+    let api = TestApi::at(config, document.clone(), key_set());
+    let claims = |more: Value| {
+        let mut claims = json!({
+            "iss": ISSUER, "aud": CLIENT_ID, "iat": NOW.as_seconds(), "token_introspection": {
+                "active": true, "aud": CLIENT_ID, "client_id": "app", "sub": "ada", "scope": "A"
+            }
+        });
+        merge(&mut claims, &more);
+        claims
+    };
+    let typ = "token-introspection+jwt";
+    let other_key = Signer::new(crate::config::Algorithm::Es256);
+    let header = json!({"alg": "ES256", "kid": "k1", "typ": typ});
+    let cases = [
+        (signed(typ, &claims(json!({}))), true),
+        (signed(typ, &claims(json!({"aud": "another"}))), false),
+        (signed(typ, &claims(json!({"iss": "https://evil.example"}))), false),
+        (signed("JWT", &claims(json!({}))), false),
+        (other_key.sign(&header, &claims(json!({}))), false),
+        (claims(json!({})).to_string(), false),
+    ];
+    for (number, (body, passes)) in cases.into_iter().enumerate() {
+        let (document, body) = (document.clone(), body.clone());
+        api.http.answer_with(move |request| {
+            Ok(match request.uri().path() {
+                "/introspect" => {
+                    let mut response = answer(200, &body);
+                    let signed = "application/token-introspection+jwt".parse().unwrap();
+                    response.headers_mut().insert("content-type", signed);
+                    response
+                }
+                "/.well-known/openid-configuration" => answer(200, &document),
+                _ => answer(200, key_set()),
+            })
+        });
+        let before = api.http.count("/introspect");
+        for _ in 0..2 {
+            let told = api.with_token(&format!("opaque-{number}")).await;
+            if passes {
+                assert_eq!(told.status, StatusCode::OK, "{told:?}");
+                continue;
+            }
+            let read = (told.status, told.reason(), told.challenge());
+            let wanted = (StatusCode::BAD_GATEWAY, "token_response_invalid".to_owned(), "");
+            assert_eq!(read, wanted, "case {number}");
+        }
+        // Nothing is remembered of the token.
+        let asked = api.http.count("/introspect") - before;
+        assert_eq!(asked, if passes { 1 } else { 2 }, "case {number}");
+    }
 }

@@ -74,14 +74,14 @@ impl Provider {
             let claims = match self.as_client(request, |_, second| second).await? {
                 IntrospectionAnswer::Plain(claims) => claims,
                 IntrospectionAnswer::Signed(raw) => {
-                    let token = UnverifiedJwt::parse(&raw)?;
+                    let token = UnverifiedJwt::parse(&raw).map_err(introspection::unverified)?;
                     let rules = self.rules(
                         TokenKind::Introspection,
                         &metadata,
                         SignatureRule::Keys(Algorithm::ALL),
                     );
-                    let verified =
-                        self.with_keys(&metadata, |keys| token.verify(&rules, keys)).await?;
+                    let verified = self.with_keys(&metadata, |keys| token.verify(&rules, keys));
+                    let verified = verified.await.map_err(introspection::unverified)?;
                     introspection::of_signed(verified.claims)?
                 }
             };
