@@ -29,7 +29,7 @@ pin_project! {
     enum ApiState<F, R, E> {
         Calling { #[pin] inner: F, shared: Arc<ApiParts>, shape: Shape },
         Answering { response: Option<Response<IdentityBody<R>>> },
-        Verifying { future: BoxedResponse<IdentityBody<R>, E> },
+        Waiting { future: BoxedResponse<IdentityBody<R>, E> },
     }
 }
 
@@ -55,10 +55,11 @@ impl<F, R, E> ApiFuture<F, R, E> {
         Self { state: ApiState::Answering { response: Some(response) } }
     }
 
-    pub(super) fn verifying(
+    /// A response that takes a request to the provider, or the future of one.
+    pub(super) fn waiting(
         future: impl Future<Output = Result<Response<IdentityBody<R>>, E>> + Send + 'static,
     ) -> Self {
-        Self { state: ApiState::Verifying { future: Box::pin(future) } }
+        Self { state: ApiState::Waiting { future: Box::pin(future) } }
     }
 }
 
@@ -70,7 +71,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Verifying { future } => future.as_mut().poll(context),
+            StateProjection::Waiting { future } => future.as_mut().poll(context),
             StateProjection::Answering { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
                 // Polled after completion; the contract of `Future` allows any result.

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     bearer::{self, Authorization},
-    metadata::ResourceMetadata,
+    metadata::{MetadataPaths, document},
     tool_guard::called_tools,
 };
 use crate::{
@@ -72,10 +72,10 @@ fn resource_url(bytes: &[u8]) {
     let (resource, url) = (config.resource().unwrap(), Url::parse(text).unwrap());
     let address = Url::parse(&resource.metadata_url()).unwrap();
     assert_eq!(address.origin(), url.origin());
-    let metadata = ResourceMetadata::of(&config);
-    let document = metadata.at(address.path()).unwrap();
-    assert_eq!(metadata.at(WELL_KNOWN), Some(document));
-    let document: Value = serde_json::from_slice(document).unwrap();
+    let paths = MetadataPaths::of(&config);
+    assert!(paths.contain(address.path()) && paths.contain(WELL_KNOWN));
+    let document = document(&config, resource, "https://id.example.com");
+    let document: Value = serde_json::from_slice(&document).unwrap();
     assert_eq!(document["resource"], text);
     for sent in [text, url.as_str()] {
         assert!(config.audiences().iter().any(|audience| audience == sent), "{sent}");

@@ -168,7 +168,7 @@ impl ApiLayer {
     where
         S: Clone + Send + Sync + 'static,
     {
-        super::metadata::routes(apis.into_iter().flat_map(|api| api.shared().metadata().paths()))
+        super::metadata::routes(apis.into_iter().map(Self::shared))
     }
 
     fn with(self, change: impl FnOnce(&mut ApiSetup)) -> Self {

@@ -1,7 +1,8 @@
-//! The metadata of an API (RFC 9728), made from the configuration and never from a request.
+//! The metadata of an API (RFC 9728), made from the configuration and the provider's verified
+//! document, never from a request.
 
 #[cfg(feature = "axum")]
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -13,12 +14,14 @@ use http::{
 };
 use serde_json::json;
 
+use super::service::ApiParts;
 use crate::{
-    config::{ValidApiConfig, WELL_KNOWN},
+    config::{Resource, ValidApiConfig, WELL_KNOWN},
     http_message::IdentityBody,
 };
 
-/// The document of one API, made once, and the paths at which it is served.
+/// The paths at which the document of an API is served, if it has a resource: that of section 3.1,
+/// without a slash that may be at its end, and the root path.
 ///
 /// Both paths have the same document, whose `resource` is the configured URL, character by
 /// character. Section 3.3 lets a client that derived the root path from a URL without a path use
@@ -27,56 +30,48 @@ use crate::{
 /// the root without reading the challenge, those of MCP, call the configured URL: they compare it
 /// with `resource`, and send what the document says.
 #[derive(Debug)]
-pub(super) struct ResourceMetadata(Option<ServedDocument>);
+pub(super) struct MetadataPaths(Option<String>);
 
-#[derive(Debug)]
-struct ServedDocument {
-    /// The path of section 3.1, without a slash that may be at its end.
-    path: String,
-    document: Bytes,
-}
-
-impl ResourceMetadata {
+impl MetadataPaths {
     pub(super) fn of(config: &ValidApiConfig) -> Self {
-        Self(config.resource().map(|resource| ServedDocument {
-            path: without_slash(&resource.metadata_path).to_owned(),
-            document: document(config, &resource.url),
-        }))
+        Self(config.resource().map(|resource| without_slash(&resource.metadata_path).to_owned()))
     }
 
-    /// The document at a path of a request.
-    pub(super) fn at(&self, path: &str) -> Option<&Bytes> {
-        let served = self.0.as_ref().filter(|_| path.starts_with("/.well-known/"))?;
+    /// Whether the document is at a path of a request.
+    pub(super) fn contain(&self, path: &str) -> bool {
+        let Some(own) = self.0.as_ref().filter(|_| path.starts_with("/.well-known/")) else {
+            return false;
+        };
         // A URL that ends in a slash has it in the path of its document, but clients remove it.
         let path = without_slash(path);
-        (path == WELL_KNOWN || path == served.path).then_some(&served.document)
+        path == WELL_KNOWN || path == own
     }
 
-    /// The paths at which the document is served.
+    /// The paths, with and without a slash at the end.
     #[cfg(feature = "axum")]
-    pub(super) fn paths(&self) -> Vec<(String, Bytes)> {
-        let Some(ServedDocument { path, document }) = &self.0 else { return Vec::new() };
-        let paths = [WELL_KNOWN, path].into_iter();
-        let paths = paths.flat_map(|path| [path.to_owned(), format!("{path}/")]);
-        paths.map(|path| (path, document.clone())).collect()
+    fn spellings(&self) -> impl Iterator<Item = String> {
+        let paths = self.0.iter().flat_map(|path| [WELL_KNOWN, path.as_str()]);
+        paths.flat_map(|path| [path.to_owned(), format!("{path}/")])
     }
 }
 
-/// Documents as routes of axum. Of several at one path the first is served.
+/// The documents of APIs as routes of axum. Of several at one path the first is served.
 #[cfg(feature = "axum")]
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(
-    documents: impl IntoIterator<Item = (String, Bytes)>,
+    apis: impl IntoIterator<Item = Arc<ApiParts>>,
 ) -> axum::Router<S> {
     let mut served = BTreeMap::new();
-    for (path, document) in documents {
-        served.entry(path).or_insert(document);
+    for api in apis {
+        for path in api.metadata_paths().spellings() {
+            served.entry(path).or_insert_with(|| Arc::clone(&api));
+        }
     }
     // The path of a URL can have a segment that begins with `:` or `*`, which is none of the old
     // patterns.
     let router = axum::Router::new().without_v07_checks();
-    served.into_iter().fold(router, |router, (path, document)| {
+    served.into_iter().fold(router, |router, (path, api)| {
         let respond = move |method: Method| async move {
-            answer::<axum::body::Body>(&document, &method).map(axum::body::Body::new)
+            respond::<axum::body::Body>(&api, &method).await.map(axum::body::Body::new)
         };
         router.route(&path, axum::routing::any(respond))
     })
@@ -86,10 +81,45 @@ fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
-fn document(config: &ValidApiConfig, resource: &str) -> Bytes {
+/// The response of an API at one of the paths of its metadata.
+///
+/// The first GET waits for the provider's document, whose issuer it names; later ones find it in
+/// the cache. A provider that cannot be reached is asked once in some seconds, however many
+/// requests there are, and meanwhile the configured URL is named.
+pub(super) async fn respond<R>(api: &ApiParts, method: &Method) -> Response<IdentityBody<R>> {
+    let config = api.config();
+    let Some(resource) =
+        config.resource().filter(|_| matches!(*method, Method::GET | Method::HEAD))
+    else {
+        return answer(Bytes::new(), NOT_CACHED, method);
+    };
+    let metadata = api.provider().metadata().await;
+    let authority = config.identity().authority();
+    match metadata {
+        Ok(metadata) => {
+            let server = authority.authorization_server(&metadata.issuer);
+            answer(document(config, resource, server), CACHED, method)
+        }
+        Err(error) => {
+            tracing::info!(
+                %error,
+                "the metadata of the API names the configured provider, because its document could \
+                 not be had"
+            );
+            answer(document(config, resource, authority.name()), NOT_CACHED, method)
+        }
+    }
+}
+
+/// The `Cache-Control` of a document that does not change.
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+/// That of a document that the next request may get with another issuer.
+const NOT_CACHED: HeaderValue = HeaderValue::from_static("no-store");
+
+pub(super) fn document(config: &ValidApiConfig, resource: &Resource, server: &str) -> Bytes {
     let mut document = json!({
-        "resource": resource,
-        "authorization_servers": [config.identity().authority().name()],
+        "resource": resource.url,
+        "authorization_servers": [server],
         "bearer_methods_supported": ["header"],
     });
     if let Some(members) = document.as_object_mut()
@@ -103,9 +133,9 @@ fn document(config: &ValidApiConfig, resource: &str) -> Bytes {
 }
 
 /// The answer with a document, which pages of every origin may read: nothing in it is a secret.
-pub(super) fn answer<R>(document: &Bytes, method: &Method) -> Response<IdentityBody<R>> {
+fn answer<R>(document: Bytes, cached: HeaderValue, method: &Method) -> Response<IdentityBody<R>> {
     let (status, body) = match *method {
-        Method::GET => (StatusCode::OK, document.clone()),
+        Method::GET => (StatusCode::OK, document),
         Method::HEAD => (StatusCode::OK, Bytes::new()),
         Method::OPTIONS => (StatusCode::NO_CONTENT, Bytes::new()),
         _ => (StatusCode::METHOD_NOT_ALLOWED, Bytes::new()),
@@ -119,7 +149,7 @@ pub(super) fn answer<R>(document: &Bytes, method: &Method) -> Response<IdentityB
     match status {
         StatusCode::OK => {
             headers.insert(CONTENT_TYPE, fixed("application/json"));
-            headers.insert(CACHE_CONTROL, fixed("public, max-age=3600"));
+            headers.insert(CACHE_CONTROL, cached);
         }
         StatusCode::NO_CONTENT => {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, HEAD"));

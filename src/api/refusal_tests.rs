@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     Introspection, require_caller, require_scopes,
-    test_api::{TestApi, entra, merge, signed, token, v2},
+    test_api::{TID, TestApi, entra, merge, signed, token, v2},
 };
 use crate::{
-    authority::Authority,
+    authority::{Authority, B2cPolicies},
     config::{ApiConfig, ClientCredential},
     protocol::test_support::{CLIENT_ID, ISSUER, NOW, Signer, answer, document, key_set},
 };
@@ -141,4 +141,79 @@ async fn a_signed_introspection_answer_that_does_not_verify_is_no_refusal_of_the
         let asked = api.http.count("/introspect") - before;
         assert_eq!(asked, if passes { 1 } else { 2 }, "case {number}");
     }
+}
+
+const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+async fn named(api: &TestApi) -> (String, String) {
+    let told = api.get(METADATA, &[]).await;
+    let document: Value = serde_json::from_str(&told.body).unwrap();
+    let server = document["authorization_servers"][0].as_str().unwrap().to_owned();
+    (server, told.headers["cache-control"].to_str().unwrap().to_owned())
+}
+
+fn at(configured: &str, issuer: &str) -> TestApi {
+    let config = ApiConfig::new(Authority::oidc(configured).unwrap(), CLIENT_ID);
+    let mut document = document();
+    document["issuer"] = json!(issuer);
+    TestApi::at(config.with_resource("https://api.example.com/mcp").unwrap(), document, key_set())
+}
+
+/// RFC 9728 section 2, RFC 8414 section 3.3: clients compare `authorization_servers` with `issuer`
+/// of the provider's document letter by letter.
+#[tokio::test]
+async fn the_metadata_names_the_issuer_as_the_provider_writes_it() {
+    let cached = "public, max-age=3600".to_owned();
+    for (configured, issuer) in [
+        ("https://id.example", "https://id.example/"),
+        ("https://id.example/", "https://id.example"),
+        ("https://id.example/o/slug", "https://id.example/o/slug/"),
+        ("https://id.example/o/slug/", "https://id.example/o/slug"),
+        ("https://id.example/o/slug/", "https://id.example/o/slug/"),
+    ] {
+        let api = at(configured, issuer);
+        for _ in 0..3 {
+            assert_eq!(named(&api).await, (issuer.to_owned(), cached.clone()));
+        }
+        let authority = Authority::oidc(configured).unwrap();
+        assert_eq!(api.http.count(authority.metadata_url().path()), 1);
+    }
+}
+
+#[tokio::test]
+async fn metadata_without_the_document_of_the_provider_is_not_cached() {
+    let api = at("https://id.example", "https://id.example/");
+    api.http.answer_with(|_| Ok(answer(503, "")));
+    for _ in 0..100 {
+        let told = named(&api).await;
+        assert_eq!(told, ("https://id.example".to_owned(), "no-store".to_owned()));
+    }
+    // A flood of requests for the metadata is not one of requests to the provider.
+    assert_eq!(api.http.count("/.well-known/openid-configuration"), 1);
+    let preflight = Request::options(METADATA).body(String::new()).unwrap();
+    assert_eq!(api.send(preflight).await.status, StatusCode::NO_CONTENT);
+}
+
+/// The issuer of several tenants is a template, and below B2C's issuer there is no document.
+#[tokio::test]
+async fn the_metadata_names_the_authority_where_the_issuer_has_no_document() {
+    let api = TestApi::entra(|config| config.with_resource("https://api.example.com/mcp").unwrap());
+    assert_eq!(named(&api).await.0, "https://login.microsoftonline.com/common/v2.0");
+    let api = b2c(|config| config.with_resource("https://api.example.com/mcp").unwrap());
+    assert_eq!(named(&api).await.0, format!("{B2C}/B2C_1_si/v2.0"));
+}
+
+const B2C: &str = "https://contoso.b2clogin.com/contoso.onmicrosoft.com";
+
+fn b2c(change: impl FnOnce(ApiConfig) -> ApiConfig) -> TestApi {
+    let policies = B2cPolicies::new("B2C_1_si").with_edit_profile("B2C_1_edit");
+    let config = ApiConfig::new(Authority::b2c("contoso", policies).unwrap(), CLIENT_ID);
+    let base = format!("{B2C}/b2c_1_si");
+    let document = json!({
+        "issuer": format!("https://contoso.b2clogin.com/{TID}/v2.0/"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    });
+    TestApi::at(change(config), document, key_set())
 }

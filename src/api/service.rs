@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tower_service::Service;
 
@@ -17,7 +16,7 @@ use super::{
     future::{ApiFuture, Shape},
     introspect::Introspections,
     memory::{Digest, Memory, RememberedToken},
-    metadata::{self, ResourceMetadata},
+    metadata::{self, MetadataPaths},
 };
 use crate::{
     client::Client,
@@ -43,7 +42,7 @@ pub(crate) struct ApiParts {
     /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
     introspections: Introspections,
-    metadata: ResourceMetadata,
+    metadata: MetadataPaths,
     /// Present if the API has a credential.
     client: Option<Client>,
 }
@@ -77,7 +76,8 @@ where
 /// The decision on a request, made from its head and the memory of verified tokens.
 enum ApiDecision {
     Public,
-    Document(Bytes),
+    /// The metadata of the API.
+    Document,
     RememberedToken(ApiCaller),
     /// The hash of a token that has to be verified.
     Unknown(Digest),
@@ -103,15 +103,16 @@ where
             request.extensions_mut().insert(caller);
             ApiFuture::calling(inner.call(request), Arc::clone(shared), shape)
         }
-        ApiDecision::Document(document) => {
-            ApiFuture::answering(metadata::answer(&document, request.method()))
+        ApiDecision::Document => {
+            let (shared, method) = (Arc::clone(shared), request.method().clone());
+            ApiFuture::waiting(async move { Ok(metadata::respond(&shared, &method).await) })
         }
         ApiDecision::Refused(error) => ApiFuture::answering(shared.refused(error, shape)),
         ApiDecision::Unknown(digest) => {
             let mut ready = take_ready(inner);
             let shared = Arc::clone(shared);
             let (mut head, body) = request.into_parts();
-            ApiFuture::verifying(async move {
+            ApiFuture::waiting(async move {
                 match shared.verify(&head.headers, digest).await {
                     Ok(caller) => {
                         head.extensions.insert(caller);
@@ -138,7 +139,7 @@ impl ApiParts {
             .credential()
             .is_confidential()
             .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
-        let (memory, metadata) = (Memory::new(remembered_bytes), ResourceMetadata::of(&config));
+        let (memory, metadata) = (Memory::new(remembered_bytes), MetadataPaths::of(&config));
         let introspections = Introspections::new();
         Self { provider, clock, memory, introspections, metadata, client, config }
     }
@@ -154,12 +155,16 @@ impl ApiParts {
 
     /// Whether the API handles a request on a router that also has pages and sessions.
     pub(crate) fn is_called<B>(&self, request: &Request<B>) -> bool {
-        bearer::is_presented(request.headers()) || self.metadata.at(request.uri().path()).is_some()
+        bearer::is_presented(request.headers()) || self.metadata.contain(request.uri().path())
     }
 
     #[cfg(feature = "axum")]
-    pub(super) fn metadata(&self) -> &ResourceMetadata {
+    pub(super) fn metadata_paths(&self) -> &MetadataPaths {
         &self.metadata
+    }
+
+    pub(super) fn config(&self) -> &ValidApiConfig {
+        &self.config
     }
 
     pub(super) fn provider(&self) -> &Provider {
@@ -180,8 +185,8 @@ impl ApiParts {
 
     fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> ApiDecision {
         let path = request.uri().path();
-        if let Some(document) = self.metadata.at(path) {
-            return ApiDecision::Document(document.clone());
+        if self.metadata.contain(path) {
+            return ApiDecision::Document;
         }
         if self.config.public_paths().is_public(path) || self.passes_preflight(request) {
             return ApiDecision::Public;

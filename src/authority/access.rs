@@ -61,6 +61,26 @@ impl Authority {
         Some(format!("{base}/{endpoint}"))
     }
 
+    /// The issuer by which clients of an API find the provider (RFC 9728 section 2): that of its
+    /// discovery document, which [`check_metadata_issuer`](Self::check_metadata_issuer) has
+    /// accepted, letter by letter.
+    ///
+    /// Clients get the document below this issuer, and refuse one with another (RFC 8414 section
+    /// 3.3); a slash at the end is enough. The configured URL is named where no document with that
+    /// issuer can be there: for several tenants the issuer is a template, for B2C it has no policy.
+    /// For a custom domain it is on Microsoft's domain, which a tenant can block.
+    pub(crate) fn authorization_server<'a>(&'a self, issuer: &'a str) -> &'a str {
+        match &self.kind {
+            AuthorityKind::Oidc
+            | AuthorityKind::Adfs
+            | AuthorityKind::ExternalId { custom_domain: false, .. } => issuer,
+            AuthorityKind::Entra { tenant, .. } if !tenant.is_multi() => issuer,
+            AuthorityKind::Entra { .. }
+            | AuthorityKind::ExternalId { .. }
+            | AuthorityKind::B2c { .. } => self.name(),
+        }
+    }
+
     /// The values of `aud` that denote the API with this identifier.
     ///
     /// - Microsoft's v1.0 tokens have the Application ID URI with or without a slash at its end,

@@ -130,9 +130,9 @@ impl ApiConfig {
     }
 
     /// Sets the URL at which clients reach the API: `https://api.example.com` or
-    /// `https://example.com/mcp`. It is published exactly as given, together with the provider (RFC
-    /// 9728), so that clients such as those of MCP find out where to get a token. It is also an
-    /// audience.
+    /// `https://example.com/mcp`. It is published exactly as given, together with the issuer of the
+    /// provider's discovery document (RFC 9728), so that clients such as those of MCP find out
+    /// where to get a token. It is also an audience.
     ///
     /// At Entra ID it has to equal the Application ID URI of the registration, without a slash at
     /// the end; otherwise Entra ID refuses the clients (AADSTS9010010). [`build`](Self::build)

@@ -66,7 +66,7 @@ mod variables;
 pub use access::Access;
 pub use algorithm::{Algorithm, HmacAlgorithm};
 pub use api::{AccessTokenType, ApiConfig, Introspection};
-pub(crate) use api_valid::{AccessTokenRules, WELL_KNOWN};
+pub(crate) use api_valid::{AccessTokenRules, Resource, WELL_KNOWN};
 pub use api_valid::{IntoValidApiConfig, ValidApiConfig};
 pub(crate) use assertion::AssertionFunction;
 pub use assertion::{AssertionAudience, AssertionRequest};

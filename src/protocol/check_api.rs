@@ -61,13 +61,13 @@ impl ValidApiConfig {
         CheckReport::new(identity, ConfigUse::AccessTokens, findings)
     }
 
-    /// Clients compare the issuer of the provider's document with the one that the API names (RFC
-    /// 8414 section 3.3).
+    /// Clients compare the issuer of the provider's document with the one that the API names,
+    /// letter by letter (RFC 8414 section 3.3).
     fn issuer_finding(&self, metadata: &Metadata) -> Option<Finding> {
         self.resource()?;
-        let (named, issuer) = (self.identity().authority().name(), &metadata.issuer);
-        let is_same = named.trim_end_matches('/') == issuer.trim_end_matches('/');
-        (!is_same).then(|| {
+        let issuer = metadata.issuer.as_str();
+        let named = self.identity().authority().authorization_server(issuer);
+        (named != issuer).then(|| {
             let text = format!(
                 "The metadata of the API names the provider {named}, whose issuer is {issuer}: \
                  clients that compare the two refuse it. Configure the authority as the issuer, \
