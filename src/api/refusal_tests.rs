@@ -217,3 +217,24 @@ fn b2c(change: impl FnOnce(ApiConfig) -> ApiConfig) -> TestApi {
     });
     TestApi::at(change(config), document, key_set())
 }
+
+/// A policy without a second factor must not stand in for one with it: an API takes the tokens of
+/// one policy, and its refusal says which.
+#[tokio::test]
+async fn the_refusal_of_another_policy_names_both_and_the_setting() {
+    let api = b2c(|config| config);
+    let with_policy = |policy: &str| {
+        entra(v2(), |claims| {
+            let iss = format!("https://contoso.b2clogin.com/{TID}/v2.0/");
+            merge(claims, &json!({"iss": iss, "aud": CLIENT_ID, "ver": "1.0", "tfp": policy}));
+        })
+    };
+    api.takes(&with_policy("b2c_1_si")).await;
+    let refused = with_policy("B2C_1_edit");
+    api.refuses(&refused, "token_mismatch").await;
+    let error = api.error_of(&refused).await;
+    for part in ["B2C_1_edit", "B2C_1_si", "IDENTITY_SIGNUPSIGNIN_USER_FLOW", "B2cPolicies::new"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(!error.contains("forged"), "{error}");
+}

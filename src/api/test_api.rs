@@ -151,6 +151,17 @@ impl TestApi {
         String::from_utf8(body.to_vec()).unwrap()
     }
 
+    /// The message in the log about the refusal of a token.
+    pub(super) async fn error_of(&self, token: &str) -> String {
+        let inner = tower::service_fn(|_: Request<String>| async {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        });
+        let request = Request::get("/notes").header("authorization", format!("Bearer {token}"));
+        let request = request.body(String::new()).unwrap();
+        let response = self.layer.layer(inner).oneshot(request).await.unwrap();
+        response.extensions().get::<crate::error::Error>().unwrap().to_string()
+    }
+
     pub(super) async fn refuses(&self, token: &str, reason: &str) {
         let told = self.with_token(token).await;
         assert_eq!(

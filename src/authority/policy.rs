@@ -225,16 +225,23 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TokenMismatch`]: another policy issued it.
+    /// [`ErrorKind::TokenMismatch`]: another policy issued it. The other policies of the
+    /// configuration do not count: a policy without a second factor must not stand in for one with
+    /// it, and a user's mailbox can be enough for the one for a forgotten password.
     pub(crate) fn check_policy(&self, tfp: Option<&str>, acr: Option<&str>) -> Result<(), Error> {
         let AuthorityKind::B2c { policy, .. } = &self.kind else { return Ok(()) };
         // Policy names are case-insensitive: the claim has the spelling of the policy's creation.
         if tfp.or(acr).is_some_and(|claim| claim.eq_ignore_ascii_case(policy)) {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::TokenMismatch,
-            "the token was issued by another B2C policy than the requested one",
+        let issued = tfp.or(acr).map_or_else(|| "none".into(), shown);
+        let detail = format!(
+            "the B2C policy of the token (`tfp`, `acr`) is {issued}, and the accepted one is {}",
+            shown(policy)
+        );
+        Err(Error::new(ErrorKind::TokenMismatch, detail).with_remedy(
+            "have the client request its token from the accepted policy, or accept the policy of \
+             the token in its place (`B2cPolicies::new`, IDENTITY_SIGNUPSIGNIN_USER_FLOW)",
         ))
     }
 }
