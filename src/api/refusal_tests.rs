@@ -238,3 +238,19 @@ async fn the_refusal_of_another_policy_names_both_and_the_setting() {
     }
     assert!(!error.contains("forged"), "{error}");
 }
+
+/// Tokens of workloads and of some products' sessions are ID tokens: their clients have no other.
+#[tokio::test]
+async fn the_refusal_of_a_token_of_a_workload_says_that_it_is_an_id_token() {
+    let workload = signed(
+        "JWT",
+        &json!({
+            "iss": ISSUER, "sub": "repo:contoso/app:ref:refs/heads/main", "aud": CLIENT_ID,
+            "exp": NOW.as_seconds() + 600, "iat": NOW.as_seconds(), "repository": "contoso/app"
+        }),
+    );
+    let api = TestApi::plain();
+    api.refuses(&workload, "token_kind").await;
+    let error = api.error_of(&workload).await;
+    assert!(error.contains("tokens of workloads (GitHub Actions, Kubernetes)"), "{error}");
+}

@@ -162,7 +162,8 @@ impl ErrorKind {
             }
             Self::TokenKind => {
                 "have the client send an access token for this API (its audiences: `add_audience`, \
-                 IDENTITY_AUDIENCE), not an ID token or a token bound to a key"
+                 IDENTITY_AUDIENCE), not an ID token or a token bound to a key; tokens of \
+                 workloads (GitHub Actions, Kubernetes) are ID tokens, which this API does not take"
             }
             Self::TokenInactive => "have the client get a new access token",
             Self::InsufficientScope => {
