@@ -165,7 +165,11 @@ fn challenge(
         _ if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::InvalidGrant) => {
             &[]
         }
-        [] if said == ChallengeError::Nothing => config.scopes(),
+        // MCP, "Authorization": a 401 should name the scopes of the request. The guard has not seen
+        // it yet, so they are those of the API.
+        [] if matches!(said, ChallengeError::Nothing | ChallengeError::Code("invalid_token")) => {
+            config.scopes()
+        }
         needed => needed,
     };
     if !scopes.is_empty() {

@@ -80,6 +80,17 @@ async fn a_guard_whose_condition_no_challenge_can_name_admits_nobody_and_says_wh
     assert_eq!(acr_values.as_deref(), Some("urn:mace:incommon:iap:silver"));
 }
 
+/// MCP, "Authorization": the challenge of a 401 names the scopes, whatever is wrong with the token.
+#[tokio::test]
+async fn the_challenge_for_an_invalid_token_names_the_scopes_of_the_api() {
+    let api = TestApi::with(|config| config.with_scopes(["Notes.Read", "Notes.Write"]));
+    for token in [token(|claims| claims["exp"] = json!(1)), "a.b.c".to_owned()] {
+        let told = api.with_token(&token).await;
+        let scope = parameter(told.challenge(), "scope");
+        assert_eq!(scope.as_deref(), Some("Notes.Read Notes.Write"), "{told:?}");
+    }
+}
+
 const INTROSPECT: &str = "https://id.example/introspect";
 
 /// RFC 9701: a response that does not verify is a fault between API and provider. It says nothing
