@@ -103,10 +103,16 @@ fn app(config: ApiConfig, resource: &Uri) -> Result<Router, tower_identity::Conf
 
 /// The server itself. It keeps no sessions: every request has the token of its caller.
 fn mcp(resource: &Uri) -> StreamableHttpService<Notes, NeverSessionManager> {
-    // Requests with another `Host` are refused, which stops DNS rebinding.
+    // Requests with another `Host` are refused, which stops DNS rebinding, and those of pages of
+    // another origin (MCP, "Streamable HTTP"). Clients that are no browsers send no `Origin`.
     let hosts = resource.host().into_iter().chain(["localhost", "127.0.0.1"]);
+    let scheme = resource.scheme_str().unwrap_or("https");
+    let port = resource.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    let own = resource.host().map(|host| format!("{scheme}://{host}:{port}"));
+    let local = ["http://localhost:*", "http://127.0.0.1:*"].map(str::to_owned);
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(hosts)
+        .with_allowed_origins(own.into_iter().chain(local))
         .with_legacy_session_mode(false)
         .with_json_response(true);
     let notes = Notes::default();

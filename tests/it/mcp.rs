@@ -121,6 +121,22 @@ async fn the_mcp_server_leads_the_client_of_rmcp_from_a_401_to_its_tools() {
     // A tool without a guard.
     let refused = call(&running, "drop_notes").await.unwrap_err().to_string();
     assert!(refused.contains("403"), "{refused}");
+
+    // A page of another origin, and one of this machine.
+    let token = client.auth_manager.lock().await.get_access_token().await.unwrap();
+    let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}});
+    for (origin, is_allowed) in [
+        ("https://evil.example", false),
+        ("null", false),
+        ("http://localhost:6274", true),
+        (example.url.as_str(), true),
+    ] {
+        let request = reqwest::Client::builder().no_proxy().build().unwrap().post(&server);
+        let request = request.bearer_auth(&token).header("origin", origin);
+        let request = request.header("accept", "application/json, text/event-stream").json(&list);
+        let status = request.send().await.unwrap().status().as_u16();
+        assert_eq!(status != 403, is_allowed, "{origin}: {status}");
+    }
 }
 
 /// `tests/run mcp` installs what it needs.
