@@ -20,7 +20,7 @@ pub fn pool(url: &str) -> Result<PgPool, BoxError> {
     let limit = LIMIT.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)?
         .options([("statement_timeout", limit.as_str()), ("lock_timeout", limit.as_str())]);
-    // Connects when it is first used: the application starts without its database.
+    // Connects when it is first used: the application starts while its database is down.
     Ok(PgPoolOptions::new()
         .max_connections(16)
         .acquire_timeout(LIMIT)
@@ -67,10 +67,22 @@ impl RefreshLock for PostgresLock {
     }
 }
 
+/// Any number; it is the same in every process.
+const MIGRATION: i64 = 3_790_144_281;
+
 /// The tables of sessions and lock, for the step of a deployment that changes the database.
+///
+/// One process at a time makes them: `IF NOT EXISTS` alone is an error in PostgreSQL, where two
+/// make the same table at the same moment.
 pub async fn migrate(pool: &PgPool) -> Result<(), BoxError> {
+    let mut turn = pool.begin().await.map_err(|error| {
+        format!("the database of DATABASE_URL cannot be reached, so no table was made: {error}")
+    })?;
+    // It is freed with the end of the transaction, also if the process dies.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION).execute(&mut *turn).await?;
     PostgresStore::new(pool.clone()).migrate().await?;
-    PostgresLock::new(pool.clone()).migrate().await
+    PostgresLock::new(pool.clone()).migrate().await?;
+    Ok(turn.commit().await?)
 }
 
 /// Deletes what has expired, once a minute; a database that is down is asked again.
@@ -92,9 +104,13 @@ pub fn identity(config: IdentityConfig, pool: &PgPool) -> Result<IdentityLayer, 
     Ok(IdentityLayer::new(config.build()?).with_store(store)?.with_refresh_lock(lock))
 }
 
+/// The body of `main`. `app migrate` makes the tables, `app` serves.
 pub async fn run() -> Result<(), BoxError> {
-    let pool = pool(&std::env::var("DATABASE_URL")?)?;
-    migrate(&pool).await?;
+    let url = std::env::var("DATABASE_URL").map_err(|error| format!("DATABASE_URL: {error}"))?;
+    let pool = pool(&url)?;
+    if std::env::args().nth(1).as_deref() == Some("migrate") {
+        return migrate(&pool).await;
+    }
     tokio::spawn(sweep(pool.clone()));
     let app = Router::new()
         .route("/me", get(|user: User| async move { user.display_name().to_owned() }))

@@ -150,6 +150,25 @@ async fn a_session_is_in_the_database_until_sign_out_and_every_process_has_it() 
     provider.shutdown().await;
 }
 
+/// Of several processes that start together each makes the tables, or finds them.
+#[tokio::test]
+async fn processes_that_start_together_all_have_the_tables() {
+    let server = Server::start();
+    for round in 0..8 {
+        let started = (0..4).map(|_| {
+            let pool = guide::pool(&server.url).unwrap();
+            tokio::spawn(async move { guide::migrate(&pool).await })
+        });
+        for migrated in started.collect::<Vec<_>>() {
+            migrated.await.unwrap().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+        let pool = guide::pool(&server.url).unwrap();
+        assert_eq!(rows(&pool).await, 0);
+        sqlx::query("DROP SCHEMA tower_sessions CASCADE").execute(&pool).await.unwrap();
+        sqlx::query("DROP TABLE refresh_lock").execute(&pool).await.unwrap();
+    }
+}
+
 /// A statement that waits is given up by the database, not by the request's patience.
 #[tokio::test]
 async fn a_statement_that_hangs_ends_in_time() {
