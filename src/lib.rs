@@ -39,6 +39,7 @@
 //! | call an API for the user | [`Tokens`] for the token, [`outgoing`] for the whole call; [`guide::calling_apis`] has recipes for Microsoft Graph |
 //! | call an API as the application | [`Tokens::app_tokens`], without any web part [`client`] |
 //! | protect an API that is called with access tokens | [`ApiConfig`], [`ApiLayer`], [`ApiCaller`]; [`guide::apis`] |
+//! | protect a gRPC service | one of the two layers around tonic's server; [`guide::grpc`] |
 //! | protect an MCP server | the same, and [`api::require_for_tools`]; example `mcp` |
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
 //! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`]; from an error type of my own by [`Error::find_in`] |

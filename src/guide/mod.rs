@@ -5,6 +5,7 @@
 //!   call to an API.
 //! - [`apis`]: an API behind access tokens, its registration at Entra, guards, calls to further
 //!   APIs.
+//! - [`grpc`]: services of tonic behind the layers, guards, errors of a method.
 //! - [`calling_apis`]: an HTTP client for an API with the user's token, recipes for Microsoft
 //!   Graph, tokens after the request.
 //! - [`providers`]: what to register at each provider, and which settings it needs beyond the
@@ -31,6 +32,9 @@ pub mod getting_started {}
 
 #[doc = include_str!("apis.md")]
 pub mod apis {}
+
+#[doc = include_str!("grpc.md")]
+pub mod grpc {}
 
 #[doc = include_str!("calling_apis.md")]
 pub mod calling_apis {}
