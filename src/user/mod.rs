@@ -199,9 +199,8 @@ impl User {
     /// `None`, with a debug event, if the provider did not send it:
     ///
     /// - The scope `email` was not requested or not granted. At Microsoft's providers it is not
-    ///   requested by default, see
-    ///   [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes)
-    ///   (`IDENTITY_OPENID_SCOPES`).
+    ///   requested by default: add it by [`with_scopes`](crate::IdentityConfig::with_scopes)
+    ///   (`IDENTITY_SCOPE=email`).
     /// - The address is not in the ID token but only at the UserInfo endpoint, see
     ///   [`with_user_info`](crate::IdentityConfig::with_user_info)
     ///   (`IDENTITY_USER_INFO=at_sign_in`).
