@@ -74,8 +74,8 @@ pub enum Consent {
     /// Once per user, client and scope. The default.
     #[default]
     Asked,
-    /// Never, as if an administrator had consented for all users. `prompt=consent` still shows the
-    /// page.
+    /// Never, as if an administrator had consented for all users: for grants that show no page,
+    /// such as on-behalf-of. `prompt=consent` still shows the page.
     Given,
 }
 

@@ -139,7 +139,9 @@ impl DevProvider {
     ///
     /// # Errors
     ///
-    /// `base_url` is not a URL on a loopback host.
+    /// `base_url` is not a URL, or is plain `http` on a host that is not loopback. With `https` on
+    /// such a host the configuration is valid, but nobody can sign in: the redirect URIs of the
+    /// first client are those on loopback hosts.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
         let authority = if self.server.entra.is_some() {
             // A loopback URL with a tenant is Entra ID in a cloud of its own, with Microsoft's
@@ -203,7 +205,9 @@ impl DevProvider {
     }
 
     /// Answers every page at once from now on, as this user: chooses the account, consents to every
-    /// scope, confirms sign-out.
+    /// scope, confirms sign-out. The page for device codes still asks: see
+    /// [`answer_device`](Self::answer_device). A grant that shows no page, such as on-behalf-of,
+    /// gets no consent by it: see [`DevClient::with_consent`].
     ///
     /// A browser in which another user is signed in changes to this user. Requests with
     /// `prompt=none` show no page, so they still depend on the session of the browser.

@@ -59,8 +59,7 @@ impl DevProvider {
     ///
     /// # Errors
     ///
-    /// Those of [`entra_authority`](Self::entra_authority); or `base_url` is not a URL on a
-    /// loopback host.
+    /// Those of [`entra_authority`](Self::entra_authority) and of [`config`](Self::config).
     pub fn entra_config(
         &self,
         tenant: &str,
@@ -69,8 +68,11 @@ impl DevProvider {
         self.config_at(self.entra_authority(tenant)?, base_url)
     }
 
-    /// The base URL of the imitated Microsoft Graph, `http://127.0.0.1:49152/graph`. It has
-    /// `/v1.0/me/transitiveMemberOf/microsoft.graph.group` and a few other paths.
+    /// The base URL of the imitated Microsoft Graph, `http://127.0.0.1:49152/graph`. It has, for
+    /// the token of a signed-in user and below `/v1.0`: `GET /me`, `GET /me/memberOf`,
+    /// `GET /me/transitiveMemberOf`, `GET /me/transitiveMemberOf/microsoft.graph.group`,
+    /// `POST /me/getMemberGroups` and `POST /me/getMemberObjects`. Every other path is 400, and a
+    /// token of an application itself finds no person (404).
     #[must_use]
     pub fn graph_url(&self) -> String {
         self.server.url("/graph")
