@@ -48,7 +48,8 @@ fn command(arguments: &[String]) -> Fallible<ExitCode> {
         "time" => time::measure(&subject::chosen(rest)?)?,
         "count" => {
             let check = rest.first().is_some_and(|first| first == "--check");
-            let all_within = count::measure(&subject::chosen(&rest[usize::from(check)..])?)?;
+            let names = &rest[usize::from(check)..];
+            let all_within = count::measure(&subject::chosen(names)?, !names.is_empty())?;
             if check && !all_within {
                 return Ok(ExitCode::FAILURE);
             }
