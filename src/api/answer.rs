@@ -161,8 +161,15 @@ fn challenge(
         challenge = challenge.with("error", code).with("error_description", meaning.sentence);
     }
     let scopes = match error.scopes() {
-        // These scopes are of another API, from an on-behalf-of request.
-        _ if matches!(error.kind(), ErrorKind::InteractionRequired | ErrorKind::InvalidGrant) => {
+        // These scopes are of another API, from an on-behalf-of request: the client gets its token
+        // for this API. A guard of this API asks for a stronger sign-in without scopes.
+        _ if matches!(
+            error.kind(),
+            ErrorKind::InteractionRequired
+                | ErrorKind::InvalidGrant
+                | ErrorKind::StrongerSignInNeeded
+        ) =>
+        {
             &[]
         }
         // MCP, "Authorization": a 401 should name the scopes of the request. The guard has not seen

@@ -24,6 +24,27 @@ use crate::{
 ///     format!("{} {}", caller.kind(), caller.key())
 /// }
 /// ```
+///
+/// A further API is called on behalf of the caller with [`ApiClient`](crate::outgoing::ApiClient),
+/// which takes the caller as the source of its tokens. `?` is sufficient: what the provider or that
+/// API requires of the person becomes the challenge for the client.
+///
+/// ```
+/// use tower_identity::{ApiCaller, Error, outgoing::{Api, ApiClient}};
+///
+/// # fn weather() -> Result<ApiClient, tower_identity::ConfigError> {
+/// // Once, at the start.
+/// let weather = Api::at("https://weather.example.com", ["api://weather/Today.Read"])?;
+/// # Ok(
+/// ApiClient::new(weather)
+/// # )
+/// # }
+///
+/// async fn sky(weather: &ApiClient, caller: &ApiCaller) -> Result<String, Error> {
+///     let today: serde_json::Value = weather.get_json(caller, "/today").await?;
+///     Ok(today["sky"].to_string())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ApiCaller {
     known: Arc<RememberedToken>,

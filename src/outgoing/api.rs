@@ -8,6 +8,7 @@ use url::Url;
 
 use super::challenge::RequiredSignIn;
 use crate::{
+    api::ApiCaller,
     authority::is_loopback,
     client::{AppTokens, ManagedIdentity, TokenRequest},
     error::{ConfigError, Error, ErrorKind},
@@ -48,6 +49,19 @@ impl AcquireToken for Tokens {
 
     fn can_sign_in_again(&self) -> bool {
         true
+    }
+}
+
+/// On behalf of the person behind the call: [`ApiCaller::on_behalf_of_with`]. What the person or
+/// the client has to do first becomes the challenge for the caller.
+#[async_trait]
+impl AcquireToken for ApiCaller {
+    async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        self.on_behalf_of_with(request.clone()).await
+    }
+
+    fn can_sign_in_again(&self) -> bool {
+        self.kind().is_person()
     }
 }
 

@@ -6,7 +6,8 @@
 //!   where the API asks for them. It follows no redirects.
 //! - [`AuthorizeLayer`] adds the token around any HTTP client that is a Tower service.
 //! - [`AcquireToken`] is the source of tokens: [`Tokens`](crate::Tokens) for the signed-in user,
-//!   [`AppTokens`](crate::client::AppTokens) for the application itself.
+//!   [`AppTokens`](crate::client::AppTokens) for the application itself, and in an API
+//!   [`ApiCaller`](crate::ApiCaller) on behalf of its caller.
 //!
 //! Two challenges of an API (a response with the status 401 and `WWW-Authenticate: Bearer`) are
 //! handled:
@@ -17,8 +18,9 @@
 //!   from a handler with `?`, that error becomes a sign-in that comes back to the page.
 //! - **Step-up** (`error="insufficient_user_authentication"` with `acr_values` or `max_age`, RFC
 //!   9470): the call fails with `StrongerSignInNeeded`. Returned with `?` it becomes such a
-//!   sign-in; if the API still refuses the token after it, the page is 403. With a token of the
-//!   application itself there is no user to sign in, so the caller gets the 401.
+//!   sign-in; if the API still refuses the token after it, the page is 403. In an API it becomes
+//!   the challenge for its caller. With a token of the application itself there is no user to sign
+//!   in, so the caller gets the 401.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};

@@ -9,6 +9,8 @@ mod steps;
 mod walk;
 
 #[cfg(test)]
+mod api_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::{

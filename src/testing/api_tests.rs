@@ -1,0 +1,78 @@
+//! An API, its caller, and a further API that it calls for that caller.
+
+use axum::{Router, body::Body, extract::State, http::Request, routing::get};
+use bytes::Bytes;
+use http::Response;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::{
+    ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, Error,
+    dev::{Consent, DevClient, DevProvider},
+    outgoing::{Api, ApiClient},
+    protocol::test_support::{FakeHttp, answer},
+};
+
+const NOTES: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
+const SECRET: &str = "the secret of the notes API";
+
+async fn today(caller: ApiCaller, weather: State<ApiClient>) -> Result<String, Error> {
+    let today: Value = weather.get_json(&caller, "/today").await?;
+    Ok(today["sky"].to_string())
+}
+
+/// The answer of the API `notes` to Ada, when the API `weather` answers as `weather` does.
+async fn notes(
+    weather: impl FnMut(&http::Request<Bytes>) -> Response<Bytes> + Send + 'static,
+) -> Response<Body> {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    provider.add_client(DevClient::confidential(NOTES, SECRET).with_consent(Consent::Given));
+    let config = ApiConfig::new(Authority::parse(provider.issuer()).unwrap(), NOTES)
+        .with_credential(ClientCredential::secret(SECRET))
+        .build()
+        .unwrap();
+    let mut weather = weather;
+    let http = FakeHttp::new(move |request| Ok(weather(request)));
+    let weather = Api::at("https://weather.example", ["api://weather/Today.Read"]).unwrap();
+    let app = Router::new()
+        .route("/today", get(today))
+        .with_state(ApiClient::new(weather).with_http_client(http))
+        .layer(ApiLayer::new(config));
+    let token = provider.access_token("ada", &format!("api://{NOTES}"), "Notes.Read").unwrap();
+    let request = Request::get("/today")
+        .header("authorization", format!("Bearer {}", token.expose()))
+        .body(Body::empty())
+        .unwrap();
+    let (head, body) = app.oneshot(request).await.unwrap().into_parts();
+    Response::from_parts(head, Body::new(body))
+}
+
+#[tokio::test]
+async fn an_api_calls_another_api_for_its_caller() {
+    let answer = notes(|request| {
+        let sent = request.headers()["authorization"].to_str().unwrap();
+        assert!(sent.starts_with("Bearer "), "{sent}");
+        answer(200, r#"{"sky":"blue"}"#)
+    })
+    .await;
+    assert_eq!(answer.status(), 200);
+}
+
+/// The scopes of the further API are of no use to the client, which gets a token for this API.
+#[tokio::test]
+async fn the_step_up_of_a_further_api_becomes_the_callers_challenge() {
+    let answer = notes(|_| {
+        let challenge = r#"Bearer error="insufficient_user_authentication", max_age="60""#;
+        Response::builder()
+            .status(401)
+            .header("www-authenticate", challenge)
+            .body(Bytes::new())
+            .unwrap()
+    })
+    .await;
+    assert_eq!(answer.status(), 401);
+    let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.contains(r#"error="insufficient_user_authentication""#), "{challenge}");
+    assert!(challenge.contains(r#"max_age="60""#), "{challenge}");
+    assert!(!challenge.contains("Today.Read"), "{challenge}");
+}
