@@ -353,9 +353,13 @@ fn content(
     grant: &IssuedGrant,
 ) -> Result<(&'static str, Map<String, Value>), Error> {
     let Some(tenant) = &grant.tenant else {
-        let part = Part { scopes: &grant.scopes, resources: &grant.resources };
-        // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT`; its access tokens
-        // are distinguished from ID tokens by their claims.
+        let part = Part {
+            scopes: &grant.scopes,
+            resources: &grant.resources,
+            format: state.access_token_format,
+        };
+        // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT`; its access tokens are
+        // distinguished from ID tokens by their claims.
         return Ok(("at+jwt", issue::access_claims(server, state, grant, part)?));
     };
     let (audience, scopes) = (&wanted.audience, grant.scopes.iter().map(String::as_str));

@@ -89,7 +89,7 @@ fn refused(description: &str) -> Fault {
 }
 
 fn unknown(realm: &Realm) -> Fault {
-    let description = "the client is unknown";
+    let description = "the client is unknown: register it with `DevProvider::add_client`";
     match realm {
         Realm::Plain => refused(description),
         // Entra ID answers `unauthorized_client` with status 400.

@@ -82,6 +82,10 @@ impl Fault {
         Self { claims: Some(claims), ..self }
     }
 
+    pub(super) fn is_about_consent(&self) -> bool {
+        self.suberror == Some("consent_required")
+    }
+
     /// Marks that the user cancelled.
     pub(super) fn cancelled(self) -> Self {
         Self { cancelled: true, ..self }

@@ -30,11 +30,12 @@ pub struct IssuedTokens {
     pub id_token: Option<Secret>,
 }
 
-/// The scopes and resources of one token: a subset of the grant's.
+/// The scopes and resources of one token, a subset of the grant's, and its format.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part<'a> {
     pub(super) scopes: &'a [String],
     pub(super) resources: &'a [String],
+    pub(super) format: AccessTokenFormat,
 }
 
 /// What a token response is issued for.
@@ -57,7 +58,7 @@ fn access_token(
     let now = server.now();
     let expires = now + state.lifetimes.access_token;
     // RFC 6749 section 1.4: the format is between provider and API; clients do not read the token.
-    let token = match state.access_token_format {
+    let token = match part.format {
         AccessTokenFormat::Opaque => unguessable()?,
         AccessTokenFormat::Jwt => {
             let claims = access_claims(server, state, grant, part)?;
@@ -231,9 +232,12 @@ pub(super) fn token_answer(
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, Error> {
     let refresh_token = first_refresh_token(server, state, grant_id, grant)?;
-    let part = Part { scopes: &grant.scopes, resources: &grant.resources };
-    let occasion = Occasion::First { nonce };
-    members_for(server, state, grant_id, grant, part, occasion, refresh_token)
+    let part = Part {
+        scopes: &grant.scopes,
+        resources: &grant.resources,
+        format: state.access_token_format,
+    };
+    members_for(server, state, grant_id, grant, part, Occasion::First { nonce }, refresh_token)
 }
 
 /// The members of a token response for a part of the grant (RFC 6749 section 5.1, OpenID Connect

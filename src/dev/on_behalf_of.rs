@@ -11,12 +11,35 @@ use super::{
     request::EndpointRequest,
     requested_claims, resource,
     server::Server,
-    state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
+    state::{AccessTokenEntry, AccessTokenFormat, IssuedGrant, ProviderState, unguessable},
     token::TokenResult,
 };
 
-/// Handles the on-behalf-of request of an API.
+/// How a test gives the consent that this grant cannot ask for, because it shows no page.
+const CONSENT: &str = "register the API with `DevClient::with_consent(Consent::Given)`, as if an \
+                       administrator had consented";
+
+/// Handles the on-behalf-of request of an API. A refusal is logged, because a test of the API sees
+/// its status alone, and the log of the API never has a provider's description.
 pub(super) fn on_behalf_of(
+    server: &Server,
+    state: &mut ProviderState,
+    client: &DevClient,
+    incoming: &EndpointRequest,
+) -> TokenResult {
+    let result = answer(server, state, client, incoming);
+    if let Ok(Err(fault)) = &result {
+        tracing::warn!(
+            client = client.id,
+            error = fault.error,
+            "the development provider refuses a token on behalf of a caller: {}",
+            fault.description
+        );
+    }
+    result
+}
+
+fn answer(
     server: &Server,
     state: &mut ProviderState,
     client: &DevClient,
@@ -31,7 +54,8 @@ pub(super) fn on_behalf_of(
     }
     // The token alone proves nothing about the API that sends it.
     if !client.is_confidential() {
-        let description = "a client without a credential cannot show that the token was for it";
+        let description = "a client without a credential cannot show that the token was for it: \
+                           register the API with `DevClient::confidential`";
         return refused(Fault::new("unauthorized_client", description).entra(7_000_218));
     }
     let (entry, caller) = match called_with(server, state, client, incoming) {
@@ -44,7 +68,14 @@ pub(super) fn on_behalf_of(
         ..grants::grant(server, client, &caller.person, &incoming.realm, entry.tenant, Vec::new())?
     };
     match entry.tenant {
-        Some(_) => entra_token::without_a_page(server, state, incoming, grant),
+        Some(_) => entra_token::without_a_page(server, state, incoming, grant).map(|answer| {
+            answer.map_err(|mut fault| {
+                if fault.is_about_consent() {
+                    fault.description = format!("{}: {CONSENT}", fault.description);
+                }
+                fault
+            })
+        }),
         None => elsewhere(server, state, client, incoming, grant),
     }
 }
@@ -77,7 +108,9 @@ fn called_with(
         None => resource::is_meant(client, &entry.audiences),
     };
     if !is_meant {
-        return Err(refused("the assertion is for another application").entra(500_131));
+        let description = "the assertion is for another application: issue it for the client id \
+                           of the API, or register its audience with `DevClient::with_resource`";
+        return Err(refused(description).entra(500_131));
     }
     if server.now() >= entry.expires || caller.revoked {
         return Err(refused("the assertion has expired").entra(500_133));
@@ -104,7 +137,7 @@ fn elsewhere(
         // This grant has no consent page, so the consent must already be stored.
         return Ok(Err(Fault::new(
             "consent_required",
-            "the person has not agreed to what the API asks for",
+            format!("the person has not agreed to what the API asks for: {CONSENT}"),
         )));
     }
     if let Some(fault) = requested_claims::demanded(server, state, incoming, &grant, &scopes) {
@@ -117,7 +150,13 @@ fn elsewhere(
     let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
     let refresh_token = issue::first_refresh_token(server, state, &id, &grant)?;
-    let part = Part { scopes: &grant.scopes, resources: &resources };
+    // A token for an API is for a verifier: where the request names the API, it is a JWT, as those
+    // of `DevProvider::access_token` are.
+    let format = match resources.is_empty() {
+        true => state.access_token_format,
+        false => AccessTokenFormat::Jwt,
+    };
+    let part = Part { scopes: &grant.scopes, resources: &resources, format };
     issue::members_for(
         server,
         state,

@@ -238,7 +238,7 @@ fn refresh(
         }
     };
     // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
-    let part = Part { scopes: &scopes, resources: &resources };
+    let part = Part { scopes: &scopes, resources: &resources, format: state.access_token_format };
     issue::members_for(server, state, &entry.grant, &grant, part, Occasion::Refresh, next).map(Ok)
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, Error,
+    ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, Error, IdentityConfig,
+    client::{Client, TokenRequest},
     dev::{Consent, DevClient, DevProvider},
     outgoing::{Api, ApiClient},
     protocol::test_support::{FakeHttp, answer},
@@ -75,4 +76,43 @@ async fn the_step_up_of_a_further_api_becomes_the_callers_challenge() {
     assert!(challenge.contains(r#"error="insufficient_user_authentication""#), "{challenge}");
     assert!(challenge.contains(r#"max_age="60""#), "{challenge}");
     assert!(!challenge.contains("Today.Read"), "{challenge}");
+}
+
+/// What the provider says when this client asks on behalf of Ada.
+async fn refused(provider: &DevProvider, client: &str, audience: &str) -> String {
+    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), client)
+        .with_credential(ClientCredential::secret(SECRET));
+    let token = provider.access_token("ada", audience, "Notes.Read").unwrap();
+    let request = TokenRequest::new(["api://weather/Today.Read"]).unwrap();
+    let error = Client::new(config).unwrap().on_behalf_of(&token, &request).await.unwrap_err();
+    error.provider().unwrap().description.clone().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_development_provider_names_the_setting_of_it_that_helps() {
+    for provider in [DevProvider::builder(), DevProvider::builder().entra()] {
+        let provider = provider.start().await.unwrap();
+        let audience = format!("api://{NOTES}");
+        let said = refused(&provider, NOTES, &audience).await;
+        assert!(said.contains("DevProvider::add_client"), "{said}");
+        provider.add_client(DevClient::confidential(NOTES, SECRET));
+        let said = refused(&provider, NOTES, &audience).await;
+        assert!(said.contains("DevClient::with_consent(Consent::Given)"), "{said}");
+        let said = refused(&provider, NOTES, "https://notes.example").await;
+        assert!(said.contains("DevClient::with_resource"), "{said}");
+    }
+}
+
+/// An API can verify it: the format that is the default elsewhere would tell it nothing.
+#[tokio::test]
+async fn a_token_on_behalf_of_a_caller_for_a_named_resource_is_a_jwt() {
+    let provider = DevProvider::start().await.unwrap();
+    provider.add_client(DevClient::confidential(NOTES, SECRET).with_consent(Consent::Given));
+    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), NOTES)
+        .with_credential(ClientCredential::secret(SECRET));
+    let token = provider.access_token("ada", &format!("api://{NOTES}"), "Notes.Read").unwrap();
+    let request =
+        TokenRequest::new(["Today.Read"]).unwrap().with_resource("https://weather.example");
+    let token = Client::new(config).unwrap().on_behalf_of(&token, &request).await.unwrap();
+    assert_eq!(token.expose().split('.').count(), 3, "an opaque token");
 }
