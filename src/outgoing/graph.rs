@@ -40,11 +40,19 @@ impl Api {
         scopes: impl StringList<Kind>,
     ) -> Result<Self, ConfigError> {
         let graph = authority.graph(None).ok_or_else(|| {
-            ConfigError::new(
-                "Api::graph",
+            // On loopback it is the development provider as a rule, which imitates Graph as well.
+            let hint = match authority.is_loopback() {
+                true => {
+                    "; the development provider imitates Entra ID and Graph if it is made by \
+                     `DevProvider::builder().entra()`, which has `config_or_env` too"
+                }
+                false => "",
+            };
+            let problem = format!(
                 "Microsoft Graph is known for Entra ID and External ID in Microsoft's clouds only: \
-                 name the URL of another API with Api::at",
-            )
+                 name the URL of another API with Api::at{hint}"
+            );
+            ConfigError::new("Api::graph", problem)
         })?;
         let qualified = |scope: String| {
             // No name of a permission of Graph has a slash: the part before one is a resource.

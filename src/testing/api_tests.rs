@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use crate::{
     ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, Error, IdentityConfig,
     client::{Client, TokenRequest},
-    dev::{Consent, DevClient, DevProvider},
+    dev::{Consent, DevAccessToken, DevClient, DevProvider},
     outgoing::{Api, ApiClient},
     protocol::test_support::{FakeHttp, answer},
 };
@@ -78,11 +78,11 @@ async fn the_step_up_of_a_further_api_becomes_the_callers_challenge() {
     assert!(!challenge.contains("Today.Read"), "{challenge}");
 }
 
-/// What the provider says when this client asks on behalf of Ada.
-async fn refused(provider: &DevProvider, client: &str, audience: &str) -> String {
-    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), client)
+/// What the provider says when the API asks on behalf of the caller with this token.
+async fn refused(provider: &DevProvider, token: &DevAccessToken) -> String {
+    let config = IdentityConfig::new(Authority::parse(provider.issuer()).unwrap(), NOTES)
         .with_credential(ClientCredential::secret(SECRET));
-    let token = provider.access_token("ada", audience, "Notes.Read").unwrap();
+    let token = provider.issue_access_token(token).unwrap();
     let request = TokenRequest::new(["api://weather/Today.Read"]).unwrap();
     let error = Client::new(config).unwrap().on_behalf_of(&token, &request).await.unwrap_err();
     error.provider().unwrap().description.clone().unwrap_or_default()
@@ -90,17 +90,21 @@ async fn refused(provider: &DevProvider, client: &str, audience: &str) -> String
 
 #[tokio::test]
 async fn a_refusal_of_the_development_provider_names_the_setting_of_it_that_helps() {
-    for provider in [DevProvider::builder(), DevProvider::builder().entra()] {
+    for provider in [DevProvider::builder().entra(), DevProvider::builder()] {
         let provider = provider.start().await.unwrap();
-        let audience = format!("api://{NOTES}");
-        let said = refused(&provider, NOTES, &audience).await;
+        let token = DevAccessToken::person("ada", format!("api://{NOTES}")).with_scopes("Notes");
+        let said = refused(&provider, &token).await;
         assert!(said.contains("DevProvider::add_client"), "{said}");
         provider.add_client(DevClient::confidential(NOTES, SECRET));
-        let said = refused(&provider, NOTES, &audience).await;
+        let said = refused(&provider, &token).await;
         assert!(said.contains("DevClient::with_consent(Consent::Given)"), "{said}");
-        let said = refused(&provider, NOTES, "https://notes.example").await;
-        assert!(said.contains("DevClient::with_resource"), "{said}");
     }
+    // The client itself refuses a JWT for another API: an opaque token does not tell.
+    let provider = DevProvider::start().await.unwrap();
+    provider.add_client(DevClient::confidential(NOTES, SECRET));
+    let token = DevAccessToken::person("ada", "https://notes.example").opaque();
+    let said = refused(&provider, &token).await;
+    assert!(said.contains("DevClient::with_resource"), "{said}");
 }
 
 /// An API can verify it: the format that is the default elsewhere would tell it nothing.
@@ -115,4 +119,15 @@ async fn a_token_on_behalf_of_a_caller_for_a_named_resource_is_a_jwt() {
         TokenRequest::new(["Today.Read"]).unwrap().with_resource("https://weather.example");
     let token = Client::new(config).unwrap().on_behalf_of(&token, &request).await.unwrap();
     assert_eq!(token.expose().split('.').count(), 3, "an opaque token");
+}
+
+#[tokio::test]
+async fn graph_at_a_plain_development_provider_names_the_one_that_has_graph() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config("http://localhost:3000").unwrap().build().unwrap();
+    let error = config.graph_api("User.Read").unwrap_err().to_string();
+    assert!(error.contains("DevProvider::builder().entra()"), "{error}");
+    let elsewhere = Authority::oidc("https://login.example").unwrap();
+    let error = Api::graph(&elsewhere, "User.Read").unwrap_err().to_string();
+    assert!(!error.contains("DevProvider"), "{error}");
 }
