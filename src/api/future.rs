@@ -95,7 +95,7 @@ fn raised<R>(response: &mut Response<R>) -> Option<crate::error::Error> {
         return None;
     }
     let extensions = response.extensions_mut();
-    if let Some(RaisedError(error)) = extensions.remove() {
+    if let Some(error) = RaisedError::take(extensions) {
         return Some(error);
     }
     extensions.remove::<Challenge>().map(Challenge::into_refusal)

@@ -59,7 +59,8 @@ pub fn require_caller() -> RequireAccess {
 /// for operations that are chosen inside one request.
 ///
 /// It has to be inside of an [`ApiLayer`](crate::ApiLayer), which verifies the token and writes the
-/// challenges. Without that layer every request is refused with 401.
+/// challenges. Without that layer every request is refused with 401, and the log has an error that
+/// says so.
 #[derive(Clone, Debug)]
 #[must_use = "a guard does nothing until it is put around routes"]
 pub struct RequireAccess {

@@ -52,6 +52,7 @@ mod tool_guard;
 #[cfg(test)]
 mod tool_guard_tests;
 
+pub(crate) use self::bearer::is_presented as is_token_presented;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
 pub(crate) use self::service::{ApiParts, call};

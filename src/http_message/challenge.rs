@@ -1,7 +1,12 @@
 //! [`Challenge`]: a handler's or guard's answer that the layer turns into what the caller needs.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri,
     header::{COOKIE, WWW_AUTHENTICATE},
 };
 
@@ -149,7 +154,48 @@ impl axum::response::IntoResponse for Challenge {
 
 /// A failure on its way from a handler to the layer.
 #[derive(Clone, Debug)]
-pub(crate) struct RaisedError(pub(crate) Error);
+pub(crate) struct RaisedError {
+    error: Error,
+    /// Present if the failure is that there is no caller with an access token.
+    without_caller: Option<Arc<WithoutCaller>>,
+}
+
+impl RaisedError {
+    fn new(error: Error) -> Self {
+        let without_caller =
+            (error.kind() == ErrorKind::TokenMissing).then(Arc::<WithoutCaller>::default);
+        Self { error, without_caller }
+    }
+
+    /// Takes the failure out of a response, for the layer that answers it.
+    pub(crate) fn take(extensions: &mut Extensions) -> Option<Error> {
+        let Self { error, without_caller } = extensions.remove()?;
+        if let Some(without_caller) = without_caller {
+            without_caller.is_answered.store(true, Ordering::Relaxed);
+        }
+        Some(error)
+    }
+}
+
+/// Logs, when it is dropped with the response, that no layer answered for a missing caller: the
+/// request cannot tell, because an [`ApiLayer`](crate::ApiLayer) adds nothing to those for public
+/// paths.
+#[derive(Debug, Default)]
+struct WithoutCaller {
+    is_answered: AtomicBool,
+}
+
+impl Drop for WithoutCaller {
+    fn drop(&mut self) {
+        if !*self.is_answered.get_mut() {
+            tracing::error!(
+                "a handler takes the caller of an API, or a guard is about one, but no ApiLayer is \
+                 around it: put one around the finished router (`ApiLayer::new`, or \
+                 `IdentityLayer::with_api` beside pages)"
+            );
+        }
+    }
+}
 
 impl Error {
     /// The refusal of a caller with an access token where a session is needed.
@@ -176,7 +222,7 @@ impl Error {
         *response.status_mut() = failure::status(self.kind());
         let challenge = failure::caller_challenge(&self);
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
-        response.extensions_mut().insert(RaisedError(self));
+        response.extensions_mut().insert(RaisedError::new(self));
         response
     }
 }

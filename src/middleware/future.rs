@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
-    error::Error,
+    error::{Error, ErrorKind},
     http_message::{
         BoxedResponse, Challenge, IdentityBody, NOT_STORED, RaisedError, RequestSummary,
     },
@@ -100,7 +100,7 @@ where
             StateProjection::Api { future } => return future.poll(context),
             StateProjection::Calling { inner, shared, pending } => {
                 let mut response = ready!(inner.poll(context))?;
-                let Some(follow_up) = pending.follow_up(&mut response) else {
+                let Some(follow_up) = pending.follow_up(&mut response, shared.has_api()) else {
                     return Poll::Ready(Ok(response.map(IdentityBody::inner)));
                 };
                 let shared = Arc::clone(shared);
@@ -113,20 +113,33 @@ where
 }
 
 impl Pending {
-    /// Keeps a user's response out of shared caches, and returns the work that is left.
-    pub(super) fn follow_up<R>(&self, response: &mut Response<R>) -> Option<FollowUp> {
+    /// Keeps a user's response out of shared caches, and returns the work that is left. `has_api`:
+    /// the layer accepts access tokens.
+    pub(super) fn follow_up<R>(
+        &self,
+        response: &mut Response<R>,
+        has_api: bool,
+    ) -> Option<FollowUp> {
         if !response.extensions().is_empty() {
             let extensions = response.extensions_mut();
             if let Some(challenge) = extensions.remove() {
                 self.forget_failed_token();
                 return Some(FollowUp::Challenge { challenge, session: self.session() });
             }
-            if let Some(RaisedError(error)) = extensions.remove()
-                && let Some(session) = self.session()
-                && let Some(summary) = self.summary()
-            {
-                self.forget_failed_token();
-                return Some(FollowUp::Raised { error, session, summary });
+            if let Some(mut error) = RaisedError::take(extensions) {
+                let is_misplaced = !has_api && error.kind() == ErrorKind::TokenMissing;
+                if is_misplaced {
+                    error = without_api();
+                }
+                if let Some(session) = self.session()
+                    && let Some(summary) = self.summary()
+                {
+                    self.forget_failed_token();
+                    return Some(FollowUp::Raised { error, session, summary });
+                }
+                if is_misplaced {
+                    tracing::error!(%error, "a page of this application is set up wrongly");
+                }
             }
         }
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
@@ -191,6 +204,18 @@ impl Pending {
             Self::Public(user) => Some(user.seen()?.summary.clone()),
         }
     }
+}
+
+/// The error of a handler or guard that wants the caller of an API where the layer accepts no
+/// tokens.
+#[cold]
+fn without_api() -> Error {
+    Error::new(
+        ErrorKind::NotConfigured,
+        "a handler takes the caller of an API, or a guard such as `require_scopes` is about one, \
+         but this layer accepts no access tokens: add `IdentityLayer::with_api`; a guard for the \
+         signed-in user is `require_sign_in().with_scopes`",
+    )
 }
 
 /// Whether a `Cache-Control` keeps the whole answer out of shared caches (RFC 9111 section 5.2.2):

@@ -21,6 +21,7 @@ pub(super) struct PlacementWarnings {
     astray: AtomicBool,
     place: AtomicBool,
     unasked: AtomicBool,
+    ignored_token: AtomicBool,
 }
 
 /// Where the layer is in a router that strips a part of the path for the routes inside it.
@@ -98,6 +99,18 @@ impl Flow {
             && let Some(error) = astray(&self.config, &Uri::from(page.clone()))
         {
             self.went_astray(&error);
+        }
+    }
+
+    /// A request without a session has an access token, and the layer accepts none.
+    ///
+    /// Once: some gateways add a token to every request.
+    pub(super) fn ignored_token(&self) {
+        if !self.logged.ignored_token.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a request has an access token (`Authorization: Bearer`), which is not looked at: \
+                 an application that is an API too accepts tokens by `IdentityLayer::with_api`"
+            );
         }
     }
 

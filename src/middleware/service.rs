@@ -221,7 +221,7 @@ where
         drop(cookies);
         insert(&mut parts.extensions, admitted.session.user.clone());
         let mut response = inner.call(Request::from_parts(parts, body)).await?;
-        match Pending::Protected(admitted).follow_up(&mut response) {
+        match Pending::Protected(admitted).follow_up(&mut response, shared.has_api()) {
             Some(follow_up) => Ok(Box::pin(shared.finish(response, follow_up)).await),
             None => Ok(response.map(IdentityBody::inner)),
         }
@@ -240,6 +240,9 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
+    if shared.api.is_none() && api::is_token_presented(&parts.headers) {
+        flow.ignored_token();
+    }
     let head = RequestHead::of_parts(parts, cookies);
     flow.report_ends(&head.cookies, || head.parts()).await;
     let mut reply = flow.reply(Route::Protected, &head, Ok(Bytes::new())).await;
@@ -325,6 +328,11 @@ impl Shared {
         api: Option<Arc<api::ApiParts>>,
     ) -> Self {
         Self { flow, renderer, api }
+    }
+
+    /// Whether the layer accepts access tokens.
+    pub(super) fn has_api(&self) -> bool {
+        self.api.is_some()
     }
 
     /// Whether a path is one of the layer's own, where a token is not looked at: a gateway that

@@ -1,0 +1,109 @@
+//! Mistakes of an application's developer, and what the log says about them.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, body::Body, http::Request, routing::get};
+use http::StatusCode;
+use tower::ServiceExt as _;
+
+use crate::{
+    ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer, dev::DevProvider, require_scopes,
+};
+
+/// The captured log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Listens on this thread. With the second dispatcher, which hears nothing, `tracing` does not
+    /// take the first thread's word for all.
+    fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let listening = tracing::subscriber::set_default(subscriber);
+        (log, (listening, tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default())))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+fn routes() -> Router {
+    let guarded = Router::new()
+        .route("/guarded", get(|| async { "inside" }))
+        .route_layer(require_scopes("notes.read"));
+    Router::new().route("/taken", get(|_: ApiCaller| async { "inside" })).merge(guarded)
+}
+
+async fn status(app: &Router, path: &str, header: (&str, &str)) -> StatusCode {
+    let request = Request::get(path).header(header.0, header.1).body(Body::empty()).unwrap();
+    app.clone().oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn an_api_without_its_layer_is_said_in_the_log() {
+    for path in ["/taken", "/guarded"] {
+        let (log, _listening) = Log::listen();
+        let status = status(&routes(), path, ("authorization", "Bearer a.b.c")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+        let text = log.text();
+        assert!(text.contains("ERROR") && text.contains("ApiLayer::new"), "{path}: {text}");
+        assert!(text.contains("IdentityLayer::with_api"), "{path}: {text}");
+    }
+    // With the layer it is the everyday refusal of a public path.
+    let (log, _listening) = Log::listen();
+    let config = ApiConfig::new(Authority::oidc("https://login.example").unwrap(), "notes")
+        .add_public_path("/taken");
+    let app = routes().layer(ApiLayer::new(config.build().unwrap()));
+    assert_eq!(status(&app, "/taken", ("x-none", "")).await, StatusCode::UNAUTHORIZED);
+    assert!(!log.text().contains("ERROR"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_guard_of_an_api_on_a_page_names_what_helps() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config("http://localhost:3000").unwrap();
+    let identity = IdentityLayer::new(config.add_public_path("/guarded").build().unwrap());
+    let app = routes().layer(identity.clone());
+    let cookie = provider.cookie_for(&identity, "ada").await.unwrap();
+    for (path, header) in [
+        ("/taken", ("cookie", cookie.as_str())),
+        ("/guarded", ("cookie", cookie.as_str())),
+        ("/guarded", ("x-none", "")),
+    ] {
+        let (log, _listening) = Log::listen();
+        let _ = status(&app, path, header).await;
+        let text = log.text();
+        assert!(text.contains("IdentityLayer::with_api"), "{path}: {text}");
+        assert!(text.contains("require_sign_in().with_scopes"), "{path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_looked_at_is_said_once() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config("http://localhost:3000").unwrap().build().unwrap();
+    let app = routes().layer(IdentityLayer::new(config));
+    let (log, _listening) = Log::listen();
+    for _ in 0..3 {
+        status(&app, "/taken", ("authorization", "Bearer a.b.c")).await;
+    }
+    assert_eq!(log.text().matches("IdentityLayer::with_api").count(), 1, "{}", log.text());
+}
