@@ -146,7 +146,7 @@ impl Terms {
         if let Some(roles) = &self.roles
             && !roles.iter().any(|role| user.has_role(role))
         {
-            return forbidden("none of the required roles");
+            return GuardVerdict::Refuse(missing_roles(user.roles(), roles));
         }
         match (&self.groups, user.groups()) {
             (None, _) => {}
@@ -209,6 +209,20 @@ impl Terms {
         options.claims = claims;
         options
     }
+}
+
+/// The error of a user without any of the required roles. It names these, which are the
+/// application's own words, and no role of the user.
+fn missing_roles(own: &[String], required: &[String]) -> Error {
+    let differs = |own: &String| required.iter().any(|role| role.eq_ignore_ascii_case(own));
+    let hint = if own.is_empty() {
+        ": the user has no roles"
+    } else if own.iter().any(differs) {
+        ": a role of the user differs from one of them in letter case alone"
+    } else {
+        ""
+    };
+    Error::new(ErrorKind::Forbidden, format!("none of the required roles {required:?}{hint}"))
 }
 
 impl<S> Layer<S> for RequireSignIn {

@@ -11,6 +11,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer, dev::DevProvider, require_scopes,
+    require_sign_in,
 };
 
 /// The captured log.
@@ -106,4 +107,22 @@ async fn a_token_that_is_not_looked_at_is_said_once() {
         status(&app, "/taken", ("authorization", "Bearer a.b.c")).await;
     }
     assert_eq!(log.text().matches("IdentityLayer::with_api").count(), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_refusal_for_a_role_names_the_role() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config("http://localhost:3000").unwrap().build().unwrap();
+    let identity = IdentityLayer::new(config);
+    for (role, hint) in [("admin", "letter case"), ("Auditor", "\"Auditor\"")] {
+        let app = Router::new()
+            .route("/", get(|| async { "inside" }))
+            .route_layer(require_sign_in().with_roles([role]))
+            .layer(identity.clone());
+        let cookie = provider.cookie_for(&identity, "ada").await.unwrap();
+        let (log, _listening) = Log::listen();
+        assert_eq!(status(&app, "/", ("cookie", &cookie)).await, StatusCode::FORBIDDEN);
+        let text = log.text();
+        assert!(text.contains(role) && text.contains(hint), "{text}");
+    }
 }
