@@ -164,6 +164,11 @@ kinds! {
     AttemptMissing = "attempt_missing",
         "This browser did not keep the sign-in's cookie. Please allow cookies for this site and \
          sign in again.";
+    /// The browser sent the cookie of the sign-in attempt, and no cookie secret opens it, even
+    /// after a second sign-in: processes with different secrets, or another base URL or authority.
+    AttemptUnreadable = "attempt_unreadable",
+        "This application cannot read the cookie of its own sign-in. Please tell the people who \
+         run it.";
     /// The sign-in attempt is older than ten minutes.
     AttemptExpired = "attempt_expired", "The sign-in took too long. Please sign in again.";
     /// `state` is not that of the attempt.

@@ -58,6 +58,11 @@ impl ErrorKind {
                  IDENTITY_BASE_URL), that cookies reach the application, and that every process \
                  has the same cookie secret (`with_cookie_secrets`, IDENTITY_COOKIE_SECRET)"
             }
+            Self::AttemptUnreadable => {
+                "give every process the same cookie secret (`with_cookie_secrets`, \
+                 IDENTITY_COOKIE_SECRET), base URL (`with_base_url`, IDENTITY_BASE_URL), authority \
+                 and client id: the cookie opens under the same ones only"
+            }
             Self::AttemptExpired => "the user took longer than ten minutes: sign in again",
             Self::StateMismatch => {
                 "the response belongs to another sign-in, or is forged: sign in again"

@@ -295,6 +295,15 @@ impl Flow {
                 Reply::redirect(page_then.unwrap_or_else(|| page.as_str()))
             }
             Ok(None) if state.retry > 0 => {
+                // A cookie that came and does not open is no fault of the browser.
+                if self.attempts.are_unreadable(&head.cookies, state.slot) {
+                    let error = Error::new(
+                        ErrorKind::AttemptUnreadable,
+                        "the browser sent the cookie of an attempt, the second time too, and no \
+                         cookie secret of this process opens it",
+                    );
+                    return Reply::failed(error, Some(self.sign_in_url(&page)));
+                }
                 let error = Error::new(
                     ErrorKind::AttemptMissing,
                     "the browser sent no attempt, the second time too: are cookies blocked?",

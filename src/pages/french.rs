@@ -153,6 +153,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Ce navigateur n’a pas conservé le cookie de la connexion. Veuillez autoriser les cookies \
          pour ce site et vous reconnecter.",
     ),
+    (
+        "attempt_unreadable",
+        "Cette application ne peut pas lire le cookie de sa propre connexion. Veuillez en informer \
+         ses responsables.",
+    ),
     ("attempt_expired", "La connexion a pris trop de temps. Veuillez vous reconnecter."),
     ("state_mismatch", "La réponse n’appartient pas à cette connexion. Veuillez vous reconnecter."),
     (

@@ -153,6 +153,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Dieser Browser hat das Cookie der Anmeldung nicht behalten. Bitte erlauben Sie Cookies \
          für diese Website und melden Sie sich erneut an.",
     ),
+    (
+        "attempt_unreadable",
+        "Diese Anwendung kann das Cookie ihrer eigenen Anmeldung nicht lesen. Bitte informieren \
+         Sie die Betreiber.",
+    ),
     ("attempt_expired", "Die Anmeldung hat zu lange gedauert. Bitte melden Sie sich erneut an."),
     (
         "state_mismatch",

@@ -151,6 +151,11 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "Este navegador no conservó la cookie del inicio de sesión. Permita las cookies de este \
          sitio y vuelva a iniciar sesión.",
     ),
+    (
+        "attempt_unreadable",
+        "Esta aplicación no puede leer la cookie de su propio inicio de sesión. Informe a sus \
+         responsables.",
+    ),
     ("attempt_expired", "El inicio de sesión tardó demasiado. Vuelva a iniciar sesión."),
     (
         "state_mismatch",

@@ -377,6 +377,12 @@ impl Attempts {
         found
     }
 
+    /// Whether the browser sent a cookie of this slot, and none of them opens here.
+    pub(crate) fn are_unreadable(&self, sent: &RequestCookies<'_>, slot: Slot) -> bool {
+        let mut all = sent.attempts(slot).map(|value| self.open(slot, value)).peekable();
+        all.peek().is_some() && all.all(|opened| opened.is_none())
+    }
+
     /// The ids of all attempts that the browser sent. The sessions that result from them are
     /// siblings: they began in one browser.
     pub(crate) fn ids(&self, sent: &RequestCookies<'_>) -> Vec<SiblingKey> {

@@ -126,3 +126,40 @@ async fn a_refusal_for_a_role_names_the_role() {
         assert!(text.contains(role) && text.contains(hint), "{text}");
     }
 }
+
+/// Two processes with different cookie secrets: the browser did send the cookie.
+#[tokio::test]
+async fn a_cookie_of_a_process_with_another_secret_is_told_from_a_lost_one() {
+    let provider = DevProvider::start().await.unwrap();
+    let process = |secret: &str| {
+        let config = provider.config("http://localhost:3000").unwrap();
+        let config = config.with_cookie_secrets([secret]).build().unwrap();
+        routes().layer(IdentityLayer::new(config))
+    };
+    let one = process("the cookie secret of one process, long enough");
+    let other = process("the cookie secret of the other one, long enough");
+    // The `state` and the cookie with which a process sends the browser to the provider.
+    let sent = async |app: &Router, path: &str, cookie: &str| {
+        let request = Request::get(path).header("cookie", cookie).header("accept", "text/html");
+        let request = request.body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        let state = url::Url::parse(&location).unwrap();
+        let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let cookies = answer.headers().get_all("set-cookie").iter();
+        let cookies = cookies.map(|cookie| cookie.to_str().unwrap());
+        let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next());
+        let pair = pairs.find(|pair| !pair.ends_with('=')).unwrap().to_owned();
+        (state, pair)
+    };
+    let (state, cookie) = sent(&one, "/taken", "").await;
+    let (state, cookie) =
+        sent(&other, &format!("/auth/callback?code=x&state={state}"), &cookie).await;
+    for (cookie, reason) in [(cookie.as_str(), "attempt_unreadable"), ("", "attempt_missing")] {
+        let (log, _listening) = Log::listen();
+        let path = format!("/auth/callback?code=x&state={state}");
+        let answer = status(&one, &path, ("cookie", cookie)).await;
+        assert_eq!(answer, StatusCode::BAD_REQUEST);
+        assert!(log.text().contains(reason), "{}", log.text());
+    }
+}
