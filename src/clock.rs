@@ -50,6 +50,27 @@ impl UnixTime {
     }
 }
 
+/// The time in UTC as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years that it cannot write
+/// (before 0 and after 9999) are shown as seconds.
+///
+/// ```
+/// use tower_identity::UnixTime;
+///
+/// assert_eq!(UnixTime::from_seconds(1_700_000_000).to_string(), "2023-11-14T22:13:20Z");
+/// ```
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match time::OffsetDateTime::from_unix_timestamp(self.0) {
+            Ok(at) if (0..=9999).contains(&at.year()) => {
+                let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+                let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+                write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+            }
+            _ => write!(f, "{} seconds since 1970-01-01T00:00:00Z", self.0),
+        }
+    }
+}
+
 impl std::ops::Add<Duration> for UnixTime {
     type Output = Self;
 
