@@ -276,6 +276,35 @@ impl ValidConfig {
         self.0.signed_out_url.as_str()
     }
 
+    /// The path of the sign-in as browsers see it, with the path of the base URL, for a link on a
+    /// page. It takes the page to come back to as `return_to`, also with that path.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_identity::ConfigError> {
+    /// use tower_identity::{Authority, ClientCredential, IdentityConfig};
+    ///
+    /// let authority = Authority::entra("contoso.onmicrosoft.com")?;
+    /// let config = IdentityConfig::new(authority, "6731de76-14a6-49ae-97bc-6eba6914391e")
+    ///     .with_credential(ClientCredential::secret("the client secret of the registration"))
+    ///     .with_base_url("https://example.com/app")?
+    ///     .build()?;
+    /// assert_eq!(config.sign_in_path(), "/app/auth/login");
+    /// assert_eq!(config.sign_out_path(), "/app/auth/logout");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sign_in_path(&self) -> Cow<'_, str> {
+        self.external_path(&self.0.paths.login)
+    }
+
+    /// The path of the sign-out as browsers see it, with the path of the base URL, for a form on a
+    /// page. It has to be sent by POST.
+    #[must_use]
+    pub fn sign_out_path(&self) -> Cow<'_, str> {
+        self.external_path(&self.0.paths.logout)
+    }
+
     /// The path of a request as browsers see it: with the prefix that a proxy has removed.
     pub(crate) fn external_path<'p>(&self, request_path: &'p str) -> Cow<'p, str> {
         match self.0.settings.path_prefix {
