@@ -52,10 +52,13 @@ async fn a_cache_moves_to_another_process() {
     );
 
     let other = World::new();
-    assert!(!other.client.import_cache(&"{}".into()));
+    let damaged = other.client.import_cache(&"{}".into()).unwrap_err().to_string();
+    assert!(damaged.contains("damaged"), "{damaged}");
     let elsewhere = World::entra(TENANT, |config| config);
-    assert!(!elsewhere.client.import_cache(&exported) && elsewhere.client.accounts().is_empty());
-    assert!(other.client.import_cache(&exported));
+    let foreign = elsewhere.client.import_cache(&exported).unwrap_err().to_string();
+    assert!(foreign.contains("IDENTITY_CLIENT_ID"), "{foreign}");
+    assert!(elsewhere.client.accounts().is_empty());
+    other.client.import_cache(&exported).unwrap();
     assert_eq!(other.client.accounts(), std::slice::from_ref(&ada));
     assert_eq!(silent(&other, &ada, asks("x")).await.token().unwrap().expose(), "access-of-ada");
     other.client.for_app(&asks("x")).await.unwrap();

@@ -54,7 +54,7 @@ async fn refused_assertions_leave_nothing_behind() {
     );
     // For a day at most, whatever its `exp` claim says.
     world.clock.advance(seconds(24 * 3600));
-    assert!(world.client.import_cache(&exported));
+    world.client.import_cache(&exported).unwrap();
     assert!(!world.client.keeps("xxxx"));
 }
 

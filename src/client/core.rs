@@ -241,14 +241,21 @@ impl Client {
         base64url(&self.exported()).into()
     }
 
-    /// Replaces the whole cache by an exported one; `true` if it was replaced. A text that is
-    /// damaged, of another version, or from another client ID or authority leaves the cache
-    /// unchanged: people may have to sign in again, and nothing else is lost.
-    #[must_use]
-    pub fn import_cache(&self, exported: &Secret) -> bool {
-        from_base64url(exported.expose())
-            .map(Zeroizing::new)
-            .is_some_and(|exported| self.imported(&exported))
+    /// Replaces the whole cache by an exported one. A text that comes from a file goes in by
+    /// `Secret::from(text)`.
+    ///
+    /// # Errors
+    ///
+    /// `RequestInvalid`: the text is damaged, of another version, or from another client ID or
+    /// authority. The cache is unchanged: people may have to sign in again, and nothing else is
+    /// lost.
+    pub fn import_cache(&self, exported: &Secret) -> Result<(), Error> {
+        let exported = from_base64url(exported.expose()).map(Zeroizing::new).unwrap_or_default();
+        if self.imported(&exported) {
+            return Ok(());
+        }
+        let problem = self.0.partitions.import_problem(&self.owner(), &exported);
+        Err(Error::new(ErrorKind::RequestInvalid, problem))
     }
 
     /// The whole cache as one record, to be encrypted by the caller.

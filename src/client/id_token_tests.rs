@@ -38,7 +38,7 @@ async fn the_id_token_is_that_of_the_last_refresh_whatever_its_scopes() {
         assert_eq!(roles(&world.client.id_token(&ada).unwrap()), renewed, "{scopes}");
     }
     let other = World::new();
-    assert!(other.client.import_cache(&world.client.export_cache()));
+    other.client.import_cache(&world.client.export_cache()).unwrap();
     assert!(other.client.id_token(&ada).is_some(), "it moves with the cache");
 }
 

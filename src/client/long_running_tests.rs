@@ -102,7 +102,7 @@ async fn work_that_could_not_go_on_does_not_begin() {
 #[tokio::test]
 async fn work_goes_on_in_another_process_with_the_exported_cache() {
     let (world, other) = (begun().await, World::new());
-    assert!(other.client.import_cache(&world.client.export_cache()));
+    other.client.import_cache(&world.client.export_cache()).unwrap();
     other.clock.advance(seconds(24 * 3600));
     other.next_is(200, with_refresh_token(2));
     let token = other.client.long_running_token(KEY, &asks("x")).await.unwrap();

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::{Clock, UnixTime},
     codec::{self, Value as _},
-    error::Error,
+    error::{Error, shown},
     secret,
 };
 
@@ -317,6 +317,24 @@ impl Partitions {
         }
         *self.state() = next;
         true
+    }
+
+    /// Why [`import`](Self::import) refuses an exported cache.
+    pub(crate) fn import_problem(&self, owner: &CacheOwner, exported: &[u8]) -> String {
+        match ExportedCache::read(exported) {
+            None => "the exported cache is damaged, or not the text of `export_cache`".to_owned(),
+            Some(read) if read.version != VERSION => {
+                "the exported cache is of another version of this crate".to_owned()
+            }
+            Some(read) => format!(
+                "the exported cache is of another application: it has the client id {} at {}, and \
+                 this client {} at {} (IDENTITY_CLIENT_ID, IDENTITY_AUTHORITY)",
+                shown(&read.owner.client_id),
+                shown(&read.owner.authority),
+                shown(&owner.client_id),
+                shown(&owner.authority),
+            ),
+        }
     }
 
     /// Adds those partitions of an exported cache that are missing here or newer, and that were not

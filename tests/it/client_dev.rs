@@ -128,7 +128,7 @@ async fn a_device_signs_in_and_goes_on_silently() {
     assert!(token.scopes().any(|scope| scope == "User.Read"));
 
     let elsewhere = Client::new(provider.config("http://localhost").unwrap()).unwrap();
-    assert!(elsewhere.import_cache(&client.export_cache()));
+    elsewhere.import_cache(&client.export_cache()).unwrap();
     assert!(matches!(
         elsewhere.acquire_silent(account, &asks("User.Read")).await.unwrap(),
         SilentOutcome::Token(_)
