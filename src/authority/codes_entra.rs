@@ -76,8 +76,8 @@ rows! {
 
     // The application's credential.
     7000215 = ClientSecretWrong,
-        "The client secret is wrong: configure the secret's value, which the portal shows only \
-         once, and not its ID; create a new secret if the value is lost.",
+        "The client secret is wrong: configure the secret's value (IDENTITY_CLIENT_SECRET), which \
+         the portal shows only once, and not its ID; create a new secret if the value is lost.",
         REFERENCE;
     7000222 = ClientSecretExpired,
         "The client secret has expired: make a new one under \"Certificates & secrets\" of the app \
@@ -135,8 +135,9 @@ rows! {
 
     // The application.
     700016 = ApplicationNotFound,
-        "No application with this client id exists in the tenant: check the client id, and that \
-         authority and app registration are in the same tenant.",
+        "No application with this client id exists in the tenant: check the client id \
+         (IDENTITY_CLIENT_ID), and that the authority (IDENTITY_AUTHORITY) and the app \
+         registration are in the same tenant.",
         article!("error-code-AADSTS70001-app-not-found-in-directory");
     70001 = ApplicationNotFound,
         "The application is unknown or disabled in the tenant: check client id and tenant, and the \
@@ -180,8 +181,9 @@ rows! {
 
     // The tenant.
     90002 = TenantNotFound,
-        "There is no such tenant in this cloud: check the tenant in the authority (Directory \
-         (tenant) ID or a verified domain) and the cloud's login host.",
+        "There is no such tenant in this cloud: check the tenant in the authority \
+         (IDENTITY_AUTHORITY; Directory (tenant) ID or a verified domain) and the cloud's login \
+         host.",
         REFERENCE;
     900023 = TenantNotFound,
         "The authority's tenant is neither a GUID nor a domain name: use the Directory (tenant) ID \

@@ -193,7 +193,9 @@ impl Client {
         if !self.shared().provider.config().credential().is_confidential() {
             return Err(Error::new(
                 ErrorKind::NotConfigured,
-                "only an application with a credential can ask for this: the client is public",
+                "only an application with a credential can ask for this, and the client is \
+                 public: set `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and \
+                 leave IDENTITY_CLIENT_AUTH_METHOD=none out",
             ));
         }
         if request.asks_for_nothing() {

@@ -125,7 +125,9 @@ impl Client {
         if !self.config().credential().is_confidential() {
             return refused(
                 ErrorKind::NotConfigured,
-                "only an application with a credential can act for a user: the client is public",
+                "only an application with a credential can act for a user, and the client is \
+                 public: set `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and \
+                 leave IDENTITY_CLIENT_AUTH_METHOD=none out",
             );
         }
         let (parameter, name) = user.parameter();
