@@ -151,7 +151,8 @@ impl ApplicationSide for InProcess<'_> {
 async fn refused(problem: &str, answer: AppResponse) -> ConfigError {
     let status = answer.status();
     if let Some(error) = answer.extensions().get::<Error>() {
-        return failed(format!("{problem} ({status}): {}: {error}", error.reason()));
+        // The text of the error begins with its reason.
+        return failed(format!("{problem} ({status}): {error}"));
     }
     let page = answer.into_body().collect().await.map(http_body_util::Collected::to_bytes);
     let page = page.unwrap_or_default();
