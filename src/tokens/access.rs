@@ -36,9 +36,10 @@ pub struct AccessToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// The token response of the sign-in.
+    /// The token response of the sign-in, also where the token is read from the cache later: no
+    /// request was sent for it. MSAL calls that `cache`.
     SignIn,
-    /// The cache.
+    /// The cache, for a token that was requested after the sign-in.
     Cache,
     /// The provider, for this request.
     Provider,
