@@ -290,3 +290,29 @@ async fn users_whom_ad_fs_does_not_identify_share_no_key_not_even_that_of_the_ap
     let key = api.key_of(&signed("JWT", &application)).await;
     assert_eq!(key, format!("{issuer} client"));
 }
+
+/// A reader that skips what it does not understand would take an agent for a person.
+#[tokio::test]
+async fn facets_that_cannot_be_parsed_are_refused() {
+    let api = TestApi::entra(|config| config);
+    let with = |value: &Value| entra(v2(), |claims| claims["xms_act_fct"] = value.clone());
+    for value in [
+        json!("3\t11"),
+        json!("3\n11"),
+        json!("\"11\""),
+        json!("[11]"),
+        json!("11.0"),
+        json!("x"),
+        json!(11.0),
+        json!(-11),
+        json!(["x"]),
+        json!([11.0]),
+        json!({}),
+        json!(true),
+    ] {
+        api.refuses(&with(&value), "token_malformed").await;
+    }
+    for value in [json!("3, 11"), json!("11"), json!(11), json!([3, "11"])] {
+        assert_eq!(api.takes(&with(&value)).await, "person_through_agent Notes.Read", "{value}");
+    }
+}

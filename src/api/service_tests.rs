@@ -356,32 +356,6 @@ async fn users_whom_a_token_does_not_identify_share_no_key_and_no_rights_of_an_a
     assert_eq!(api.key_of(&of_duende).await, name);
 }
 
-/// A reader that skips what it does not understand would take an agent for a person.
-#[tokio::test]
-async fn facets_that_cannot_be_parsed_are_refused() {
-    let api = TestApi::entra(|config| config);
-    let with = |value: &Value| entra(v2(), |claims| claims["xms_act_fct"] = value.clone());
-    for value in [
-        json!("3\t11"),
-        json!("3\n11"),
-        json!("\"11\""),
-        json!("[11]"),
-        json!("11.0"),
-        json!("x"),
-        json!(11.0),
-        json!(-11),
-        json!(["x"]),
-        json!([11.0]),
-        json!({}),
-        json!(true),
-    ] {
-        api.refuses(&with(&value), "token_malformed").await;
-    }
-    for value in [json!("3, 11"), json!("11"), json!(11), json!([3, "11"])] {
-        assert_eq!(api.takes(&with(&value)).await, "person_through_agent Notes.Read", "{value}");
-    }
-}
-
 /// RFC 6749 section 3.3: a space separates, and nothing else.
 #[tokio::test]
 async fn a_scope_ends_at_a_space_alone() {

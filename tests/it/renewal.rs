@@ -5,11 +5,10 @@ use axum::{
     http::{Method, StatusCode},
     routing::get,
 };
-use serde_json::{Value, json};
 use tower_identity::{
     Error, Tokens,
     config::UserInfo,
-    dev::{DevPerson, Endpoint, Failure, Quirk, RefreshRotation, Spoil, SpoilTokenAnswer},
+    dev::{DevPerson, Endpoint, Failure, RefreshRotation, Spoil, SpoilTokenAnswer},
 };
 
 use crate::{app::App, browser::Tab, raw::Raw};
@@ -343,29 +342,6 @@ async fn answers_without_id_token_or_refresh_token_are_enough() {
         assert_eq!((&page["name"], &page["claims"]["sid"]), (&"Ada Lovelace".into(), &sid));
         assert_eq!(app.provider.requests(Endpoint::Token), round);
     }
-}
-
-/// Apple, Ory Hydra: the ID token of a refresh does not repeat the name. What decides about access
-/// is always what the provider says now.
-#[tokio::test]
-async fn a_renewal_that_has_no_names_keeps_those_of_the_sign_in_and_no_rights() {
-    let app = App::builder()
-        .provider(|provider| provider.with_quirks([Quirk::NoNamesAtRefresh]))
-        .start()
-        .await;
-    let mut tab = app.signed_in().await;
-    let first = tab.page().json();
-    assert_eq!(first["claims"]["roles"], json!(["Admin"]));
-    app.provider.add_person(DevPerson::new("ada", "Ada King"));
-    for _ in 0..2 {
-        app.turn(HOUR + 300);
-        let page = tab.open(app.at("/me")).await.json();
-        for claim in ["name", "email", "preferred_username", "email_verified"] {
-            assert_eq!(page["claims"][claim], first["claims"][claim], "{claim}");
-        }
-        assert_eq!((&page["name"], &page["claims"]["roles"]), (&first["name"], &Value::Null));
-    }
-    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
 /// D6: the session continues for an hour, then the response is 503 with a page, and the session is

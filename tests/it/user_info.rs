@@ -1,10 +1,10 @@
 //! UserInfo requests without a setting for them, and the use of the responses.
 
 use axum::http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_identity::{
     config::{IdentityConfig, UserInfo},
-    dev::{Endpoint, Failure, Quirk, SpoilUserInfo},
+    dev::{DevPerson, Endpoint, Failure, Quirk, SpoilUserInfo},
 };
 
 use crate::{app::App, browser::Tab};
@@ -142,4 +142,27 @@ async fn a_user_info_that_refuses_every_renewal_for_an_hour_leads_to_a_sign_in()
         app.provider.stop_failing(Endpoint::UserInfo);
         assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
     }
+}
+
+/// Apple, Ory Hydra: the ID token of a refresh does not repeat the name. What decides about access
+/// is always what the provider says now.
+#[tokio::test]
+async fn a_renewal_that_has_no_names_keeps_those_of_the_sign_in_and_no_rights() {
+    let app = App::builder()
+        .provider(|provider| provider.with_quirks([Quirk::NoNamesAtRefresh]))
+        .start()
+        .await;
+    let mut tab = app.signed_in().await;
+    let first = tab.page().json();
+    assert_eq!(first["claims"]["roles"], json!(["Admin"]));
+    app.provider.add_person(DevPerson::new("ada", "Ada King"));
+    for _ in 0..2 {
+        app.turn(3600 + 300);
+        let page = tab.open(app.at("/me")).await.json();
+        for claim in ["name", "email", "preferred_username", "email_verified"] {
+            assert_eq!(page["claims"][claim], first["claims"][claim], "{claim}");
+        }
+        assert_eq!((&page["name"], &page["claims"]["roles"]), (&first["name"], &Value::Null));
+    }
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
