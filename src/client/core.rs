@@ -251,11 +251,7 @@ impl Client {
     /// lost.
     pub fn import_cache(&self, exported: &Secret) -> Result<(), Error> {
         let exported = from_base64url(exported.expose()).map(Zeroizing::new).unwrap_or_default();
-        if self.imported(&exported) {
-            return Ok(());
-        }
-        let problem = self.0.partitions.import_problem(&self.owner(), &exported);
-        Err(Error::new(ErrorKind::RequestInvalid, problem))
+        self.imported(&exported).map_err(|problem| Error::new(ErrorKind::RequestInvalid, problem))
     }
 
     /// The whole cache as one record, to be encrypted by the caller.
@@ -264,7 +260,7 @@ impl Client {
     }
 
     /// Like [`import_cache`](Self::import_cache), for a record of [`exported`](Self::exported).
-    pub(crate) fn imported(&self, exported: &[u8]) -> bool {
+    pub(crate) fn imported(&self, exported: &[u8]) -> Result<(), String> {
         self.0.partitions.import(&self.owner(), exported)
     }
 

@@ -310,7 +310,7 @@ impl CacheParts {
                 // Changed here and in the store: keep both, and write the union.
                 Some(plain) if unwritten && entry.client.merged(&plain) => stored.changes = None,
                 // A row under an older secret has to be written again under the current one.
-                Some(plain) if !unwritten && entry.client.imported(&plain) => {
+                Some(plain) if !unwritten && entry.client.imported(&plain).is_ok() => {
                     stored.changes = is_current.then(|| entry.client.cache_changes());
                 }
                 _ => {

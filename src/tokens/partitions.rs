@@ -293,14 +293,30 @@ impl Partitions {
         codec::encode(&ExportedCache { version: VERSION, owner, partitions })
     }
 
-    /// Replaces everything by an exported cache. One that is malformed, of another version or of
-    /// another owner changes nothing: the result is `false`.
-    pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
-        let Some(read) = ExportedCache::read(exported) else { return false };
+    /// Replaces everything by an exported cache.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with one that is malformed, of another version or of another owner. It changes
+    /// nothing.
+    pub(crate) fn import(&self, owner: &CacheOwner, exported: &[u8]) -> Result<(), String> {
+        let Some(read) = ExportedCache::read(exported) else {
+            return Err("the exported cache is damaged, or not the text of `export_cache`".into());
+        };
+        if read.version != VERSION {
+            return Err("the exported cache is of another version of this crate".into());
+        }
         // Tokens of another client ID or authority would be sent to a provider that did not issue
         // them.
-        if read.version != VERSION || read.owner != *owner {
-            return false;
+        if read.owner != *owner {
+            return Err(format!(
+                "the exported cache is of another application: it has the client id {} at {}, and \
+                 this client {} at {} (IDENTITY_CLIENT_ID, IDENTITY_AUTHORITY)",
+                shown(&read.owner.client_id),
+                shown(&read.owner.authority),
+                shown(&owner.client_id),
+                shown(&owner.authority),
+            ));
         }
         let now = self.clock.now();
         let mut next = PartitionTable { changes: self.changes() + 1, ..PartitionTable::default() };
@@ -316,25 +332,7 @@ impl Partitions {
             next.add(GrantId(i128::from_le_bytes(id)), entry);
         }
         *self.state() = next;
-        true
-    }
-
-    /// Why [`import`](Self::import) refuses an exported cache.
-    pub(crate) fn import_problem(&self, owner: &CacheOwner, exported: &[u8]) -> String {
-        match ExportedCache::read(exported) {
-            None => "the exported cache is damaged, or not the text of `export_cache`".to_owned(),
-            Some(read) if read.version != VERSION => {
-                "the exported cache is of another version of this crate".to_owned()
-            }
-            Some(read) => format!(
-                "the exported cache is of another application: it has the client id {} at {}, and \
-                 this client {} at {} (IDENTITY_CLIENT_ID, IDENTITY_AUTHORITY)",
-                shown(&read.owner.client_id),
-                shown(&read.owner.authority),
-                shown(&owner.client_id),
-                shown(&owner.authority),
-            ),
-        }
+        Ok(())
     }
 
     /// Adds those partitions of an exported cache that are missing here or newer, and that were not
@@ -342,7 +340,7 @@ impl Partitions {
     pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };
-        if !other.import(owner, exported) {
+        if other.import(owner, exported).is_err() {
             return false;
         }
         let read = std::mem::take(&mut *other.state());

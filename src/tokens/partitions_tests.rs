@@ -106,22 +106,22 @@ fn an_exported_cache_is_imported_and_other_bytes_change_nothing() {
     let mut newer = exported.to_vec();
     newer[2] += 1;
     for refused in [&b""[..], b"{}", &newer, &exported[1..]] {
-        assert!(!other.import(&own, refused));
+        assert!(other.import(&own, refused).is_err());
         assert_eq!(other.export(own.clone()), before);
     }
     for (client_id, authority) in [("other", "https://id.example"), ("app", "https://evil.example")]
     {
-        assert!(!other.import(&owner(client_id, authority), &exported));
+        assert!(other.import(&owner(client_id, authority), &exported).is_err());
         assert_eq!(other.export(own.clone()), before);
     }
-    assert!(other.import(&own, &exported));
+    assert!(other.import(&own, &exported).is_ok());
     assert_eq!(
         (token(&other, "u:ada").as_deref(), token(&other, "u:eve")),
         (Some("r3fr35h"), None)
     );
     assert_eq!(other.export(own.clone()), exported);
     clock.advance(seconds(60));
-    assert!(partitions.import(&own, &exported));
+    assert!(partitions.import(&own, &exported).is_ok());
     assert!(partitions.record("o:1").is_none(), "its time has come");
 }
 
@@ -142,7 +142,7 @@ fn a_flood_of_one_kind_throws_out_none_of_another() {
     let own = owner("app", "https://id.example");
     let exported = partitions.export(own.clone());
     let (smaller, _) = self::partitions(8);
-    assert!(smaller.import(&own, &exported));
+    assert!(smaller.import(&own, &exported).is_ok());
     assert_eq!(smaller.state().entries.len(), 16, "eight of each kind");
 }
 
@@ -163,7 +163,7 @@ async fn a_new_sign_in_wins_over_an_older_one_however_often_that_was_refreshed()
     assert_eq!(token(&old, "u:ada").as_deref(), Some("new"));
     // Of one sign-in the copy that was written more often is the newer one.
     let refreshed = Partitions::new(Arc::new(clock.clone()));
-    assert!(refreshed.import(&owner, &new.export(owner.clone())));
+    assert!(refreshed.import(&owner, &new.export(owner.clone())).is_ok());
     let grant = refreshed.find("u:ada").unwrap();
     refreshed.save(&grant, &Arc::new(record("newest").next())).await.unwrap();
     assert!(new.merge(&owner, &refreshed.export(owner.clone())));
@@ -179,7 +179,7 @@ fn a_removed_account_does_not_come_back_from_a_machine_whose_clock_is_ahead() {
     let other = Partitions::new(Arc::new(ahead));
     other.put("u:ada", about("ada"), record("1")).unwrap();
     let stored = other.export(owner.clone());
-    assert!(cache.import(&owner, &stored));
+    assert!(cache.import(&owner, &stored).is_ok());
     assert!(cache.remove_of("u:ada", |_| true));
     assert!(cache.merge(&owner, &stored));
     assert_eq!(token(&cache, "u:ada"), None);
