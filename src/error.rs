@@ -319,6 +319,29 @@ kinds! {
     Internal = "internal", "Something went wrong.";
 }
 
+impl ErrorKind {
+    /// Whether the verification of a JWT refused it, for anything in the token.
+    pub(crate) const fn is_of_verification(self) -> bool {
+        matches!(
+            self,
+            Self::TokenMalformed
+                | Self::TokenAlgorithm
+                | Self::TokenKeyUnknown
+                | Self::TokenKeyIssuer
+                | Self::TokenSignature
+                | Self::TokenIssuer
+                | Self::TenantNotAllowed
+                | Self::TokenAudience
+                | Self::TokenSubject
+                | Self::TokenExpired
+                | Self::TokenNotYetValid
+                | Self::TokenTooOld
+                | Self::TokenMismatch
+                | Self::TokenKind
+        )
+    }
+}
+
 /// The meaning of a provider's error code, and how to resolve the failure.
 ///
 /// [`authority::error_codes`](crate::authority::error_codes) lists all known codes. An unknown code

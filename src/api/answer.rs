@@ -112,26 +112,7 @@ fn sentence(kind: ErrorKind) -> &'static str {
 
 /// Whether the error is about the token itself.
 fn is_about_token(kind: ErrorKind) -> bool {
-    use ErrorKind as Kind;
-    matches!(
-        kind,
-        Kind::TokenMalformed
-            | Kind::TokenAlgorithm
-            | Kind::TokenKeyUnknown
-            | Kind::TokenKeyIssuer
-            | Kind::TokenSignature
-            | Kind::TokenIssuer
-            | Kind::TenantNotAllowed
-            | Kind::TokenAudience
-            | Kind::TokenSubject
-            | Kind::TokenExpired
-            | Kind::TokenNotYetValid
-            | Kind::TokenTooOld
-            | Kind::TokenMismatch
-            | Kind::TokenKind
-            | Kind::TokenInactive
-            | Kind::InvalidGrant
-    )
+    kind.is_of_verification() || matches!(kind, ErrorKind::TokenInactive | ErrorKind::InvalidGrant)
 }
 
 /// The claims that another token must have: those of the provider's own challenge, or at

@@ -96,32 +96,16 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
 /// token is active is not known, so the caller must not be told that it is not (RFC 6750 section
 /// 3.1), and nothing is remembered of the token. A failure to get the keys stays what it is.
 pub(super) fn unverified(error: Error) -> Error {
-    use ErrorKind as Kind;
-    match error.kind() {
-        Kind::TokenMalformed
-        | Kind::TokenAlgorithm
-        | Kind::TokenKeyUnknown
-        | Kind::TokenKeyIssuer
-        | Kind::TokenSignature
-        | Kind::TokenIssuer
-        | Kind::TenantNotAllowed
-        | Kind::TokenAudience
-        | Kind::TokenSubject
-        | Kind::TokenExpired
-        | Kind::TokenNotYetValid
-        | Kind::TokenTooOld
-        | Kind::TokenMismatch
-        | Kind::TokenKind => {
-            let problem = format!("its signed answer cannot be verified: {}", error.detail());
-            invalid(problem).with_remedy(
-                "have the provider sign its introspection answers for this API (`typ`, `iss` and \
-                 `aud` of RFC 9701 section 5, with a key of its document), or send them unsigned; \
-                 opaque tokens are introspected because of `ApiConfig::with_introspection` \
-                 (IDENTITY_INTROSPECTION)",
-            )
-        }
-        _ => error,
+    if !error.kind().is_of_verification() {
+        return error;
     }
+    let problem = format!("its signed answer cannot be verified: {}", error.detail());
+    invalid(problem).with_remedy(
+        "have the provider sign its introspection answers for this API (`typ`, `iss` and \
+         `aud` of RFC 9701 section 5, with a key of its document), or send them unsigned; \
+         opaque tokens are introspected because of `ApiConfig::with_introspection` \
+         (IDENTITY_INTROSPECTION)",
+    )
 }
 
 /// The introspection response inside a signed one (RFC 9701 section 5).
