@@ -458,7 +458,12 @@ fn first_cause(first: Error, second: Error, grant: Grant<'_>) -> Error {
          `invalid_grant`",
         first.detail()
     );
-    first.with_detail(detail).with_spent_grant()
+    let first = first.with_detail(detail);
+    match grant {
+        Grant::Code { .. } => first.with_spent_grant(),
+        // A sign-in brings no other grant that the provider would accept.
+        _ => first,
+    }
 }
 
 impl fmt::Debug for Provider {
