@@ -78,7 +78,7 @@ enum ApiDecision {
     Public,
     /// The metadata of the API.
     Document,
-    RememberedToken(ApiCaller),
+    Remembered(ApiCaller),
     /// The hash of a token that has to be verified.
     Unknown(Digest),
     Refused(Error),
@@ -99,7 +99,7 @@ where
     let shape = Shape::of(request.headers());
     match shared.decide(&request) {
         ApiDecision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
-        ApiDecision::RememberedToken(caller) => {
+        ApiDecision::Remembered(caller) => {
             request.extensions_mut().insert(caller);
             ApiFuture::calling(inner.call(request), Arc::clone(shared), shape)
         }
@@ -199,9 +199,7 @@ impl ApiParts {
             }
         };
         match self.recall(token) {
-            Ok((_, Some(known))) => {
-                ApiDecision::RememberedToken(self.caller(known, request.headers()))
-            }
+            Ok((_, Some(known))) => ApiDecision::Remembered(self.caller(known, request.headers())),
             Ok((digest, None)) => ApiDecision::Unknown(digest),
             Err(error) => ApiDecision::Refused(error),
         }

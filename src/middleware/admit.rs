@@ -23,7 +23,7 @@ pub(super) enum Decision {
     /// Call the service; no sign-in is needed.
     Public,
     /// Call the service with this session's user.
-    AdmittedRequest(AdmittedRequest),
+    Admitted(AdmittedRequest),
     /// The store or the provider has to be asked.
     Ask(Route),
 }
@@ -48,7 +48,7 @@ impl Flow {
                         let roll = self.sessions.roll(&session, now);
                         let rules = self.config.cross_site();
                         let summary = RequestSummary::of(request, &shape, rules);
-                        Decision::AdmittedRequest(AdmittedRequest { session, roll, summary })
+                        Decision::Admitted(AdmittedRequest { session, roll, summary })
                     }
                     PeekOutcome::None | PeekOutcome::Ask => Decision::Ask(Route::Protected),
                 }

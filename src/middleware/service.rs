@@ -124,7 +124,7 @@ where
                 let shared = Arc::clone(&self.shared);
                 ResponseFuture::calling(self.inner.call(request), shared, Pending::Public(lazy))
             }
-            Decision::AdmittedRequest(admitted) => {
+            Decision::Admitted(admitted) => {
                 let summary = &admitted.summary;
                 if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
                     return refused(Arc::clone(&self.shared), admitted.summary, error);
