@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A source that counts, fails on demand and can be held.
-struct Source {
+struct CountingSource {
     clock: ManualClock,
     cached: Arc<DocumentCache<usize>>,
     fetched: AtomicUsize,
@@ -20,7 +20,7 @@ struct Source {
     gate: Semaphore,
 }
 
-impl Source {
+impl CountingSource {
     fn new() -> Arc<Self> {
         let clock = ManualClock::at(NOW);
         Arc::new(Self {
@@ -50,6 +50,20 @@ impl Source {
         self.cached.newer_than(seen, |_| Arc::clone(self).fetch()).await
     }
 
+    /// A hundred calls that all wait for the first fetch, which is held until they do.
+    async fn get_a_hundred_times_at_once(self: &Arc<Self>) -> Vec<DocumentResult<usize>> {
+        self.gate.forget_permits(1_000_000);
+        let get = |source: Arc<Self>| async move { source.get().await };
+        let calls: Vec<_> = (0..100).map(|_| tokio::spawn(get(Arc::clone(self)))).collect();
+        settle().await;
+        self.gate.add_permits(1);
+        let mut results = Vec::new();
+        for call in calls {
+            results.push(call.await.unwrap());
+        }
+        results
+    }
+
     fn fetched(&self) -> usize {
         self.fetched.load(Ordering::SeqCst)
     }
@@ -63,41 +77,19 @@ impl Source {
 // C-232: 100 parallel first requests
 #[tokio::test]
 async fn a_hundred_at_once_are_one_fetch() {
-    let source = Source::new();
-    source.gate.forget_permits(1_000_000);
-    let asking: Vec<_> = (0..100)
-        .map(|_| {
-            tokio::spawn({
-                let source = Arc::clone(&source);
-                async move { source.get().await }
-            })
-        })
-        .collect();
-    settle().await;
-    source.gate.add_permits(1);
-    for asked in asking {
-        assert_eq!(*asked.await.unwrap().unwrap(), 1);
+    let source = CountingSource::new();
+    for result in source.get_a_hundred_times_at_once().await {
+        assert_eq!(*result.unwrap(), 1);
     }
     assert_eq!(source.fetched(), 1);
 }
 
 #[tokio::test]
 async fn a_hundred_at_once_share_one_failure_and_it_is_remembered_for_some_seconds() {
-    let source = Source::new();
+    let source = CountingSource::new();
     source.set_broken(true);
-    source.gate.forget_permits(1_000_000);
-    let asking: Vec<_> = (0..100)
-        .map(|_| {
-            tokio::spawn({
-                let source = Arc::clone(&source);
-                async move { source.get().await }
-            })
-        })
-        .collect();
-    settle().await;
-    source.gate.add_permits(1);
-    for asked in asking {
-        assert_eq!(asked.await.unwrap().unwrap_err().kind(), ErrorKind::ProviderUnreachable);
+    for result in source.get_a_hundred_times_at_once().await {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::ProviderUnreachable);
     }
     source.set_broken(false);
     source.clock.advance(Duration::from_secs(4));
@@ -110,7 +102,7 @@ async fn a_hundred_at_once_share_one_failure_and_it_is_remembered_for_some_secon
 
 #[tokio::test]
 async fn a_fetch_goes_on_if_its_caller_is_cancelled() {
-    let source = Source::new();
+    let source = CountingSource::new();
     source.gate.forget_permits(1_000_000);
     let asking = tokio::spawn({
         let source = Arc::clone(&source);
@@ -126,7 +118,7 @@ async fn a_fetch_goes_on_if_its_caller_is_cancelled() {
 
 #[tokio::test]
 async fn a_fetch_that_panics_is_an_error_and_not_the_end() {
-    let source = Source::new();
+    let source = CountingSource::new();
     let outcome = source.cached.get(|_| async { panic!("a fault of ours") }).await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Internal);
     assert_eq!(*source.get().await.unwrap(), 1);
@@ -134,7 +126,7 @@ async fn a_fetch_that_panics_is_an_error_and_not_the_end() {
 
 #[tokio::test]
 async fn a_stale_document_is_served_and_renewed_behind_the_callers_back() {
-    let source = Source::new();
+    let source = CountingSource::new();
     source.get().await.unwrap();
     source.clock.advance(Duration::from_secs(24 * 3600 - 1));
     assert_eq!((*source.get().await.unwrap(), source.fetched()), (1, 1));
@@ -151,7 +143,7 @@ async fn a_stale_document_is_served_and_renewed_behind_the_callers_back() {
 
 #[tokio::test]
 async fn a_document_that_has_been_stale_for_a_day_is_waited_for() {
-    let source = Source::new();
+    let source = CountingSource::new();
     source.get().await.unwrap();
     source.clock.advance(Duration::from_secs(48 * 3600));
     assert_eq!(*source.get().await.unwrap(), 2);
@@ -160,7 +152,7 @@ async fn a_document_that_has_been_stale_for_a_day_is_waited_for() {
 // C-203: JWKS endpoint down, keys cached
 #[tokio::test]
 async fn the_old_document_is_served_while_renewals_fail_and_they_are_paused() {
-    let source = Source::new();
+    let source = CountingSource::new();
     source.get().await.unwrap();
     source.set_broken(true);
     for hours in [25, 100, 1000] {
@@ -183,7 +175,7 @@ async fn the_providers_max_age_counts_within_bounds() {
     for (said, seconds) in
         [(0, 300), (60, 300), (3600, 3600), (86_400, 86_400), (31_536_000, 86_400)]
     {
-        let source = Source::new();
+        let source = CountingSource::new();
         *source.max_age.lock().unwrap() = Some(Duration::from_secs(said));
         source.get().await.unwrap();
         source.clock.advance(Duration::from_secs(seconds - 1));
@@ -200,7 +192,7 @@ async fn the_providers_max_age_counts_within_bounds() {
 // C-200: tokens with random kids, many per second
 #[tokio::test]
 async fn a_demanded_renewal_happens_once_a_minute_however_many_demand_it() {
-    let source = Source::new();
+    let source = CountingSource::new();
     let first = source.get().await.unwrap();
     let second = source.newer_than(&first).await.unwrap();
     assert_eq!((*second, source.fetched()), (2, 2), "at once, also right after the first fetch");
@@ -220,7 +212,7 @@ async fn a_demanded_renewal_happens_once_a_minute_however_many_demand_it() {
 // C-204: cache backend fails during forced refresh
 #[tokio::test]
 async fn a_demanded_renewal_that_fails_is_an_error_and_paused() {
-    let source = Source::new();
+    let source = CountingSource::new();
     let first = source.get().await.unwrap();
     source.set_broken(true);
     assert!(source.newer_than(&first).await.is_err());
@@ -237,7 +229,7 @@ async fn a_demanded_renewal_that_fails_is_an_error_and_paused() {
 // C-444: clock jumps back 10 min
 #[tokio::test]
 async fn a_clock_that_is_turned_back_neither_freezes_nor_breaks_anything() {
-    let source = Source::new();
+    let source = CountingSource::new();
     let first = source.get().await.unwrap();
     source.newer_than(&first).await.unwrap();
     source.clock.set(NOW - Duration::from_secs(365 * 24 * 3600));
