@@ -11,8 +11,6 @@ mod walk;
 #[cfg(test)]
 mod api_tests;
 #[cfg(test)]
-mod mistakes_tests;
-#[cfg(test)]
 mod tests;
 
 use crate::{

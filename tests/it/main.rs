@@ -74,6 +74,7 @@ mod loops;
 mod mcp;
 mod methods;
 mod metrics;
+mod mistakes;
 mod msal;
 mod node;
 mod nodes;

@@ -1,50 +1,18 @@
 //! Mistakes of an application's developer, and what the log says about them.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    routing::get,
 };
-
-use axum::{Router, body::Body, http::Request, routing::get};
-use http::StatusCode;
 use tower::ServiceExt as _;
-
-use crate::{
+use tower_identity::{
     ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer, dev::DevProvider, require_scopes,
     require_sign_in,
 };
 
-/// The captured log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Listens on this thread. With the second dispatcher, which hears nothing, `tracing` does not
-    /// take the first thread's word for all.
-    fn listen() -> (Self, (tracing::subscriber::DefaultGuard, tracing::Dispatch)) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let listening = tracing::subscriber::set_default(subscriber);
-        (log, (listening, tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default())))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
+use crate::observability::Log;
 
 fn routes() -> Router {
     let guarded = Router::new()
@@ -59,7 +27,7 @@ async fn status(app: &Router, path: &str, header: (&str, &str)) -> StatusCode {
 }
 
 #[tokio::test]
-async fn an_api_without_its_layer_is_said_in_the_log() {
+async fn an_api_without_its_layer_is_reported_in_the_log() {
     for path in ["/taken", "/guarded"] {
         let (log, _listening) = Log::listen();
         let status = status(&routes(), path, ("authorization", "Bearer a.b.c")).await;
@@ -98,7 +66,7 @@ async fn a_guard_of_an_api_on_a_page_names_what_helps() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_looked_at_is_said_once() {
+async fn a_token_that_is_not_looked_at_is_reported_once() {
     let provider = DevProvider::start().await.unwrap();
     let config = provider.config("http://localhost:3000").unwrap().build().unwrap();
     let app = routes().layer(IdentityLayer::new(config));
@@ -129,7 +97,7 @@ async fn a_refusal_for_a_role_names_the_role() {
 
 /// Two processes with different cookie secrets: the browser did send the cookie.
 #[tokio::test]
-async fn a_cookie_of_a_process_with_another_secret_is_told_from_a_lost_one() {
+async fn a_cookie_of_a_process_with_another_secret_is_distinguished_from_a_lost_one() {
     let provider = DevProvider::start().await.unwrap();
     let process = |secret: &str| {
         let config = provider.config("http://localhost:3000").unwrap();
@@ -144,7 +112,7 @@ async fn a_cookie_of_a_process_with_another_secret_is_told_from_a_lost_one() {
         let request = request.body(Body::empty()).unwrap();
         let answer = app.clone().oneshot(request).await.unwrap();
         let location = answer.headers()["location"].to_str().unwrap().to_owned();
-        let state = url::Url::parse(&location).unwrap();
+        let state = reqwest::Url::parse(&location).unwrap();
         let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
         let cookies = answer.headers().get_all("set-cookie").iter();
         let cookies = cookies.map(|cookie| cookie.to_str().unwrap());
