@@ -142,7 +142,7 @@ async fn an_answer_without_audience_passes_for_the_own_client_or_by_the_setting(
 /// That a token holds is remembered for a minute.
 /// Django OAuth Toolkit and Doorkeeper answer so about people and about applications.
 #[tokio::test]
-async fn an_answer_without_subject_is_about_nobody_elses_user() {
+async fn users_without_subject_in_an_introspection_answer_share_no_key() {
     for more in [json!({"username": "ada"}), json!({"token_type": "Bearer"})] {
         let api = api();
         let answered = changed(good(&more), |answer| {

@@ -118,7 +118,6 @@ fn memory(layer: IdentityLayer) -> IdentityLayer {
     layer.with_store(MemoryStore::default()).unwrap()
 }
 
-/// Issue 4, point 4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_requests_with_one_expired_token_are_one_request_at_the_provider() {
     for store in [in_process, memory] {
