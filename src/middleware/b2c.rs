@@ -91,7 +91,7 @@ impl Flow {
         match error.provider()?.code.as_deref()? {
             FORGOTTEN
                 if !is_policy
-                    && self.relying_party.policies().reset_password.is_some()
+                    && self.relying_party.provider_for(Purpose::ResetPassword).is_ok()
                     && attempt.resets < MOST_RESETS =>
             {
                 Some(NextStep::Provider(Purpose::ResetPassword))

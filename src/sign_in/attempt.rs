@@ -5,12 +5,13 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use zeroize::Zeroizing;
 
-use super::device_code::DeviceCode;
+use super::{device_code::DeviceCode, relying_party::RelyingParty};
 use crate::{
     clock::UnixTime,
     codec,
     config::SignInOptions,
     error::{Error, ErrorKind},
+    protocol::Provider,
     secret::{base64url, expand, fingerprint, random},
     tokens::Person,
 };
@@ -304,6 +305,45 @@ impl fmt::Debug for Fingerprint {
 impl fmt::Debug for PersonKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PersonKey(…)")
+    }
+}
+
+/// The B2C policy of a provider.
+pub(crate) fn policy_of(provider: &Provider) -> Option<&str> {
+    provider.authority().b2c_policies().map(|(_, policy)| policy)
+}
+
+impl RelyingParty {
+    /// The provider for a purpose.
+    ///
+    /// # Errors
+    ///
+    /// `NotConfigured`: the authority has no policy for the purpose.
+    pub(crate) fn provider_for(&self, purpose: Purpose) -> Result<&Provider, Error> {
+        let provider = match purpose {
+            Purpose::EditProfile => self.policies().edit_profile.as_ref(),
+            Purpose::ResetPassword => self.policies().reset_password.as_ref(),
+            Purpose::SignIn | Purpose::StepUp | Purpose::ReadClaims => Some(self.provider()),
+        };
+        provider.ok_or_else(|| {
+            Error::new(ErrorKind::NotConfigured, "the authority has no policy for this")
+        })
+    }
+
+    /// The provider that an attempt was sent to.
+    ///
+    /// # Errors
+    ///
+    /// `AttemptMissing`: the policy in the attempt is not the configured one any more.
+    pub(crate) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
+        let policy = |provider| policy_of(provider).filter(|_| attempt.purpose.is_policy());
+        self.provider_for(attempt.purpose)
+            .ok()
+            .filter(|provider| policy(provider) == attempt.policy.as_deref())
+            .ok_or_else(|| {
+                let detail = "the attempt was for a policy that is not the configured one";
+                Error::new(ErrorKind::AttemptMissing, detail)
+            })
     }
 }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    attempt::{Attempt, Purpose},
-    b2c::policy_of,
+    attempt::{Attempt, Purpose, policy_of},
     relying_party::RelyingParty,
 };
 use crate::{

@@ -2,7 +2,6 @@
 //! refresh of a session share this code.
 
 mod attempt;
-mod b2c;
 mod begin;
 mod complete;
 mod device_code;
@@ -13,8 +12,7 @@ mod relying_party;
 mod step_up;
 
 pub(crate) use {
-    attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId},
-    b2c::policy_of,
+    attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId, policy_of},
     begin::{AccountHint, Fallback, Request, RequestBinding},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::b2c::Policies;
 use crate::{
     clock::Clock,
     config::{ProviderSession, SignInOptions, ValidConfig},
@@ -10,6 +9,26 @@ use crate::{
     secret::{self, Secret},
     tokens::{GrantRef, Grants},
 };
+
+/// The providers of the B2C policies other than the sign-in policy: each policy has its own metadata
+/// document.
+#[derive(Clone, Debug)]
+pub(super) struct Policies {
+    pub(super) edit_profile: Option<Provider>,
+    pub(super) reset_password: Option<Provider>,
+}
+
+impl Policies {
+    /// The policies of the authority. Their documents are fetched at the first use.
+    fn new(provider: &Provider) -> Self {
+        let policies = provider.authority().b2c_policies().map(|(policies, _)| policies);
+        let at = |policy: Option<&String>| policy.and_then(|policy| provider.for_policy(policy));
+        Self {
+            edit_profile: at(policies.and_then(|policies| policies.edit_profile.as_ref())),
+            reset_password: at(policies.and_then(|policies| policies.reset_password.as_ref())),
+        }
+    }
+}
 
 /// This application as a client of its provider: the shared state of all steps of a sign-in.
 #[derive(Clone, Debug)]
@@ -42,7 +61,7 @@ impl RelyingParty {
         &self.provider
     }
 
-    pub(crate) fn policies(&self) -> &Policies {
+    pub(super) fn policies(&self) -> &Policies {
         &self.policies
     }
 
