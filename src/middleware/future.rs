@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
+use http::{Extensions, HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use pin_project_lite::pin_project;
 
 use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
@@ -100,7 +100,7 @@ where
             StateProjection::Api { future } => return future.poll(context),
             StateProjection::Calling { inner, shared, pending } => {
                 let mut response = ready!(inner.poll(context))?;
-                let Some(follow_up) = pending.follow_up(&mut response, shared.has_api()) else {
+                let Some(follow_up) = pending.follow_up(&mut response, || shared.has_api()) else {
                     return Poll::Ready(Ok(response.map(IdentityBody::inner)));
                 };
                 let shared = Arc::clone(shared);
@@ -114,33 +114,16 @@ where
 
 impl Pending {
     /// Keeps a user's response out of shared caches, and returns the work that is left. `has_api`:
-    /// the layer accepts access tokens.
+    /// whether the layer accepts access tokens.
     pub(super) fn follow_up<R>(
         &self,
         response: &mut Response<R>,
-        has_api: bool,
+        has_api: impl FnOnce() -> bool,
     ) -> Option<FollowUp> {
-        if !response.extensions().is_empty() {
-            let extensions = response.extensions_mut();
-            if let Some(challenge) = extensions.remove() {
-                self.forget_failed_token();
-                return Some(FollowUp::Challenge { challenge, session: self.session() });
-            }
-            if let Some(mut error) = RaisedError::take(extensions) {
-                let is_misplaced = !has_api && error.kind() == ErrorKind::TokenMissing;
-                if is_misplaced {
-                    error = without_api();
-                }
-                if let Some(session) = self.session()
-                    && let Some(summary) = self.summary()
-                {
-                    self.forget_failed_token();
-                    return Some(FollowUp::Raised { error, session, summary });
-                }
-                if is_misplaced {
-                    tracing::error!(%error, "a page of this application is set up wrongly");
-                }
-            }
+        if !response.extensions().is_empty()
+            && let Some(raised) = self.raised(response.extensions_mut(), has_api)
+        {
+            return Some(raised);
         }
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
             self.warn_of_lost_error();
@@ -165,6 +148,35 @@ impl Pending {
         // A handler may let caches share its answer; a cookie must not be in it then. The ticket is
         // rolled with the next answer.
         roll.filter(|_| !shareable).map(FollowUp::Roll)
+    }
+
+    /// The challenge or the error of a handler, which it put into the extensions of its response.
+    /// Apart from [`follow_up`](Self::follow_up), because few responses have one.
+    #[cold]
+    fn raised(
+        &self,
+        extensions: &mut Extensions,
+        has_api: impl FnOnce() -> bool,
+    ) -> Option<FollowUp> {
+        if let Some(challenge) = extensions.remove() {
+            self.forget_failed_token();
+            return Some(FollowUp::Challenge { challenge, session: self.session() });
+        }
+        let mut error = RaisedError::take(extensions)?;
+        let is_misplaced = error.kind() == ErrorKind::TokenMissing && !has_api();
+        if is_misplaced {
+            error = without_api();
+        }
+        if let Some(session) = self.session()
+            && let Some(summary) = self.summary()
+        {
+            self.forget_failed_token();
+            return Some(FollowUp::Raised { error, session, summary });
+        }
+        if is_misplaced {
+            tracing::error!(%error, "a page of this application is set up wrongly");
+        }
+        None
     }
 
     /// The handler answered the failure of a token, so it is not lost.

@@ -221,7 +221,7 @@ where
         drop(cookies);
         insert(&mut parts.extensions, admitted.session.user.clone());
         let mut response = inner.call(Request::from_parts(parts, body)).await?;
-        match Pending::Protected(admitted).follow_up(&mut response, shared.has_api()) {
+        match Pending::Protected(admitted).follow_up(&mut response, || shared.has_api()) {
             Some(follow_up) => Ok(Box::pin(shared.finish(response, follow_up)).await),
             None => Ok(response.map(IdentityBody::inner)),
         }
