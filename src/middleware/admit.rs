@@ -37,6 +37,7 @@ pub(super) enum Admission {
 
 impl Flow {
     /// Decides from what is in memory.
+    #[inline]
     pub(super) fn decide<B>(&self, request: &Request<B>) -> Decision {
         let headers = request.headers();
         match route(&self.config, request.method(), request.uri().path(), headers) {

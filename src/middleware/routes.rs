@@ -73,6 +73,7 @@ impl Route {
 }
 
 /// `None` is a public path. Deny by default: every other path is protected.
+#[inline]
 pub(super) fn route(
     config: &ValidConfig,
     method: &Method,
@@ -90,6 +91,7 @@ pub(super) fn route(
 
 /// Which of the layer's own paths it is. Most paths are none, and most of those are not even as
 /// long as one.
+#[inline]
 pub(super) fn own_route(paths: &Paths, path: &str) -> Option<Route> {
     if !paths.has_length(path.len()) {
         return None;
