@@ -31,7 +31,7 @@ use crate::{
 /// Longest `name=value` of an attempt, in bytes. Browsers keep 4,096 with the attributes (RFC 6265
 /// section 6.1).
 ///
-/// It fits a return path of 2,000 bytes and 600 bytes of scopes, or a device code of 1,000 bytes
+/// It fits a return path of 2,000 bytes and 600 bytes of options, or a device code of 1,000 bytes
 /// and the same path. RFC 8628 sets no limit for device codes (Entra's have some 300 characters),
 /// and a cookie is the only place that every process can read.
 const LONGEST: usize = 4_000;
@@ -178,8 +178,8 @@ impl Attempts {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::RequestInvalid`]: scopes, policy and context classes are too long for a
-    ///   cookie, even without the return path.
+    /// - [`ErrorKind::RequestInvalid`]: the options are too long for a cookie, even without the
+    ///   return path.
     /// - [`ErrorKind::TokenResponseInvalid`]: the device code is.
     pub(crate) fn begin(
         &self,
@@ -274,7 +274,11 @@ impl Attempts {
         Err(match attempt.device {
             None => Error::new(
                 ErrorKind::RequestInvalid,
-                "scopes, policy and context classes of a sign-in are too long for its cookie",
+                format!(
+                    "the options of a sign-in (scopes, claims, hints, extra parameters and the \
+                     like) take {} bytes, and its cookie has room for {longest}: ask for less",
+                    plain.len()
+                ),
             ),
             Some(_) => Error::new(
                 ErrorKind::TokenResponseInvalid,

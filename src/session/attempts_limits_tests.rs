@@ -3,7 +3,12 @@
 use http::HeaderMap;
 
 use super::{super::test_support::*, tests::*, *};
-use crate::sign_in::{DeviceCode, Fingerprint, PersonKey, Purpose, RecordId};
+use crate::sign_in::{DeviceCode, Fingerprint, OwnOptions, PersonKey, Purpose, RecordId};
+
+/// A hint and a prompt.
+fn own_options() -> OwnOptions {
+    OwnOptions::read(b"\x01\x05login\x02\x0fada@example.com").unwrap()
+}
 
 /// An attempt with every optional field, with a return path and scopes of these lengths.
 fn full(return_path: usize, scopes: usize) -> Attempt {
@@ -16,6 +21,7 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
         max_age: Some(u32::MAX),
         acr: Some("urn:mace:incommon:iap:silver".into()),
         auth_context: Some("c1".into()),
+        own: Some(Box::new(own_options())),
         causes: ["consent", "step-up"].map(|kind| Fingerprint::new(&[kind])).to_vec(),
         started_from: Some(RecordId(7)),
         expected: Some(PersonKey::of(&crate::tokens::Person {

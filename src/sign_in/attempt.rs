@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use zeroize::Zeroizing;
 
-use super::{device_code::DeviceCode, relying_party::RelyingParty};
+use super::{device_code::DeviceCode, own_options::OwnOptions, relying_party::RelyingParty};
 use crate::{
     clock::UnixTime,
     codec,
@@ -152,6 +152,8 @@ pub(crate) struct Attempt {
     pub(crate) acr: Option<String>,
     /// The authentication context that the ID token must prove (`acrs`).
     pub(crate) auth_context: Option<String>,
+    /// The other options of this sign-in: the configured ones are not stored.
+    pub(crate) own: Option<Box<OwnOptions>>,
     /// The requested step-up, and earlier ones for the same page, for the loop guard.
     pub(crate) causes: Vec<Fingerprint>,
     /// The session in which the attempt started; deleted when the new session replaces it.
@@ -185,6 +187,7 @@ codec::record!(Attempt {
     16 device,
     17 seed,
     18 fewer_scopes,
+    20 own,
 });
 
 codec::record!(PersonKey { 1 subject, 2 object });
@@ -232,6 +235,7 @@ impl Attempt {
             max_age: None,
             acr: None,
             auth_context: None,
+            own: None,
             causes: Vec::new(),
             started_from: None,
             expected: None,
@@ -247,7 +251,7 @@ impl Attempt {
         fingerprint("attempt id", [&self.seed[..]])
     }
 
-    /// The options with which the attempt started.
+    /// The options with which the attempt started, for a request that asks for no less.
     pub(crate) fn options(&self) -> SignInOptions {
         let words = |text: &Option<String>| {
             text.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect::<Vec<_>>()
@@ -256,6 +260,9 @@ impl Attempt {
             SignInOptions::new().with_scopes(words(&self.scopes)).with_acr_values(words(&self.acr));
         options.auth_context.clone_from(&self.auth_context);
         options.max_age = self.max_age.map(|seconds| Duration::from_secs(seconds.into()));
+        if let Some(own) = &self.own {
+            own.add_to(&mut options);
+        }
         options
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     attempt::{Attempt, Purpose, policy_of},
+    own_options::OwnOptions,
     relying_party::RelyingParty,
 };
 use crate::{
@@ -31,7 +32,7 @@ pub(crate) enum Fallback {
     /// Omits the default scopes, which neither the configuration nor the page names: the provider
     /// refused the request that contained them.
     WithNamedScopes,
-    /// Omits the languages of the browser (`ui_locales`): the provider refused them.
+    /// Omits the languages (`ui_locales`) of the browser or of the page: the provider refused them.
     WithoutLanguages,
 }
 
@@ -58,8 +59,10 @@ fn options_for(
         Fallback::WithPages => options.prompt.clear(),
         // Without `prompt=none`: otherwise its refusal would lead to a request with pages and all
         // parameters, the refusal of that one to this request again, and so on.
-        Fallback::WithNamedScopes | Fallback::WithoutLanguages => {
+        Fallback::WithNamedScopes => options.prompt.retain(|prompt| *prompt != Prompt::None),
+        Fallback::WithoutLanguages => {
             options.prompt.retain(|prompt| *prompt != Prompt::None);
+            options.ui_locales.clear();
         }
     }
     options
@@ -178,6 +181,8 @@ impl Request<'_> {
         attempt.max_age = kept.max_age.map(|age| u32::try_from(age.as_secs()).unwrap_or(u32::MAX));
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
         attempt.auth_context.clone_from(&kept.auth_context);
+        // A policy is not silent, the sign-in after it may be.
+        attempt.own = OwnOptions::of(own, attempt.silent || self.purpose.is_policy());
         Ok(attempt)
     }
 

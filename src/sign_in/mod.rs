@@ -7,10 +7,13 @@ mod complete;
 mod device_code;
 mod exchanges;
 mod loop_guard;
+mod own_options;
 mod refresh;
 mod relying_party;
 mod step_up;
 
+#[cfg(test)]
+pub(crate) use own_options::OwnOptions;
 pub(crate) use {
     attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId, policy_of},
     begin::{AccountHint, Fallback, Request, RequestBinding},

@@ -90,6 +90,7 @@ mod providers;
 mod raw;
 mod redis;
 mod renewal;
+mod repeated;
 mod return_paths;
 mod sessions;
 mod sign_in;

@@ -1,7 +1,7 @@
 //! Authorization responses of `WebAuth` that come twice, late, elsewhere or with an error.
 
 use tower_identity::{
-    ErrorKind, SignInOptions, SignInOutcome, WebSession,
+    ErrorKind, Prompt, SignInOptions, SignInOutcome, WebSession,
     dev::{Endpoint, SpoilCallback},
 };
 
@@ -183,6 +183,31 @@ async fn a_sign_in_that_expired_at_the_provider_is_begun_again_once_and_comes_ba
         let told = site.auth.complete_sign_in(&mut session, &answer).await.unwrap_err();
         assert_eq!(told.provider().unwrap().error, error, "the second time it is told");
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_begun_again_asks_for_everything_again() {
+    let site = Site::start().await;
+    let options = SignInOptions::new()
+        .with_prompt(Prompt::Login)
+        .with_login_hint("ada@example.com")
+        .with_claims(r#"{"id_token":{"acr":null}}"#)
+        .add_parameter("level", "a b");
+    let mut session = WebSession::new();
+    let asked = site.auth.sign_in(&mut session, "/", &options).await.unwrap();
+    site.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+    let answer = site.answer(&asked.url).await;
+    let mut session = stored(&session);
+    let outcome = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+    let SignInOutcome::Again(again) = outcome else { panic!("{outcome:?}") };
+    let parameters = |url: &str| {
+        let url = url::Url::parse(url).unwrap();
+        let each_time = ["state", "nonce", "code_challenge"];
+        let pairs = url.query_pairs().into_owned();
+        pairs.filter(|(name, _)| !each_time.contains(&name.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(parameters(&again.url), parameters(&asked.url));
+    assert!(again.url.contains("prompt=login"), "{}", again.url);
 }
 
 /// `WebAuth` has no events: an application refuses a sign-in by signing out before it stores the
