@@ -1,8 +1,11 @@
 //! [`Challenge`]: a handler's or guard's answer that the layer turns into what the caller needs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use http::{
@@ -37,11 +40,11 @@ use crate::{
 ///     Challenge::sign_in(request).with_options(SignInOptions::new().with_prompt(Prompt::Login))
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a challenge does nothing until it is returned or put into a response"]
 pub struct Challenge(Box<ChallengeParts>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct ChallengeParts {
     method: Method,
     uri: Uri,
@@ -142,6 +145,17 @@ impl Challenge {
 
     pub(crate) fn wanted(&self) -> &ChallengeKind {
         &self.0.wanted
+    }
+}
+
+impl fmt::Debug for Challenge {
+    /// Without the headers, which have the session's cookie, and without the query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge")
+            .field("method", &self.0.method)
+            .field("path", &self.0.uri.path())
+            .field("wanted", &self.0.wanted)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,10 @@
 //!   few bytes, so it costs its sender nothing. Runs of separators are skipped in blocks.
 //! - Nothing is allocated unless the request has cookies of attempts.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
@@ -31,7 +34,7 @@ enum TicketLookup {
 }
 
 /// This application's cookies in one request, as they were sent: none has been opened yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct RequestCookies<'a> {
     /// The distinct values that have the length of a ticket, in the order in which they were sent.
     tickets: [Option<&'a CookieValue>; TRIED],
@@ -42,6 +45,17 @@ pub(crate) struct RequestCookies<'a> {
     loaded: Mutex<[TicketLookup; TRIED]>,
     /// The session that the provider did not renew in this request.
     refused: OnceLock<Arc<Session>>,
+}
+
+impl fmt::Debug for RequestCookies<'_> {
+    /// Without the values: the one of a session opens it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestCookies")
+            .field("has_session", &self.has_session)
+            .field("sign_ins", &self.sign_ins)
+            .field("attempts", &self.attempts.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> RequestCookies<'a> {
@@ -103,7 +117,7 @@ impl<'a> RequestCookies<'a> {
         self.has_session
     }
 
-    /// The number of sign-ins in the last minute after which the browser sent no session cookie.
+    /// The number of sign-ins in the last minute whose callback came without a session cookie.
     pub(crate) fn sign_ins(&self) -> u8 {
         self.sign_ins
     }

@@ -5,13 +5,18 @@ use std::error::Error as StdError;
 
 use axum::{
     Router,
-    http::StatusCode,
+    extract::{FromRequestParts, Request},
+    http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
 };
-use tower_identity::{Error, Tokens, User};
+use tower_identity::{Challenge, Error, SignInOptions, Tokens, User};
 
-use crate::{app::App, observability::Log};
+use crate::{
+    app::App,
+    observability::Log,
+    raw::{NAVIGATION, Raw},
+};
 
 type Boxed = Box<dyn StdError + Send + Sync>;
 
@@ -147,4 +152,37 @@ async fn a_500_with_another_cause_is_not_warned_of() {
     let page = tab.open(app.at("/broken")).await;
     assert_eq!(page.body, "the disk is full");
     assert_eq!(warnings(&log), 0, "{}", log.text());
+}
+
+/// Security rule 19: an error type of the application is logged with `{:?}`, and the session cookie
+/// opens the session.
+#[tokio::test]
+async fn what_a_handler_gets_to_answer_with_never_prints_the_cookies_of_its_request() {
+    async fn rejected(request: Request) -> String {
+        let (mut parts, _) = request.into_parts();
+        let rejection = User::from_request_parts(&mut parts, &()).await.unwrap_err();
+        let request = Request::from_parts(parts, axum::body::Body::empty());
+        let options = SignInOptions::new().with_login_hint("ada@example.com");
+        let challenge = Challenge::sign_in(&request).with_options(options);
+        format!("{rejection:?}\n{challenge:?}")
+    }
+    let app = App::builder()
+        .router(|router: Router| router.route("/public/rejected", get(rejected)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let begun = raw.begin("/me", "").await;
+    let session = raw.sign_in().await;
+    raw.send(Method::POST, "/auth/logout", &session, &[("origin", &app.url)], "").await;
+    let cookies = format!("{session}; {}", begun.attempt);
+    let headers = [NAVIGATION, &[("referer", "https://other.example/?token=hush")]].concat();
+    let path = "/public/rejected?token=hush";
+    let answer = raw.send(Method::GET, path, &cookies, &headers, "").await;
+    for cookie in [&session, &begun.attempt] {
+        let value = cookie.split_once('=').unwrap().1;
+        assert!(!answer.body.contains(value), "{}", answer.body);
+    }
+    assert!(!answer.body.contains("hush"), "{}", answer.body);
+    assert_eq!(answer.body.matches("/public/rejected").count(), 2, "{}", answer.body);
 }
