@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     http_message::{BoxError, RequestHead},
-    session::{EndedSession, RequestCookies, SessionEndCause},
+    session::{EndedSession, RequestCookies, Session, SessionEndCause},
     sign_in::{Attempt, Purpose, RecordId},
     single_flight::{self, Tokio},
     user::User,
@@ -156,7 +156,7 @@ impl Flow {
         self.handlers.session_ended.is_some()
     }
 
-    /// Tells of a sign-in whose session exists and has not reached the browser.
+    /// Reports a sign-in whose session exists and has not reached the browser.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Flow {
         handler(event).await.map_err(SignInRefusal::into_error)
     }
 
-    /// Tells of the sessions in whose place another person has signed in.
+    /// Reports the ends of the sessions in whose place another person has signed in.
     pub(super) async fn report_replaced(&self, user: &User, browser: &BrowserState) {
         let Some(request) = browser.request() else { return };
         for (id, before) in browser.users() {
@@ -196,25 +196,28 @@ impl Flow {
         }
     }
 
-    /// Tells of a sign-out that is done. `ended` are the sessions, with their users.
-    pub(super) async fn tell_signed_out<'u>(
-        &self,
-        ended: impl IntoIterator<Item = (RecordId, &'u User)>,
-        head: &RequestHead<'_>,
-    ) {
-        let mut user = None;
-        for (id, of) in ended {
-            if self.reports_ends() {
-                self.reported_ends.insert(id);
-            }
-            user = user.or_else(|| Some(of.clone()));
-        }
-        let Some(handler) = &self.handlers.signed_out else { return };
-        let event = SignOutEvent { user, request: Arc::new(head.parts_without_query()) };
-        run("on_signed_out", handler(event)).await;
+    /// The head of a request to sign out, for its event; `None` if no handler is called then.
+    pub(super) fn sign_out_request(&self, head: &RequestHead<'_>) -> Option<Arc<Parts>> {
+        self.handlers.signed_out.is_some().then(|| Arc::new(head.parts_without_query()))
     }
 
-    /// Tells of the ended sessions of a request without a live one. `request` makes the copy of its
+    /// Reports a completed sign-out. `ended` are the sessions.
+    pub(super) async fn report_signed_out(
+        &self,
+        ended: &[&Arc<Session>],
+        request: Option<Arc<Parts>>,
+    ) {
+        if self.reports_ends() {
+            for session in ended {
+                self.reported_ends.insert(session.id());
+            }
+        }
+        let (Some(handler), Some(request)) = (&self.handlers.signed_out, request) else { return };
+        let user = ended.first().map(|session| session.user.clone());
+        run("on_signed_out", handler(SignOutEvent { user, request })).await;
+    }
+
+    /// Reports the ended sessions of a request without a live one. `request` makes the copy of its
     /// head.
     pub(super) async fn report_ends(
         &self,

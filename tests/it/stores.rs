@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use tower_sessions_core::{
     SessionStore,
     session::{Id, Record},
@@ -37,8 +38,28 @@ struct Inner {
     writes: AtomicUsize,
     failing: Mutex<Vec<(Operation, usize)>>,
     failing_once: Mutex<Option<Operation>>,
+    held: Mutex<Option<(Operation, HeldOperation)>>,
     forgetful: AtomicBool,
     hanging: AtomicBool,
+}
+
+/// An operation that is done and whose answer is held back.
+#[derive(Clone, Debug)]
+pub struct HeldOperation {
+    arrived: Arc<Semaphore>,
+    released: Arc<Semaphore>,
+}
+
+impl HeldOperation {
+    /// Waits until the operation is done.
+    pub async fn arrived(&self) {
+        self.arrived.acquire().await.unwrap().forget();
+    }
+
+    /// Lets the answer go.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
 }
 
 impl Watched {
@@ -96,6 +117,22 @@ impl Watched {
     /// The next of these operations fails, and the one after succeeds.
     pub fn fail_next(&self, operation: Operation) {
         *self.0.failing_once.lock().unwrap() = Some(operation);
+    }
+
+    /// Holds the answer of the next of these operations back.
+    pub fn hold_next(&self, operation: Operation) -> HeldOperation {
+        let closed = || Arc::new(Semaphore::new(0));
+        let held = HeldOperation { arrived: closed(), released: closed() };
+        *self.0.held.lock().unwrap() = Some((operation, held.clone()));
+        held
+    }
+
+    async fn hold(&self, operation: Operation) {
+        let held = self.0.held.lock().unwrap().take_if(|(held, _)| *held == operation);
+        if let Some((_, held)) = held {
+            held.arrived.add_permits(1);
+            held.released.acquire().await.unwrap().forget();
+        }
     }
 
     pub fn recover(&self) {
@@ -163,6 +200,8 @@ impl SessionStore for Watched {
 
     async fn delete(&self, id: &Id) -> Result<()> {
         self.pass(Operation::Delete).await?;
-        self.0.rows.delete(id).await
+        self.0.rows.delete(id).await?;
+        self.hold(Operation::Delete).await;
+        Ok(())
     }
 }
