@@ -134,7 +134,7 @@ impl Pending {
                 if response.status() == StatusCode::NOT_FOUND {
                     user.not_found();
                 }
-                user.seen()?.roll.clone()
+                user.seen()?.roll().cloned()
             }
         };
         let headers = response.headers_mut();
@@ -206,7 +206,7 @@ impl Pending {
     fn session(&self) -> Option<Arc<Session>> {
         match self {
             Self::Protected(admitted) => Some(Arc::clone(&admitted.session)),
-            Self::Public(user) => user.seen()?.session.clone(),
+            Self::Public(user) => user.seen()?.session().cloned(),
         }
     }
 

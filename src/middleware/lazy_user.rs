@@ -47,15 +47,32 @@ struct Lazy {
     /// Whether the path accepts requests with effects from every origin.
     is_cross_site: bool,
     /// Boxed, because most requests have none.
-    seen: OnceLock<Box<FirstLookUp>>,
+    seen: OnceLock<Box<LookUp>>,
 }
 
-/// The outcome of the first look-up.
-#[derive(Clone)]
-pub(super) struct FirstLookUp {
-    pub(super) session: Option<Arc<Session>>,
-    pub(super) roll: Option<Arc<Roll>>,
+/// A look-up of the user, which may have failed.
+pub(super) struct LookUp {
     pub(super) summary: RequestSummary,
+    /// The outcome of the first one that did not fail.
+    found: OnceLock<Found>,
+}
+
+/// The outcome of a look-up.
+struct Found {
+    session: Option<Arc<Session>>,
+    roll: Option<Arc<Roll>>,
+}
+
+impl LookUp {
+    /// The session that was found.
+    pub(super) fn session(&self) -> Option<&Arc<Session>> {
+        self.found.get()?.session.as_ref()
+    }
+
+    /// The rolled ticket of that session, if there is one.
+    pub(super) fn roll(&self) -> Option<&Arc<Roll>> {
+        self.found.get()?.roll.as_ref()
+    }
 }
 
 impl LazyUser {
@@ -104,32 +121,32 @@ impl LazyUser {
 
     async fn look(&self, head: RequestHead<'_>) -> Result<Option<User>, Error> {
         let Lazy { flow, is_cross_site, seen, .. } = &*self.0;
-        let seen = match seen.get() {
-            Some(seen) => seen,
-            None => {
-                let summary = RequestSummary::of_head(&head, flow.config.cross_site());
-                if let Some(page) = summary.other_page.as_ref()
-                    && !is_cross_site
-                    && head.cookies.has_session()
-                {
-                    return Err(page.refusal());
-                }
-                let found = match flow.admit(&head.cookies).await? {
-                    Admission::In(session, roll) => {
-                        FirstLookUp { session: Some(session), roll, summary }
-                    }
-                    Admission::Out => {
-                        if head.cookies.has_session() {
-                            Box::pin(flow.report_ends(&head.cookies, || head.parts())).await;
-                        }
-                        FirstLookUp { session: None, roll: None, summary }
-                    }
-                };
-                // Of two that ask at the same time the first one's answer counts.
-                seen.get_or_init(|| Box::new(found))
+        // Before the look-up, which can fail: a page that shows nobody because the user cannot be
+        // known depends on the request all the same (rule 14).
+        let seen = seen.get_or_init(|| {
+            let summary = RequestSummary::of_head(&head, flow.config.cross_site());
+            Box::new(LookUp { summary, found: OnceLock::new() })
+        });
+        if seen.found.get().is_none() {
+            if let Some(page) = seen.summary.other_page.as_ref()
+                && !is_cross_site
+                && head.cookies.has_session()
+            {
+                return Err(page.refusal());
             }
-        };
-        Ok(seen.session.as_ref().map(|session| session.user.clone()))
+            let found = match flow.admit(&head.cookies).await? {
+                Admission::In(session, roll) => Found { session: Some(session), roll },
+                Admission::Out => {
+                    if head.cookies.has_session() {
+                        Box::pin(flow.report_ends(&head.cookies, || head.parts())).await;
+                    }
+                    Found { session: None, roll: None }
+                }
+            };
+            // Of two that ask at the same time the first one's answer counts.
+            seen.found.get_or_init(|| found);
+        }
+        Ok(seen.session().map(|session| session.user.clone()))
     }
 
     /// The application itself as a source of tokens, without regard to the user: it shares its
@@ -154,8 +171,8 @@ impl LazyUser {
         self.0.flow.failed_unasked();
     }
 
-    /// The outcome of the look-up; `None` if there was none.
-    pub(super) fn seen(&self) -> Option<&FirstLookUp> {
+    /// The look-up; `None` if there was none.
+    pub(super) fn seen(&self) -> Option<&LookUp> {
         self.0.seen.get().map(|seen| &**seen)
     }
 }

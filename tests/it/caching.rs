@@ -1,10 +1,16 @@
 //! `Cache-Control` for caches between the application and the browser (security rule 14).
 
-use axum::{Router, http::Method, http::header::CACHE_CONTROL, routing::get};
+use axum::{
+    Router,
+    http::{Method, StatusCode, header::CACHE_CONTROL},
+    routing::{get, post},
+};
+use tower_identity::{LazyUser, User};
 
 use crate::{
     app::App,
     raw::{NAVIGATION, Raw},
+    stores::{Operation, Watched},
 };
 
 async fn app() -> App {
@@ -91,6 +97,64 @@ async fn a_ticket_is_never_in_an_answer_that_may_be_shared() {
         (home.header("cache-control"), home.session().is_some()),
         ("private, no-store", true)
     );
+}
+
+/// A page that asked for the user shows one who is signed out while the store is down: a shared
+/// cache would show that to others, and longer (RFC 9111 section 4.2.2).
+#[tokio::test]
+async fn a_page_that_asked_for_the_user_is_not_stored_if_the_user_cannot_be_known() {
+    let store = Watched::default();
+    let app = App::builder()
+        .layer(|layer| layer.with_store(store.clone()).unwrap().with_single_process())
+        .router(|router| router.route("/public/form", post(asked)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    store.fail(&[Operation::Load]);
+    for (path, expected) in [("/", "private, no-store"), ("/public/page", "private, no-store")] {
+        let answer = raw.open(path, &session).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "nobody"), "{path}");
+        assert_eq!(answer.header("cache-control"), expected, "{path}");
+    }
+    store.recover();
+    // A page of another origin caused the request (rule 24).
+    let foreign = [("origin", "https://other.example"), ("sec-fetch-site", "cross-site")];
+    let answer = raw.send(Method::POST, "/public/form", &session, &foreign, "").await;
+    assert_eq!(answer.body, "nobody");
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+}
+
+/// A handler that asks again after a failure gets the user.
+#[tokio::test]
+async fn a_user_who_could_not_be_known_at_first_is_looked_up_again() {
+    let store = Watched::default();
+    let app = App::builder()
+        .layer(|layer| layer.with_store(store.clone()).unwrap().with_single_process())
+        .router(|router| router.route("/public/twice", get(asked_twice)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    app.turn(301);
+    store.fail_next(Operation::Load);
+    let answer = raw.open("/public/twice", &session).await;
+    assert_eq!(answer.body, "store_unavailable, Ada Lovelace");
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    assert!(answer.session().is_some(), "the ticket is rolled");
+}
+
+async fn asked(user: Option<User>) -> String {
+    user.map_or_else(|| "nobody".into(), |user| user.display_name().to_owned())
+}
+
+async fn asked_twice(request: axum::extract::Request) -> String {
+    let lazy = request.extensions().get::<LazyUser>().unwrap().clone();
+    let first = lazy.user(&request).await.unwrap_err();
+    let user = lazy.user(&request).await.unwrap().unwrap();
+    format!("{}, {}", first.reason(), user.display_name())
 }
 
 #[tokio::test]
