@@ -6,7 +6,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -22,14 +22,19 @@ use super::{
 };
 use crate::{
     client::{CacheEnd, Client},
+    clock::UnixTime,
     config::CookieKeySource,
     error::{ConfigError, Error, ErrorKind},
     sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
-/// Number of caches in memory above which idle ones are evicted.
-const MOST_IDLE: usize = 1_000;
+/// Number of caches in memory above which idle ones are evicted that are in the store.
+const MOST_IDLE: usize = if cfg!(test) { 20 } else { 1_000 };
+/// Number above which idle ones are evicted although they are not in the store: it is down.
+const MOST_UNWRITTEN: usize = 16 * MOST_IDLE;
+/// Number of new caches between two evictions, each of which looks at all caches.
+const EVICTION_STEP: usize = MOST_IDLE / 10;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Token caches of a [`Client`] in a `tower-sessions` store (Redis, SQL, moka, …): tokens survive a
@@ -42,13 +47,15 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 ///   token nor its owner, and a forged row does not open. Secrets rotate like those of cookies. The
 ///   keys also depend on client id, authority and base URL, which must be equal in all processes
 ///   that share caches.
-/// - **Reading.** Each [use](Self::with) reads the row; an unchanged row is not decrypted again.
-///   Concurrent uses of one name in a process share one client, so a refresh token is sent once.
+/// - **Reading.** A [use](Self::with) that has the cache to itself reads the row; an unchanged row
+///   is not decrypted again. Concurrent uses of one name in a process share one client, so a refresh
+///   token is sent once.
 /// - **Writing.** A use that changed the cache waits for one write. A use that changed nothing
 ///   writes nothing. Tokens that arrive after their caller was dropped are written as well.
 /// - **Faults.** If the store is down, uses succeed with the tokens in memory, a warning is logged,
-///   and the cache is written at the next use or by [`flush`](Self::flush). A row that cannot be
-///   opened counts as empty, with a warning.
+///   and the cache is written at the next use, by [`flush`](Self::flush), or when there are many
+///   caches in memory. Above 16,000 caches that are not in the store idle ones are dropped, with a
+///   warning. A row that cannot be opened counts as empty, with a warning.
 /// - **Several writers.** If processes change one cache at the same time, the last write wins, and
 ///   lost tokens are requested again. If the provider accepts a refresh token only once, keep the
 ///   sessions of a web application in the layer instead, which has a
@@ -98,8 +105,44 @@ struct CacheParts {
     client: Client,
     keys: Arc<KeyRing>,
     store: Store,
-    /// The caches that are in memory, by name.
-    entries: Mutex<HashMap<Box<str>, Arc<MemoryCache>>>,
+    entries: Mutex<Entries>,
+    /// Whether a task writes the idle caches.
+    is_writing_idle: AtomicBool,
+}
+
+/// The caches that are in memory.
+#[derive(Default)]
+struct Entries {
+    by_name: HashMap<Box<str>, Arc<MemoryCache>>,
+    /// The number of caches at which idle ones are evicted next.
+    evict_at: usize,
+}
+
+impl Entries {
+    /// Evicts idle caches, and returns those that are kept because they are not in the store.
+    fn evict(&mut self, now: UnixTime) -> Vec<Weak<MemoryCache>> {
+        // A cache in use stays, so that all its uses share one client; one with unwritten changes
+        // stays, since its tokens are nowhere else.
+        let is_idle = |entry: &Arc<MemoryCache>| Arc::strong_count(entry) == 1;
+        self.by_name.retain(|_, entry| !is_idle(entry) || !entry.is_dispensable(now));
+        let too_many = (self.by_name.len() + EVICTION_STEP).saturating_sub(MOST_UNWRITTEN);
+        let mut lost = 0;
+        self.by_name.retain(|_, entry| {
+            let is_lost = lost < too_many && is_idle(entry);
+            lost += usize::from(is_lost);
+            !is_lost
+        });
+        if lost > 0 {
+            tracing::warn!(
+                caches = lost,
+                most = MOST_UNWRITTEN,
+                "token caches that are not in the store are dropped, since there are too many: \
+                 their tokens have to be requested again; is the store down?"
+            );
+        }
+        self.evict_at = MOST_IDLE.max(self.by_name.len() + EVICTION_STEP);
+        self.by_name.values().filter(|entry| is_idle(entry)).map(Arc::downgrade).collect()
+    }
 }
 
 /// A cache that is in memory.
@@ -158,7 +201,13 @@ impl StoredCaches {
             .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
         let client = client.clone();
         Ok(Self {
-            shared: Arc::new(CacheParts { client, keys, store, entries: Mutex::default() }),
+            shared: Arc::new(CacheParts {
+                client,
+                keys,
+                store,
+                entries: Mutex::default(),
+                is_writing_idle: AtomicBool::new(false),
+            }),
             settings: CacheSettings { lifetime: DEFAULT_LIFETIME, waits: true },
         })
     }
@@ -229,7 +278,7 @@ impl StoredCaches {
     ///
     /// `StoreUnavailable`: at least one cache could not be written. The others were.
     pub async fn flush(&self) -> Result<(), Error> {
-        let all: Vec<_> = self.shared.entries().values().cloned().collect();
+        let all: Vec<_> = self.shared.entries().by_name.values().cloned().collect();
         let mut outcome = Ok(());
         for entry in all {
             outcome = outcome.and(self.shared.keep(&entry).await);
@@ -258,13 +307,12 @@ impl StoredCaches {
 
     fn entry_in_memory(&self, name: &str) -> Arc<MemoryCache> {
         let mut all = self.shared.entries();
-        if let Some(entry) = all.get(name) {
+        if let Some(entry) = all.by_name.get(name) {
             return Arc::clone(entry);
         }
-        if all.len() >= MOST_IDLE {
-            // A cache in use stays, so that all its uses share one client; one with unwritten
-            // changes stays, since its tokens are nowhere else.
-            all.retain(|_, entry| Arc::strong_count(entry) > 1 || !entry.is_written());
+        if all.by_name.len() >= MOST_IDLE.max(all.evict_at) {
+            let unwritten = all.evict(self.shared.client.now());
+            self.write_idle(unwritten);
         }
         let entry = Arc::new_cyclic(|entry| {
             let tasks = Arc::new(WritingTasks {
@@ -279,13 +327,34 @@ impl StoredCaches {
                 stored: sync::Mutex::default(),
             }
         });
-        all.insert(name.into(), Arc::clone(&entry));
+        all.by_name.insert(name.into(), Arc::clone(&entry));
         entry
+    }
+
+    /// Writes caches whose name may not be used again, one after the other, in one task at a time.
+    /// The first failure ends it: the store is still down.
+    fn write_idle(&self, unwritten: Vec<Weak<MemoryCache>>) {
+        if unwritten.is_empty() || self.shared.is_writing_idle.swap(true, SeqCst) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let started = Tokio.spawn(Box::pin(async move {
+            // One that was evicted meanwhile is skipped.
+            for entry in unwritten.iter().filter_map(Weak::upgrade) {
+                if shared.keep(&entry).await.is_err() {
+                    break;
+                }
+            }
+            shared.is_writing_idle.store(false, SeqCst);
+        }));
+        if started.is_err() {
+            self.shared.is_writing_idle.store(false, SeqCst);
+        }
     }
 }
 
 impl CacheParts {
-    fn entries(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<MemoryCache>>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -425,9 +494,18 @@ impl MemoryCache {
         stored.changes.map_or(changes > 0, |before| before != changes)
     }
 
-    /// Whether there are no unwritten changes, and no write is under way.
-    fn is_written(&self) -> bool {
-        self.stored.try_lock().is_ok_and(|stored| !self.changes_since(&stored))
+    /// Whether no write is under way, and there are no unwritten changes or none of the tokens is
+    /// valid any more.
+    fn is_dispensable(&self, now: UnixTime) -> bool {
+        let is_over = || match self.client.cache_end() {
+            CacheEnd::Empty => true,
+            CacheEnd::At(end) => end <= now,
+            CacheEnd::Open => false,
+        };
+        // A row that is known may hold tokens that were removed here.
+        self.stored
+            .try_lock()
+            .is_ok_and(|stored| !self.changes_since(&stored) || (stored.row.is_none() && is_over()))
     }
 }
 

@@ -221,6 +221,45 @@ async fn a_store_that_is_down_fails_nothing() {
     process.caches.flush().await.unwrap();
 }
 
+impl Process {
+    /// The number of caches in memory after so many new names.
+    async fn after(&self, names: std::ops::Range<usize>) -> usize {
+        for number in names {
+            self.token(&format!("caller {number}")).await;
+        }
+        self.caches.shared.entries().by_name.len()
+    }
+}
+
+#[tokio::test]
+async fn caches_that_cannot_be_stored_take_a_bounded_memory_and_are_stored_later() {
+    let store = store();
+    store.set(|store| &store.down);
+    let process = process(&store);
+    assert!(process.after(0..MOST_UNWRITTEN - 50).await > MOST_UNWRITTEN - 100, "all are kept");
+    let most = process.after(MOST_UNWRITTEN..2 * MOST_UNWRITTEN).await;
+    assert!(most <= MOST_UNWRITTEN, "{most}");
+    // The names of the outage are not used again.
+    store.clear(|store| &store.down);
+    let start = 2 * MOST_UNWRITTEN;
+    process.after(start..start + EVICTION_STEP + 1).await;
+    settle().await;
+    assert!(store.len() > MOST_UNWRITTEN / 2, "{}", store.len());
+    let left = process.after(start + 10..start + 10 + MOST_IDLE).await;
+    assert!(left <= MOST_IDLE + EVICTION_STEP, "{left}");
+}
+
+#[tokio::test]
+async fn a_cache_whose_tokens_have_expired_is_not_kept_because_it_is_not_stored() {
+    let store = store();
+    store.set(|store| &store.down);
+    let process = process(&store);
+    assert_eq!(process.after(0..100).await, 100);
+    process.clock.advance(Duration::from_secs(3600));
+    let left = process.after(100..100 + MOST_IDLE).await;
+    assert!(left <= MOST_IDLE + EVICTION_STEP, "{left}");
+}
+
 #[tokio::test]
 async fn a_row_that_could_not_be_read_is_not_overwritten() {
     let store = store();
