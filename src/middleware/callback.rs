@@ -109,9 +109,16 @@ impl Flow {
                 return Ok(Reply::failed(error, Some(again)).with_cookies([removal]));
             }
         };
-        self.answer_attempt(head, parameters, &text, state, attempt).await
+        let again = self.url_for(attempt.purpose, &self.return_path(&attempt));
+        let answered = self.answer_attempt(head, parameters, &text, state, attempt).await;
+        Ok(answered.unwrap_or_else(|error| Reply::failed(error, Some(again))))
     }
 
+    /// Answers a response whose attempt was found.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was used up: the same URL can be loaded again.
     async fn answer_attempt(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
@@ -129,8 +136,6 @@ impl Flow {
             let detail = "the answer came by another response mode than was asked for";
             return Err(Error::new(ErrorKind::CallbackInvalid, detail));
         }
-        // Until here nothing is used up: when the provider cannot be reached, the same URL can be
-        // loaded again.
         let provider = self.relying_party.provider_of(&attempt)?;
         let metadata = provider.metadata().await?;
         let next = match parameters.check(text, &metadata, provider.authority()) {
@@ -138,6 +143,8 @@ impl Flow {
             Err(error) => Err(error),
         };
         let mut reply = match next {
+            // The code was not sent.
+            Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
             Ok(NextStep::Page { return_path, cookie }) => {
                 let counts = cookie.is_some() && !head.cookies.has_session();
                 let count = counts.then(|| self.cookies.count_sign_in(&head.cookies));

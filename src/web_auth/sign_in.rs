@@ -181,7 +181,8 @@ impl WebAuth {
     ///
     /// - `AttemptMissing`: this browser did not start the sign-in, or its session was lost.
     /// - `AttemptExpired`: the sign-in was started more than ten minutes ago.
-    /// - `Busy`: too many sign-ins are under way. The code was not sent.
+    /// - `Busy`: too many sign-ins are under way. The code was not sent, and the value is unchanged:
+    ///   the same response can be handed in again.
     /// - `CallbackInvalid`: the text is not an authorization response.
     /// - `AccessDenied` and other errors of the authorization response.
     /// - The kinds that begin with `Token`: the token response or the ID token is not valid (OpenID
@@ -231,6 +232,8 @@ impl WebAuth {
         let signed_in =
             match self.sessions().exchanges.once(fingerprint(&state, &code), permit, work).await {
                 Ok(signed_in) => signed_in,
+                // The code was not sent, so the attempt stays in the value.
+                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
                 Err(error) => return self.begin_again(session, contents, &begun, error).await,
             };
         self.finish(session, contents, &signed_in).map(SignInOutcome::SignedIn)

@@ -71,6 +71,8 @@ async fn an_answer_survives_a_provider_that_is_down_meanwhile() {
     let answer = node.raw().open(&callback, &begun.attempt).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.set_cookies().is_empty(), "the attempt is kept");
+    // A link on the page starts again, for the same page.
+    assert!(answer.body.contains("/auth/login?return_to=%2Fother\""), "{}", answer.body);
     app.turn(10);
     assert_eq!(node.raw().open(&callback, &begun.attempt).await.location(), "/other");
 }
