@@ -334,9 +334,11 @@ fn not_kept() -> Error {
 /// The error of a failed operation. The store's own message is logged only, at most 300 characters
 /// of it and without the record's id, which some stores repeat in it.
 fn unavailable(operation: &'static str, id: RecordId, error: &session_store::Error) -> Error {
-    let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
+    let text = error.to_string();
+    // Before the cut, which could leave a part of the id.
     let text =
         text.replace(&outer_id(id).to_string(), "…").replace(&outer_id(id).0.to_string(), "…");
+    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
     tracing::warn!(operation, error = %text, "the session store failed");
     Error::new(ErrorKind::StoreUnavailable, format!("the session store failed to {operation}"))
 }

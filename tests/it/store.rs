@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
-
 use tower_identity::{IdentityConfig, RefreshLock, dev::Endpoint};
+use tower_sessions_core::{
+    SessionStore,
+    session::{Id, Record},
+    session_store,
+};
 
 use crate::{
     app::App,
+    node::Node,
+    observability::Log,
     raw::{NAVIGATION, Raw},
     stores::{Operation, Watched},
 };
@@ -50,6 +57,48 @@ async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
     // Without a session cookie nothing needs the store.
     store.fail(&Operation::ALL);
     assert!(Raw::of(&app).open("/me", "").await.location().starts_with(app.provider.issuer()));
+}
+
+/// A store whose messages end in the id of the row, after a text of this length.
+#[derive(Clone, Debug)]
+struct Talkative(Watched, usize);
+
+#[async_trait]
+impl SessionStore for Talkative {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        self.0.create(record).await
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        self.0.save(record).await
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        Err(session_store::Error::Backend(format!("{}{id}", "x".repeat(self.1))))
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        self.0.delete(id).await
+    }
+}
+
+/// The message is cut, and no part of the id is left where the cut is.
+#[tokio::test]
+async fn the_id_of_a_row_in_the_message_of_a_store_is_not_logged() {
+    let (app, store) = app().await;
+    let session = Raw::of(&app).sign_in().await;
+    for length in [0, 270, 285, 295, 400] {
+        let (log, _listening) = Log::listen();
+        let talkative = Talkative(store.clone(), length);
+        let node =
+            Node::beside(&app, |config| config, |layer| layer.with_store(talkative).unwrap()).await;
+        let answer = node.raw().open("/me", &session).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        let log = log.text();
+        let (_, line) = log.split_once("the session store failed").unwrap();
+        let (_, message) = line.lines().next().unwrap().split_once("error=").unwrap();
+        assert!(["", "…"].contains(&message.trim_start_matches('x')), "{length}: {message}");
+    }
 }
 
 /// A connection pool waits without end for a server that is gone. The layer does not.
