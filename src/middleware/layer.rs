@@ -257,7 +257,8 @@ impl IdentityLayer {
             let clock = Arc::clone(&setup.clock);
             let api = setup.api.map(|api| api.shared());
             let (development, home) = (!setup.config.secure(), setup.config.home().to_string());
-            let renderer = Renderer::new(setup.pages, languages, clock, development, home)
+            let sign_in = setup.config.external_path(&setup.config.paths().login).into_owned();
+            let renderer = Renderer::new(setup.pages, languages, clock, development, home, sign_in)
                 .with_bearer_challenge(api.as_ref().and_then(|api| api.bearer_challenge()));
             let flow =
                 Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)

@@ -73,6 +73,8 @@ pub(super) struct Renderer {
     development: bool,
     /// The home page of the application.
     home: String,
+    /// The sign-in path.
+    sign_in: String,
     /// The challenge of the API on the same router, if there is one.
     bearer_challenge: Option<HeaderValue>,
 }
@@ -84,8 +86,9 @@ impl Renderer {
         clock: Arc<dyn Clock>,
         development: bool,
         home: String,
+        sign_in: String,
     ) -> Self {
-        Self { pages, languages, clock, development, home, bearer_challenge: None }
+        Self { pages, languages, clock, development, home, sign_in, bearer_challenge: None }
     }
 
     /// Tells programs without a session that an access token would do as well.
@@ -306,7 +309,10 @@ impl Renderer {
         page.correlation_id = Some(reference);
         page.time = Some(self.clock.now());
         if let Some(again) = again {
-            if is_about_the_account(error) && again.contains("?return_to=") {
+            // Only the sign-in path lets the user choose: at a policy of B2C the same account would
+            // be used again.
+            let query = again.strip_prefix(&self.sign_in);
+            if is_about_the_account(error) && query.is_some_and(|query| query.starts_with('?')) {
                 let other = format!("{again}&account=other");
                 page = page.with_link(ActionKind::SignInWithOtherAccount, other);
             }
@@ -431,8 +437,15 @@ fn redirect<R>(to: &str) -> Response<IdentityBody<R>> {
             *response.status_mut() = StatusCode::SEE_OTHER;
             response.headers_mut().insert(LOCATION, to);
         }
-        // URLs are made of percent-encoded parts; another one is a fault of this crate.
-        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+        // URLs are made of percent-encoded parts; another one is a fault of this crate. It may
+        // have a `state` in it, so it is not logged.
+        Err(_) => {
+            tracing::error!(
+                reason = ErrorKind::Internal.reason(),
+                "a redirect has a URL that no header can have: please report this"
+            );
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        }
     }
     response
 }

@@ -37,6 +37,7 @@ async fn answered_after(
         Arc::new(clock),
         development,
         "/".to_owned(),
+        "/auth/login".to_owned(),
     );
     let caller = Caller { client: caller, accept_language: None, path: None, user: None };
     let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);

@@ -287,6 +287,9 @@ async fn another_persons_errand_changes_nothing() {
         let page = tab.open(app.at(path)).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.body);
         assert!(page.body.contains("person_changed"), "{}", page.body);
+        // A policy has no choice of accounts, so the link would change nothing.
+        assert!(page.body.contains("Try again"), "{}", page.body);
+        assert!(!page.body.contains("Use another account"), "{}", page.body);
         tab.open(app.at("/me")).await;
         assert_eq!(
             (session(&tab), &tab.page().json()["name"]),
