@@ -404,10 +404,10 @@ impl std::error::Error for Error {}
 /// the token endpoint (section 5.2).
 ///
 /// All texts except the [`advice`](Self::advice) are the provider's: escape them in pages, and
-/// decide by `error` only. `Display` is the form for logs. It omits the description, in which
+/// decide by `error` only. `Display` is the form for logs, and `Debug` the same. It omits the description, in which
 /// providers put names of accounts, applications and tenants; look it up in the provider's sign-in
 /// log, at Microsoft by the `correlation_id`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
     /// The `error` code, for example `invalid_grant`.
@@ -433,6 +433,13 @@ pub struct ProviderError {
     pub retry_after: Option<Duration>,
     /// The HTTP status, if it was an HTTP response to this application.
     pub status: Option<u16>,
+}
+
+impl fmt::Debug for ProviderError {
+    /// As `Display`: it is in the `{:?}` of an application's own error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ProviderError {
@@ -540,6 +547,9 @@ mod tests {
         );
         assert_eq!(format!("{error:?}"), error.to_string());
         assert!(!format!("{error:?}").contains("hush"));
+        // The part of the provider, too, which an application may log by itself.
+        let said = error.provider().unwrap();
+        assert_eq!(format!("{said:?}"), said.to_string());
     }
 
     #[test]
