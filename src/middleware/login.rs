@@ -169,11 +169,12 @@ impl Flow {
 
     async fn begin(&self, head: &RequestHead<'_>, start: Start) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let session = match self.sessions.load(&head.cookies, self.clock.now()).await {
-            Ok(session) => session,
+        let (session, lost) = match self.sessions.load(&head.cookies, self.clock.now()).await {
+            Ok(Some(session)) => (Some(session), 0),
+            Ok(None) => (None, self.sessions.lost(&head.cookies, now)),
             // A store that is down must not keep people from the sign-in page; it is found out at
-            // the callback.
-            Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => None,
+            // the callback. It has lost nothing.
+            Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
             Err(error) => return Err(error),
         };
         let steps_up = !start.causes.is_empty();
@@ -183,7 +184,6 @@ impl Flow {
             .request(start.purpose, start.fallback, start.options, account.as_ref())
             .await?
             .with_languages(&preferred_languages(head.headers));
-        let lost = if session.is_some() { 0 } else { self.sessions.lost(&head.cookies, now) };
         if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
             return Ok(refusal);
         }

@@ -12,7 +12,7 @@ use crate::{
     browser::{Tab, html},
     node::Node,
     raw::is_session,
-    stores::Watched,
+    stores::{Operation, Watched},
 };
 
 /// A browser without cookies gets a page that asks to allow them, after one more try.
@@ -102,6 +102,31 @@ async fn sessions_that_are_not_kept_end_on_a_page() {
     store.remember();
     assert_eq!(tab.click("Try again").await.url.path(), "/other");
     assert_eq!(tab.reload().await.status, StatusCode::OK);
+}
+
+/// After a lost session the next one counts, and a store that cannot be asked has not lost it: the
+/// cookie of a live session would be removed.
+#[tokio::test]
+async fn a_store_that_cannot_be_asked_has_lost_no_session() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let store = Watched::default();
+    let node =
+        Node::beside(&app, |config| config, |layer| layer.with_store(store.clone()).unwrap()).await;
+    let raw = node.raw();
+    store.forget_everything();
+    let lost = raw.sign_in().await;
+    let begun = raw.begin("/other", &lost).await;
+    store.remember();
+    let callback = raw.answer(&begun).await;
+    let both = format!("{lost}; {}", begun.attempt);
+    let live = raw.open(&callback, &both).await.session().unwrap();
+    assert_eq!(raw.open("/other", &live).await.status, StatusCode::OK);
+    store.fail(&[Operation::Load]);
+    let answer = raw.open("/auth/login?return_to=%2Fother", &live).await;
+    assert!(answer.location().starts_with(app.provider.issuer()), "{}", answer.status);
+    store.recover();
+    assert_eq!(raw.open("/other", &live).await.status, StatusCode::OK);
 }
 
 /// A session that ends early is not a lost one: each time the person can sign in again.
