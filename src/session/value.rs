@@ -350,6 +350,9 @@ mod tests {
         assert!(values.enter(&newest).is_none() && in_use.record().is_none());
         values.save(&in_use.grant, &newer).await.unwrap();
         assert!(values.load(&in_use.grant).await.unwrap().is_none(), "a late write");
+        // One that looked before the end whether the session has ended, and inserts after it.
+        drop(values.known(old.id, &newer));
+        assert!(values.load(&in_use.grant).await.unwrap().is_none(), "a later write");
     }
 
     proptest! {

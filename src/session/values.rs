@@ -112,7 +112,7 @@ impl Values {
     }
 
     /// The shared grant of a session, `record` if there is none yet.
-    fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> SharedGrant {
+    pub(super) fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> SharedGrant {
         let new = || Arc::new(Mutex::new(Some(Arc::clone(record))));
         match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
             Ok(known) => known,
@@ -137,6 +137,10 @@ impl fmt::Debug for Values {
 #[async_trait]
 impl GrantStore for Values {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
+        // A late `save` beside `end` can have inserted the grant of an ended session again.
+        if self.has_ended(grant.id()) {
+            return Ok(None);
+        }
         Ok(self.live.get(&grant.id().0).and_then(|known| lock(&known).clone()))
     }
 
