@@ -54,7 +54,6 @@ async fn signed_in(
     client.complete(&flow, back.query().unwrap()).await.unwrap().account().unwrap().clone()
 }
 
-// MSAL-103: AJAX request needs consent; challenge is built
 /// The account of a guest is the one of the home tenant.
 #[tokio::test]
 async fn an_account_is_the_one_at_home() {

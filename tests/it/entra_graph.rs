@@ -33,7 +33,6 @@ async fn json(answer: Response) -> Value {
     answer.json().await.unwrap()
 }
 
-// C-407: RP-initiated logout
 #[tokio::test]
 async fn more_groups_than_fit_are_named_but_not_listed() {
     let app = app_at(DevTenant::CONTOSO.id()).await;
