@@ -75,6 +75,8 @@ enum Step {
     Click(&'static str),
     Reload,
     SignOut,
+    /// Signs in with the code that is shown, on another device.
+    EnterCode,
     Wait(u64),
     ProviderHeals,
     StoreHeals,
@@ -107,6 +109,7 @@ fn walk() -> impl Strategy<Value = Walk> {
         Step::Click("Sign in"),
         Step::Reload,
         Step::SignOut,
+        Step::EnterCode,
         Step::Wait(61),
         Step::Wait(4_000),
         Step::ProviderHeals,
@@ -170,6 +173,21 @@ fn walk() -> impl Strategy<Value = Walk> {
             steps,
         },
     )
+}
+
+/// A deployment without a fault.
+fn sound_walk() -> impl Strategy<Value = Walk> {
+    walk().prop_map(|walk| Walk {
+        way: match walk.prefix {
+            PathPrefix::Stripped => Way::Strips,
+            _ => Way::Keeps,
+        },
+        nested: false,
+        cookies: CookieFault::None,
+        store: StoreFault::None,
+        provider: ProviderFault::None,
+        ..walk
+    })
 }
 
 async fn reports(tokens: Tokens) -> Result<&'static str, Error> {
@@ -273,7 +291,8 @@ impl Walk {
         }
     }
 
-    async fn run(&self) -> Result<(), TestCaseError> {
+    /// Follows the walk to its end.
+    async fn run(&self) -> Result<(Deployment, Watched, Tab), TestCaseError> {
         let store = Watched::default();
         let mut deployment = self.deploy(&store).await;
         self.break_store(&store);
@@ -309,6 +328,17 @@ impl Walk {
                 page.url
             );
         }
+        Ok((deployment, store, tab))
+    }
+
+    /// The same without a fault: in the end the user gets in.
+    async fn run_well(&self) -> Result<(), TestCaseError> {
+        let (mut deployment, store, mut tab) = self.run().await?;
+        for step in [Step::Wait(700), Step::Open("/me"), Step::EnterCode] {
+            self.step(step, &mut deployment, &store, &mut tab).await;
+        }
+        let page = tab.page();
+        prop_assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, "me"));
         Ok(())
     }
 
@@ -330,8 +360,24 @@ impl Walk {
                         .clone(),
                 );
             }
+            Step::EnterCode => {
+                let tags = html::tags(&tab.page().body);
+                let is_code = |tag: &&html::Tag| {
+                    tag.attributes.get("class").is_some_and(|class| class == "code")
+                };
+                let Some(code) = tags.iter().find(is_code).map(|tag| tag.text.clone()) else {
+                    return;
+                };
+                // A code that has expired is refused.
+                drop(deployment.provider.answer_device(&code, Some("ada")));
+                deployment.clock.advance(Duration::from_secs(5));
+                tab.click("Continue").await;
+            }
             Step::Wait(seconds) => deployment.clock.advance(Duration::from_secs(seconds)),
-            Step::ProviderHeals => deployment.provider.stop_failing(Endpoint::Token),
+            Step::ProviderHeals => {
+                deployment.provider.stop_failing(Endpoint::Token);
+                deployment.provider.forget_orders();
+            }
             Step::StoreHeals => {
                 store.recover();
                 store.remember();
@@ -350,5 +396,11 @@ proptest! {
     fn a_browser_is_never_sent_round_and_never_kept_waiting(walk in walk()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(walk.run())?;
+    }
+
+    #[test]
+    fn where_nothing_is_wrong_every_walk_ends_behind_the_sign_in(walk in sound_walk()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(walk.run_well())?;
     }
 }
