@@ -111,11 +111,17 @@ fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
             "{at}"
         );
     }
-    // A value that was sealed for another purpose.
-    let (_, cookie) =
-        begun.set_cookies[0].to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
-    let foreign = format!("{}.{}", state.handle(), &cookie[..cookie.len().min(100)]);
-    assert!(attempts().page(State::parse(&foreign).unwrap(), NOW).is_none());
+    // The same text, sealed for another purpose.
+    let plain = [&u32::try_from(NOW.as_seconds()).unwrap().to_be_bytes(), &b"/orders"[..]].concat();
+    for (purpose, expected) in
+        [(CookiePurpose::Page, Some("/orders")), (CookiePurpose::Attempt, None)]
+    {
+        let attempts = attempts();
+        let sealed = attempts.keys.seal_cookie(purpose, &attempts.page_context(), &plain).unwrap();
+        let text = format!("{}.{}", state.handle(), base64url(&sealed));
+        let page = attempts.page(State::parse(&text).unwrap(), NOW);
+        assert_eq!(page.as_deref(), expected, "{purpose:?}");
+    }
 }
 
 /// The return path in the `state` is a hint; the one in the attempt decides.

@@ -12,7 +12,7 @@ const PURPOSES: [CookiePurpose; 6] = [
     CookiePurpose::Page,
     CookiePurpose::Form,
 ];
-const ROWS: [RowPurpose; 2] = [RowPurpose::Session, RowPurpose::Grant];
+const ROWS: [RowPurpose; 3] = [RowPurpose::Session, RowPurpose::Grant, RowPurpose::Cache];
 
 fn opens(
     keys: &KeyRing,

@@ -14,7 +14,7 @@ use crate::{
 
 const BASE: &str = "http://localhost:3000";
 
-async fn layer(
+fn layer(
     provider: &DevProvider,
     settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
 ) -> IdentityLayer {
@@ -84,7 +84,7 @@ async fn a_person_of_another_tenant_is_one_of_that_tenant() {
 #[tokio::test]
 async fn a_cookie_is_that_of_a_session_in_the_layer() {
     let provider = DevProvider::start().await.unwrap();
-    let layer = layer(&provider, |config| config).await;
+    let layer = layer(&provider, |config| config);
     let app = app(&layer);
     let (ada, alan) = (
         provider.cookie_for(&layer, "ada").await.unwrap(),
@@ -100,7 +100,7 @@ async fn a_cookie_is_that_of_a_session_in_the_layer() {
 async fn a_session_ends_when_the_test_says_so_or_its_clock_does() {
     let clock = ManualClock::at_system_time();
     let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
-    let layer = layer(&provider, |config| config).await.with_clock(clock.clone());
+    let layer = layer(&provider, |config| config).with_clock(clock.clone());
     let app = app(&layer);
     let ended = provider.ended_cookie_for(&layer, "ada").await.unwrap();
     assert_eq!(status(&app, "/me", &ended).await, StatusCode::UNAUTHORIZED);
@@ -113,9 +113,9 @@ async fn a_session_ends_when_the_test_says_so_or_its_clock_does() {
 #[tokio::test]
 async fn every_way_of_an_application_to_receive_the_response_signs_in() {
     let provider = DevProvider::start().await.unwrap();
-    let form = layer(&provider, |config| config.with_response_mode(ResponseMode::FormPost)).await;
+    let form = layer(&provider, |config| config.with_response_mode(ResponseMode::FormPost));
     assert_eq!(provider.user_for(&form, "ada").await.unwrap().name(), Some("Ada Lovelace"));
-    let public = layer(&provider, |config| config.add_public_path("/")).await;
+    let public = layer(&provider, |config| config.add_public_path("/"));
     assert_eq!(provider.user_for(&public, "ada").await.unwrap().name(), Some("Ada Lovelace"));
     let config = provider.config("http://localhost:3000/shop").unwrap();
     let config = config.with_path_prefix(crate::config::PathPrefix::Kept).build().unwrap();
@@ -128,7 +128,7 @@ async fn every_way_of_an_application_to_receive_the_response_signs_in() {
 #[tokio::test]
 async fn a_sign_in_that_fails_says_why() {
     let provider = DevProvider::start().await.unwrap();
-    let layer = layer(&provider, |config| config).await;
+    let layer = layer(&provider, |config| config);
     let why = async |expected: &str| {
         let outcome = provider.cookie_for(&layer, "ada").await;
         let error = outcome.expect_err(expected).to_string();
@@ -150,7 +150,7 @@ async fn a_sign_in_that_fails_says_why() {
 #[tokio::test]
 async fn the_people_of_two_browsers_do_not_affect_each_other_or_the_pages() {
     let provider = DevProvider::start().await.unwrap();
-    let layer = layer(&provider, |config| config).await;
+    let layer = layer(&provider, |config| config);
     let (ada, alan) =
         tokio::join!(provider.user_for(&layer, "ada"), provider.user_for(&layer, "alan"));
     assert_eq!(ada.unwrap().name(), Some("Ada Lovelace"));

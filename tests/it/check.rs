@@ -119,9 +119,10 @@ async fn a_wrong_clock_is_reported_with_its_direction() {
     assert!(report.to_string().contains("s behind the provider's"), "{report}");
 }
 
-/// The check reports a problem exactly if a sign-in is refused.
+/// The check reports a problem exactly if a sign-in is refused, by the verdicts that the tests of
+/// sign-ins follow as well.
 #[tokio::test]
-async fn the_check_agrees_with_a_sign_in() {
+async fn the_check_follows_the_verdicts_of_sign_ins() {
     let provider = DevProvider::start().await.unwrap();
     for spoil in SpoilDiscovery::ALL {
         provider.spoil_next_discovery(*spoil);

@@ -111,16 +111,18 @@ async fn a_provider_without_device_codes_is_an_error_with_its_remedy() {
     );
     assert_eq!(app.provider.requests(Endpoint::DeviceAuthorization), 0);
 
-    app.provider.fail_next(Endpoint::DeviceAuthorization, 1, Failure::Disconnect);
-    let other = self::app().await;
-    other.provider.fail_next(Endpoint::DeviceAuthorization, 1, Failure::Status(503));
-    let page = tab.open(other.at("/me")).await;
-    assert_eq!(
-        (page.status, reason(page)),
-        (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
-        "{}",
-        page.body
-    );
+    for failure in [Failure::Disconnect, Failure::Status(503)] {
+        let app = self::app().await;
+        app.provider.fail_next(Endpoint::DeviceAuthorization, 1, failure.clone());
+        let mut tab = app.browser().tab();
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!(
+            (page.status, reason(page)),
+            (StatusCode::SERVICE_UNAVAILABLE, "provider_unreachable"),
+            "{failure:?}: {}",
+            page.body
+        );
+    }
 }
 
 // C-364: ID token in the answer

@@ -78,6 +78,8 @@ async fn every_tenant_may_be_meant_but_has_to_be_said() {
     for person in ["ada", "dorothy", "mary"] {
         me(&app, person).await;
     }
+    let unsaid = app.provider.entra_config("common", &app.url).unwrap().build().unwrap_err();
+    assert!(unsaid.to_string().contains("with_any_tenant"), "{unsaid}");
 }
 
 #[tokio::test]

@@ -77,6 +77,9 @@ async fn signing_out_and_in_again_is_not_counted() {
         assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::OK);
         tab.submit(html::Form::post("/auth/logout")).await;
     }
+    for endpoint in [Endpoint::Authorization, Endpoint::EndSession] {
+        assert_eq!(app.provider.requests(endpoint), 5, "{endpoint:?}");
+    }
 }
 
 /// A store that accepts rows and loses them at once: the sign-in is repeated once, then a page says

@@ -190,10 +190,10 @@ async fn another_application_on_the_same_store_opens_nothing() {
     assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
 }
 
-/// Providers that rotate refresh tokens accept each of them once. Without a lock the second process
-/// ends sessions; a warning at the start and a log entry say so.
+/// Providers that rotate refresh tokens accept each of them once, so without a lock the second of two
+/// processes is refused; a warning at the start and one at such an end name the lock.
 #[tokio::test]
-async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_names_the_lock() {
+async fn a_session_that_ends_with_a_refused_refresh_is_a_warning_that_names_the_lock() {
     let (log, _listening) = Log::listen();
     let (app, node, _) = pair().await;
     let (here, there) = (Raw::of(&app), node.raw());
@@ -205,7 +205,7 @@ async fn a_session_that_ends_because_two_processes_refreshed_is_a_warning_that_n
             .count()
     };
     assert_eq!(warnings(&log), 2, "each process says once that there is no lock: {}", log.text());
-    // Both see the session before either of them has renewed it, and the slower one is refused.
+    // The first process is refused, as after a refresh by another one, and ends the session.
     app.turn(3600 + 300);
     app.provider.revoke_refresh_tokens("ada");
     for raw in [&here, &there] {

@@ -131,9 +131,9 @@ async fn an_outage_a_limit_and_a_refused_client_lead_no_page_to_a_sign_in() {
     }
 }
 
-/// D8: a provider that refuses every refresh is asked for one new sign-in.
+/// D8: the provider is asked for one new sign-in.
 #[tokio::test]
-async fn a_provider_that_refuses_every_refresh_ends_on_a_page() {
+async fn a_page_whose_refresh_is_refused_asks_for_one_sign_in() {
     let app = with_mail().await;
     let mut tab = app.signed_in().await;
     let refused = r#"{"error":"unsupported_grant_type"}"#;

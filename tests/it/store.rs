@@ -271,6 +271,20 @@ async fn a_row_that_is_damaged_lost_or_foreign_is_signed_out() {
     let session = raw.sign_in().await;
     store.wipe().await;
     assert_eq!(raw.who(&session).await, "nobody");
+    // Each row has the text of another one: of another session, or of another kind.
+    let sessions = [raw.sign_in().await, raw.sign_in().await];
+    let texts = std::sync::Mutex::new(std::collections::VecDeque::new());
+    store
+        .change(|text| {
+            texts.lock().unwrap().push_back(text.clone());
+            text
+        })
+        .await;
+    texts.lock().unwrap().rotate_left(1);
+    store.change(|_| texts.lock().unwrap().pop_front().unwrap()).await;
+    for session in &sessions {
+        assert_eq!(raw.who(session).await, "nobody");
+    }
 }
 
 // C-348: cross-site GET to /login

@@ -172,15 +172,17 @@ async fn two_tabs_that_start_at_the_same_moment_both_end_signed_in() {
 #[tokio::test]
 async fn a_sign_in_in_a_second_tab_ends_the_session_of_the_first() {
     let app = App::start().await;
-    let browser = app.browser();
-    let mut tabs = waiting(&app, &browser, 2).await;
-    choose(&mut tabs[0], "ada").await;
-    let old =
-        browser.cookies("localhost").into_iter().find(|cookie| is_session(&cookie.name)).unwrap();
-    let page = choose(&mut tabs[1], "alan").await;
-    assert_eq!(page.json()["name"], "Alan Turing");
     let raw = Raw::of(&app);
-    assert_eq!(raw.who(&format!("{}={}", old.name, old.value)).await, "nobody");
+    for (first, second) in [(0, 1), (1, 0)] {
+        let browser = app.browser();
+        let mut tabs = waiting(&app, &browser, 2).await;
+        choose(&mut tabs[first], "ada").await;
+        let mut cookies = browser.cookies("localhost").into_iter();
+        let old = cookies.find(|cookie| is_session(&cookie.name)).unwrap();
+        let page = choose(&mut tabs[second], "alan").await;
+        assert_eq!(page.json()["name"], "Alan Turing");
+        assert_eq!(raw.who(&format!("{}={}", old.name, old.value)).await, "nobody");
+    }
 }
 
 /// The browser keeps the ticket of the last session. The others are valid until they are ended.
