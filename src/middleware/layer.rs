@@ -142,8 +142,8 @@ impl IdentityLayer {
         Ok(self.with(|setup| setup.store = Some(store.into_store())))
     }
 
-    /// How many sessions the memory of this process holds. The default is 100,000; without effect
-    /// [`with_store`](Self::with_store).
+    /// How many sessions the memory of this process holds. The default is 100,000. With a store
+    /// ([`with_store`](Self::with_store)) it has no effect.
     ///
     /// When it is full, the oldest sessions of a person who has many are forgotten, otherwise those
     /// that would end first.
@@ -152,8 +152,9 @@ impl IdentityLayer {
     }
 
     /// How many bytes the sessions in the memory of this process take, with their claims and
-    /// tokens. The default is 256 MiB; without effect [`with_store`](Self::with_store). When it is
-    /// full, sessions are forgotten as with [`with_local_sessions`](Self::with_local_sessions).
+    /// tokens. The default is 256 MiB. With a store ([`with_store`](Self::with_store)) it has no
+    /// effect. When it is full, sessions are forgotten as with
+    /// [`with_local_sessions`](Self::with_local_sessions).
     pub fn with_local_session_bytes(self, limit: usize) -> Self {
         self.with(|setup| setup.local_bytes = limit)
     }

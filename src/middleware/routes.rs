@@ -144,9 +144,9 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
         PathPrefix::Stripped => own.to_owned(),
     };
     let callback = bare(&config.paths().callback);
-    let (kept, stripped) = (|own: &str| format!("{prefix}{own}"), plain(came));
+    let (kept, plain_path) = (|own: &str| format!("{prefix}{own}"), plain(came));
     let is_callback =
-        answers_us(uri) || stripped == plain(&callback) || stripped == plain(&kept(&callback));
+        answers_us(uri) || plain_path == plain(&callback) || plain_path == plain(&kept(&callback));
     // A protected page redirects to the application's own sign-in page first, and by device code to
     // the sign-in path: that link may miss its path, or come back inside another.
     let first = match (config.sign_in_page(), config.sign_in_method()) {
@@ -155,8 +155,9 @@ pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
         (None, SignInMethod::Redirect) => None,
     };
     let is_sign_in = first.is_some_and(|first| {
-        return_to(uri)
-            .is_some_and(|to| stripped.ends_with(&plain(&bare(first))) || to.contains("return_to="))
+        return_to(uri).is_some_and(|to| {
+            plain_path.ends_with(&plain(&bare(first))) || to.contains("return_to=")
+        })
     });
     let is_other = || {
         config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own))

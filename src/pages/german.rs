@@ -375,8 +375,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     // Consent and access.
     (
         "consent_required",
-        "Sie haben noch nicht zugestimmt, was diese Anwendung tun darf. Melden Sie sich erneut an \
-         und stimmen Sie zu.",
+        "Sie haben dem, was diese Anwendung tun darf, noch nicht zugestimmt. Melden Sie sich \
+         erneut an und stimmen Sie zu.",
     ),
     (
         "admin_consent_required",
@@ -385,7 +385,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "consent_declined",
-        "Sie haben nicht zugestimmt, was diese Anwendung tun darf; deshalb kann sie Sie nicht \
+        "Sie haben dem, was diese Anwendung tun darf, nicht zugestimmt; deshalb kann sie Sie nicht \
          anmelden. Versuchen Sie es erneut, falls das ein Versehen war.",
     ),
     (

@@ -47,7 +47,7 @@ impl EndedSession {
 }
 
 impl Sessions {
-    /// The sessions of a request that nobody is signed in for, as far as they are still known.
+    /// The ended sessions that a request has tickets of, as far as they are still known.
     pub(crate) async fn ended(
         &self,
         sent: &RequestCookies<'_>,

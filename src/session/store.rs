@@ -146,7 +146,9 @@ impl Store {
                 match shared.within("load", shared.store.load(&outer_id(id))).await? {
                     Ok(record) => Ok(record.and_then(sealed)),
                     Err(session_store::Error::Decode(_)) => {
-                        tracing::warn!("a row of the session store cannot be decoded: signed out");
+                        tracing::warn!(
+                            "a row of the session store cannot be decoded: it counts as absent"
+                        );
                         Ok(None)
                     }
                     Err(error) => Err(unavailable("load", id, &error)),

@@ -117,8 +117,8 @@ impl DevProvider {
     }
 
     /// The value of a `Cookie` header with a session that has ended: the person signed in, and
-    /// signed out since. A session that expired is answered in the same way; to see it expire, turn
-    /// a [`ManualClock`](crate::ManualClock).
+    /// signed out since. A session that expired is answered in the same way, apart from kept forms
+    /// and `on_session_ended`; to see it expire, turn a [`ManualClock`](crate::ManualClock).
     ///
     /// # Errors
     ///

@@ -336,7 +336,7 @@ impl Partitions {
     }
 
     /// Adds those partitions of an exported cache that are missing here or newer, and that were not
-    /// removed here. The result is `false` as for [`import`](Self::import).
+    /// removed here. Returns `false` where [`import`](Self::import) would fail.
     pub(crate) fn merge(&self, owner: &CacheOwner, exported: &[u8]) -> bool {
         let other =
             Self { state: Mutex::default(), clock: Arc::clone(&self.clock), most: self.most };

@@ -15,7 +15,7 @@ use fred::{
 use super::lock::RefreshLock;
 use crate::error::ConfigError;
 
-/// The time limit of a command. A lock that cannot be reached counts as taken.
+/// The time limit of a command. A lock that does not answer is an error, and nothing is refreshed.
 const COMMAND: Duration = Duration::from_secs(2);
 /// The shortest and the longest wait before a new attempt to connect, in milliseconds.
 const RECONNECT: (u32, u32) = (100, 10_000);

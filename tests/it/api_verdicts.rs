@@ -141,7 +141,6 @@ async fn every_spoilt_access_token_in_every_form_gets_the_verdict_of_the_specifi
                 Verdict::Either => open(*spoil, is_entra),
                 other => panic!("{spoil:?}: {other:?}"),
             };
-            // An application's token has no scope, so the spoilt token gets one.
             let token = good.clone().spoilt(*spoil);
             let token = api.provider.issue_access_token(&token).unwrap();
             let (outcome, answer) = api.ask(token.expose()).await;

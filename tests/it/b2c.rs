@@ -231,8 +231,7 @@ async fn an_edited_profile_is_seen_at_once_and_by_the_same_person() {
     }
 }
 
-/// If the claims cannot be read again without a page, the session keeps its present claims. Editing
-/// the profile does not sign anybody in.
+/// Editing the profile does not sign anybody in.
 #[tokio::test]
 async fn a_sign_out_while_the_profile_is_open_is_final() {
     let app = app_with(|config| config.with_provider_session(ProviderSession::Keep)).await;
@@ -248,6 +247,7 @@ async fn a_sign_out_while_the_profile_is_open_is_final() {
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
 }
 
+/// If the claims cannot be read again without a page, the session keeps its present claims.
 #[tokio::test]
 async fn a_profile_that_cannot_be_read_again_changes_nothing() {
     let app = app().await;
@@ -276,7 +276,7 @@ async fn a_profile_that_cannot_be_read_again_changes_nothing() {
 
 /// D18: if another person completes the profile or password policy, the session does not change.
 #[tokio::test]
-async fn another_persons_errand_changes_nothing() {
+async fn a_policy_that_another_person_completes_changes_nothing() {
     let app = app().await;
     app.provider
         .add_person(DevPerson::new("lise", "Lise Meitner").with_tenant(DevTenant::PROSEWARE));
@@ -336,7 +336,7 @@ async fn a_signed_in_user_resets_a_password_and_stays_signed_in() {
 }
 
 #[tokio::test]
-async fn cancelling_an_errand_leads_back_to_the_page_of_the_link() {
+async fn cancelling_a_policy_leads_back_to_the_page_of_the_link() {
     let app = app().await;
     let mut tab = signed_in(&app).await;
     tab.open(app.at("/auth/edit-profile?return_to=/profile")).await;
@@ -412,7 +412,7 @@ async fn a_policy_is_never_chosen_by_a_request() {
 
 /// Without a policy the paths belong to the application.
 #[tokio::test]
-async fn without_policies_there_are_no_errands() {
+async fn without_policies_their_paths_belong_to_the_application() {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     assert_eq!(tab.open(app.at("/auth/edit-profile")).await.status, StatusCode::NOT_FOUND);

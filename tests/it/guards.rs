@@ -315,7 +315,7 @@ async fn at_entra_the_context_is_one_of_conditional_access() {
     assert_eq!(asked.parameter("domain_hint"), Some("organizations"));
     assert_eq!(asked.parameter("acr_values"), None);
 
-    // Another session, at a provider that refuses the scope.
+    // Another session, at a provider that answers with another context.
     let mut tab = app.signed_in().await;
     app.provider.change_next_id_token(|claims| drop(claims.insert("acrs".into(), json!(["c2"]))));
     let page = tab.open(app.at("/guarded")).await;

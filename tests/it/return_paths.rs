@@ -83,7 +83,7 @@ async fn every_other_address_becomes_home() {
     ] {
         assert_eq!(led_to(&app, address).await, "/", "{address:?}");
     }
-    // The address of this very application is another one as long as it is absolute.
+    // An absolute URL is refused, also one of this application.
     assert_eq!(led_to(&app, &app.at("/other")).await, "/");
 }
 

@@ -120,7 +120,6 @@ async fn the_page_comes_before_a_device_code() {
     assert_eq!(tab.click("Sign in").await.url.path(), "/auth/callback");
 }
 
-/// A sign-out, and a step-up of a person who is signed in, go their own ways.
 #[tokio::test]
 async fn a_session_that_ended_leads_to_the_page_again() {
     let app = app().await;
