@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     attempt::{Attempt, Purpose, policy_of},
+    fallback::Fallback,
     own_options::OwnOptions,
     relying_party::RelyingParty,
 };
@@ -21,20 +22,6 @@ use crate::{
 /// Labels of the values that are derived from an attempt's seed, see [`Attempt::derive`].
 pub(crate) const NONCE: &str = "nonce";
 pub(crate) const VERIFIER: &str = "code verifier";
-
-/// The parameters that a request omits because the provider refused the previous request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fallback {
-    /// Omits nothing: the first request, or an equal one.
-    None,
-    /// Omits `prompt=none`, even if it is configured: a silent sign-in was refused.
-    WithPages,
-    /// Omits the default scopes, which neither the configuration nor the page names: the provider
-    /// refused the request that contained them.
-    WithNamedScopes,
-    /// Omits the languages (`ui_locales`) of the browser or of the page: the provider refused them.
-    WithoutLanguages,
-}
 
 /// The options of a request: `own` merged over the configured ones.
 fn options_for(

@@ -6,6 +6,7 @@ mod begin;
 mod complete;
 mod device_code;
 mod exchanges;
+mod fallback;
 mod loop_guard;
 mod own_options;
 mod refresh;
@@ -16,10 +17,11 @@ mod step_up;
 pub(crate) use own_options::OwnOptions;
 pub(crate) use {
     attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId, policy_of},
-    begin::{AccountHint, Fallback, Request, RequestBinding},
+    begin::{AccountHint, Request, RequestBinding},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
+    fallback::Fallback,
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,
     relying_party::{RelyingParty, key_binding},
