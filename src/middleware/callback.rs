@@ -244,10 +244,10 @@ impl Flow {
         attempt: Attempt,
         slot: Slot,
     ) -> Reply {
-        // Once: the second such answer is shown.
-        if let Some(fallback) = self.relying_party.fallback_after(&attempt, &error) {
+        // Once for each kind: the second such answer is shown.
+        if let Some(fallbacks) = self.relying_party.fallbacks_after(&attempt, &error) {
             let start = self.following(attempt, slot);
-            return self.start(head, Start { fallback, retry: 1, ..start }).await;
+            return self.start(head, Start { fallbacks, ..start }).await;
         }
         // The session goes on as it was; only a page that shows a person's data must not be given
         // to another person.
@@ -257,9 +257,11 @@ impl Flow {
         }
         // Nothing could be shown (OpenID Connect Core section 3.1.2.6), so something has to be:
         // once, since an interactive attempt is not silent.
-        if error.kind() == ErrorKind::InteractionRequired && attempt.silent {
+        let is_refused_silently = error.kind() == ErrorKind::InteractionRequired && attempt.silent;
+        let pages = attempt.fallbacks.and(Fallback::WithPages).filter(|_| is_refused_silently);
+        if let Some(fallbacks) = pages {
             let start = self.following(attempt, slot);
-            return self.start(head, Start { fallback: Fallback::WithPages, ..start }).await;
+            return self.start(head, Start { fallbacks, ..start }).await;
         }
         match self.policy_refusal(&error, &attempt) {
             Some(NextStep::Provider(purpose)) => {

@@ -25,18 +25,18 @@ use crate::{
     http_message::{ClientKind, RequestHead, own_path},
     languages,
     session::Slot,
-    sign_in::{Attempt, Fallback, Fingerprint, PersonKey, Purpose, Request},
+    sign_in::{Attempt, Fallbacks, Fingerprint, PersonKey, Purpose, Request},
 };
 
 /// The parameters of a sign-in that starts.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) purpose: Purpose,
-    pub(super) fallback: Fallback,
+    pub(super) fallbacks: Fallbacks,
     pub(super) return_path: ReturnPath,
     /// Over the configured ones.
     pub(super) options: SignInOptions,
-    /// How often it was tried before.
+    /// How often its attempt was lost before.
     pub(super) retry: u8,
     /// The step-up that the application asked for, and earlier ones for the same page.
     pub(super) causes: Vec<Fingerprint>,
@@ -53,7 +53,7 @@ impl Start {
     pub(super) fn fresh(return_path: ReturnPath) -> Self {
         Self {
             purpose: Purpose::SignIn,
-            fallback: Fallback::None,
+            fallbacks: Fallbacks::default(),
             return_path,
             options: SignInOptions::new(),
             retry: 0,
@@ -62,11 +62,13 @@ impl Start {
         }
     }
 
-    /// Continues an attempt: with its causes, and asking for no less. Otherwise the page that needs
-    /// it would ask again.
+    /// Continues an attempt: with its causes and fallbacks, and asking for no less. Otherwise the
+    /// page that needs it would ask again.
     pub(super) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
         Self {
             options: before.options(),
+            fallbacks: before.fallbacks,
+            retry: before.retry,
             causes: before.causes.clone(),
             after: Some((slot, before)),
             ..Self::fresh(return_path)
@@ -181,7 +183,7 @@ impl Flow {
         let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
         let request = self
             .relying_party
-            .request(start.purpose, start.fallback, start.options, account.as_ref())
+            .request(start.purpose, start.fallbacks, start.options, account.as_ref())
             .await?
             .with_languages(&preferred_languages(head.headers));
         if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {

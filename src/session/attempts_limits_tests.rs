@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::{super::test_support::*, tests::*, *};
-use crate::sign_in::{DeviceCode, Fingerprint, OwnOptions, PersonKey, Purpose, RecordId};
+use crate::sign_in::{DeviceCode, Fallback, Fallbacks, Fingerprint, OwnOptions, PersonKey, Purpose, RecordId};
 
 /// A hint and a prompt.
 fn own_options() -> OwnOptions {
@@ -15,6 +15,7 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
     Attempt {
         silent: true,
         retry: 9,
+        fallbacks: Fallbacks::default().and(Fallback::WithPages).unwrap(),
         resets: 3,
         scopes: Some("s".repeat(scopes)),
         policy: Some("B2C_1_a_policy".into()),

@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use zeroize::Zeroizing;
 
-use super::{device_code::DeviceCode, own_options::OwnOptions, relying_party::RelyingParty};
+use super::{
+    device_code::DeviceCode, fallback::Fallbacks, own_options::OwnOptions, relying_party::RelyingParty,
+};
 use crate::{
     clock::UnixTime,
     codec,
@@ -132,8 +134,10 @@ pub(crate) struct Attempt {
     pub(crate) purpose: Purpose,
     /// Whether the provider was asked to show no page (`prompt=none`).
     pub(crate) silent: bool,
-    /// The number of earlier tries. It is also part of the URL, so that a browser which blocks
-    /// cookies cannot loop.
+    /// The kinds of refusal before it in the same sign-in.
+    pub(crate) fallbacks: Fallbacks,
+    /// The number of attempts that were lost before. It is also part of the URL, so that a browser
+    /// which blocks cookies cannot loop.
     pub(crate) retry: u8,
     pub(crate) created: UnixTime,
     /// The page to return to. An unsuitable path is replaced by the home page.
@@ -187,6 +191,7 @@ codec::record!(Attempt {
     16 device,
     17 seed,
     18 fewer_scopes,
+    19 fallbacks,
     20 own,
 });
 
@@ -226,6 +231,7 @@ impl Attempt {
         Ok(Self {
             purpose,
             silent: false,
+            fallbacks: Fallbacks::default(),
             retry: 0,
             created: now,
             return_path: return_path.into(),

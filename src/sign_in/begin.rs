@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     attempt::{Attempt, Purpose, policy_of},
-    fallback::Fallback,
+    fallback::{Fallback, Fallbacks},
     own_options::OwnOptions,
     relying_party::RelyingParty,
 };
@@ -26,7 +26,7 @@ pub(crate) const VERIFIER: &str = "code verifier";
 /// The options of a request: `own` merged over the configured ones.
 fn options_for(
     purpose: Purpose,
-    fallback: Fallback,
+    fallbacks: Fallbacks,
     own: &SignInOptions,
     config: &SignInOptions,
 ) -> SignInOptions {
@@ -40,17 +40,13 @@ fn options_for(
         };
     }
     let mut options = own.over(config);
-    match fallback {
-        Fallback::None if purpose == Purpose::ReadClaims => options.prompt = vec![Prompt::None],
-        Fallback::None => {}
-        Fallback::WithPages => options.prompt.clear(),
-        // Without `prompt=none`: otherwise its refusal would lead to a request with pages and all
-        // parameters, the refusal of that one to this request again, and so on.
-        Fallback::WithNamedScopes => options.prompt.retain(|prompt| *prompt != Prompt::None),
-        Fallback::WithoutLanguages => {
-            options.prompt.retain(|prompt| *prompt != Prompt::None);
-            options.ui_locales.clear();
-        }
+    if purpose == Purpose::ReadClaims {
+        options.prompt = vec![Prompt::None];
+    } else if fallbacks.has(Fallback::WithPages) {
+        options.prompt.clear();
+    }
+    if fallbacks.has(Fallback::WithoutLanguages) {
+        options.ui_locales.clear();
     }
     options
 }
@@ -61,7 +57,7 @@ pub(crate) struct Request<'a> {
     provider: &'a Provider,
     metadata: Arc<Metadata>,
     purpose: Purpose,
-    fallback: Fallback,
+    fallbacks: Fallbacks,
     own: SignInOptions,
     options: SignInOptions,
     claims: Option<String>,
@@ -79,13 +75,13 @@ impl RelyingParty {
     pub(crate) async fn request(
         &self,
         purpose: Purpose,
-        fallback: Fallback,
+        fallbacks: Fallbacks,
         own: SignInOptions,
         account: Option<&AccountHint>,
     ) -> Result<Request<'_>, Error> {
         let config = self.config();
         let provider = self.provider_for(purpose)?;
-        let mut options = options_for(purpose, fallback, &own, config.sign_in());
+        let mut options = options_for(purpose, fallbacks, &own, config.sign_in());
         if let Some(account) = account {
             account.add_to(&mut options);
         }
@@ -104,7 +100,7 @@ impl RelyingParty {
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
-        Ok(Request { config, provider, metadata, purpose, fallback, own, options, claims })
+        Ok(Request { config, provider, metadata, purpose, fallbacks, own, options, claims })
     }
 }
 
@@ -119,7 +115,7 @@ impl Request<'_> {
         // Microsoft documents `ui_locales` for Azure AD B2C alone; its other providers read the
         // browser's own header.
         let is_unknown = authority.is_microsoft() && authority.b2c_policies().is_none();
-        let is_left_out = is_unknown || self.fallback == Fallback::WithoutLanguages;
+        let is_left_out = is_unknown || self.fallbacks.has(Fallback::WithoutLanguages);
         if !self.options.ui_locales.is_empty() || is_left_out {
             return self;
         }
@@ -135,7 +131,7 @@ impl Request<'_> {
             return vec!["openid"];
         }
         let mut scopes = self.provider.scopes_of(&self.metadata, &self.options);
-        if self.fallback == Fallback::WithNamedScopes {
+        if self.fallbacks.has(Fallback::WithNamedScopes) {
             scopes.retain(|scope| !self.config.is_default_scope(scope));
         }
         scopes
@@ -149,6 +145,7 @@ impl Request<'_> {
         now: UnixTime,
     ) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(purpose, return_path, now)?;
+        attempt.fallbacks = self.fallbacks;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
         // A password or profile policy gets none of these options: they are stored for the sign-in
         // that follows it.
@@ -318,15 +315,21 @@ mod tests {
         assert_eq!(fitting(&many, &[], None).len(), MOST_LANGUAGES);
     }
 
-    /// A repeated request is not silent, so that its refusal does not lead back to the first form.
+    /// What was left out stays out. A silent request that leaves a scope out is silent still: its
+    /// refusal is another kind.
     #[test]
-    fn a_request_that_leaves_something_out_asks_with_pages() {
+    fn a_request_with_pages_is_never_silent_again() {
         let config = SignInOptions::new().with_prompt(Prompt::None);
-        for fallback in [Fallback::WithNamedScopes, Fallback::WithoutLanguages, Fallback::WithPages]
-        {
+        let pages = Fallbacks::default().and(Fallback::WithPages).unwrap();
+        for (fallbacks, silent) in [
+            (Fallbacks::default(), true),
+            (Fallbacks::default().and(Fallback::WithNamedScopes).unwrap(), true),
+            (pages, false),
+            (pages.and(Fallback::WithNamedScopes).unwrap(), false),
+        ] {
             let own = SignInOptions::new();
-            let options = options_for(Purpose::SignIn, fallback, &own, &config);
-            assert!(options.prompt.is_empty(), "{fallback:?}");
+            let options = options_for(Purpose::SignIn, fallbacks, &own, &config);
+            assert_eq!(options.prompt == [Prompt::None], silent, "{fallbacks:?}");
         }
     }
 }

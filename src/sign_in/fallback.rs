@@ -1,19 +1,27 @@
 //! How a sign-in that the provider refused is repeated.
+//!
+//! A refusal says one thing about the provider, and all further requests of the sign-in take
+//! account of it. The kinds of refusal are kept in the sealed attempt, and each is answered once: a
+//! sign-in has at most one request more than there are [kinds](Fallback::ALL), so it cannot loop.
 
 use super::{
     attempt::{Attempt, Purpose},
     relying_party::RelyingParty,
 };
 use crate::{
+    codec,
     error::Error,
     protocol::{DEFAULT_SCOPES_REFUSED, asks_to_begin_again, refuses_languages},
 };
 
-/// The parameters that a request omits because the provider refused the previous request.
+/// The reason for which a sign-in is repeated, and what its requests omit from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fallback {
-    /// Omits nothing: the first request, or an equal one.
-    None,
+    /// Omits nothing: the provider asked for an equal request.
+    BeginAgain,
+    /// Omits nothing: the provider spent the code with a client authentication that it refused.
+    /// The next code is redeemed with the one that it accepted.
+    NewCode,
     /// Omits `prompt=none`, even if it is configured: a silent sign-in was refused.
     WithPages,
     /// Omits the default scopes, which neither the configuration nor the page names: the provider
@@ -23,48 +31,119 @@ pub(crate) enum Fallback {
     WithoutLanguages,
 }
 
+impl Fallback {
+    const ALL: [Self; 5] = [
+        Self::BeginAgain,
+        Self::NewCode,
+        Self::WithPages,
+        Self::WithNamedScopes,
+        Self::WithoutLanguages,
+    ];
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The fallbacks of a sign-in so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fallbacks(u8);
+
+impl Fallbacks {
+    pub(crate) fn has(self, fallback: Fallback) -> bool {
+        self.0 & fallback.bit() != 0
+    }
+
+    /// These and one more; `None` if it is one of these.
+    pub(crate) fn and(self, fallback: Fallback) -> Option<Self> {
+        (!self.has(fallback)).then_some(Self(self.0 | fallback.bit()))
+    }
+}
+
+impl codec::Field for Fallbacks {
+    type Read = u8;
+
+    fn write_fields(&self, number: u8, out: &mut Vec<u8>) {
+        self.0.write_fields(number, out);
+    }
+
+    fn take(read: &mut u8, bytes: &[u8]) -> Option<()> {
+        <u8 as codec::Field>::take(read, bytes)
+    }
+
+    /// The fallbacks that this version knows.
+    fn finish(read: u8) -> Option<Self> {
+        Some(Self(read & Fallback::ALL.iter().fold(0, |known, fallback| known | fallback.bit())))
+    }
+}
+
 impl RelyingParty {
-    /// How to repeat a sign-in that failed with this error, if another request can succeed. There
-    /// is one repetition per sign-in: a second error is shown.
-    pub(crate) fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
-        // One repetition only, and only of a sign-in or step-up.
-        if attempt.retry > 0
-            || attempt.purpose.is_policy()
-            || attempt.purpose == Purpose::ReadClaims
-        {
+    /// The fallbacks of the repetition of a sign-in that failed with this error; `None` if no other
+    /// request can succeed: the error is shown. A sign-in is repeated once for each kind.
+    pub(crate) fn fallbacks_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallbacks> {
+        // Only a sign-in or step-up.
+        if attempt.purpose.is_policy() || attempt.purpose == Purpose::ReadClaims {
             return None;
         }
-        if asks_to_begin_again(error) {
-            tracing::info!(reason = error.reason(), "the provider asks for another try");
-            return Some(Fallback::None);
-        }
-        // The next code is redeemed with the client authentication that was accepted.
-        if error.is_of_spent_grant() {
-            tracing::info!(
-                reason = error.reason(),
+        let fallback = self.fallback_after(error)?;
+        let fallbacks = attempt.fallbacks.and(fallback)?;
+        let reason = error.reason();
+        match fallback {
+            Fallback::NewCode => tracing::info!(
+                reason,
                 %error,
                 "the provider spent the code with a request whose client authentication it \
                  refused; the sign-in starts again"
-            );
-            return Some(Fallback::None);
-        }
-        // Languages that the configuration names would be sent again.
-        if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
-            tracing::warn!(
-                reason = error.reason(),
+            ),
+            Fallback::WithoutLanguages => tracing::warn!(
+                reason,
                 "the provider refuses the languages of the browser (`ui_locales`), so each sign-in \
                  takes a second request: name languages that it takes (`with_ui_locales`, \
                  IDENTITY_UI_LOCALES)"
-            );
+            ),
+            Fallback::WithNamedScopes => tracing::warn!(
+                reason,
+                "{DEFAULT_SCOPES_REFUSED}: each sign-in takes a second request"
+            ),
+            Fallback::BeginAgain | Fallback::WithPages => {
+                tracing::info!(reason, "the provider asks for another try");
+            }
+        }
+        Some(fallbacks)
+    }
+
+    fn fallback_after(&self, error: &Error) -> Option<Fallback> {
+        if asks_to_begin_again(error) {
+            return Some(Fallback::BeginAgain);
+        }
+        if error.is_of_spent_grant() {
+            return Some(Fallback::NewCode);
+        }
+        // Languages that the configuration names would be sent again.
+        if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
             return Some(Fallback::WithoutLanguages);
         }
-        if self.provider().may_refuse_default_scopes(error) {
-            tracing::warn!(
-                reason = error.reason(),
-                "{DEFAULT_SCOPES_REFUSED}: each sign-in takes a second request"
-            );
-            return Some(Fallback::WithNamedScopes);
+        self.provider().may_refuse_default_scopes(error).then_some(Fallback::WithNamedScopes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Value as _;
+
+    #[test]
+    fn a_fallback_is_added_once_and_stays_in_the_attempt() {
+        let mut all = Fallbacks::default();
+        for fallback in Fallback::ALL {
+            assert!(!all.has(fallback));
+            all = all.and(fallback).unwrap();
+            assert!(all.has(fallback) && all.and(fallback).is_none(), "{fallback:?}");
+            let mut attempt =
+                Attempt::new(Purpose::SignIn, "/", crate::clock::UnixTime::from_seconds(1))
+                    .unwrap();
+            attempt.fallbacks = all;
+            assert_eq!(Attempt::read(&codec::encode(&attempt)).unwrap().fallbacks, all);
         }
-        None
     }
 }

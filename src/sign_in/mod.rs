@@ -21,7 +21,7 @@ pub(crate) use {
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
-    fallback::Fallback,
+    fallback::{Fallback, Fallbacks},
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,
     relying_party::{RelyingParty, key_binding},

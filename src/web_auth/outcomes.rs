@@ -106,7 +106,8 @@ pub enum SignInOutcome {
     /// The person is signed in.
     SignedIn(SignedIn),
     /// The provider refused this sign-in, and a new one was started that it may accept. Store the
-    /// value, and redirect to the URL. This happens at most once per sign-in.
+    /// value, and redirect to the URL. In one sign-in this happens at most once for each kind of
+    /// refusal, four times in all.
     Again(SignIn),
 }
 

@@ -14,7 +14,7 @@ use crate::{
     protocol::{CallbackParameters, Nonce, TokenAnswer},
     session::{AttemptLookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
-        Attempt, DeviceCode, Fallback, Fingerprint, PersonKey, PollState, Purpose, Remedy,
+        Attempt, DeviceCode, Fallbacks, Fingerprint, PersonKey, PollState, Purpose, Remedy,
         SignInRecords, VerifiedAnswer, answer_of, fingerprint, no_code,
     },
     user::User,
@@ -29,14 +29,12 @@ struct SignInStart {
     options: SignInOptions,
     next: ReturnPath,
     causes: Vec<Fingerprint>,
-    fallback: Fallback,
-    /// The number of earlier tries.
-    retry: u8,
+    fallbacks: Fallbacks,
 }
 
 impl SignInStart {
     fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Fingerprint>) -> Self {
-        Self { options, next, causes, fallback: Fallback::None, retry: 0 }
+        Self { options, next, causes, fallbacks: Fallbacks::default() }
     }
 }
 
@@ -124,7 +122,7 @@ impl WebAuth {
         known: Option<CurrentLogin>,
         start: SignInStart,
     ) -> Result<SignIn, Error> {
-        let SignInStart { mut options, next, causes, fallback, retry } = start;
+        let SignInStart { mut options, next, causes, fallbacks } = start;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
@@ -139,13 +137,12 @@ impl WebAuth {
         let account = user.and_then(User::account_hint);
         let request = self
             .relying_party()
-            .request(Purpose::SignIn, fallback, options, account.as_ref())
+            .request(Purpose::SignIn, fallbacks, options, account.as_ref())
             .await?;
         let purpose = if user.is_some() { Purpose::StepUp } else { Purpose::SignIn };
         let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
         attempt.expected = user.map(|user| PersonKey::of(user.person()));
         attempt.causes = causes;
-        attempt.retry = retry;
         let sign_in = if self.relying_party().by_code() {
             let code = self.relying_party().new_code(&request).await?;
             let shown = UserCode {
@@ -171,8 +168,9 @@ impl WebAuth {
     /// URI, or its form body with `response_mode=form_post`.
     ///
     /// A response is redeemed once. The same response again, from a reload or the Back button,
-    /// returns the same session and page. If the provider asks for a new sign-in, or refuses a
-    /// scope that no setting names, a new sign-in is started: [`SignInOutcome::Again`].
+    /// returns the same session and page. If the provider asks for a new sign-in, refuses a scope
+    /// that no setting names, or spends the code with a client authentication that it refuses, a
+    /// new sign-in is started: [`SignInOutcome::Again`].
     ///
     /// # Errors
     ///
@@ -251,7 +249,7 @@ impl WebAuth {
         attempt: &Attempt,
         error: Error,
     ) -> Result<SignInOutcome, Error> {
-        let Some(fallback) = self.relying_party().fallback_after(attempt, &error) else {
+        let Some(fallbacks) = self.relying_party().fallbacks_after(attempt, &error) else {
             self.keep(session, &mut contents)?;
             return Err(error);
         };
@@ -259,8 +257,7 @@ impl WebAuth {
             options: attempt.options(),
             next: self.config().return_path(&attempt.return_path),
             causes: attempt.causes.clone(),
-            fallback,
-            retry: 1,
+            fallbacks,
         };
         let steps_up = attempt.purpose == Purpose::StepUp;
         let known = if steps_up { self.known(&contents) } else { None };

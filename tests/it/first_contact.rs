@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use tower_identity::{
-    Authority, ClientCredential, Clock, IdentityConfig, ManualClock,
+    Authority, ClientCredential, Clock, IdentityConfig, ManualClock, Prompt, SignInOptions,
     config::ClientAuthMethod,
-    dev::{Consent, DevClient, Endpoint, Failure},
+    dev::{Consent, DevClient, DevProvider, Endpoint, Failure},
 };
 
-use crate::app::App;
+use crate::{app::App, raw::Raw};
 
 const CLIENT: &str = "6731de76-14a6-49ae-97bc-6eba6914391e";
 
 /// The client is registered for one authentication method.
 async fn registered(secret: &'static str, method: ClientAuthMethod) -> App {
-    let first = |provider: &tower_identity::dev::DevProvider, url: &str| {
+    let first = |provider: &DevProvider, url: &str| {
         let client = DevClient::confidential(CLIENT, secret).with_authentication(method);
         provider.add_client(client.with_any_loopback_redirect().with_consent(Consent::Given));
         let config =
@@ -74,6 +74,79 @@ async fn a_code_that_was_spent_by_a_refused_client_authentication_is_followed_by
     let page = app.sign_in().await;
     assert!(page.status.is_server_error(), "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+}
+
+/// A client authentication that the provider refuses, and spends the code with.
+fn spend_the_next_code(provider: &DevProvider) {
+    for (status, code) in [(401, "invalid_client"), (400, "invalid_grant")] {
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+    }
+}
+
+/// The refusals of authorization requests that are followed by another request.
+const REFUSALS: [(&str, &str); 3] = [
+    ("invalid_scope", ""),
+    ("temporarily_unavailable", "authentication_expired"),
+    ("invalid_request", "ui_locales are not supported"),
+];
+
+/// Each refusal says something else about the provider, so that the next request differs from all
+/// before it.
+#[tokio::test]
+async fn a_provider_that_refuses_several_things_signs_the_first_user_in() {
+    for first in 0..REFUSALS.len() {
+        let app = App::start().await;
+        for at in 0..REFUSALS.len() {
+            let (error, description) = REFUSALS[(first + at) % REFUSALS.len()];
+            app.provider.refuse_next_sign_in(error, description);
+        }
+        spend_the_next_code(&app.provider);
+        let mut tab = app.signed_in().await;
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/me"), "{}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 5);
+        let last = app.provider.last_request(Endpoint::Authorization).unwrap();
+        assert_eq!(last.parameter("scope"), Some("openid offline_access"), "what was learnt stays");
+        assert_eq!(last.parameter("ui_locales"), None);
+    }
+}
+
+/// The callback of a stale link leads to a new sign-in, which may be refused like every other.
+#[tokio::test]
+async fn a_sign_in_after_a_lost_attempt_may_be_refused_too() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let stale = Raw::of(&app).begin("/other", "").await;
+    let stale = Raw::of(&app).answer(&stale).await;
+    app.provider.refuse_next_sign_in("invalid_scope", "");
+    let page = app.browser().tab().open(app.at(&stale)).await.clone();
+    assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/other"), "{}", page.body);
+}
+
+/// Once for each: a provider that refuses everything for good is told about, whatever it names, and
+/// so is one that refuses the same twice.
+#[tokio::test]
+async fn a_provider_that_goes_on_refusing_is_asked_a_bounded_number_of_times() {
+    for silent in [false, true] {
+        let options = match silent {
+            true => SignInOptions::new().with_prompt(Prompt::None),
+            false => SignInOptions::new(),
+        };
+        let app = App::builder().config(|config| config.with_sign_in(options)).start().await;
+        app.provider.sign_in_as("ada").unwrap();
+        for number in 0..30 {
+            let (error, description) = match number % 4 {
+                3 => ("login_required", ""),
+                other => REFUSALS[other],
+            };
+            app.provider.refuse_next_sign_in(error, description);
+        }
+        let page = app.browser().tab().open(app.at("/other")).await.clone();
+        assert!(!page.status.is_success(), "{}", page.body);
+        let asked = app.provider.requests(Endpoint::Authorization);
+        assert_eq!(asked, if silent { 5 } else { 4 });
+    }
 }
 
 /// A user does not count as signed out for a moment after the sign-in, although the clocks differ.

@@ -2,7 +2,7 @@
 
 use tower_identity::{
     ErrorKind, Prompt, SignInOptions, SignInOutcome, WebSession,
-    dev::{Endpoint, SpoilCallback},
+    dev::{Endpoint, Failure, SpoilCallback},
 };
 
 use crate::web_auth::{Site, join_all, stored};
@@ -208,6 +208,31 @@ async fn a_sign_in_that_is_begun_again_asks_for_everything_again() {
     };
     assert_eq!(parameters(&again.url), parameters(&asked.url));
     assert!(again.url.contains("prompt=login"), "{}", again.url);
+}
+
+/// Each refusal is answered once, and what was learnt stays in the value.
+#[tokio::test]
+async fn a_sign_in_that_is_refused_for_several_reasons_is_begun_again_for_each() {
+    let site = Site::start().await;
+    let mut session = WebSession::new();
+    let mut url = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap().url;
+    site.provider.refuse_next_sign_in("invalid_scope", "");
+    site.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+    for (status, code) in [(401, "invalid_client"), (400, "invalid_grant")] {
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        site.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+    }
+    for _ in 0..3 {
+        let answer = site.answer(&url).await;
+        session = stored(&session);
+        let outcome = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        let SignInOutcome::Again(again) = outcome else { panic!("{outcome:?}") };
+        assert!(!again.url.contains("profile"), "{}", again.url);
+        url = again.url;
+    }
+    let answer = site.answer(&url).await;
+    let done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+    assert!(done.signed_in().is_some());
 }
 
 /// `WebAuth` has no events: an application refuses a sign-in by signing out before it stores the
