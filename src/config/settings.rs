@@ -374,7 +374,8 @@ impl IdentityConfig {
     /// renewed.
     ///
     /// A default scope is omitted if the discovery document has a list of scopes
-    /// (`scopes_supported`) without it. Scopes that are set here or by
+    /// (`scopes_supported`) without it, and `offline_access` if there is only a list of grants
+    /// (`grant_types_supported`) without `refresh_token`. Scopes that are set here or by
     /// [`with_scopes`](Self::with_scopes) are always sent. Google gets `access_type=offline` in
     /// place of `offline_access`. No other scope is ever added.
     #[must_use]

@@ -80,6 +80,7 @@ async fn every_fault_of_a_document_has_its_code() {
         ("require_signed_request_object", json!("true"), (Problem, "request_kind_not_supported")),
         ("grant_types_supported", json!(["authorization_code"]), (Warning, "refresh_not_offered")),
         ("grant_types_supported", json!(["refresh_token"]), (Warning, "code_flow_not_offered")),
+        ("grant_types_supported", json!([]), (Note, "")),
         ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),
         (
             "token_endpoint_auth_methods_supported",

@@ -27,11 +27,11 @@ impl DocumentCheck<'_> {
         }
         if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token")
         {
-            add(
-                Severity::Warning,
-                "refresh_not_offered",
-                "The provider issues no refresh tokens: sessions cannot be renewed.".into(),
-            );
+            let text = "The provider does not list the grant of refresh tokens: sessions may not \
+                        be renewed. Without a list of scopes `offline_access` is not requested \
+                        either: configure it if the provider accepts it anyway \
+                        (`with_openid_scopes`, IDENTITY_OPENID_SCOPES).";
+            add(Severity::Warning, "refresh_not_offered", text.into());
         }
         for acr in
             config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr))

@@ -58,6 +58,8 @@ pub(crate) struct Metadata {
     pub(crate) announces_pkce: bool,
     /// `scopes_supported`; `None` if absent.
     pub(crate) scopes: Option<Vec<String>>,
+    /// Whether `grant_types_supported` is there and has no `refresh_token`.
+    pub(crate) lists_no_refresh: bool,
     /// `ui_locales_supported`; `None` if absent.
     pub(crate) ui_locales: Option<Vec<String>>,
     /// Whether a refresh token is requested by `access_type=offline` instead of a scope (Google).
@@ -130,6 +132,10 @@ impl Metadata {
                 .is_some_and(|methods| methods.iter().any(|method| method == "S256")),
             // B2C lists only `openid` and accepts the others, so Microsoft's lists are not used.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
+            // At Microsoft's providers this list says as little as that of the scopes.
+            lists_no_refresh: members.list("grant_types_supported").is_some_and(|grants| {
+                !grants.is_empty() && !grants.iter().any(|grant| grant == "refresh_token")
+            }) && !authority.is_microsoft(),
             ui_locales: members.list("ui_locales_supported"),
             offline_by_parameter: authority.is_google(),
             authorization_response_iss: members
@@ -144,7 +150,10 @@ impl Metadata {
     /// out, unless `named` has them.
     ///
     /// OpenID Connect Core section 3.1.2.1 tells providers to ignore unknown scopes; some refuse
-    /// the request instead.
+    /// the request instead. Without `scopes_supported` the grants say whether `offline_access` is
+    /// known, if they are listed: their default (Discovery section 3) has no `refresh_token`, and
+    /// many providers that issue refresh tokens leave the list out. Where both lists are there and
+    /// disagree, the list of scopes is the right one (Casdoor, Better Auth).
     pub(crate) fn offered<'s>(
         &self,
         config: &ValidConfig,
@@ -152,9 +161,11 @@ impl Metadata {
         named: &[String],
     ) -> Vec<&'s str> {
         let is_offered = |scope: &str| {
-            self.scopes
-                .as_ref()
-                .is_none_or(|offered| offered.iter().any(|offered| offered == scope))
+            let is_listed = match &self.scopes {
+                Some(listed) => listed.iter().any(|listed| listed == scope),
+                None => scope != "offline_access" || !self.lists_no_refresh,
+            };
+            is_listed
                 || (self.offline_by_parameter && scope == "offline_access")
                 || named.iter().any(|named| named == scope)
         };

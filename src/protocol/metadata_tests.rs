@@ -51,12 +51,34 @@ fn default_scopes_are_those_of_the_document() {
         "openid email",
         "named"
     );
+    // Without a list of scopes that of the grants decides about `offline_access`, where it is
+    // there: its default (Discovery section 3) says nothing.
+    let by_grants = |scopes: Value, grants: Value| {
+        let config = config().build().unwrap();
+        let metadata = metadata(|document| {
+            document["scopes_supported"] = scopes;
+            document["grant_types_supported"] = grants;
+        });
+        metadata.scopes_of(&config, config.sign_in()).join(" ")
+    };
+    for (scopes, grants, wanted) in [
+        (json!(null), json!(["authorization_code"]), "openid profile email"),
+        (json!(null), json!(["authorization_code", "refresh_token"]), all),
+        (json!(null), json!("authorization_code refresh_token"), all),
+        (json!(null), json!([]), all),
+        (json!(null), json!(null), all),
+        (json!(null), json!({}), all),
+        (json!(["openid", "offline_access"]), json!(["implicit"]), "openid offline_access"),
+    ] {
+        assert_eq!(by_grants(scopes.clone(), grants.clone()), wanted, "{scopes} {grants}");
+    }
     // B2C lists `openid` alone and takes them all.
     let base = "https://login.microsoftonline.com/f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
     let document = json!({
         "issuer": format!("{base}/v2.0"), "authorization_endpoint": format!("{base}/a"),
         "token_endpoint": format!("{base}/t"),
         "jwks_uri": format!("{base}/k"), "scopes_supported": ["openid"],
+        "grant_types_supported": ["authorization_code"],
     });
     let authority = Authority::parse(base).unwrap();
     let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();

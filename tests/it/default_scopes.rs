@@ -144,3 +144,24 @@ async fn a_token_response_without_scope_grants_the_scopes_of_the_request_as_it_w
         assert_ne!(refreshed["token"], at_sign_in["token"]);
     }
 }
+
+/// OpenID Connect Discovery section 3: a provider without refresh tokens may refuse the scope.
+#[tokio::test]
+async fn a_refresh_token_is_not_asked_for_where_the_document_lists_the_grants_without_it() {
+    for (grants, expected) in [
+        (json!(["authorization_code"]), "openid profile email notes.read"),
+        (json!(["authorization_code", "refresh_token"]), ALL),
+        (json!(null), ALL),
+    ] {
+        let app = app().await;
+        app.provider.change_next_discovery(move |document| {
+            document.remove("scopes_supported");
+            document.insert("grant_types_supported".to_owned(), grants);
+        });
+        assert_eq!(app.sign_in().await.status, StatusCode::OK);
+        assert_eq!(asked_for(&app, Endpoint::Authorization), expected);
+    }
+}
+
+/// The default scopes, and that of the application.
+const ALL: &str = "openid profile email offline_access notes.read";
