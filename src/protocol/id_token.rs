@@ -32,7 +32,7 @@ use crate::{
     clock::UnixTime,
     config::SignInNonce,
     error::{Error, ErrorKind, shown},
-    secret::{base64url, same},
+    secret::{Secret, base64url, from_base64url, same},
 };
 
 /// The values of one sign-in or refresh that its ID token is compared with.
@@ -92,6 +92,12 @@ pub(crate) struct VerifiedIdToken {
     tid: Option<String>,
     oid: Option<String>,
     exp: UnixTime,
+}
+
+/// The claims of an ID token that was verified when it was stored, as JSON.
+pub(crate) fn claims_of_stored(id_token: &Secret) -> Option<String> {
+    let claims = from_base64url(id_token.expose().split('.').nth(1)?)?;
+    String::from_utf8(claims).ok()
 }
 
 impl VerifiedIdToken {

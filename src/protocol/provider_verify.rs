@@ -90,10 +90,10 @@ impl Provider {
         observed(step!("identity.user_info", self), exchange).await
     }
 
-    /// The claims of the ID token, with those of UserInfo added if it is configured. Claims of the
-    /// ID token are never replaced, because they are signed. `granted` is `scope` of the token
-    /// response, if it had one. `earlier_from_user_info`: at a renewal, whether the claims that it
-    /// replaces have some of UserInfo.
+    /// The claims of an ID token, as JSON, with those of UserInfo about its `sub` added if it is
+    /// configured. Claims of the ID token are never replaced, because they are signed. `granted` is
+    /// `scope` of the token response, if it had one. `earlier_from_user_info`: at a renewal,
+    /// whether the claims that it replaces have some of UserInfo.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Provider {
     /// may pass, at a renewal of claims with some of UserInfo.
     pub(crate) async fn claims(
         &self,
-        token: &VerifiedIdToken,
+        (signed_json, sub): (&str, &str),
         access_token: Option<&Secret>,
         granted: Option<&str>,
         earlier_from_user_info: bool,
@@ -109,7 +109,7 @@ impl Provider {
         let unreadable =
             |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
         let alone = || {
-            let json = RawValue::from_string(token.claims().to_owned()).map_err(unreadable)?;
+            let json = RawValue::from_string(signed_json.to_owned()).map_err(unreadable)?;
             Ok(ClaimsOfPerson::of_id_token(json))
         };
         let configured = self.config.user_info();
@@ -118,11 +118,11 @@ impl Provider {
         else {
             return alone();
         };
-        let signed: Object = serde_json::from_str(token.claims()).map_err(unreadable)?;
+        let signed: Object = serde_json::from_str(signed_json).map_err(unreadable)?;
         if configured == UserInfo::IfMissing && !self.lacks_names(&signed, granted).await? {
             return alone();
         }
-        let mut claims = match self.user_info(access_token, token.sub()).await {
+        let mut claims = match self.user_info(access_token, sub).await {
             Ok(claims) => claims,
             // Without UserInfo the renewed claims would lack groups and roles that are there alone.
             // The renewal is tried again instead.

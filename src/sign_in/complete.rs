@@ -60,7 +60,7 @@ impl VerifiedAnswer {
     pub(crate) async fn claims(&self, provider: &Provider) -> Result<ClaimsOfPerson, Error> {
         let Self { answer, token, .. } = self;
         let (access_token, granted) = (answer.access_token.as_ref(), answer.scope.as_deref());
-        provider.claims(token, access_token, granted, false).await
+        provider.claims((token.claims(), token.sub()), access_token, granted, false).await
     }
 
     pub(crate) fn person(&self) -> Person {

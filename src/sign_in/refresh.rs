@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer},
+    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer, claims_of_stored},
     secret::Secret,
-    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, VerifiedClaims},
+    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, TokenSet, VerifiedClaims},
 };
 
 #[async_trait]
@@ -49,12 +49,12 @@ pub(crate) async fn refresh_with(
         None => provider.refresh(refresh_token, &asked).await,
     };
     let mut answer = answer.map_err(ask_for_consent)?;
-    let mut identity = match &answer.id_token {
+    let sent_id_token = answer.id_token.clone().filter(|sent| !request.repeats(sent));
+    let mut identity = match &sent_id_token {
         // In another tenant the same person has other identifiers, so that ID token is not used.
-        Some(id_token) if !request.is_elsewhere() => {
-            Some(identity(provider, id_token, &answer, request).await)
-        }
-        _ => None,
+        _ if request.is_elsewhere() => None,
+        Some(id_token) => Some(identity(provider, id_token, &answer, request).await),
+        None => without_id_token(provider, &answer, request).await,
     };
     if let Some(Ok(identity)) =
         identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted())
@@ -64,7 +64,6 @@ pub(crate) async fn refresh_with(
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
         identity.claims.json = found.claims;
     }
-    let sent_id_token = answer.id_token.clone();
     Ok(RefreshAnswer { issued: answer.into(), identity, sent_id_token, id_token: None })
 }
 
@@ -103,7 +102,34 @@ async fn identity(
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
     let access_token = access_token.filter(|_| request.is_as_granted());
     let (granted, from_user_info) = (answer.scope.as_deref(), request.is_from_user_info());
-    let claims = provider.claims(&token, access_token, granted, from_user_info).await?;
+    let signed = (token.claims(), token.sub());
+    let claims = provider.claims(signed, access_token, granted, from_user_info).await?;
     let expires_at = token.exp();
     Ok(VerifiedClaims::of(&token, claims, expires_at))
+}
+
+/// The claims of a session after a refresh without an ID token, which is optional there (OpenID
+/// Connect Core section 12.2): those of its last ID token, with those that UserInfo has now. Roles
+/// and groups may be there alone, and would otherwise stay as they were at the sign-in until the
+/// session ends. `None` if nothing of the session came from UserInfo, or nothing can be asked.
+async fn without_id_token(
+    provider: &Provider,
+    answer: &TokenAnswer,
+    request: &RefreshRequest,
+) -> Option<Result<VerifiedClaims, Error>> {
+    if !request.is_from_user_info() || !request.is_as_granted() {
+        return None;
+    }
+    let (id_token, access_token) = (request.id_token()?, answer.access_token.as_ref()?);
+    let (signed, person) = (claims_of_stored(id_token)?, request.person());
+    let granted = answer.scope.as_deref();
+    let claims = provider.claims((&signed, &person.sub), Some(access_token), granted, true).await;
+    let now = provider.now();
+    let expires_at = now + TokenSet::from(answer.clone()).life(false, now);
+    Some(claims.map(|claims| VerifiedClaims {
+        id_token: id_token.clone(),
+        claims,
+        person: person.clone(),
+        expires_at,
+    }))
 }

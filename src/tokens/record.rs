@@ -295,8 +295,8 @@ impl GrantRecord {
     }
 
     /// The record after a refresh for `key`. `renewed_by` is `Some` at a renewal: the claims are
-    /// replaced by those of its ID token, except for names that it does not repeat, or stay if the
-    /// response has none.
+    /// replaced by those of its ID token, except for names that it does not repeat, or stay if
+    /// there are none.
     pub(super) fn refreshed(
         &self,
         key: TokenKey,

@@ -55,7 +55,9 @@ fn no_directory() -> Error {
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
-    pub(super) home: Option<String>,
+    pub(super) person: Person,
+    /// The ID token of the record.
+    pub(super) id_token: Option<Secret>,
     pub(super) is_renewal: bool,
     pub(super) is_as_granted: bool,
     pub(super) is_from_user_info: bool,
@@ -70,7 +72,8 @@ impl RefreshRequest {
         Self {
             is_as_granted: request.key == record.sign_in_key(),
             request,
-            home: record.person().tid.clone(),
+            person: record.person().clone(),
+            id_token: record.id_token().cloned(),
             is_renewal: *kind == RefreshKind::Renewal,
             is_from_user_info: record.is_from_user_info(),
         }
@@ -84,7 +87,7 @@ impl RefreshRequest {
     /// The tenant of the request: the requested one, or the verified `tid` of the sign-in. In
     /// another tenant than that of the sign-in an ID token in the response is ignored.
     pub(crate) fn tenant(&self) -> Option<&str> {
-        self.request.key.tenant().or(self.home.as_deref())
+        self.request.key.tenant().or(self.person.tid.as_deref())
     }
 
     /// The claims (JSON) of an API's challenge.
@@ -107,6 +110,22 @@ impl RefreshRequest {
     /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
     pub(crate) fn is_as_granted(&self) -> bool {
         self.is_as_granted
+    }
+
+    /// The person of the sign-in.
+    pub(crate) fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// The last ID token of the session, which was verified when it was stored.
+    pub(crate) fn id_token(&self) -> Option<&Secret> {
+        self.id_token.as_ref()
+    }
+
+    /// Whether an ID token of the response is the one of the record. Some providers hand out the ID
+    /// token of the sign-in again, which has expired by now.
+    pub(crate) fn repeats(&self, sent: &Secret) -> bool {
+        self.id_token.as_ref().is_some_and(|kept| is_equal(sent, kept))
     }
 
     /// Whether claims of the session came from UserInfo.
@@ -145,7 +164,7 @@ impl TokenSet {
     /// it a time is assumed, which the `exp` claim of a JWT can shorten: the client is not to rely
     /// on the format of an access token (RFC 9068 section 6), so that the claim gives no longer
     /// life.
-    pub(super) fn life(&self, is_renewable: bool, now: UnixTime) -> Duration {
+    pub(crate) fn life(&self, is_renewable: bool, now: UnixTime) -> Duration {
         self.expires_in.unwrap_or_else(|| {
             let assumed = if is_renewable { UNSTATED_RENEWABLE_LIFE } else { UNSTATED_LIFE };
             let end = self.access_token.as_ref().and_then(unverified_end);
@@ -158,7 +177,8 @@ impl TokenSet {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RefreshAnswer {
     pub(crate) issued: TokenSet,
-    /// The verified claims of the ID token, or why it was refused; `None` if the response has none.
+    /// The verified claims of the ID token, or why it was refused. If the response has none, those
+    /// of the last one with what UserInfo says now; `None` if UserInfo was not asked.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
     /// The ID token of the response as it came.
     pub(crate) sent_id_token: Option<Secret>,
@@ -172,12 +192,16 @@ impl RefreshAnswer {
     /// the ID token of the sign-in again, which has expired by now. It was verified when it was
     /// new, so the answer counts as one without an ID token (OpenID Connect Core section 12.2).
     pub(super) fn without_repeated(self, record: &GrantRecord) -> Self {
-        let is_repeated = self.sent_id_token.as_ref().is_some_and(|sent| {
-            let is_kept = |kept: &Secret| same(sent.expose().as_bytes(), kept.expose().as_bytes());
-            record.id_token().is_some_and(is_kept)
-        });
+        let is_repeated = self
+            .sent_id_token
+            .as_ref()
+            .is_some_and(|sent| record.id_token().is_some_and(|kept| is_equal(sent, kept)));
         if is_repeated { Self { identity: None, ..self } } else { self }
     }
+}
+
+fn is_equal(sent: &Secret, kept: &Secret) -> bool {
+    same(sent.expose().as_bytes(), kept.expose().as_bytes())
 }
 
 /// The claims of a verified ID token.

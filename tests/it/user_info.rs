@@ -1,5 +1,7 @@
 //! UserInfo requests without a setting for them, and the use of the responses.
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower_identity::{
@@ -142,6 +144,83 @@ async fn a_user_info_that_refuses_every_renewal_for_an_hour_leads_to_a_sign_in()
         app.provider.stop_failing(Endpoint::UserInfo);
         assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
     }
+}
+
+/// OpenID Connect Core section 12.2: a refresh may have no ID token, or that of the sign-in again.
+/// Then UserInfo alone says what the user may do now.
+#[tokio::test]
+async fn rights_of_user_info_are_renewed_by_a_refresh_without_an_id_token() {
+    for is_repeated in [false, true] {
+        let app = App::builder()
+            .provider(|provider| {
+                let quirks = [Quirk::NamesAtUserInfo, Quirk::NoIdTokenAtRefresh];
+                provider.with_quirks(quirks.into_iter().skip(usize::from(is_repeated)))
+            })
+            .config(|config| config.with_user_info(UserInfo::AtSignIn))
+            .start()
+            .await;
+        let groups = |names: Value| {
+            app.provider.change_next_user_info(move |claims| {
+                drop(claims.insert("groups".into(), names));
+            });
+        };
+        let kept = Arc::new(Mutex::new(Value::Null));
+        let id_token = kept.clone();
+        app.provider.change_next_token_answer(move |answer| {
+            *id_token.lock().unwrap() = answer["id_token"].clone();
+        });
+        groups(json!(["editors", "staff"]));
+        let mut tab = app.signed_in().await;
+        let sent_id_token = kept.lock().unwrap().clone();
+        let first = tab.page().json();
+        assert_eq!(first["claims"]["groups"], json!(["editors", "staff"]));
+        for names in [json!(["staff"]), json!(null), json!(["editors"])] {
+            app.turn(3600 + 300);
+            let repeated = sent_id_token.clone();
+            if is_repeated {
+                app.provider.change_next_token_answer(move |answer| {
+                    drop(answer.insert("id_token".into(), repeated));
+                });
+            }
+            groups(names.clone());
+            let page = tab.open(app.at("/me")).await.json();
+            assert_eq!(page["claims"]["groups"], names, "{page}");
+            assert_eq!(page["claims"]["sub"], first["claims"]["sub"]);
+            assert_eq!(page["claims"]["auth_time"], first["claims"]["auth_time"], "signed claims");
+            assert_eq!(page["name"], first["name"]);
+        }
+        // Another user's answer is none, and the renewal is tried again.
+        app.turn(3600 + 300);
+        app.provider.change_next_user_info(|claims| {
+            drop(claims.insert("sub".into(), "eve".into()));
+            drop(claims.insert("groups".into(), json!(["admins"])));
+        });
+        let page = tab.open(app.at("/me")).await.json();
+        assert_eq!(page["claims"]["groups"], json!(["editors"]), "{page}");
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+    }
+}
+
+/// A UserInfo that cannot be reached keeps the rights for as long as an outage is tolerated.
+#[tokio::test]
+async fn a_refresh_without_an_id_token_waits_for_user_info() {
+    let app = App::builder()
+        .provider(|provider| {
+            provider.with_quirks([Quirk::NamesAtUserInfo, Quirk::NoIdTokenAtRefresh])
+        })
+        .start()
+        .await;
+    let mut tab = app.signed_in().await;
+    app.turn(3600 + 300);
+    app.provider.fail_next(Endpoint::UserInfo, 2, Failure::Status(503));
+    assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
+    let asked = app.provider.requests(Endpoint::UserInfo);
+    assert!(asked > 1, "UserInfo was asked");
+    app.provider.stop_failing(Endpoint::UserInfo);
+    app.turn(600);
+    assert_eq!(tab.open(app.at("/me")).await.json()["name"], "Ada Lovelace");
+    assert!(app.provider.requests(Endpoint::UserInfo) > asked);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
 /// Apple, Ory Hydra: the ID token of a refresh does not repeat the name. What decides about access
