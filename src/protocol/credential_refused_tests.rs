@@ -6,7 +6,7 @@ use super::{tests::*, *};
 use crate::{
     config::{ClientAuthMethod, ClientCredential},
     protocol::{
-        CallbackParameters,
+        CallbackParameters, Grant, TokenParams,
         test_support::{answer, authority, document, key_set, metadata, published},
     },
 };
@@ -173,6 +173,23 @@ async fn no_other_method_is_tried_where_one_is_named_or_listed_or_both_were_refu
     setup.clock.advance(std::time::Duration::from_secs(61));
     assert!(setup.ask().await.is_err());
     assert_eq!(setup.forms().len(), 6);
+}
+
+/// The second request may lack what the provider looks for in the first: then it says nothing about
+/// the cause (django-allauth, where device codes are for public clients alone).
+#[tokio::test]
+async fn a_client_that_was_refused_is_told_and_not_the_malformed_second_request() {
+    let setup = CredentialSetup::with(
+        ClientCredential::secret("a+b"),
+        |_| (),
+        vec![(401, json!({"error": "invalid_client"})), (400, json!({"error": "invalid_request"}))],
+    );
+    let code = "device code".into();
+    let params = TokenParams::default();
+    let asked = setup.provider.tokens(Grant::DeviceCode(&code), &params);
+    let error = asked.await.map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ClientRefused, "{error}");
+    assert_eq!(setup.forms().len(), 2);
 }
 
 /// Some providers spend the code with the first request, and others look at it before the client.

@@ -30,7 +30,7 @@ use super::{
     default_scopes::{self, DEFAULT_SCOPES_REFUSED},
     device::{self, DeviceAnswer},
     discovery::Discovery,
-    error_answer::of_refresh,
+    error_answer::{may_lack_the_client_id, of_refresh},
     grant::{Grant, TokenParams, first_resource_scopes, grant_request},
     http::HttpClient,
     metadata::Metadata,
@@ -450,7 +450,14 @@ impl Provider {
 /// sign-in succeeds. A refresh token that is refused is lost whatever the cause, and its session
 /// with it.
 fn first_cause(first: Error, second: Error, grant: Grant<'_>) -> Error {
-    if second.kind() != ErrorKind::InvalidGrant || matches!(grant, Grant::RefreshToken(_)) {
+    if matches!(grant, Grant::RefreshToken(_)) {
+        return second;
+    }
+    // The second request may lack what only the first had, such as `client_id` in the body.
+    if first.kind() == ErrorKind::ClientRefused && may_lack_the_client_id(&second) {
+        return first;
+    }
+    if second.kind() != ErrorKind::InvalidGrant {
         return second;
     }
     let detail = format!(
