@@ -82,6 +82,7 @@ async fn every_fault_of_a_document_has_its_code() {
         ("grant_types_supported", json!(["refresh_token"]), (Warning, "code_flow_not_offered")),
         ("grant_types_supported", json!([]), (Note, "")),
         ("scopes_supported", json!(["openid", "profile"]), (Note, "scope_not_sent")),
+        ("scopes_supported", json!(["profile", "email"]), (Note, "openid_not_listed")),
         (
             "token_endpoint_auth_methods_supported",
             json!(["private_key_jwt"]),

@@ -61,6 +61,13 @@ impl DocumentCheck<'_> {
         if !is_openid_scope(scope) || !self.lacks("scopes_supported", scope) {
             return;
         }
+        // Every sign-in needs it, so it cannot be removed.
+        if scope == "openid" {
+            let text = "The provider does not list the scope \"openid\", which every OpenID \
+                        Provider has to support (OpenID Connect Discovery section 3); it is \
+                        requested.";
+            return add(Severity::Note, "openid_not_listed", text.into());
+        }
         if config.is_default_scope(scope) && !config.authority().is_microsoft() {
             let without = match scope {
                 // Google has the parameter `access_type=offline` instead.
