@@ -224,10 +224,13 @@ impl Check<'_> {
                 return None;
             }
             Err(error) => {
+                let remedy = error
+                    .own_remedy()
+                    .unwrap_or("check the URL, the network, the proxy and its certificates");
                 let text = format!(
-                    "{address} cannot be reached ({}): check the URL, the network, the proxy and \
-                     its certificates.",
-                    error.detail()
+                    "{address} cannot be reached ({}). {}",
+                    error.detail(),
+                    sentence(remedy)
                 );
                 found.push(Finding::new(Severity::Problem, "provider_unreachable", text));
                 return None;
@@ -328,7 +331,12 @@ impl Check<'_> {
         let uri = &metadata.jwks_uri;
         let problem = |code, text| Finding::new(Severity::Problem, code, text);
         let answer = self.channel.document("the key set", uri).await.map_err(|error| {
-            let text = format!("The key set at {uri} cannot be fetched ({}).", error.detail());
+            let remedy = error.own_remedy().map(|remedy| format!(" {}", sentence(remedy)));
+            let text = format!(
+                "The key set at {uri} cannot be fetched ({}).{}",
+                error.detail(),
+                remedy.unwrap_or_default()
+            );
             problem("keys_unreachable", text)
         })?;
         JwkSet::parse(answer.body()).map_err(|error| {

@@ -207,6 +207,11 @@ async fn a_provider_that_cannot_be_had_is_a_finding() {
             "provider_unreachable",
             "no connection: name not known",
         ),
+        (
+            Err(HttpError::new("invalid peer certificate: certificate expired")),
+            "provider_unreachable",
+            "The provider's certificate has expired: renew it there",
+        ),
         (Ok((404, "")), "discovery_not_found", "status 404"),
         (Ok((301, "")), "discovery_not_found", "status 301"),
         (Ok((503, "<html>")), "discovery_not_found", "status 503"),

@@ -86,10 +86,12 @@ pub struct HttpError {
 
 impl HttpError {
     /// An error with its cause, as text for the log. Leave out URLs with a query, headers and
-    /// bodies: they may hold secrets.
+    /// bodies: they may hold secrets. A cause in the words of rustls about TLS gets its remedy.
     #[must_use]
     pub fn new(cause: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause: cause.into(), too_large: false, remedy: None }
+        let cause = cause.into();
+        let remedy = tls_fault::remedy(&cause);
+        Self { cause, too_large: false, remedy }
     }
 
     /// The error of a response that exceeds the size limit. It is reported as
@@ -103,8 +105,7 @@ impl HttpError {
 
     /// The error of reqwest.
     fn of(error: &reqwest::Error) -> Self {
-        let cause = cause(error);
-        Self { remedy: tls_fault::remedy(&cause), ..Self::new(cause) }
+        Self::new(cause(error))
     }
 
     pub(super) fn remedy(&self) -> Option<&'static str> {
