@@ -6,7 +6,8 @@
 //!   renewed before it is served. If a renewal fails, the old document is served.
 //! - A failure is remembered for some seconds, so that an outage does not cause a request to the
 //!   provider for each caller.
-//! - A renewal that a caller demands (a key is unknown) happens at most once a minute.
+//! - A renewal that a caller demands happens at most once a minute, or as its caller limits it
+//!   ([`key_search`](super::key_search)). After one that failed the next waits for some seconds.
 
 use std::{
     fmt,
@@ -25,7 +26,8 @@ use crate::{
 pub(super) const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Shortest lifetime of a document, whatever `Cache-Control` says.
 const SHORTEST_LIFE: Duration = Duration::from_secs(300);
-/// Time after a failure during which it is returned again, if there is no document.
+/// Time after a failure during which it is returned again, if there is no document, or a newer one
+/// is demanded.
 const PAUSE_WITHOUT: Duration = Duration::from_secs(5);
 /// Time after a failure during which the old document is served without another request.
 const PAUSE_WITH: Duration = Duration::from_secs(60);
@@ -93,7 +95,7 @@ impl<T> DocumentState<T> {
 }
 
 /// Whether `now` is within the pause after `at`. A clock that was turned back ends every pause.
-fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
+pub(super) fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
     at <= now && now.since(at) < pause
 }
 
@@ -140,6 +142,27 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
     where
         F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
+        let may_fetch = |demanded: &mut Option<UnixTime>, now: UnixTime| {
+            let is_early = demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS));
+            if !is_early {
+                *demanded = Some(now);
+            }
+            Ok(!is_early)
+        };
+        self.newer_if(seen, may_fetch, fetch).await
+    }
+
+    /// A newer document than `seen`, or `seen` itself if `may_fetch` says no. It gets the time of
+    /// the last demand of [`newer_than`](Self::newer_than), and now.
+    pub(super) async fn newer_if<F>(
+        self: &Arc<Self>,
+        seen: &Arc<T>,
+        may_fetch: impl FnOnce(&mut Option<UnixTime>, UnixTime) -> Result<bool, Error> + Send,
+        fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
+    ) -> DocumentResult<T>
+    where
+        F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
+    {
         let flight = {
             let mut state = self.lock();
             if let Some(entry) =
@@ -150,11 +173,16 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
             let now = self.clock.now();
             match self.fetches.under_way(&()).pop() {
                 Some(flight) => Ok(Some(flight)),
-                None if state.demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS)) => {
-                    return Ok(Arc::clone(seen));
-                }
                 None => {
-                    state.demanded = Some(now);
+                    // Whether there is a newer document is not known then.
+                    if let Some((at, error)) = &state.failure
+                        && within(*at, now, PAUSE_WITHOUT)
+                    {
+                        return Err(error.clone());
+                    }
+                    if !may_fetch(&mut state.demanded, now)? {
+                        return Ok(Arc::clone(seen));
+                    }
                     self.join(&mut state, fetch)
                 }
             }

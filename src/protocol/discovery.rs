@@ -20,11 +20,12 @@ use super::{
     cache::{DocumentCache, FetchedDocument},
     channel::{Channel, document_error, observed},
     jwks::JwkSet,
+    key_search::KeySearches,
     metadata::Metadata,
 };
 use crate::{
     authority::Authority,
-    clock::Clock,
+    clock::{Clock, UnixTime},
     error::{Error, ErrorKind, shown},
 };
 
@@ -35,13 +36,23 @@ pub(super) struct Discovery {
     channel: Channel,
     metadata: Arc<DocumentCache<Metadata>>,
     keys: Arc<DocumentCache<JwkSet>>,
+    searches: Arc<KeySearches>,
+}
+
+/// The reason to fetch newer keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeyReason<'a> {
+    /// No key fits the `kid` of the token, or a token without one.
+    Unknown(Option<&'a str>),
+    /// The signature is wrong: the provider may have given a new key the `kid` of the old one.
+    WrongSignature,
 }
 
 impl Discovery {
     pub(super) fn new(authority: Authority, channel: Channel, clock: &Arc<dyn Clock>) -> Self {
         let (metadata, keys) =
             (DocumentCache::new(Arc::clone(clock)), DocumentCache::new(Arc::clone(clock)));
-        Self { authority, channel, metadata, keys }
+        Self { authority, channel, metadata, keys, searches: Arc::default() }
     }
 
     /// The metadata.
@@ -62,13 +73,28 @@ impl Discovery {
         self.keys.get(|_| self.fetch_keys(metadata)).await
     }
 
-    /// A newer key set than `known`; `known` itself if it is too early to fetch again.
+    /// A newer key set than `known`; `known` itself if the key was looked for, or, for a wrong
+    /// signature, if it is too early to fetch again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`]: the key was not looked for, and others were; those of the fetch.
     pub(super) async fn newer_keys(
         &self,
         metadata: &Arc<Metadata>,
         known: &Arc<JwkSet>,
+        reason: KeyReason<'_>,
     ) -> Result<Arc<JwkSet>, Error> {
-        self.keys.newer_than(known, |_| self.fetch_keys(metadata)).await
+        let fetch = |_| self.fetch_keys(metadata);
+        let KeyReason::Unknown(kid) = reason else {
+            return self.keys.newer_than(known, fetch).await;
+        };
+        let may_fetch = |_: &mut Option<UnixTime>, now: UnixTime| self.searches.begin(kid, now);
+        let found = self.keys.newer_if(known, may_fetch, fetch).await;
+        if found.is_err() {
+            self.searches.failed(kid);
+        }
+        found
     }
 
     fn fetch_metadata(

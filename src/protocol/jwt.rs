@@ -311,7 +311,7 @@ impl<'a> UnverifiedJwt<'a> {
     }
 
     /// `kid` of the header.
-    fn kid(&self) -> Result<Option<String>, Error> {
+    pub(super) fn kid(&self) -> Result<Option<String>, Error> {
         match (json::present(&self.header, "kid"), jwks::kid(&self.header)) {
             (Some(_), None) => {
                 Err(malformed("the header's `kid` is neither a string nor a number"))

@@ -6,7 +6,7 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`] |
+//! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`], [`key_search`] |
 //! | authorization request | [`authorize`], [`claims`], [`claims_request`] |
 //! | authorization response | [`callback`] |
 //! | token request | [`grant`], [`token`] |
@@ -60,6 +60,7 @@ mod json;
 mod jwks;
 mod jwt;
 mod jwt_claims;
+mod key_search;
 mod logout;
 mod managed_identity;
 mod metadata;

@@ -41,7 +41,8 @@ impl Provider {
             };
             let rules =
                 self.rules(TokenKind::AccessToken(api), &metadata, SignatureRule::Keys(algorithms));
-            self.with_keys(&metadata, |keys| access_token::verify(&token, &rules, keys)).await
+            let verify = |keys: &_| access_token::verify(&token, &rules, keys);
+            self.with_keys(&token, &metadata, verify).await
         };
         let span = info_span!(
             "identity.verify_access_token", authority = %self.authority().name(),
@@ -80,7 +81,8 @@ impl Provider {
                         &metadata,
                         SignatureRule::Keys(Algorithm::ALL),
                     );
-                    let verified = self.with_keys(&metadata, |keys| token.verify(&rules, keys));
+                    let verified =
+                        self.with_keys(&token, &metadata, |keys| token.verify(&rules, keys));
                     let verified = verified.await.map_err(introspection::unverified)?;
                     introspection::of_signed(verified.claims)?
                 }

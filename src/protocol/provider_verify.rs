@@ -11,6 +11,7 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     channel::observed,
+    discovery::KeyReason,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::Object,
     jwks::JwkSet,
@@ -30,8 +31,7 @@ impl Provider {
     /// Verifies an ID token ([`id_token::verify`]).
     ///
     /// An unknown key or a wrong signature fetches newer keys, and an algorithm that the document
-    /// does not list a newer document (OpenID Connect Core section 10.1.1), each at most once a
-    /// minute.
+    /// does not list a newer document (OpenID Connect Core section 10.1.1), within limits.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Provider {
         }
         let (metadata, algorithms) = self.algorithms_for(token, allowed).await?;
         let rules = self.rules(kind, &metadata, SignatureRule::Keys(&algorithms));
-        self.with_keys(&metadata, |keys| verify(&rules, keys)).await
+        self.with_keys(token, &metadata, |keys| verify(&rules, keys)).await
     }
 
     /// The metadata, and the algorithms that it or the configuration allows. If the token's
@@ -208,22 +208,29 @@ impl Provider {
 
     /// Verifies with the cached keys, and once more with newer ones if the failure may be due to a
     /// key rotation (OpenID Connect Core section 10.1.1).
+    ///
+    /// # Errors
+    ///
+    /// The kind of the first check that fails; [`ErrorKind::Busy`]: it is not known whether newer
+    /// keys would help.
     pub(super) async fn with_keys<V>(
         &self,
+        token: &UnverifiedJwt<'_>,
         metadata: &Arc<Metadata>,
         verify: impl Fn(&JwkSet) -> Result<V, Error>,
     ) -> Result<V, Error> {
         let keys = self.discovery.keys(metadata).await?;
         let outcome = verify(&keys);
-        // Some providers give a new key the `kid` of the old one, so a wrong signature is a reason
-        // as well. The cache limits fetches to one a minute, so forged tokens cannot cause more.
-        let may_be_of_newer = |error: &Error| {
-            matches!(error.kind(), ErrorKind::TokenKeyUnknown | ErrorKind::TokenSignature)
+        let kid = token.kid().ok().flatten();
+        let reason = match outcome.as_ref().err().map(Error::kind) {
+            Some(ErrorKind::TokenKeyUnknown) => KeyReason::Unknown(kid.as_deref()),
+            // Some providers give a new key the `kid` of the old one. Fetches for this reason are
+            // limited to one a minute, and do not count as searches for an unknown key: a forged
+            // signature is the cheapest garbage.
+            Some(ErrorKind::TokenSignature) => KeyReason::WrongSignature,
+            _ => return outcome,
         };
-        if !outcome.as_ref().is_err_and(may_be_of_newer) {
-            return outcome;
-        }
-        let newer = self.discovery.newer_keys(metadata, &keys).await?;
+        let newer = self.discovery.newer_keys(metadata, &keys, reason).await?;
         if Arc::ptr_eq(&newer, &keys) { outcome } else { verify(&newer) }
     }
 
