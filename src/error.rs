@@ -121,6 +121,8 @@ struct ErrorParts {
     own_remedy: Option<&'static str>,
     /// Whether the refresh token of the failed request will get the same answer again.
     grant_is_spent: bool,
+    /// The authorize endpoint at which a caller gets a token with the provider's claims.
+    authorization_uri: Option<String>,
 }
 
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
@@ -156,6 +158,7 @@ impl Error {
             at_api: false,
             own_remedy: None,
             grant_is_spent: false,
+            authorization_uri: None,
         }))
     }
 
@@ -181,6 +184,22 @@ impl Error {
             token_owner,
             ..Arc::unwrap_or_clone(self.0)
         }))
+    }
+
+    /// The failure, as one to acquire a token on behalf of a caller, with the authorize endpoint
+    /// for its challenge.
+    pub(crate) fn for_caller<'a>(
+        self,
+        scopes: impl Iterator<Item = &'a str>,
+        authorization_uri: Option<String>,
+    ) -> Self {
+        let error = self.for_token(TokenOwner::Caller, scopes);
+        Self(Arc::new(ErrorParts { authorization_uri, ..Arc::unwrap_or_clone(error.0) }))
+    }
+
+    /// The authorize endpoint of [`for_caller`](Self::for_caller).
+    pub(crate) fn authorization_uri(&self) -> Option<&str> {
+        self.0.authorization_uri.as_deref()
     }
 
     /// The failure with a sentence of the application's own for the user.

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::{bearer, future::Shape};
 use crate::{
-    authority::Authority,
     config::ValidApiConfig,
     error::{Error, ErrorKind},
     http_message::{self, ChallengeHeader, IdentityBody},
@@ -172,7 +171,8 @@ fn challenge(
         challenge = challenge.with("max_age", &age.as_secs().to_string());
     }
     if let Some(claims) = claims {
-        challenge = claims_challenge(challenge, claims, config.identity().authority());
+        let authorization_uri = config.identity().authority().authorization_uri();
+        challenge = challenge.with_claims(authorization_uri.as_deref(), claims);
     }
     if let Some(resource) = config.resource() {
         challenge = challenge.with("resource_metadata", &resource.metadata_url());
@@ -182,21 +182,6 @@ fn challenge(
         challenge = challenge.with("realm", config.identity().client_id());
     }
     challenge.value()
-}
-
-/// Adds the claims as Microsoft documents it ("Claims challenges, claims requests and client
-/// capabilities"): in base 64 with its padding (RFC 4648 section 4), because MSAL.NET reads nothing
-/// else, and with the URL of the authorize endpoint, which is required.
-fn claims_challenge(
-    challenge: ChallengeHeader,
-    claims: &str,
-    authority: &Authority,
-) -> ChallengeHeader {
-    let challenge = match authority.authorization_uri() {
-        Some(uri) => challenge.with("authorization_uri", &uri),
-        None => challenge,
-    };
-    challenge.with("claims", &base64_simd::STANDARD.encode_to_string(claims))
 }
 
 /// The challenge for a request without a token.

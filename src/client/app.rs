@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind},
     protocol::unverified_end,
     secret::{Secret, base64url, from_base64url},
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
@@ -127,7 +127,7 @@ impl Client {
             GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
         });
         let asked = shared.assertions.access_token(partition.grant(), request).await;
-        asked.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+        asked.map_err(|error| self.for_caller(error, request))
     }
 
     /// Checks a request on behalf of a caller before anything is cached or sent.
@@ -149,8 +149,13 @@ impl Client {
                 ),
             ));
         }
-        self.check_assertion(assertion)
-            .map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+        self.check_assertion(assertion).map_err(|error| self.for_caller(error, request))
+    }
+
+    /// The failure of a request on behalf of a caller, who gets the challenge.
+    pub(super) fn for_caller(&self, error: Error, request: &TokenRequest) -> Error {
+        let authorization_uri = self.config().authority().authorization_uri();
+        error.for_caller(request.scopes(), authorization_uri)
     }
 
     /// Refuses assertions that Entra ID would refuse, as far as the unverified claims show it. A

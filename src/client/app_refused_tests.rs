@@ -77,3 +77,18 @@ async fn a_request_that_names_no_api_is_told_what_the_provider_takes() {
     assert!(text.contains("https://graph.microsoft.com/.default"), "{text}");
     assert_eq!(world.calls(), 0);
 }
+
+/// Microsoft, "Claims challenges": the challenge has the authorize endpoint. A handler without an
+/// `ApiLayer` around it returns it, too.
+#[tokio::test]
+async fn the_challenge_of_a_refused_token_on_behalf_of_a_caller_has_the_authorize_endpoint() {
+    let world = World::entra(TENANT, |config| config);
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c10"}}}"#;
+    world.next_is(400, json!({"error": "interaction_required", "claims": claims}));
+    let refused = world.client.on_behalf_of(&Secret::from("opaque"), &asks("User.Read")).await;
+    let response = refused.unwrap_err().into_response_with(());
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+    let uri = format!("https://login.microsoftonline.com/{TENANT}/oauth2/authorize");
+    assert!(challenge.contains(r#"error="insufficient_claims""#), "{challenge}");
+    assert!(challenge.contains(&format!(r#"authorization_uri="{uri}""#)), "{challenge}");
+}

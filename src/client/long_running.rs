@@ -5,7 +5,7 @@ use super::{
     core::{Client, WORK},
 };
 use crate::{
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind},
     protocol::Grant,
     secret::Secret,
     tokens::{AccessToken, GrantRecord, OFFLINE_ACCESS, Scopes, TokenRequest, TokenSet},
@@ -65,7 +65,7 @@ impl Client {
         // In a task of its own: the tokens are cached even if the caller's future is dropped.
         self.to_the_end(async move {
             let begun = client.begin(&name, &assertion, &request).await;
-            begun.map_err(|error| error.for_token(TokenOwner::Caller, request.scopes()))
+            begun.map_err(|error| client.for_caller(error, &request))
         })
         .await
     }

@@ -43,6 +43,18 @@ impl ChallengeHeader {
         self
     }
 
+    /// Adds claims that another token must have, as Microsoft documents it ("Claims challenges,
+    /// claims requests and client capabilities"): in base 64 with its padding (RFC 4648 section 4),
+    /// because MSAL.NET reads nothing else, and with the URL of the authorize endpoint, which is
+    /// required. Other providers have no such URL.
+    pub(crate) fn with_claims(self, authorization_uri: Option<&str>, claims: &str) -> Self {
+        let challenge = match authorization_uri {
+            Some(uri) => self.with("authorization_uri", uri),
+            None => self,
+        };
+        challenge.with("claims", &base64_simd::STANDARD.encode_to_string(claims))
+    }
+
     pub(crate) fn has_parameters(&self) -> bool {
         self.has_parameters
     }

@@ -28,7 +28,7 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     let challenge = match (error.kind(), claims) {
         (ErrorKind::InteractionRequired, Some(claims)) => challenge
             .with("error", "insufficient_claims")
-            .with("claims", &base64_simd::STANDARD.encode_to_string(claims)),
+            .with_claims(error.authorization_uri(), claims),
         (ErrorKind::InteractionRequired, None) => challenge.with("error", "interaction_required"),
         // The provider refused the token as an assertion (RFC 6750 section 3.1).
         (ErrorKind::InvalidGrant, _) => challenge.with("error", "invalid_token"),

@@ -183,8 +183,10 @@ async fn a_refusal_that_only_the_caller_can_resolve_is_a_challenge_for_the_calle
     let app = app().await;
     let mut tab = app.signed_in().await;
     let before = app.provider.requests(Endpoint::Authorization);
+    let authority = app.provider.entra_authority(DevTenant::CONTOSO.id()).unwrap().to_string();
     let header = format!(
-        r#"Bearer error="insufficient_claims", claims="{}""#,
+        r#"Bearer error="insufficient_claims", authorization_uri="{}", claims="{}""#,
+        authority.replace("/v2.0", "/oauth2/authorize"),
         base64_simd::STANDARD.encode_to_string(CLAIMS)
     );
     let body =
