@@ -229,14 +229,23 @@ impl AccessTerms {
                 "only an application that calls by itself and has an app role is admitted",
             ));
         };
+        let has = match caller.scopes() {
+            [] => "no scope at all".to_owned(),
+            scopes => format!("the scopes {}", shown(&scopes.join(" "))),
+        };
         let detail = format!(
-            "the caller is of the kind `{}`: people need the scopes {}, applications one of the \
-             app roles {roles:?}",
+            "the caller is of the kind `{}`, and its token has {has}: people need the scopes {}, \
+             applications one of the app roles {roles:?}",
             caller.kind(),
             needed.join(" ")
         );
-        Err(Error::new(ErrorKind::InsufficientScope, detail)
-            .for_token(TokenOwner::Caller, needed.iter().map(String::as_str)))
+        let error = Error::new(ErrorKind::InsufficientScope, detail)
+            .for_token(TokenOwner::Caller, needed.iter().map(String::as_str));
+        // Otherwise the client would be told to request what its provider never writes.
+        Err(match caller.scopes().is_empty() && scopes_count && !caller.is_of_microsoft() {
+            true => error.with_remedy(NO_SCOPES),
+            false => error,
+        })
     }
 
     fn check_sign_in(&self, caller: &ApiCaller) -> Result<(), Error> {
@@ -259,6 +268,12 @@ impl AccessTerms {
         .with_requirements(self.auth_context.iter().cloned().collect(), self.max_age))
     }
 }
+
+/// The remedy for a token without any scope at a provider other than Microsoft's.
+const NO_SCOPES: &str = "have the client request the scopes; a provider that writes no scopes into \
+                         signed tokens (Zitadel) writes them into its introspection answers: have \
+                         it issue opaque tokens (`ApiConfig::with_introspection`, \
+                         IDENTITY_INTROSPECTION)";
 
 impl<S> Layer<S> for RequireAccess {
     type Service = RequireAccessService<S>;

@@ -41,6 +41,8 @@ mod microsoft_tests;
 mod odd_requests_tests;
 mod on_behalf_of;
 #[cfg(test)]
+mod readings_tests;
+#[cfg(test)]
 mod refusal_tests;
 mod scope;
 mod service;

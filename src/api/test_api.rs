@@ -36,6 +36,8 @@ pub(super) struct ApiResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
+    /// The message in the log.
+    pub(super) error: Option<String>,
 }
 
 impl ApiResponse {
@@ -117,6 +119,7 @@ impl TestApi {
             status: head.status,
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
+            error: head.extensions.get::<crate::error::Error>().map(ToString::to_string),
         }
     }
 
@@ -153,13 +156,7 @@ impl TestApi {
 
     /// The message in the log about the refusal of a token.
     pub(super) async fn error_of(&self, token: &str) -> String {
-        let inner = tower::service_fn(|_: Request<String>| async {
-            Ok::<_, Infallible>(Response::new(String::new()))
-        });
-        let request = Request::get("/notes").header("authorization", format!("Bearer {token}"));
-        let request = request.body(String::new()).unwrap();
-        let response = self.layer.layer(inner).oneshot(request).await.unwrap();
-        response.extensions().get::<crate::error::Error>().unwrap().to_string()
+        self.with_token(token).await.error.unwrap()
     }
 
     pub(super) async fn refuses(&self, token: &str, reason: &str) {
