@@ -1,11 +1,16 @@
 //! Claims and header members that two readers could read differently: which application it is,
 //! whether a person or an application calls, whether the token is for this API.
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    require_scopes,
-    test_api::{TestApi, changed, claims, merge, signed},
+    Introspection, require_caller, require_scopes,
+    test_api::{TestApi, changed, claims, merge, signed, token},
+};
+use crate::{
+    config::ClientCredential,
+    protocol::test_support::{answer, document, key_set},
 };
 
 /// The claims of RFC 9068, changed, without the claims that are `"-"`.
@@ -14,6 +19,67 @@ fn with(more: &Value) -> Value {
         merge(claims, more);
         claims.as_object_mut().unwrap().retain(|_, value| value != "-");
     })
+}
+
+/// An API that introspects opaque tokens, and is answered with these claims of an active one.
+fn introspecting(members: &Value) -> TestApi {
+    let mut document = document();
+    document["introspection_endpoint"] = json!("https://id.example/introspect");
+    let config = TestApi::plain_config()
+        .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
+        .with_introspection(Introspection::Opaque);
+    let api = TestApi::at(config, document.clone(), key_set());
+    let answered = changed(members.clone(), |answer| answer["active"] = json!(true));
+    api.http.answer_with(move |request| {
+        Ok(match request.uri().path() {
+            "/introspect" => answer(200, &answered),
+            "/.well-known/openid-configuration" => answer(200, &document),
+            _ => answer(200, key_set()),
+        })
+    });
+    api
+}
+
+/// The first word of the answer to a token with these claims, as JWT and by introspection; the
+/// reason of a refusal.
+async fn judged(claims: &Value) -> String {
+    let told = TestApi::plain().with_token(&signed("JWT", claims)).await;
+    let opaque = introspecting(claims).with_token("opaque").await;
+    let word = |told: &super::test_api::ApiResponse| match told.status {
+        StatusCode::OK => told.body.split(' ').next().unwrap().to_owned(),
+        StatusCode::UNAUTHORIZED => told.reason(),
+        other => panic!("{other}: {told:?}"),
+    };
+    assert_eq!(word(&told), word(&opaque), "{claims}");
+    word(&told)
+}
+
+/// RFC 8693 section 4.3 (`client_id`) and OpenID Connect Core section 2 (`azp`) name the same
+/// client. Keycloak's mapper "Client ID" writes the client of the first token after an exchange.
+#[tokio::test]
+async fn a_token_of_two_applications_is_refused() {
+    for (more, verdict) in [
+        (json!({"azp": "app"}), "person"),
+        (json!({"azp": "another"}), "token_malformed"),
+        (json!({"azp": "another", "sub": "another"}), "token_malformed"),
+        (json!({"azp": "another", "sub": "app"}), "token_malformed"),
+        (json!({"client_id": "-", "azp": "web"}), "person"),
+        // Okta's name and Microsoft's are private ones: they count where no registered name is.
+        (json!({"cid": "another"}), "person"),
+        (json!({"appid": "another"}), "person"),
+        (json!({"client_id": "-", "cid": "ada"}), "application"),
+        (json!({"client_id": "-", "cid": "app", "appid": "app"}), "person"),
+        (json!({"client_id": "-", "cid": "app", "appid": "another"}), "token_malformed"),
+    ] {
+        assert_eq!(judged(&with(&more)).await, verdict, "{more}");
+    }
+    let guarded = TestApi::plain().guarded(require_caller().with_applications(["app"]));
+    let mixed = token(|claims| merge(claims, &json!({"cid": "app", "client_id": "another"})));
+    assert_eq!(guarded.with_token(&mixed).await.status, StatusCode::FORBIDDEN);
+    let error = TestApi::plain().error_of(&token(|claims| claims["azp"] = json!("another"))).await;
+    for part in ["`client_id` is \"app\"", "`azp` is \"another\"", "Client ID"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 /// Zitadel writes no scopes into JWT: no guard for scopes ever admits them.

@@ -306,7 +306,6 @@ async fn a_service_account_of_keycloak_is_an_application_and_a_person_with_its_n
         (json!({"preferred_username": "ada"}), &[]),
         (json!({"preferred_username": "service-account-other"}), &[]),
         (json!({"preferred_username": null}), &[]),
-        (json!({"client_id": "other"}), &[]),
         (json!({}), &["azp"]),
     ] {
         assert_eq!(kind(more.clone(), without).await, "person", "{more} {without:?}");

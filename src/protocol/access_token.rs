@@ -389,23 +389,43 @@ fn roles(claims: &Object) -> Result<Vec<String>, Error> {
 }
 
 /// The client ID of the caller: `azp` in version 2.0, `appid` in 1.0, `client_id` in RFC 9068.
+///
+/// Both registered names are the client that requested the token (RFC 8693 section 4.3, OpenID
+/// Connect Core section 2). Two clients are refused, because another reader could take the other
+/// one. The private names of Okta (`cid`) and AD FS (`appid`) count where there is no registered
+/// one: at other providers they can mean anything.
 fn application(claims: &Object, is_microsoft: bool) -> Result<Option<String>, Error> {
-    let names: &[&str] =
-        if is_microsoft { &["azp", "appid"] } else { &["client_id", "azp", "cid", "appid"] };
-    let mut found: Option<String> = None;
-    for name in names {
-        match (text(claims, name)?, &found) {
-            (Some(empty), _) if empty.is_empty() => {
-                return Err(malformed(format!("`{name}` is empty")));
-            }
-            (Some(other), Some(first)) if is_microsoft && *first != other => {
-                return Err(malformed("`azp` and `appid` are two applications"));
-            }
-            (Some(own), None) => found = Some(own),
-            _ => {}
-        }
+    if is_microsoft {
+        return one_client(claims, ["azp", "appid"]);
     }
-    Ok(found)
+    match one_client(claims, ["client_id", "azp"])? {
+        Some(client) => Ok(Some(client)),
+        None => one_client(claims, ["cid", "appid"]),
+    }
+}
+
+/// The client that these claims name.
+fn one_client(claims: &Object, names: [&'static str; 2]) -> Result<Option<String>, Error> {
+    let [first, second] = names.map(|name| match text(claims, name) {
+        Ok(Some(id)) if id.is_empty() => Err(malformed(format!("`{name}` is empty"))),
+        read => read,
+    });
+    match (first?, second?) {
+        (Some(one), Some(other)) if one != other => {
+            let [first, second] = names;
+            Err(malformed(format!(
+                "it is of two applications: `{first}` is {}, and `{second}` is {}",
+                shown(&one),
+                shown(&other)
+            ))
+            .with_remedy(
+                "have the provider name one client in each token; at Keycloak the mapper \"Client \
+                 ID\" of a service account writes the client of the first token into the tokens \
+                 that others exchange it for: remove the mapper",
+            ))
+        }
+        (one, other) => Ok(one.or(other)),
+    }
 }
 
 /// An optional string claim.
