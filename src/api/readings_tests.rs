@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Introspection, require_caller, require_scopes,
+    Introspection, require_app_roles, require_caller, require_scopes,
     test_api::{TestApi, changed, claims, merge, signed, token},
 };
 use crate::{
@@ -82,6 +82,72 @@ async fn a_token_of_two_applications_is_refused() {
     }
 }
 
+/// RFC 9068 section 5: a person with the identifier of a client must not pass for the client. A
+/// session of a person says that it is one.
+#[tokio::test]
+async fn a_person_whose_subject_is_a_client_does_not_pass_for_it() {
+    for (more, verdict) in [
+        (json!({}), "application"),
+        // Cognito writes the time of the request for a token.
+        (json!({"auth_time": 1}), "application"),
+        (json!({"username": "app"}), "application"),
+        (json!({"sid": "1"}), "token_subject"),
+        (json!({"session_state": "1"}), "token_subject"),
+        (json!({"gty": "password"}), "token_subject"),
+        (json!({"gty": ["authorization_code"]}), "token_subject"),
+        (json!({"gty": "client_credentials"}), "application"),
+        (json!({"gty": "client_credentials", "sid": "1"}), "token_subject"),
+        // Ory Hydra grants applications every scope that they have.
+        (json!({"scope": "openid Notes.Read"}), "application"),
+    ] {
+        let claims = changed(with(&more), |claims| claims["sub"] = json!("app"));
+        assert_eq!(judged(&claims).await, verdict, "{more}");
+    }
+}
+
+/// Kinde writes a list, as Auth0 does after a refresh, and spells the grant as RFC 6749 does.
+#[tokio::test]
+async fn the_grant_of_a_token_may_be_a_list() {
+    for (gty, verdict) in [
+        (json!("client-credentials"), "application"),
+        (json!("client_credentials"), "application"),
+        (json!(["client_credentials"]), "application"),
+        (json!("password"), "person"),
+        (json!(["authorization_code"]), "person"),
+        (json!(["refresh_token", "password"]), "person"),
+        (json!([]), "person"),
+        (json!(["client_credentials", "authorization_code"]), "token_malformed"),
+        (json!("client_credentials password"), "token_malformed"),
+        (json!({"client_credentials": true}), "token_malformed"),
+        (json!([7]), "token_malformed"),
+        (json!(7), "token_malformed"),
+    ] {
+        let claims = with(&json!({"gty": gty, "client_id": "-", "azp": "app"}));
+        assert_eq!(judged(&claims).await, verdict, "{gty}");
+    }
+    for (more, verdict) in [
+        (json!({"gty": "client-credentials", "sid": "1"}), "token_subject"),
+        (json!({"gty": "client-credentials", "sub": "-"}), "application"),
+        (json!({"gty": "authorization_code", "sub": "-"}), "person"),
+    ] {
+        assert_eq!(judged(&with(&more)).await, verdict, "{more}");
+    }
+    let null = with(&json!({"gty": null}));
+    TestApi::plain().refuses(&signed("JWT", &null), "token_malformed").await;
+    // Kinde's two tokens, as it documents them.
+    let person = with(&json!({
+        "client_id": "-", "scope": "-", "jti": "8a567995", "sub": "kp_0", "azp": "web",
+        "gty": ["authorization_code"], "scp": ["openid", "profile"],
+    }));
+    let application = with(&json!({
+        "client_id": "-", "sub": "-", "scope": "", "azp": "machine", "v": "2", "scp": [],
+        "gty": ["client_credentials"],
+    }));
+    let api = TestApi::plain();
+    assert_eq!(api.takes(&signed("JWT", &person)).await, "person openid,profile");
+    assert_eq!(api.takes(&signed("JWT", &application)).await, "application ");
+}
+
 /// Zitadel writes no scopes into JWT: no guard for scopes ever admits them.
 #[tokio::test]
 async fn the_refusal_of_a_token_without_any_scope_says_that_it_has_none() {
@@ -97,4 +163,18 @@ async fn the_refusal_of_a_token_without_any_scope_says_that_it_has_none() {
     }
     let other = error_of(&json!({"scope": "Other"})).await;
     assert!(!other.contains("no scope at all") && other.contains("Other"), "{other}");
+}
+
+/// Whatever a token of a person says, it has no rights of an application, and the other way round.
+#[tokio::test]
+async fn rights_of_one_kind_do_not_count_for_the_other() {
+    let roles = TestApi::plain().guarded(require_app_roles(["R"]));
+    for more in [json!({}), json!({"gty": "password"}), json!({"azp": "app"})] {
+        let person = with(&merged(&more, &json!({"roles": ["R"]})));
+        assert_eq!(roles.with_token(&signed("JWT", &person)).await.status, StatusCode::FORBIDDEN);
+    }
+}
+
+fn merged(one: &Value, other: &Value) -> Value {
+    changed(one.clone(), |one| merge(one, other))
 }

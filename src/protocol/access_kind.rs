@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    access_token::{ClaimsSource, other_kind, text},
+    access_token::{ClaimsSource, other_kind, text, words},
     json::Object,
     jwt::malformed,
 };
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The kind of a caller: a person through an application, or an application by itself.
 ///
@@ -194,24 +194,64 @@ pub(super) fn elsewhere(
              `client_id` (RFC 9068 section 2)",
         ));
     }
-    let is_itself = match (sub, application) {
+    let is_itself = is_application(claims, source, scopes, sub, application)?
+        || is_service_account(claims, application);
+    Ok(if is_itself { CallerKind::Application } else { CallerKind::Person })
+}
+
+/// Whether an application calls by itself, by the claims that are not Keycloak's alone.
+fn is_application(
+    claims: &Object,
+    source: ClaimsSource,
+    scopes: &[String],
+    sub: Option<&str>,
+    application: Option<&str>,
+) -> Result<bool, Error> {
+    let by_subject = match (sub, application) {
         (None, None) => return Err(malformed("it has neither `sub` nor `client_id`")),
+        (Some(""), _) => return Err(malformed("`sub` is empty")),
+        // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`.
+        (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
+        _ => false,
+    };
+    let by_grant = is_grant_of_application(claims)?;
+    let is_itself = match (by_grant, sub) {
+        (Some(by_grant), _) => by_grant,
+        (None, Some(_)) => by_subject,
         // Duende IdentityServer leaves out the `sub` of an application by itself. Others leave out
         // that of users: Keycloak without the client scope `basic`, Django OAuth Toolkit and
         // Doorkeeper in every introspection answer. As an application, all users would share the
         // key and the app roles of one.
-        (None, Some(_)) => source != ClaimsSource::Introspection && !is_about_user(claims, scopes),
-        (Some(""), _) => return Err(malformed("`sub` is empty")),
-        // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`.
-        (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
-        (Some(_), None) => false,
+        (None, None) => source != ClaimsSource::Introspection && !is_about_user(claims, scopes),
     };
-    let is_itself = is_itself || is_service_account(claims, application);
-    Ok(if is_itself || text(claims, "gty")?.as_deref() == Some("client-credentials") {
-        CallerKind::Application
-    } else {
-        CallerKind::Person
-    })
+    // Where people choose the names that become `sub`, one could choose that of a client, and would
+    // get its key and its app roles (RFC 9068 section 5). Nothing else shows a session: Cognito
+    // writes `auth_time` for applications, too, and Ory Hydra grants them the scope `openid`.
+    let has_session = ["sid", "session_state"].iter().any(|name| claims.contains_key(*name));
+    if (is_itself && has_session) || (by_subject && !is_itself) {
+        let detail = "`sub` or `gty` says that an application calls by itself, and `gty`, `sid` or \
+                      `session_state` that a person signed in";
+        return Err(Error::new(ErrorKind::TokenSubject, detail).with_remedy(
+            "have the provider use identifiers of people as `sub` that no client can have, such \
+             as UUIDs (RFC 9068 section 5)",
+        ));
+    }
+    Ok(is_itself)
+}
+
+/// Whether the grants of a token (`gty` of Auth0 and Kinde) are those of an application by itself;
+/// `None` if it has none. Kinde writes a list and spells the grant as RFC 6749 does, Auth0 writes a
+/// list after a refresh.
+fn is_grant_of_application(claims: &Object) -> Result<Option<bool>, Error> {
+    let is_of_application =
+        |grant: &String| matches!(grant.as_str(), "client-credentials" | "client_credentials");
+    let grants = words(claims, "gty")?;
+    match grants.iter().filter(|grant| is_of_application(grant)).count() {
+        _ if grants.is_empty() => Ok(None),
+        0 => Ok(Some(false)),
+        all if all == grants.len() => Ok(Some(true)),
+        _ => Err(malformed("`gty` names the grant of an application and that of a person")),
+    }
 }
 
 /// Whether a claim or a scope is about a user: names, and what belongs to the sign-in of a person

@@ -148,7 +148,7 @@ pub(super) fn check_audience(claims: &Object, own: &[String]) -> Result<(), Erro
 
 /// The claims that affect a decision. A claim of this list must not be `null`: another
 /// implementation could read that as absent.
-const DECISIVE: [&str; 25] = [
+const DECISIVE: [&str; 26] = [
     "iss",
     "aud",
     "exp",
@@ -172,6 +172,7 @@ const DECISIVE: [&str; 25] = [
     "acr",
     "acrs",
     "auth_time",
+    "gty",
     "xms_act_fct",
     "xms_sub_fct",
 ];
