@@ -5,12 +5,12 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Introspection, require_app_roles, require_caller, require_scopes,
-    test_api::{TestApi, changed, claims, merge, signed, token},
+    AccessTokenType, Introspection, require_app_roles, require_caller, require_scopes,
+    test_api::{TestApi, changed, claims, entra, merge, signed, token, v2},
 };
 use crate::{
     config::ClientCredential,
-    protocol::test_support::{answer, document, key_set},
+    protocol::test_support::{CLIENT_ID, Signer, answer, document, key_set},
 };
 
 /// The claims of RFC 9068, changed, without the claims that are `"-"`.
@@ -146,6 +146,69 @@ async fn the_grant_of_a_token_may_be_a_list() {
     let api = TestApi::plain();
     assert_eq!(api.takes(&signed("JWT", &person)).await, "person openid,profile");
     assert_eq!(api.takes(&signed("JWT", &application)).await, "application ");
+}
+
+/// Only Cognito leaves out `aud`, and its tokens have no type.
+#[tokio::test]
+async fn a_token_without_audience_passes_as_cognito_s_alone() {
+    let cognito = with(&json!({"aud": "-", "token_use": "access", "client_id": CLIENT_ID}));
+    let plain = TestApi::plain();
+    for typ in ["JWT", ""] {
+        let header = match typ {
+            "" => json!({"alg": "RS256", "kid": "k1"}),
+            typ => json!({"alg": "RS256", "kid": "k1", "typ": typ}),
+        };
+        plain.takes(&Signer::shared().sign(&header, &cognito)).await;
+    }
+    // RFC 9068 section 4 requires `aud`.
+    plain.refuses(&signed("at+jwt", &cognito), "token_audience").await;
+    let azp = changed(cognito.clone(), |claims| claims["azp"] = json!("another"));
+    plain.refuses(&signed("JWT", &azp), "token_malformed").await;
+    let of_entra = entra(v2(), |claims| {
+        claims.as_object_mut().unwrap().remove("aud");
+        merge(claims, &json!({"token_use": "access", "client_id": super::test_api::APP}));
+    });
+    TestApi::entra(|config| config).refuses(&of_entra, "token_audience").await;
+}
+
+/// RFC 7515 sections 4.1.4 and 4.1.9: strings.
+#[tokio::test]
+async fn a_header_member_that_is_null_is_malformed() {
+    let api = TestApi::plain();
+    for header in [
+        json!({"alg": "RS256", "kid": null, "typ": "at+jwt"}),
+        json!({"alg": "RS256", "kid": "k1", "typ": null}),
+        json!({"alg": null, "kid": "k1"}),
+    ] {
+        api.refuses(&Signer::shared().sign(&header, &claims()), "token_malformed").await;
+    }
+}
+
+/// RFC 9068 section 2.2. Keycloak has no `client_id` and Duende no `sub` of an application; what
+/// is there has the type of the specification.
+#[tokio::test]
+async fn the_type_of_rfc_9068_brings_its_claims_in_their_types() {
+    let api = TestApi::with(|config| config.with_token_type(AccessTokenType::AtJwt));
+    for (more, verdict) in [
+        (json!({}), "person"),
+        (json!({"client_id": "-", "azp": "web", "typ": "Bearer"}), "person"),
+        (json!({"sub": "-"}), "application"),
+        (json!({"jti": "-"}), "person"),
+        (json!({"jti": 7}), "token_malformed"),
+        (json!({"jti": null}), "token_malformed"),
+        (json!({"iat": "now"}), "token_malformed"),
+        (json!({"client_id": ["app"]}), "token_malformed"),
+        (json!({"sub": {}}), "token_malformed"),
+        (json!({"aud": "-", "token_use": "access", "client_id": CLIENT_ID}), "token_audience"),
+    ] {
+        let told = api.with_token(&signed("at+jwt", &with(&more))).await;
+        match told.status {
+            StatusCode::OK => assert!(told.body.starts_with(verdict), "{more}: {told:?}"),
+            _ => assert_eq!(told.reason(), verdict, "{more}"),
+        }
+    }
+    // Other providers number their tokens.
+    TestApi::plain().takes(&signed("JWT", &with(&json!({"jti": 7})))).await;
 }
 
 /// Zitadel writes no scopes into JWT: no guard for scopes ever admits them.

@@ -92,11 +92,16 @@ pub(super) fn verify(
 ///
 /// Access tokens of Amazon Cognito have no `aud`. There the application that the token was issued
 /// to has to be one of the names, as AWS documents for its own verifiers (Amazon Cognito Developer
-/// Guide, "Verifying JSON web tokens").
-pub(super) fn check_audience(claims: &Object, own: &[String]) -> Result<(), Error> {
+/// Guide, "Verifying JSON web tokens"). `may_be_of_cognito`: neither the type nor the provider of
+/// the token requires `aud`. The issuer does not decide: emulators of Cognito have other ones.
+pub(super) fn check_audience(
+    claims: &Object,
+    own: &[String],
+    may_be_of_cognito: bool,
+) -> Result<(), Error> {
     let refused = |detail: String| Err(Error::new(ErrorKind::TokenAudience, detail));
     let listed = || own.iter().map(|own| shown(own)).collect::<Vec<_>>().join(", ");
-    let is_of_cognito = || json::text(claims, "token_use") == Some("access");
+    let is_of_cognito = || may_be_of_cognito && json::text(claims, "token_use") == Some("access");
     let audiences = match (claims.get("aud"), claims.get("client_id")) {
         (None, Some(Value::String(id))) if is_of_cognito() => {
             if own.contains(id) {
@@ -200,6 +205,10 @@ pub(super) fn facts(
     authority: &Authority,
 ) -> Result<AccessFacts, Error> {
     check_no_null(claims)?;
+    // RFC 9068 section 2.2. Other providers number their tokens.
+    if source == ClaimsSource::TypedJwt {
+        text(claims, "jti")?;
+    }
     let is_b2c = authority.b2c_policies().is_some();
     access_kind::check_no_other_kind(claims, source, is_b2c)?;
     let is_microsoft = authority.is_microsoft();

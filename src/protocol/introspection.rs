@@ -139,7 +139,7 @@ pub(super) struct IntrospectionRules<'a> {
 /// decision to the provider, which section 4 requires to answer only an API that a token is for.
 fn check_audience(answer: &Object, rules: IntrospectionRules<'_>) -> Result<(), Error> {
     if answer.contains_key("aud") {
-        return access_token::check_audience(answer, &rules.own.audiences);
+        return access_token::check_audience(answer, &rules.own.audiences, false);
     }
     let client = access_token::text(answer, "client_id")?;
     if rules.own.audience_optional || client.as_deref() == Some(rules.client_id) {

@@ -22,7 +22,7 @@
 //!
 //! A claim that decides is strict: if it is present, it has the type of the specification or the
 //! token is refused. `null` counts as absent, as in every document
-//! ([`OptionalMembers`](super::json::OptionalMembers)).
+//! ([`OptionalMembers`](super::json::OptionalMembers)), but not in an access token.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use aws_lc_rs::{
 use serde_json::Value;
 
 use super::{
-    error_answer,
+    access_token, error_answer,
     json::{self, Object},
     jwks::{self, JwkSet},
     jwt_claims,
@@ -234,7 +234,11 @@ impl<'a> UnverifiedJwt<'a> {
         if let TokenKind::AccessToken(api) = rules.kind {
             // RFC 9068 section 4: a token for another API must be refused. It comes first so that
             // no other check can be reached with such a token.
-            super::access_token::check_audience(&self.claims, api.audiences)?;
+            // RFC 9068 section 4 has `aud` in every token of its type.
+            let may_be_of_cognito = !self.is_typed_access_token()
+                && !rules.authority.is_microsoft()
+                && !rules.authority.is_adfs();
+            access_token::check_audience(&self.claims, api.audiences, may_be_of_cognito)?;
             as_in_id_tokens =
                 rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &claimed);
         }
@@ -272,6 +276,13 @@ impl<'a> UnverifiedJwt<'a> {
                 )));
             }
         }
+        // RFC 7515 sections 4.1.4 and 4.1.9: strings. Both decide, so that an access token is held
+        // to it; an ID token comes from the provider itself.
+        if matches!(rules.kind, TokenKind::AccessToken(_))
+            && let Some(member) = ["typ", "kid"].into_iter().find(|name| self.is_null(name))
+        {
+            return Err(malformed(format!("the header's `{member}` is null")));
+        }
         let typ = match json::present(&self.header, "typ") {
             None => None,
             Some(Value::String(typ)) => Some(typ.as_str()),
@@ -308,6 +319,10 @@ impl<'a> UnverifiedJwt<'a> {
                 _ => error,
             }
         })
+    }
+
+    fn is_null(&self, member: &str) -> bool {
+        self.header.get(member).is_some_and(Value::is_null)
     }
 
     /// `kid` of the header.
