@@ -7,7 +7,7 @@ use super::test_api::{APP, OTHER_TID, TID, TestApi, changed, entra, merge, signe
 use crate::{
     authority::{Authority, B2cPolicies},
     config::ApiConfig,
-    protocol::test_support::{CLIENT_ID, NOW, Signer, document, key_set},
+    protocol::test_support::{CLIENT_ID, NOW, Signer, answer, document, key_set},
 };
 
 /// The discovery document of a provider of Microsoft's.
@@ -314,5 +314,128 @@ async fn facets_that_cannot_be_parsed_are_refused() {
     }
     for value in [json!("3, 11"), json!("11"), json!(11), json!([3, "11"])] {
         assert_eq!(api.takes(&with(&value)).await, "person_through_agent Notes.Read", "{value}");
+    }
+}
+
+/// An API at B2C whose policies have keys and issuers of their own, as custom policies can have.
+fn api_of_policies(change: impl FnOnce(ApiConfig) -> ApiConfig) -> TestApi {
+    let policies = B2cPolicies::new("B2C_1_in")
+        .with_edit_profile("B2C_1_edit")
+        .with_reset_password("B2C_1_reset");
+    let config = ApiConfig::new(Authority::b2c("contoso", policies).unwrap(), APP);
+    let api = TestApi::at(change(config), json!({}), json!({}));
+    api.http.answer_with(|request| {
+        let path = request.uri().path();
+        let policy = path.split('/').nth(2).unwrap().to_ascii_lowercase();
+        let base = format!("https://contoso.b2clogin.com/contoso.onmicrosoft.com/{policy}");
+        let keys = json!({"keys": [policy_signer(&policy).jwk(&format!("key of {policy}"))]});
+        Ok(answer(
+            200,
+            match path.ends_with("/keys") {
+                true => keys,
+                false => published(&base, &policy_issuer(&policy)),
+            },
+        ))
+    });
+    api
+}
+
+fn policy_issuer(policy: &str) -> String {
+    match policy {
+        "b2c_1a_custom" => format!("https://contoso.b2clogin.com/tfp/{TID}/{policy}/v2.0/"),
+        _ => format!("https://contoso.b2clogin.com/{TID}/v2.0/"),
+    }
+}
+
+/// User flows share the keys of their tenant; a custom policy can have its own.
+fn policy_signer(policy: &str) -> &'static Signer {
+    static CUSTOM: std::sync::LazyLock<Signer> =
+        std::sync::LazyLock::new(|| Signer::new(crate::config::Algorithm::Rs256));
+    if policy == "b2c_1a_custom" { &CUSTOM } else { Signer::shared() }
+}
+
+fn of_policy(policy: &str, claim: &str) -> String {
+    let now = NOW.as_seconds();
+    let mut claims = json!({
+        "iss": policy_issuer(&policy.to_ascii_lowercase()), "exp": now + 600, "nbf": now,
+        "iat": now, "aud": APP, "oid": "o-1", "sub": "o-1", "scp": "Notes.Read", "azp": "client",
+        "ver": "1.0",
+    });
+    claims[claim] = json!(policy);
+    let lower = policy.to_ascii_lowercase();
+    let header = json!({"alg": "RS256", "typ": "JWT", "kid": format!("key of {lower}")});
+    policy_signer(&lower).sign(&header, &claims)
+}
+
+/// The policies of the authority are the application's own; a policy that is named nowhere may be
+/// without the second factor that they have.
+#[tokio::test]
+async fn an_api_at_b2c_takes_the_tokens_of_the_policies_that_its_configuration_names() {
+    let api = api_of_policies(|config| config);
+    for policy in ["B2C_1_in", "b2c_1_IN", "B2C_1_edit", "B2C_1_reset"] {
+        for claim in ["tfp", "acr"] {
+            assert_eq!(api.takes(&of_policy(policy, claim)).await, "person Notes.Read", "{policy}");
+        }
+    }
+    // One user has one key, whatever policy issued the token.
+    let key = api.key_of(&of_policy("B2C_1_in", "tfp")).await;
+    assert_eq!(api.key_of(&of_policy("B2C_1_edit", "tfp")).await, key);
+    for policy in ["B2C_1A_custom", "B2C_1_other", "B2C_1_edit2"] {
+        let token = of_policy(policy, "tfp");
+        api.refuses(&token, "token_mismatch").await;
+        let error = api.error_of(&token).await;
+        for part in [policy, "\"B2C_1_in\"", "\"B2C_1_edit\"", "\"B2C_1_reset\""] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert!(error.contains("IDENTITY_API_B2C_POLICIES"), "{error}");
+    }
+    // No key of a policy is fetched that the configuration does not name.
+    assert_eq!(api.http.count("/contoso.onmicrosoft.com/B2C_1A_custom/discovery/v2.0/keys"), 0);
+}
+
+#[tokio::test]
+async fn the_policies_of_an_api_at_b2c_can_be_more_or_fewer() {
+    let more = api_of_policies(|config| config.with_b2c_policies(["B2C_1A_Custom"]));
+    for policy in ["B2C_1_in", "B2C_1A_custom", "b2c_1a_CUSTOM"] {
+        assert_eq!(more.takes(&of_policy(policy, "tfp")).await, "person Notes.Read", "{policy}");
+    }
+    more.refuses(&of_policy("B2C_1_edit", "tfp"), "token_mismatch").await;
+    let fewer = api_of_policies(|config| config.with_b2c_policies(["B2C_1_in"]));
+    fewer.takes(&of_policy("B2C_1_in", "tfp")).await;
+    fewer.refuses(&of_policy("B2C_1_reset", "tfp"), "token_mismatch").await;
+}
+
+/// The policy of the token chooses document and keys. They decide whether it is of that policy.
+#[tokio::test]
+async fn a_token_that_names_another_policy_than_its_key_and_issuer_is_refused() {
+    let api = api_of_policies(|config| config.with_b2c_policies(["B2C_1A_Custom", "B2C_1_edit"]));
+    let now = NOW.as_seconds();
+    let of = |signer: &str, kid: &str, iss: &str, more: Value| {
+        let mut claims = json!({
+            "iss": policy_issuer(iss), "exp": now + 600, "iat": now, "aud": APP, "oid": "o-1",
+            "sub": "o-1", "scp": "Notes.Read", "azp": "client", "ver": "1.0",
+        });
+        merge(&mut claims, &more);
+        let header = json!({"alg": "RS256", "typ": "JWT", "kid": format!("key of {kid}")});
+        policy_signer(signer).sign(&header, &claims)
+    };
+    let (custom, flow) = ("b2c_1a_custom", "b2c_1_in");
+    let tfp = |policy: &str| json!({"tfp": policy});
+    api.takes(&of(custom, custom, custom, tfp(custom))).await;
+    for (token, reason) in [
+        (of(flow, custom, custom, tfp(custom)), "token_signature"),
+        (of(flow, flow, custom, tfp(custom)), "token_key_unknown"),
+        (of(flow, flow, flow, tfp(custom)), "token_key_unknown"),
+        (of(custom, custom, flow, tfp(custom)), "token_issuer"),
+        (of(custom, custom, custom, tfp(flow)), "token_key_unknown"),
+        (of(flow, flow, custom, tfp(flow)), "token_issuer"),
+        (of(flow, flow, flow, json!({"tfp": "B2C_1_x", "acr": flow})), "token_mismatch"),
+        (of(flow, flow, flow, json!({"tfp": ["B2C_1_in"]})), "token_malformed"),
+        (of(flow, flow, flow, json!({"tfp": null, "acr": flow})), "token_malformed"),
+        (of(flow, flow, flow, json!({"tfp": ""})), "token_mismatch"),
+        (of(flow, flow, flow, json!({"aud": "x", "tfp": "B2C_1_x"})), "token_audience"),
+        (of(flow, flow, flow, json!({})), "token_mismatch"),
+    ] {
+        api.refuses(&token, reason).await;
     }
 }

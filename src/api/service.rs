@@ -38,6 +38,8 @@ pub struct ApiService<S> {
 pub(crate) struct ApiParts {
     pub(super) config: ValidApiConfig,
     provider: Provider,
+    /// The providers of the other B2C policies whose tokens are accepted.
+    policies: Vec<Provider>,
     clock: Arc<dyn Clock>,
     /// An error only if the operating system has no random bytes; then every token is refused.
     memory: Result<Memory, Error>,
@@ -134,6 +136,9 @@ impl ApiParts {
         remembered_bytes: usize,
     ) -> Self {
         let provider = Provider::new(config.identity().clone(), http, Arc::clone(&clock));
+        let own = provider.authority().b2c_policies().map(|(_, own)| own);
+        let others = config.rules().policies.iter().filter(|policy| Some(policy.as_str()) != own);
+        let policies = others.filter_map(|policy| provider.for_policy(policy)).collect();
         let client = config
             .identity()
             .credential()
@@ -141,7 +146,7 @@ impl ApiParts {
             .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
         let (memory, metadata) = (Memory::new(remembered_bytes), MetadataPaths::of(&config));
         let introspections = Introspections::new();
-        Self { provider, clock, memory, introspections, metadata, client, config }
+        Self { provider, policies, clock, memory, introspections, metadata, client, config }
     }
 
     pub(super) fn client(&self) -> Option<&Client> {
@@ -251,7 +256,8 @@ impl ApiParts {
             };
             return Ok(self.caller(known, headers));
         }
-        let verified = self.provider.verify_access_token(token, self.config.rules()).await?;
+        let rules = self.config.rules();
+        let verified = self.provider.verify_access_token(token, rules, &self.policies).await?;
         let until = verified.exp + self.config.identity().clock_leeway();
         let known = Arc::new(RememberedToken::new(verified, until));
         self.memory()?.insert(digest, Arc::clone(&known));

@@ -1,6 +1,6 @@
 //! The policies (user flows) of a B2C tenant.
 
-use super::tenants::is_name;
+use super::{Authority, tenants::is_name};
 use crate::error::ConfigError;
 
 /// The names of the policies (user flows) of a B2C tenant. Each has a discovery document of its
@@ -69,5 +69,48 @@ impl B2cPolicies {
             }
         }
         Ok(())
+    }
+}
+
+impl Authority {
+    /// The policies whose tokens an API accepts, that of the sign-in first; none if it is not B2C.
+    /// `configured` are those of the API; without them all policies of the authority count.
+    ///
+    /// # Errors
+    ///
+    /// The authority is not B2C, or a value is not the name of a policy.
+    pub(crate) fn api_policies(
+        &self,
+        configured: Option<&[String]>,
+    ) -> Result<Vec<String>, ConfigError> {
+        let invalid = |problem: String| Err(ConfigError::new("b2c_policies", problem));
+        let Some((own, sign_in)) = self.b2c_policies() else {
+            return match configured.and_then(<[String]>::first) {
+                None => Ok(Vec::new()),
+                Some(first) => invalid(format!(
+                    "{self} is not B2C, so the policy {first:?} would have no effect: remove it \
+                     (`with_b2c_policies`, IDENTITY_API_B2C_POLICIES)"
+                )),
+            };
+        };
+        let of_authority = [own.edit_profile.as_ref(), own.reset_password.as_ref()];
+        let others: Vec<&String> = match configured {
+            Some(named) => named.iter().collect(),
+            None => of_authority.into_iter().flatten().collect(),
+        };
+        let mut accepted = vec![sign_in.to_owned()];
+        for policy in others {
+            // A policy is a segment of the path of its document.
+            if !is_name(policy) {
+                return invalid(format!(
+                    "{policy:?} is not a policy name, such as B2C_1_susi (`with_b2c_policies`, \
+                     IDENTITY_API_B2C_POLICIES)"
+                ));
+            }
+            if !accepted.iter().any(|known| known.eq_ignore_ascii_case(policy)) {
+                accepted.push(policy.clone());
+            }
+        }
+        Ok(accepted)
     }
 }

@@ -220,8 +220,8 @@ impl Authority {
         if token.iss == expected { Ok(()) } else { refused("the key belongs to another issuer") }
     }
 
-    /// Checks that a token was issued by the B2C policy of this value. The policy is in the claim
-    /// `tfp`, or in `acr` of older custom policies.
+    /// Checks that an ID token was issued by the B2C policy of this value. The policy is in the
+    /// claim `tfp`, or in `acr` of older custom policies.
     ///
     /// # Errors
     ///
@@ -236,12 +236,35 @@ impl Authority {
         }
         let issued = tfp.or(acr).map_or_else(|| "none".into(), shown);
         let detail = format!(
-            "the B2C policy of the token (`tfp`, `acr`) is {issued}, and the accepted one is {}",
+            "the B2C policy of the token (`tfp`, `acr`) is {issued}, and the requested one is {}",
             shown(policy)
         );
+        Err(Error::new(ErrorKind::TokenMismatch, detail))
+    }
+
+    /// Checks that an access token was issued by the B2C policy of this value, which is one of the
+    /// `accepted` ones of an API.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TokenMismatch`]: another policy issued it.
+    pub(crate) fn check_api_policy(
+        &self,
+        issued: Option<&str>,
+        accepted: &[String],
+    ) -> Result<(), Error> {
+        let AuthorityKind::B2c { policy, .. } = &self.kind else { return Ok(()) };
+        if issued.is_some_and(|issued| issued.eq_ignore_ascii_case(policy)) {
+            return Ok(());
+        }
+        let issued = issued.map_or_else(|| "none".into(), shown);
+        let accepted = accepted.iter().map(|policy| shown(policy)).collect::<Vec<_>>().join(", ");
+        let detail = format!(
+            "the B2C policy of the token (`tfp`, `acr`) is {issued}; this API accepts {accepted}"
+        );
         Err(Error::new(ErrorKind::TokenMismatch, detail).with_remedy(
-            "have the client request its token from the accepted policy, or accept the policy of \
-             the token in its place (`B2cPolicies::new`, IDENTITY_SIGNUPSIGNIN_USER_FLOW)",
+            "have the client request its token from an accepted policy, or accept the policy of \
+             the token (`ApiConfig::with_b2c_policies`, IDENTITY_API_B2C_POLICIES)",
         ))
     }
 }

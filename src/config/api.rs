@@ -48,6 +48,8 @@ pub struct ApiConfig {
     pub(super) more_audiences: Vec<String>,
     pub(super) resource: Option<String>,
     pub(super) scopes: Vec<String>,
+    /// The B2C policies whose tokens are accepted, if configured.
+    pub(super) policies: Option<Vec<String>>,
     pub(super) token_type: AccessTokenType,
     pub(super) introspection: Introspection,
     pub(super) origin: Origin<Self>,
@@ -61,6 +63,9 @@ pub enum AccessTokenType {
     #[default]
     Any,
     /// `at+jwt` (RFC 9068 section 2.1). Every other token is refused, ID tokens in particular.
+    ///
+    /// Claims that RFC 9068 requires and that no decision needs may be missing: Keycloak writes
+    /// `azp` in place of `client_id`, and Duende IdentityServer no `sub` for an application.
     AtJwt,
 }
 
@@ -107,6 +112,7 @@ impl ApiConfig {
             more_audiences: Vec::new(),
             resource: None,
             scopes: Vec::new(),
+            policies: None,
             token_type: AccessTokenType::default(),
             introspection: Introspection::default(),
             origin: Origin::default(),
@@ -154,6 +160,22 @@ impl ApiConfig {
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();
+        self
+    }
+
+    /// Sets the policies of Azure AD B2C (user flows and custom policies) whose tokens are accepted
+    /// beside those of the sign-in policy. By default they are the other policies of the authority:
+    /// those for editing the profile and for a forgotten password. With the sign-in policy alone in
+    /// the list, no other one counts.
+    ///
+    /// # Security
+    ///
+    /// Every policy of a B2C tenant issues tokens for its APIs, each by its own rules: a policy
+    /// without a second factor stands in for one with it, and for the policy for a forgotten
+    /// password a user's mailbox can be enough. A policy that is not named is refused.
+    #[must_use]
+    pub fn with_b2c_policies<Kind>(mut self, policies: impl StringList<Kind>) -> Self {
+        self.policies = Some(policies.into_strings());
         self
     }
 

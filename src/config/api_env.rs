@@ -23,6 +23,7 @@ impl ApiConfig {
     /// | `IDENTITY_AUDIENCE` | names of the API in `aud`, with spaces between them: [`add_audience`](Self::add_audience) for each |
     /// | `IDENTITY_RESOURCE` | the URL at which clients find it: [`with_resource`](Self::with_resource) |
     /// | `IDENTITY_API_SCOPES` | its scopes, with spaces between them: [`with_scopes`](Self::with_scopes) |
+    /// | `IDENTITY_API_B2C_POLICIES` | the B2C policies whose tokens are accepted beside the sign-in policy, with spaces between them: [`with_b2c_policies`](Self::with_b2c_policies) |
     /// | `IDENTITY_ACCESS_TOKEN_TYPE` | `any` (the default) or `at+jwt`: [`with_token_type`](Self::with_token_type) |
     /// | `IDENTITY_COOKIE_SECRET` | the secrets under which stored token caches are sealed, one on each line: [`with_cookie_secrets`](Self::with_cookie_secrets) |
     /// | `IDENTITY_PREFLIGHT` | `challenge` (the default) or `pass`: [`with_preflight`](Self::with_preflight) |
@@ -56,6 +57,9 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     }
     if let Some(scopes) = words(all, "IDENTITY_API_SCOPES")? {
         config = config.with_scopes(scopes.value);
+    }
+    if let Some(policies) = words(all, "IDENTITY_API_B2C_POLICIES")? {
+        config = config.with_b2c_policies(policies.value);
     }
     if let Some(token_type) = choice(all, "IDENTITY_ACCESS_TOKEN_TYPE", ACCESS_TOKEN_TYPES)? {
         config = config.with_token_type(token_type);

@@ -124,6 +124,7 @@ fn variables_say_what_methods_do() {
         ("IDENTITY_RESOURCE", "api"),
         ("IDENTITY_ACCESS_TOKEN_TYPE", "jwt"),
         ("IDENTITY_INTROSPECTION", "always"),
+        ("IDENTITY_API_B2C_POLICIES", "B2C_1_a, B2C_1_b"),
         ("IDENTITY_AUDIENCE", "urn:a,urn:b"),
         ("IDENTITY_API_SCOPES", "Notes.Read, Notes.Write"),
     ] {
@@ -149,4 +150,39 @@ fn an_azure_ad_section_names_audiences() {
         ("AzureAd__Audiences__0", "api://old"),
     ]);
     assert!(audiences(config.unwrap()).iter().any(|own| own == "api://old"));
+}
+
+#[test]
+fn the_policies_of_an_api_are_of_b2c() {
+    let of_b2c = [
+        ("IDENTITY_B2C_TENANT_NAME", "contoso"),
+        ("IDENTITY_SIGNUPSIGNIN_USER_FLOW", "B2C_1_in"),
+        ("IDENTITY_EDITPROFILE_USER_FLOW", "B2C_1_edit"),
+        ("IDENTITY_RESETPASSWORD_USER_FLOW", "B2C_1_reset"),
+        ("IDENTITY_CLIENT_ID", APP),
+    ];
+    let with = |named: Option<&'static str>| {
+        let mut variables = of_b2c.to_vec();
+        variables.extend(named.map(|named| ("IDENTITY_API_B2C_POLICIES", named)));
+        read(&variables).unwrap()
+    };
+    for (named, wanted) in [
+        (None, &["B2C_1_in", "B2C_1_edit", "B2C_1_reset"][..]),
+        (Some("B2C_1_edit B2C_1A_x b2c_1_IN"), &["B2C_1_in", "B2C_1_edit", "B2C_1A_x"]),
+        (Some("B2C_1_in"), &["B2C_1_in"]),
+    ] {
+        assert_eq!(with(named).build().unwrap().rules().policies, wanted, "{named:?}");
+    }
+    let none: [&str; 0] = [];
+    let alone = with(None).with_b2c_policies(none).build().unwrap();
+    assert_eq!(alone.rules().policies, ["B2C_1_in"]);
+    for odd in ["../x", "a/b", ""] {
+        let error = with(None).with_b2c_policies([odd]).build().unwrap_err().to_string();
+        assert!(error.contains("IDENTITY_API_B2C_POLICIES"), "{error}");
+    }
+    for config in [plain(), entra()] {
+        assert!(config.clone().build().unwrap().rules().policies.is_empty());
+        let error = config.with_b2c_policies(["B2C_1_in"]).build().unwrap_err().to_string();
+        assert!(error.contains("not B2C") && error.contains("B2C_1_in"), "{error}");
+    }
 }

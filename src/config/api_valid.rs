@@ -32,6 +32,8 @@ struct ValidApiConfigParts {
 pub(crate) struct AccessTokenRules {
     /// The names of the API, of which `aud` must contain one; never empty.
     pub(crate) audiences: Vec<String>,
+    /// The B2C policies whose tokens are accepted, that of the sign-in first; empty elsewhere.
+    pub(crate) policies: Vec<String>,
     /// Whether the `typ` header must be `at+jwt`.
     pub(crate) type_required: bool,
     /// Whether an introspection response without `aud` is accepted.
@@ -104,6 +106,7 @@ impl ApiConfig {
         for scope in &self.scopes {
             check_scope("scopes", scope)?;
         }
+        let policies = self.identity.authority.api_policies(self.policies.as_deref())?;
         // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
         // The default access is that of pages: every call of an API needs a token.
         let rules =
@@ -139,7 +142,7 @@ impl ApiConfig {
         let audience_optional = self.introspection == Introspection::OpaqueAudienceOptional;
         Ok(ValidApiConfig(Arc::new(ValidApiConfigParts {
             identity,
-            rules: AccessTokenRules { audiences, type_required, audience_optional },
+            rules: AccessTokenRules { audiences, policies, type_required, audience_optional },
             resource,
             scopes: self.scopes,
             scope_prefixes,

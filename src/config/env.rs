@@ -78,7 +78,7 @@ impl IdentityConfig {
     /// | `IDENTITY_SESSION_END` | `own_limits` or `id_token_expiry`: [`with_session_end`](Self::with_session_end) |
     /// | `IDENTITY_DISCOVERY_URL` | [`with_discovery_url`](Self::with_discovery_url): the URL of the discovery document, if it is not below the issuer |
     /// | `IDENTITY_BACK_CHANNEL` | [`with_back_channel`](Self::with_back_channel): the origin at which the application itself reaches the provider |
-    /// | `IDENTITY_AUDIENCE`, `IDENTITY_RESOURCE`, `IDENTITY_API_SCOPES`, `IDENTITY_ACCESS_TOKEN_TYPE`, `IDENTITY_INTROSPECTION` | of an API, read by [`ApiConfig::from_env`](super::ApiConfig::from_env) |
+    /// | `IDENTITY_AUDIENCE`, `IDENTITY_RESOURCE`, `IDENTITY_API_SCOPES`, `IDENTITY_API_B2C_POLICIES`, `IDENTITY_ACCESS_TOKEN_TYPE`, `IDENTITY_INTROSPECTION` | of an API, read by [`ApiConfig::from_env`](super::ApiConfig::from_env) |
     /// | `IDENTITY_DANGER_ALLOW_HTTP` | `true`: [`danger_allow_http`](Self::danger_allow_http) |
     ///
     /// [`build`](Self::build) logs a warning about any other variable that begins with `IDENTITY_`,

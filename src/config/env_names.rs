@@ -11,6 +11,7 @@ pub(super) const KNOWN: &[&str] = &[
     "IDENTITY_ABSOLUTE_TIMEOUT",
     "IDENTITY_ACCESS_TOKEN_TYPE",
     "IDENTITY_ACR_VALUES",
+    "IDENTITY_API_B2C_POLICIES",
     "IDENTITY_API_SCOPES",
     "IDENTITY_ASSERTION_AUDIENCE",
     "IDENTITY_AUDIENCE",
@@ -132,6 +133,7 @@ const MEANT: &[(&str, &str)] = &[
 /// The variables of an API, which are read for `ApiConfig` alone.
 const OF_AN_API: &[&str] = &[
     "IDENTITY_ACCESS_TOKEN_TYPE",
+    "IDENTITY_API_B2C_POLICIES",
     "IDENTITY_API_SCOPES",
     "IDENTITY_AUDIENCE",
     "IDENTITY_INTROSPECTION",

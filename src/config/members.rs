@@ -23,6 +23,7 @@ use crate::{error::ConfigError, secret::Secret};
 /// Members that can be a list, with the text between the items in the variable.
 const LISTS: &[(&str, char)] = &[
     ("acr_values", ' '),
+    ("api_b2c_policies", ' '),
     ("api_scopes", ' '),
     ("audience", ' '),
     ("client_capabilities", ' '),

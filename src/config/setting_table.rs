@@ -333,6 +333,7 @@ const API: &[Setting<ApiConfig>] = &[
     ),
     row("resource", &["with_resource"], &[], |c| optional(c.resource.as_ref())),
     row("api_scopes", &["with_scopes"], &[], |c| list(&c.scopes)),
+    row("api_b2c_policies", &["with_b2c_policies"], &[], |c| list(c.policies.iter().flatten())),
     row("access_token_type", &["with_token_type"], &[], |c| word(ACCESS_TOKEN_TYPES, c.token_type)),
     row("introspection", &["with_introspection"], &[], |c| word(INTROSPECTIONS, c.introspection)),
     row("id_token_algorithms", &["with_algorithms"], &[], |c| algorithms(&c.identity)),

@@ -151,6 +151,30 @@ pub(super) fn check_audience(
     refused(format!("the access token's `aud` is {came}; this API is {}", listed()))
 }
 
+/// The B2C policy that a token names as its own: `tfp`, or `acr` of older custom policies.
+pub(super) fn policy_of(claims: &Object) -> Result<Option<String>, Error> {
+    let (tfp, acr) = (text(claims, "tfp")?, text(claims, "acr")?);
+    Ok(tfp.or(acr))
+}
+
+/// Checks that a token is of the B2C policy whose document and keys verify it. `accepted`: the
+/// policies of this API.
+///
+/// A token without a scope may be of an application by itself, which signs in by no policy.
+pub(super) fn check_policy(
+    claims: &Object,
+    authority: &Authority,
+    accepted: &[String],
+) -> Result<(), Error> {
+    if authority.b2c_policies().is_none() {
+        return Ok(());
+    }
+    match policy_of(claims)? {
+        None if words(claims, "scp")?.is_empty() => Ok(()),
+        policy => authority.check_api_policy(policy.as_deref(), accepted),
+    }
+}
+
 /// The claims that affect a decision. A claim of this list must not be `null`: another
 /// implementation could read that as absent.
 const DECISIVE: [&str; 26] = [
@@ -221,9 +245,6 @@ pub(super) fn facts(
     } else {
         kind_elsewhere(claims, source, authority, &rights, &names)?
     };
-    if is_b2c && kind.is_person() {
-        authority.check_policy(text(claims, "tfp")?.as_deref(), text(claims, "acr")?.as_deref())?;
-    }
     let stand_in =
         if kind.is_person() && !names.identify_user() { Some(stand_in(authority)?) } else { None };
     let AccessNames { sub, tid, oid, application } = names;

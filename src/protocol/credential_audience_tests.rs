@@ -167,6 +167,7 @@ async fn other_endpoints_get_the_other_audience_as_well() {
     let setup = takes(key(), ISSUER);
     let rules = AccessTokenRules {
         audiences: vec!["api".to_owned()],
+        policies: Vec::new(),
         type_required: false,
         audience_optional: false,
     };

@@ -70,6 +70,8 @@ pub(crate) enum TokenKind<'a> {
 pub(crate) struct ApiTokenRules<'a> {
     /// The names of the API, of which `aud` must have one.
     pub(crate) audiences: &'a [String],
+    /// The B2C policies whose tokens are accepted.
+    pub(crate) policies: &'a [String],
     /// Whether `typ` must be `at+jwt` (RFC 9068 section 4).
     pub(crate) type_required: bool,
     /// The issuer of access tokens, if the document has one for them alone (AD FS).
@@ -211,6 +213,11 @@ impl<'a> UnverifiedJwt<'a> {
         })
     }
 
+    /// The B2C policy that the token names as its own, with nothing verified.
+    pub(super) fn claimed_policy(&self) -> Option<String> {
+        access_token::policy_of(&self.claims).ok().flatten()
+    }
+
     /// The algorithm of the header; `None` if it is not one that can be verified at all.
     pub(crate) fn asymmetric_algorithm(&self) -> Option<Algorithm> {
         Algorithm::named(json::text(&self.header, "alg")?)
@@ -239,6 +246,8 @@ impl<'a> UnverifiedJwt<'a> {
                 && !rules.authority.is_microsoft()
                 && !rules.authority.is_adfs();
             access_token::check_audience(&self.claims, api.audiences, may_be_of_cognito)?;
+            // Before the key: a custom policy of B2C can have keys of its own.
+            access_token::check_policy(&self.claims, rules.authority, api.policies)?;
             as_in_id_tokens =
                 rules.authority.issuer_as_in_id_tokens(rules.metadata_issuer, api.issuer, &claimed);
         }

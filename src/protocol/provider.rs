@@ -118,6 +118,12 @@ impl Provider {
         Some(Self { authority, discovery, ..self.clone() })
     }
 
+    /// Whether it is the provider for this B2C policy.
+    pub(super) fn is_policy(&self, name: &str) -> bool {
+        // B2C reads the names of policies in any letter case.
+        self.authority.b2c_policies().is_some_and(|(_, policy)| policy.eq_ignore_ascii_case(name))
+    }
+
     /// The authority, with its B2C policy.
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority

@@ -17,7 +17,8 @@ use crate::{
 };
 
 impl Provider {
-    /// Verifies a signed access token completely.
+    /// Verifies a signed access token completely. `policies`: the providers of the other B2C
+    /// policies whose tokens are accepted.
     ///
     /// # Errors
     ///
@@ -27,28 +28,46 @@ impl Provider {
         &self,
         raw: &str,
         own: &AccessTokenRules,
+        policies: &[Self],
     ) -> Result<VerifiedAccessToken, Error> {
+        let provider = self.of_policy(raw, policies);
         let verification = async {
             let token = UnverifiedJwt::parse(raw)?;
-            let metadata = self.metadata().await?;
+            let metadata = provider.metadata().await?;
             // The metadata lists no algorithms for access tokens, so the type of the key decides.
-            let algorithms = self.config().id_token_algorithms().as_deref();
+            let algorithms = provider.config().id_token_algorithms().as_deref();
             let algorithms = algorithms.unwrap_or(Algorithm::ALL);
             let api = ApiTokenRules {
                 audiences: &own.audiences,
+                policies: &own.policies,
                 type_required: own.type_required,
                 issuer: metadata.access_token_issuer.as_deref(),
             };
-            let rules =
-                self.rules(TokenKind::AccessToken(api), &metadata, SignatureRule::Keys(algorithms));
-            let verify = |keys: &_| access_token::verify(&token, &rules, keys);
-            self.with_keys(&token, &metadata, verify).await
+            let rules = provider.rules(
+                TokenKind::AccessToken(api),
+                &metadata,
+                SignatureRule::Keys(algorithms),
+            );
+            provider
+                .with_keys(&token, &metadata, |keys| access_token::verify(&token, &rules, keys))
+                .await
         };
         let span = info_span!(
-            "identity.verify_access_token", authority = %self.authority().name(),
+            "identity.verify_access_token", authority = %provider.authority().name(),
             outcome = Empty, reason = Empty
         );
         observed(span, async { verification.await.map_err(Error::at_api) }).await
+    }
+
+    /// The provider that verifies a token: of several B2C policies that of the token's own, whose
+    /// document and keys then decide whether the token is of that policy.
+    fn of_policy<'a>(&'a self, raw: &str, others: &'a [Self]) -> &'a Self {
+        if others.is_empty() {
+            return self;
+        }
+        let claimed = UnverifiedJwt::parse(raw).ok().and_then(|token| token.claimed_policy());
+        let is_claimed = |other: &&Self| claimed.as_deref().is_some_and(|own| other.is_policy(own));
+        others.iter().find(is_claimed).unwrap_or(self)
     }
 
     /// Asks the provider about a token that only the provider can read (RFC 7662). The caller has a
