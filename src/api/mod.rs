@@ -53,6 +53,8 @@ mod test_api;
 mod tool_guard;
 #[cfg(test)]
 mod tool_guard_tests;
+#[cfg(test)]
+mod variation_tests;
 
 pub(crate) use self::bearer::is_presented as is_token_presented;
 #[cfg(any(test, fuzzing))]
