@@ -245,29 +245,45 @@ impl Flow {
         lost: u8,
         return_path: &ReturnPath,
     ) -> Option<Reply> {
-        let refused = |kind, detail| {
-            Reply::failed(Error::new(kind, detail), Some(self.sign_in_url(return_path)))
+        let refused = |error| {
+            Reply::failed(error, Some(self.sign_in_url(return_path)))
                 .with_cookies([self.cookies.forget_sign_ins()])
         };
         if lost > MOST_LOST {
-            let reply = refused(
-                ErrorKind::StoreUnavailable,
-                "sessions are gone from the store as soon as they begin: does it keep what it is \
-                 given, and do all nodes share it? Or was each ended at once, for the reason that \
-                 an earlier warning names?",
-            );
+            let reply = refused(self.lost_sessions());
             return Some(reply.with_cookies([self.cookies.remove_session()]));
         }
         // The count came back and the session's cookie did not. An answer that is posted from the
         // provider's site comes without that cookie anyway (`SameSite=Lax`).
         let is_dropped = !head.cookies.has_session() && head.cookies.sign_ins() > MOST_LOST;
         (is_dropped && head.method == Method::GET).then(|| {
-            refused(
+            refused(Error::new(
                 ErrorKind::AttemptMissing,
                 "the browser was given a session cookie twice within a minute and sends none: is \
                  it blocked, or dropped by a proxy?",
-            )
+            ))
         })
+    }
+
+    /// The error of sessions that do not last. Without a store there is none to check: the memory
+    /// of one process is not that of the next.
+    fn lost_sessions(&self) -> Error {
+        let kind = ErrorKind::StoreUnavailable;
+        if self.sessions.are_local() {
+            let detail = "sessions are gone as soon as they begin. They are in the memory of each \
+                          process, and there is no session store";
+            return Error::new(kind, detail).with_remedy(
+                "where several processes serve the application, give all of them one store by \
+                 `IdentityLayer::with_store`; for a single process, look for a restart, or for \
+                 too small a limit (`with_local_sessions`, `with_local_session_bytes`)",
+            );
+        }
+        Error::new(
+            kind,
+            "sessions are gone from the store as soon as they begin: does it keep what it is \
+             given, and do all nodes share it? Or was each ended at once, for the reason that an \
+             earlier warning names?",
+        )
     }
 
     /// The page to return to: the one that was opened; for everything else the page of this origin

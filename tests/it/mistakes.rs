@@ -1,18 +1,21 @@
 //! Mistakes of an application's developer, and what the log says about them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::{
     Router,
     body::Body,
     http::{Request, StatusCode},
-    routing::get,
+    routing::{any, get},
 };
 use tower::ServiceExt as _;
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer, dev::DevProvider, require_scopes,
-    require_sign_in,
+    ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer,
+    dev::DevProvider,
+    require_scopes, require_sign_in,
 };
 
-use crate::observability::Log;
+use crate::{app::App, observability::Log};
 
 fn routes() -> Router {
     let guarded = Router::new()
@@ -130,4 +133,30 @@ async fn a_cookie_of_a_process_with_another_secret_is_distinguished_from_a_lost_
         assert_eq!(answer, StatusCode::BAD_REQUEST);
         assert!(log.text().contains(reason), "{}", log.text());
     }
+}
+
+/// Two processes without a session store, which a proxy asks in turn.
+#[tokio::test]
+async fn two_processes_without_a_store_are_told_to_share_one() {
+    let in_turn = |router: Router, layer: IdentityLayer| {
+        // Another setting makes another layer, with a memory of its own.
+        let other = layer.clone().with_local_sessions(50_000);
+        let processes = [router.clone().layer(layer), router.layer(other)];
+        let asked = std::sync::Arc::new(AtomicUsize::new(0));
+        Router::new().fallback(any(move |request: Request<Body>| {
+            let process = processes[asked.fetch_add(1, Ordering::Relaxed) % 2].clone();
+            process.oneshot(request)
+        }))
+    };
+    let app = App::builder().arrange(in_turn).start().await;
+    let (log, _listening) = Log::listen();
+    let page = app.sign_in().await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
+    let text = log.text();
+    assert!(
+        text.contains("store_unavailable") && text.contains("memory of each process"),
+        "{text}"
+    );
+    assert!(text.contains("give all of them one store by `IdentityLayer::with_store`"), "{text}");
+    assert!(!text.contains("gone from the store"), "{text}");
 }
