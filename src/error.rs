@@ -111,6 +111,8 @@ struct ErrorParts {
     token_owner: TokenOwner,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
+    roles: Vec<String>,
+    groups: Vec<String>,
     api_refusal: Option<Box<ApiRefusal>>,
     own_message: Option<Box<str>>,
     /// The failure that this one ended the attempt to remedy.
@@ -152,6 +154,8 @@ impl Error {
             token_owner: TokenOwner::None,
             acr_values,
             max_age: None,
+            roles: Vec::new(),
+            groups: Vec::new(),
             api_refusal: None,
             own_message: None,
             cause: None,
@@ -267,6 +271,16 @@ impl Error {
         Self(Arc::new(ErrorParts { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
     }
 
+    /// The failure of a user who has none of these roles.
+    pub(crate) fn with_roles(self, roles: Vec<String>) -> Self {
+        Self(Arc::new(ErrorParts { roles, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// The failure of a user who is in none of these groups.
+    pub(crate) fn with_groups(self, groups: Vec<String>) -> Self {
+        Self(Arc::new(ErrorParts { groups, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
     /// The error of this crate in another error: that error itself, or the first of its
     /// [sources](std::error::Error::source) that is one.
     ///
@@ -324,6 +338,18 @@ impl Error {
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.0.max_age
+    }
+
+    /// The roles of which a guard requires one. Empty for other failures.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.0.roles
+    }
+
+    /// The groups of which a guard requires one. Empty for other failures.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        &self.0.groups
     }
 
     /// The response with which an API refused a request: its status, its reason, its body. `None`

@@ -54,7 +54,13 @@ pub(crate) fn problem<R>(
         "kind": error.kind().reason(),
     });
     if let Some(members) = document.as_object_mut() {
-        let lists = [("scopes", error.scopes()), ("acr_values", error.acr_values())];
+        // What a guard requires are words of the application; nothing here is of the user.
+        let lists = [
+            ("scopes", error.scopes()),
+            ("acr_values", error.acr_values()),
+            ("roles", error.roles()),
+            ("groups", error.groups()),
+        ];
         let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
         members.extend(lists.map(|(name, list)| (name.to_owned(), list.into())));
         members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));

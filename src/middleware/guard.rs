@@ -138,9 +138,10 @@ impl Terms {
         if let Some(tenants) = &self.tenants
             && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
         {
+            // In the log alone: the tenants of an application are its customers.
             return GuardVerdict::Refuse(Error::new(
                 ErrorKind::TenantNotAllowed,
-                "the person's tenant is none of those that the guard lets in",
+                format!("the person's tenant is none of those that the guard lets in: {tenants:?}"),
             ));
         }
         if let Some(roles) = &self.roles
@@ -157,7 +158,7 @@ impl Terms {
                 );
             }
             (Some(groups), own) if !groups.iter().any(|group| own.contains(group)) => {
-                return forbidden("in none of the required groups");
+                return GuardVerdict::Refuse(missing_groups(own, groups));
             }
             (Some(_), Groups::Listed(_)) => {}
         }
@@ -214,15 +215,36 @@ impl Terms {
 /// The error of a user without any of the required roles. It names these, which are the
 /// application's own words, and no role of the user.
 fn missing_roles(own: &[String], required: &[String]) -> Error {
-    let differs = |own: &String| required.iter().any(|role| role.eq_ignore_ascii_case(own));
     let hint = if own.is_empty() {
         ": the user has no roles"
-    } else if own.iter().any(differs) {
+    } else if differ_in_case(own, required) {
         ": a role of the user differs from one of them in letter case alone"
     } else {
         ""
     };
     Error::new(ErrorKind::Forbidden, format!("none of the required roles {required:?}{hint}"))
+        .with_roles(required.to_vec())
+}
+
+/// The same for groups.
+fn missing_groups(own: Groups<'_>, required: &[String]) -> Error {
+    let hint = match own {
+        Groups::Listed([]) => {
+            ": the sign-in brought no groups, which is so too where the provider is not set up to \
+             send the claim `groups`"
+        }
+        Groups::Listed(own) if differ_in_case(own, required) => {
+            ": a group of the user differs from one of them in letter case alone"
+        }
+        _ => "",
+    };
+    Error::new(ErrorKind::Forbidden, format!("in none of the required groups {required:?}{hint}"))
+        .with_groups(required.to_vec())
+}
+
+/// Whether one of the user's own words is a required one but for its letter case.
+fn differ_in_case(own: &[String], required: &[String]) -> bool {
+    own.iter().any(|own| required.iter().any(|one| one.eq_ignore_ascii_case(own)))
 }
 
 impl<S> Layer<S> for RequireSignIn {

@@ -9,7 +9,7 @@ use crate::{
     clock::UnixTime,
     codec,
     config::{Prompt, ReturnPath, SignInOptions},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, TokenOwner},
 };
 
 /// The page that a sign-in returned to.
@@ -103,7 +103,11 @@ fn done_just_now(options: &SignInOptions) -> Error {
     if options.scopes.is_empty() || *options != only_scopes {
         return Error::new(
             ErrorKind::Forbidden,
-            "the sign-in that this page asks for was done just now, and the page still asks for it",
+            format!(
+                "the sign-in that this page asks for was done just now, and the page still asks \
+                 for it{}",
+                requirements(options)
+            ),
         );
     }
     let scopes = options.scopes.join(" ");
@@ -114,6 +118,24 @@ fn done_just_now(options: &SignInOptions) -> Error {
              not be had: {scopes}"
         ),
     )
+    .for_token(TokenOwner::None, options.scopes.iter().map(String::as_str))
+}
+
+/// What a page requires of a sign-in, for the log: the words of the application. Claims are left
+/// out, since an API may have sent them.
+fn requirements(options: &SignInOptions) -> String {
+    let mut all: Vec<String> = Vec::new();
+    all.extend(
+        options.auth_context.iter().map(|one| format!("the authentication context {one:?}")),
+    );
+    if !options.acr_values.is_empty() {
+        all.push(format!("the `acr` values {:?}", options.acr_values));
+    }
+    all.extend(options.max_age.iter().map(|age| format!("a sign-in within {} s", age.as_secs())));
+    if !options.scopes.is_empty() {
+        all.push(format!("the scopes {:?}", options.scopes));
+    }
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 /// The number of different step-ups that one page may request within ten minutes. Without a limit

@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     http::{Request, StatusCode},
     routing::{any, get},
 };
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_identity::{
     ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer,
-    dev::DevProvider,
+    dev::{DevPerson, DevProvider},
     require_scopes, require_sign_in,
 };
 
@@ -81,20 +82,40 @@ async fn a_token_that_is_not_looked_at_is_reported_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_a_role_names_the_role() {
+async fn a_refusal_names_the_required_roles_or_groups() {
     let provider = DevProvider::start().await.unwrap();
     let config = provider.config("http://localhost:3000").unwrap().build().unwrap();
     let identity = IdentityLayer::new(config);
-    for (role, hint) in [("admin", "letter case"), ("Auditor", "\"Auditor\"")] {
+    let mary = || DevPerson::new("mary", "Mary Somerville");
+    let roles = |role| require_sign_in().with_roles([role]);
+    let groups = |group| require_sign_in().with_groups([group]);
+    for (person, guard, required, hint) in [
+        (mary().with_roles(["Admin"]), roles("admin"), json!({"roles": ["admin"]}), "letter case"),
+        (mary().with_roles(["Admin"]), roles("Boss"), json!({"roles": ["Boss"]}), "\"Boss\""),
+        (mary(), roles("Boss"), json!({"roles": ["Boss"]}), "the user has no roles"),
+        (mary().with_groups(["Ops"]), groups("ops"), json!({"groups": ["ops"]}), "letter case"),
+        (mary().with_groups(["Ops"]), groups("Dev"), json!({"groups": ["Dev"]}), "\"Dev\""),
+        (mary(), groups("Dev"), json!({"groups": ["Dev"]}), "brought no groups"),
+    ] {
         let app = Router::new()
             .route("/", get(|| async { "inside" }))
-            .route_layer(require_sign_in().with_roles([role]))
+            .route_layer(guard)
             .layer(identity.clone());
-        let cookie = provider.cookie_for(&identity, "ada").await.unwrap();
+        let cookie = provider.cookie_for(&identity, person).await.unwrap();
         let (log, _listening) = Log::listen();
-        assert_eq!(status(&app, "/", ("cookie", &cookie)).await, StatusCode::FORBIDDEN);
+        let open = async |accept: &str| {
+            let request = Request::get("/").header("cookie", &cookie).header("accept", accept);
+            let answer = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+            let body = to_bytes(answer.into_body(), 100_000).await.unwrap();
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let document: Value = serde_json::from_str(&open("application/json").await).unwrap();
+        for (member, words) in required.as_object().unwrap() {
+            assert_eq!(&document[member], words, "{document}");
+        }
         let text = log.text();
-        assert!(text.contains(role) && text.contains(hint), "{text}");
+        assert!(text.contains(hint) && !text.contains("Admin") && !text.contains("Ops"), "{text}");
     }
 }
 
