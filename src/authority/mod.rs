@@ -39,6 +39,8 @@ mod construct;
 mod endpoint;
 mod parse;
 mod policy;
+#[cfg(feature = "dev-provider")]
+pub(crate) mod stopped;
 mod tenants;
 
 use std::fmt;

@@ -16,7 +16,7 @@ use super::{
     client::DevClient,
     keys::{EntraKeys, ProviderKeys},
     person::DevPerson,
-    provider::DevProvider,
+    provider::{DevProvider, Stop},
     quirk::{Quirk, Quirks},
     server::{Server, ServerAddress, answer},
     state::{
@@ -28,6 +28,7 @@ use super::{
     wire::{CutSignal, DevListener},
 };
 use crate::{
+    authority::stopped,
     clock::{Clock, SystemClock},
     config::{Algorithm, FromEnv, IdentityConfig},
     error::{ConfigError, Error},
@@ -315,8 +316,10 @@ impl DevProviderBuilder {
             Some(tls) => (DevListener::tls(listener, address, tls.acceptor), Some(tls.root)),
             None => (DevListener::Plain(listener), None),
         };
-        let (stop, task) = serve(dev_listener, server.clone());
-        Ok(DevProvider { server, root_certificate, _stop: stop, task })
+        let (sender, task) = serve(dev_listener, server.clone());
+        stopped::has_started(address);
+        let stop = Stop { _sender: sender, address };
+        Ok(DevProvider { server, root_certificate, stop, task })
     }
 
     /// Adds the client that every provider has, unless a client with its id was added.

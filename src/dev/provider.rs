@@ -14,7 +14,7 @@ use super::{
     switches::{Endpoint, Failure, Gate, Hold, RecordedRequest},
 };
 use crate::{
-    authority::Authority,
+    authority::{Authority, stopped},
     clock::Clock,
     config::{Algorithm, ClientCredential, IdentityConfig},
     error::{ConfigError, Error},
@@ -30,9 +30,21 @@ use crate::{
 pub struct DevProvider {
     pub(super) server: Arc<Server>,
     pub(super) root_certificate: Option<String>,
-    /// Dropping it stops the server.
-    pub(super) _stop: oneshot::Sender<()>,
+    pub(super) stop: Stop,
     pub(super) task: JoinHandle<()>,
+}
+
+/// Stops the server when it is dropped.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) _sender: oneshot::Sender<()>,
+    pub(super) address: SocketAddr,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        stopped::has_stopped(self.address);
+    }
 }
 
 impl DevProvider {
@@ -94,9 +106,9 @@ impl DevProvider {
     /// Stops the provider and waits for the responses to pending requests. Open all gates of
     /// [`hold_next`](Self::hold_next) before. Dropping the handle stops it without waiting.
     pub async fn shutdown(self) {
-        let Self { _stop, task, .. } = self;
+        let Self { stop, task, .. } = self;
         // The server ends when its sender is gone, and then waits for the open requests.
-        drop(_stop);
+        drop(stop);
         let _ = task.await;
     }
 

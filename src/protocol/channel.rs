@@ -156,7 +156,9 @@ impl Channel {
             Span::current().record("client_request_id", id.as_str());
         }
         let stopwatch = Stopwatch::start();
-        let sending = tokio::time::timeout(self.timeout, self.http.send(self.routed(request)));
+        let request = self.routed(request);
+        let url = request.uri().clone();
+        let sending = tokio::time::timeout(self.timeout, self.http.send(request));
         let answer = match sending.await.unwrap_or_else(|_| Err(HttpError::new("too slow"))) {
             // The application's own HTTP client may not limit the size.
             Ok(answer) if answer.body().len() > MAX_RESPONSE_BYTES => Err(HttpError::too_large()),
@@ -177,22 +179,51 @@ impl Channel {
             Err(error) => Err(error),
         };
         stopwatch.provider(what, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
-        answer.map_err(|error| {
-            let kind = if error.is_too_large() {
-                ErrorKind::AnswerTooLarge
-            } else {
-                ErrorKind::ProviderUnreachable
-            };
-            let detail = match &id {
-                Some(id) => format!("{what}: {error} (client-request-id {})", id.as_str()),
-                None => format!("{what}: {error}"),
-            };
-            match error.remedy() {
-                Some(remedy) => Error::new(kind, detail).with_remedy(remedy),
-                None => Error::new(kind, detail),
-            }
-        })
+        answer.map_err(|error| not_sent(what, &url, id.as_ref(), &error))
     }
+}
+
+/// The error of a request without a response.
+fn not_sent(what: &str, url: &Uri, id: Option<&RequestId>, error: &HttpError) -> Error {
+    if error.is_too_large() {
+        return Error::new(ErrorKind::AnswerTooLarge, with_id(format!("{what}: {error}"), id));
+    }
+    let kind = ErrorKind::ProviderUnreachable;
+    if let Some(provider) = stopped_provider(url) {
+        return Error::new(kind, format!("{what}: {error}. {provider}")).with_remedy(
+            "keep the handle (`DevProvider`) as long as the application runs: with \
+             `let (_provider, config) = …` it lives to the end of the block, with \
+             `let (_, config) = …` it is dropped at once",
+        );
+    }
+    let failed = Error::new(kind, with_id(format!("{what}: {error}"), id));
+    match error.remedy() {
+        Some(remedy) => failed.with_remedy(remedy),
+        None => failed,
+    }
+}
+
+fn with_id(detail: String, id: Option<&RequestId>) -> String {
+    match id {
+        Some(id) => format!("{detail} (client-request-id {})", id.as_str()),
+        None => detail,
+    }
+}
+
+/// A sentence about the development provider of this process that listened at this URL, if it has
+/// stopped: no network is to blame then.
+#[cfg(feature = "dev-provider")]
+fn stopped_provider(url: &Uri) -> Option<String> {
+    let address = crate::authority::stopped::stopped_at(url)?;
+    Some(format!(
+        "The development provider at {address} has stopped, because its handle was dropped or \
+         shut down"
+    ))
+}
+
+#[cfg(not(feature = "dev-provider"))]
+fn stopped_provider(_: &Uri) -> Option<String> {
+    None
 }
 
 /// Whether the body has a content coding. It is not decoded: a small one could become a large one.

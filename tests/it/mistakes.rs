@@ -119,6 +119,29 @@ async fn a_refusal_names_the_required_roles_or_groups() {
     }
 }
 
+/// The handle is dropped in the same line.
+#[tokio::test]
+async fn a_stopped_development_provider_is_named_as_the_cause() {
+    for provider in [DevProvider::builder(), DevProvider::builder().entra()] {
+        let (_, config) = provider.config_or_env("http://localhost:3000").await.unwrap();
+        let config = config.build().unwrap();
+        let (log, _listening) = Log::listen();
+        // The listener closes when its task has run.
+        let open = async || {
+            let app = routes().layer(IdentityLayer::new(&config));
+            status(&app, "/taken", ("accept", "text/html")).await
+        };
+        while open().await == StatusCode::SEE_OTHER {
+            tokio::task::yield_now().await;
+        }
+        let text = log.text();
+        assert!(text.contains("provider_unreachable"), "{text}");
+        assert!(text.contains("has stopped, because its handle was dropped"), "{text}");
+        assert!(text.contains("let (_provider, config)"), "{text}");
+        assert!(!text.contains("HTTPS_PROXY"), "{text}");
+    }
+}
+
 /// Two processes with different cookie secrets: the browser did send the cookie.
 #[tokio::test]
 async fn a_cookie_of_a_process_with_another_secret_is_distinguished_from_a_lost_one() {
