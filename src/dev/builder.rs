@@ -277,6 +277,13 @@ impl DevProviderBuilder {
         };
         let provider = self.start().await?;
         let config = provider.config(&base_url)?.with_env_settings()?;
+        // A program that was built with the feature by mistake must not start in silence.
+        tracing::warn!(
+            "no provider is configured: the development provider at {} signs anybody in as \
+             anybody, without a password. Set IDENTITY_AUTHORITY, IDENTITY_CLIENT_ID and \
+             IDENTITY_CLIENT_SECRET for a real one",
+            provider.issuer()
+        );
         Ok((Some(provider), config))
     }
 

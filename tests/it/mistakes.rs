@@ -142,6 +142,15 @@ async fn a_stopped_development_provider_is_named_as_the_cause() {
     }
 }
 
+#[tokio::test]
+async fn a_development_provider_in_place_of_a_configured_one_is_a_warning() {
+    let (log, _listening) = Log::listen();
+    let (provider, _) = DevProvider::config_or_env("http://localhost:3000").await.unwrap();
+    let text = log.text();
+    assert!(text.contains("WARN") && text.contains("signs anybody in"), "{text}");
+    assert!(text.contains(provider.unwrap().issuer()), "{text}");
+}
+
 /// Two processes with different cookie secrets: the browser did send the cookie.
 #[tokio::test]
 async fn a_cookie_of_a_process_with_another_secret_is_distinguished_from_a_lost_one() {
