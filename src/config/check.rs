@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{ClientCredential, CookieKeySource, CredentialKind, SignInMethod, ValidConfig};
+use super::{
+    ClientCredential, CookieKeySource, CredentialKind, ProviderSession, SignInMethod, ValidConfig,
+};
 use crate::clock::UnixTime;
 
 /// The number of days before its expiry at which a certificate is reported.
@@ -100,6 +102,8 @@ impl ValidConfig {
                 ),
             );
         }
+        found.extend(self.urls_to_register());
+        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         if self.cookie_key_source() == CookieKeySource::Random {
             let text = "Sessions end with this process: set a cookie secret \
                         (IDENTITY_COOKIE_SECRET) to keep them.";
@@ -107,6 +111,28 @@ impl ValidConfig {
         }
         found.extend(self.description().api_variables());
         found
+    }
+
+    /// The URLs that have to be registered at the provider. A sign-in shows at once whether the
+    /// first one is; the other is needed by a sign-out alone, and no request of `check` tests it.
+    fn urls_to_register(&self) -> Option<Finding> {
+        let redirect = match self.sign_in_method() {
+            SignInMethod::Redirect => Some(format!("{} as a redirect URI", self.redirect_uri())),
+            SignInMethod::DeviceCode => None,
+        };
+        // OpenID Connect RP-Initiated Logout 1.0 section 3.1.
+        let signed_out = (self.provider_session() == ProviderSession::End).then(|| {
+            let kind = match self.authority().is_microsoft() {
+                true => "another redirect URI of the same platform (\"Web\")",
+                false => "a post-logout redirect URI (URL after sign-out)",
+            };
+            format!("{} as {kind}", self.signed_out_url())
+        });
+        let urls: Vec<String> = redirect.into_iter().chain(signed_out).collect();
+        (!urls.is_empty()).then(|| {
+            let text = format!("Register at the provider, exactly so: {}.", urls.join(", and "));
+            Finding::new(Severity::Note, "urls_to_register", text)
+        })
     }
 
     /// The findings that an API shares with an application that signs users in.

@@ -134,6 +134,9 @@ impl ValidConfig {
     ///   issues device codes);
     /// - it accepts the credential.
     ///
+    /// The report also lists the URLs to register at the provider: the redirect URI, and the one
+    /// after a sign-out, which no request can test.
+    ///
     /// The check makes a few requests. No user signs in, and nothing changes at the provider.
     ///
     /// It never fails: an unreachable provider is a finding. An application that calls it at start

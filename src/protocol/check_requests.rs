@@ -249,7 +249,13 @@ fn response_finding(location: &Url, redirect_uri: &Url) -> Finding {
 fn refusal_finding(error: &Error, redirect_uri: &Url) -> Finding {
     match error.kind() {
         ErrorKind::InteractionRequired => accepted(redirect_uri),
-        _ => finding_of(Severity::Problem, error, "The provider refuses the authorization request"),
+        _ => {
+            let what = format!(
+                "The provider refuses the authorization request with the redirect URI \
+                 {redirect_uri}"
+            );
+            finding_of(Severity::Problem, error, &what)
+        }
     }
 }
 

@@ -71,6 +71,9 @@ async fn the_response_to_a_sign_in_shows_whether_the_provider_knows_the_applicat
             !report.to_string().contains("Contoso") && !report.to_string().contains("Ada"),
             "{report}"
         );
+        if severity == Problem {
+            assert!(finding.to_string().contains(CALLBACK), "{finding}");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower_identity::{
     ApiConfig, CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
+    config::SignInMethod,
     dev::{
         Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys,
         Verdict,
@@ -44,6 +45,27 @@ async fn a_provider_that_is_set_up_right_has_no_problems() {
     }
     assert_eq!(provider.requests(Endpoint::Token), 1);
     assert!(!format!("{report} {report:?}").contains(provider.client_secret().expose()));
+}
+
+/// No request of the check shows whether the second one is registered.
+#[tokio::test]
+async fn the_urls_to_register_are_listed_for_every_provider() {
+    for provider in [DevProvider::builder(), DevProvider::builder().entra()] {
+        let provider = provider.start().await.unwrap();
+        let config = provider.config("http://localhost:3000/app").unwrap();
+        let listed = async |config: tower_identity::IdentityConfig| {
+            let report = config.build().unwrap().check().await;
+            let found = report.findings().iter().find(|one| one.code() == "urls_to_register");
+            found.map(|found| (found.severity(), found.to_string()))
+        };
+        let (severity, text) = listed(config.clone()).await.unwrap();
+        assert_eq!(severity, Severity::Note);
+        for url in ["/app/auth/callback as", "/app/auth/signed-out as"] {
+            assert!(text.contains(&format!("http://localhost:3000{url}")), "{text}");
+        }
+        let by_code = config.with_sign_in_method(SignInMethod::DeviceCode);
+        assert_eq!(listed(by_code).await, None);
+    }
 }
 
 #[tokio::test]
