@@ -181,6 +181,7 @@ impl ApiLayer {
         Arc::clone(self.0.shared.get_or_init(|| {
             let ApiSetup { config, http, clock, remembered_bytes } = self.0.setup.clone();
             config.log();
+            config.log_mistakes(clock.now());
             Arc::new(ApiParts::new(config, http, clock, remembered_bytes))
         }))
     }

@@ -58,6 +58,7 @@ impl ClientBuilder {
     /// Those of [`Client::new`].
     pub fn build(self) -> Result<Client, ConfigError> {
         let config = self.config.without_pages()?;
+        config.log_shared_mistakes(self.clock.now());
         let provider = Provider::new(config, self.http, Arc::clone(&self.clock));
         Ok(Client::of(provider, self.clock, self.tasks))
     }

@@ -135,6 +135,17 @@ impl ValidConfig {
         })
     }
 
+    /// Logs the findings that need no provider and are problems or warnings, once, where the part
+    /// starts that has this configuration: [`check`](Self::check) is called by few applications.
+    pub(crate) fn log_mistakes(&self, now: UnixTime) {
+        log_mistakes(&self.check_settings(now), self.notices());
+    }
+
+    /// [`log_mistakes`](Self::log_mistakes) for a program without pages.
+    pub(crate) fn log_shared_mistakes(&self, now: UnixTime) {
+        log_mistakes(&self.check_shared_settings(now), self.notices());
+    }
+
     /// The findings that an API shares with an application that signs users in.
     pub(super) fn check_shared_settings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found: Vec<Finding> = self
@@ -164,7 +175,7 @@ impl ValidConfig {
         if self.authority().is_multi_tenant() && self.tenants().is_any() {
             let text = "Users of every tenant in the world may sign in: list the tenants unless \
                         this is intended (IDENTITY_TENANTS).";
-            add(Severity::Warning, "any_tenant", text.into());
+            add(Severity::Warning, ANY_TENANT, text.into());
         }
         found
     }
@@ -175,6 +186,25 @@ impl ValidConfig {
         self.authority().is_microsoft() && !self.authority().is_loopback()
     }
 }
+
+/// Logs problems as errors and warnings as such, one line each, with the reason code. `logged` are
+/// those that `build` has logged.
+pub(super) fn log_mistakes(findings: &[Finding], logged: &[Finding]) {
+    for finding in findings.iter().filter(|finding| !logged.contains(finding)) {
+        let reason = finding.code();
+        match finding.severity() {
+            Severity::Problem => tracing::error!(reason, "{finding}"),
+            // `any` is written out: at every start of a product that is open to all organisations
+            // the warning would be noise.
+            Severity::Warning if reason == ANY_TENANT => {}
+            Severity::Warning => tracing::warn!(reason, "{finding}"),
+            Severity::Note | Severity::Passed => {}
+        }
+    }
+}
+
+/// The code of the finding that every tenant may sign in.
+const ANY_TENANT: &str = "any_tenant";
 
 /// The finding about a certificate that has expired or will expire soon.
 fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<Finding> {

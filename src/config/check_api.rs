@@ -1,7 +1,7 @@
 //! The checks of an API's configuration that need no provider, with Microsoft's rules for APIs that
 //! clients find by their URL, such as MCP servers.
 
-use super::{Finding, Severity, ValidApiConfig};
+use super::{Finding, Severity, ValidApiConfig, check::log_mistakes};
 use crate::clock::UnixTime;
 
 impl ValidApiConfig {
@@ -25,6 +25,12 @@ impl ValidApiConfig {
             self.check_microsoft_resource(&resource.url, &mut add);
         }
         found
+    }
+
+    /// Logs the findings that need no provider and are problems or warnings, once, where the layer
+    /// of the API starts.
+    pub(crate) fn log_mistakes(&self, now: UnixTime) {
+        log_mistakes(&self.check_settings(now), self.identity().notices());
     }
 
     /// Clients send the URL of the API as the parameter `resource`, which Entra compares with the

@@ -239,6 +239,7 @@ impl IdentityLayer {
             measure::describe();
             let setup = self.0.setup.clone();
             setup.config.log(setup.api.is_some());
+            setup.config.log_mistakes(setup.clock.now());
             let timeout = setup.config.store_timeout();
             let lock = setup
                 .lock

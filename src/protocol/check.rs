@@ -135,7 +135,8 @@ impl ValidConfig {
     /// - it accepts the credential.
     ///
     /// The report also lists the URLs to register at the provider: the redirect URI, and the one
-    /// after a sign-out, which no request can test.
+    /// after a sign-out, which no request can test. Findings that need no request to the provider
+    /// are logged when a layer starts, if they are problems or warnings.
     ///
     /// The check makes a few requests. No user signs in, and nothing changes at the provider.
     ///

@@ -54,6 +54,7 @@ impl WebAuthBuilder {
                  IDENTITY_COOKIE_SECRET), 32 random characters or more",
             ));
         }
+        config.log_mistakes(clock.now());
         let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
         let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
         let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));

@@ -11,7 +11,9 @@ use axum::{
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, IdentityLayer,
+    ApiCaller, ApiConfig, ApiLayer, Authority, ClientCredential, IdentityConfig, IdentityLayer,
+    WebAuth,
+    client::Client,
     dev::{DevPerson, DevProvider},
     require_scopes, require_sign_in,
 };
@@ -116,6 +118,53 @@ async fn a_refusal_names_the_required_roles_or_groups() {
         }
         let text = log.text();
         assert!(text.contains(hint) && !text.contains("Admin") && !text.contains("Ops"), "{text}");
+    }
+}
+
+/// What `check` finds without the provider is in the log of an application that never calls it.
+#[tokio::test]
+async fn likely_mistakes_are_logged_once_when_a_part_starts() {
+    const SECRET_ID: &str = "0c2f9a8e-3b1d-4c5e-8f70-112233445566";
+    let config = || {
+        let authority = Authority::entra("contoso.onmicrosoft.com").unwrap();
+        IdentityConfig::new(authority, "my-application")
+            .with_credential(ClientCredential::secret(SECRET_ID))
+            .with_base_url("https://app.example.com")
+            .unwrap()
+    };
+    type Start = Box<dyn Fn()>;
+    let layer = IdentityLayer::new(config().build().unwrap());
+    let api = ApiConfig::new(Authority::entra("contoso.onmicrosoft.com").unwrap(), "my-api");
+    let api = api.with_credential(ClientCredential::secret(SECRET_ID)).build().unwrap();
+    let api = ApiLayer::new(api);
+    let starts: Vec<(&str, Start)> = vec![
+        ("layer", Box::new(move || drop(routes().layer(layer.clone())))),
+        ("API", Box::new(move || drop(routes().layer(api.clone())))),
+        (
+            "WebAuth",
+            Box::new(move || {
+                let secrets = ["a cookie secret of more than thirty-two characters"];
+                WebAuth::new(config().with_cookie_secrets(secrets).build().unwrap()).unwrap();
+            }),
+        ),
+        ("client", Box::new(move || drop(Client::new(config()).unwrap()))),
+    ];
+    for (part, start) in starts {
+        let (log, _listening) = Log::listen();
+        start();
+        if part == "layer" || part == "API" {
+            // Every route makes a service of one layer.
+            start();
+        }
+        let text = log.text();
+        for (level, reason) in
+            [("ERROR", "client_id_not_a_guid"), ("WARN", "client_secret_looks_like_its_id")]
+        {
+            let mut lines = text.lines().filter(|line| line.contains(reason));
+            assert!(lines.next().is_some_and(|line| line.contains(level)), "{part}: {text}");
+            assert_eq!(lines.next(), None, "{part}");
+        }
+        assert!(!text.contains(SECRET_ID), "{part}: {text}");
     }
 }
 
