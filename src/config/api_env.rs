@@ -42,7 +42,7 @@ impl ApiConfig {
 
 /// The configuration that the variables give together.
 pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, ConfigError> {
-    let mut identity = env::from_variables(all)?;
+    let mut identity = env::of_client(all, false)?;
     // It is about where browsers come back to.
     identity.notices.retain(|notice| notice.code() != "base_url_not_set");
     let section = AzureAdSection::from_variables(all)?;
@@ -52,8 +52,7 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     }
     config = add_words(all, config, "IDENTITY_AUDIENCE", ApiConfig::add_audience)?;
     if let Some(resource) = all.text("IDENTITY_RESOURCE")? {
-        config =
-            config.with_resource(&resource.value).map_err(|error| error.named(resource.name))?;
+        config = all.with(config, resource, |config, url| config.with_resource(url));
     }
     if let Some(scopes) = words(all, "IDENTITY_API_SCOPES")? {
         config = config.with_scopes(scopes.value);

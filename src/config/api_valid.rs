@@ -6,7 +6,8 @@ use url::Url;
 
 use super::{
     Access, AccessTokenType, ApiConfig, ClientCredential, Description, Introspection, PublicPaths,
-    ValidConfig, access::PathRules, setting_table::API_TABLE, sign_in::check_scope,
+    ValidConfig, access::PathRules, mistakes::Mistakes, setting_table::API_TABLE,
+    sign_in::check_scope,
 };
 use crate::error::ConfigError;
 
@@ -93,39 +94,47 @@ impl ApiConfig {
 
     fn checked(mut self) -> Result<ValidApiConfig, ConfigError> {
         let description = self.describe();
-        let named = self.audiences()?;
+        let mut mistakes = Mistakes::default();
+        let named = mistakes.value(self.audiences()).unwrap_or_default();
         let credential = self.identity.credential.get_or_insert_with(ClientCredential::none);
         // RFC 7662 section 2.1: the introspection endpoint must require authorization.
         if self.introspection != Introspection::Never && !credential.is_confidential() {
-            return Err(ConfigError::new(
+            mistakes.add(ConfigError::new(
                 "introspection",
                 "the provider requires authentication for introspection (RFC 7662 section 2.1): \
                  set the credential of the API (`with_credential`, IDENTITY_CLIENT_SECRET)",
             ));
         }
         for scope in &self.scopes {
-            check_scope("scopes", scope)?;
+            mistakes.value(check_scope("scopes", scope));
         }
         let policies = self.identity.authority.api_policies(self.policies.as_deref())?;
         // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
         // The default access is that of pages: every call of an API needs a token.
         let rules =
             PathRules { default: Access::SignedIn, ..std::mem::take(&mut self.identity.paths) };
-        let public_paths = PublicPaths::new("", &rules)?;
+        let public_paths = mistakes.value(PublicPaths::new("", &rules));
         // A caller's token, which is exchanged for one on its behalf, has one of these audiences.
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();
-        let resource = self.resource.as_deref().map(Resource::at).transpose()?;
-        if let Some(resource) = &resource
+        let resource = mistakes.value(self.resource.as_deref().map(Resource::at).transpose());
+        if let Some(Some(resource)) = &resource
             && self.identity.authority.compares_resource()
         {
-            resource.check_application_id_uri()?;
+            mistakes.value(resource.check_application_id_uri());
         }
         // Access tokens are never signed with a client secret: the variable, which an application
         // and its API may share, is about ID tokens.
         self.identity.id_token_hmac = None;
         // An API redirects no browser, so the settings of pages have no effect.
-        let identity = self.identity.without_pages()?;
+        let identity = mistakes.value(self.identity.without_pages());
+        let checked = match (public_paths, resource, identity) {
+            (Some(public_paths), Some(resource), Some(identity)) => {
+                Some((public_paths, resource, identity))
+            }
+            _ => None,
+        };
+        let (public_paths, resource, identity) = mistakes.end(checked)?;
         let authority = identity.authority();
         let mut audiences: Vec<String> = Vec::new();
         for spelling in named.iter().flat_map(|name| authority.spellings_of_audience(name)) {

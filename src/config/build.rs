@@ -3,11 +3,24 @@
 use aws_lc_rs::digest;
 
 use super::{
-    ClientCredential, CookieKeys, IdentityConfig, ProviderSession, ReturnPath, SignInMethod,
-    ValidConfig, address::Site, deployment::Environment, setting_table::TABLE,
-    valid::ValidConfigParts,
+    ClientCredential, CookieKeys, CrossSiteRules, IdentityConfig, ProviderSession, PublicPaths,
+    ReturnPath, SignInMethod, ValidConfig,
+    address::Site,
+    deployment::Environment,
+    mistakes::Mistakes,
+    setting_table::TABLE,
+    valid::{Paths, ValidConfigParts},
 };
 use crate::{error::ConfigError, secret};
+
+/// The URLs and paths of an application, checked.
+struct Placement {
+    site: Site,
+    paths: Paths,
+    public_paths: PublicPaths,
+    cross_site: CrossSiteRules,
+    page_after_sign_out: Option<ReturnPath>,
+}
 
 impl IdentityConfig {
     /// Checks everything that can be checked without a request to the provider.
@@ -15,7 +28,8 @@ impl IdentityConfig {
     /// # Errors
     ///
     /// A setting is missing, contradicts another, has no effect or would be unsafe. The error names
-    /// the setting and how to correct it.
+    /// the setting and how to correct it, and lists [all mistakes](ConfigError::others) that do not
+    /// depend on each other.
     pub fn build(self) -> Result<ValidConfig, ConfigError> {
         self.build_in(&|name| std::env::var_os(name))
     }
@@ -29,33 +43,30 @@ impl IdentityConfig {
 
     fn checked(mut self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
         let description = self.describe();
-        self.set_connection()?;
-        self.check_client()?;
-        self.check_tokens()?;
-        self.check_times()?;
-        let tenants = self.authority.check_tenants(self.tenants.as_ref())?;
-        self.check_requests()?;
-        let credential = self.chosen_credential()?;
-        credential.check(&self.authority)?;
-
-        let site = Site::new(
-            self.base_url.as_ref(),
-            self.redirect_uri.as_ref(),
-            self.callback_path.as_deref(),
-        )?;
-        self.check_base_url(&site)?;
-        let paths = self.own_paths(&site)?;
-        let public_paths = self.public_paths(&site, &paths)?;
-        let request_prefix = self.request_prefix(&site).to_owned();
-        let page_after_sign_out = self.checked_page_after_sign_out(&site, &paths, &public_paths)?;
-        let cross_site = self.cross_site.rules(&site.origin, &request_prefix)?;
-        let base_url = site.base_url();
-        let cookie_keys = CookieKeys::choose(
+        let mut mistakes = Mistakes::default();
+        mistakes.value(self.set_connection());
+        mistakes.value(self.check_client());
+        mistakes.value(self.check_tokens());
+        mistakes.value(self.check_times());
+        let tenants = mistakes.value(self.authority.check_tenants(self.tenants.as_ref()));
+        self.check_requests(&mut mistakes);
+        let credential = mistakes.value(self.checked_credential());
+        let placement = self.placement(&mut mistakes);
+        let base_url = placement.as_ref().map(|placement| placement.site.base_url());
+        let cookie_keys = mistakes.value(CookieKeys::choose(
             &self.cookie_secrets,
-            credential.client_secret(),
+            credential.as_ref().and_then(ClientCredential::client_secret),
             &self.client_id,
-            &base_url,
-        )?;
+            base_url.as_deref().unwrap_or_default(),
+        ));
+        let found = (tenants, credential, placement, base_url, cookie_keys);
+        let found = match found {
+            (Some(a), Some(b), Some(c), Some(d), Some(e)) => Some((a, b, c, d, e)),
+            _ => None,
+        };
+        let (tenants, credential, placement, base_url, cookie_keys) = mistakes.end(found)?;
+        let Placement { site, paths, public_paths, cross_site, page_after_sign_out } = placement;
+        let request_prefix = self.request_prefix(&site).to_owned();
         let notices = self.surroundings(&site, environment);
         // Logged here and reported by `check` as well: `build` is the only step that every
         // application runs.
@@ -87,14 +98,31 @@ impl IdentityConfig {
     }
 
     /// Checks the settings of the requests to the provider and of the layer's own pages.
-    fn check_requests(&mut self) -> Result<(), ConfigError> {
-        self.check_sign_in_method()?;
+    fn check_requests(&mut self, mistakes: &mut Mistakes) {
+        mistakes.value(self.check_sign_in_method());
         self.request_required_acr();
-        self.sign_in.check()?;
-        self.check_languages()?;
-        self.check_default_scope()?;
-        self.check_sign_out()?;
-        self.user_path.check()
+        mistakes.value(self.sign_in.check());
+        mistakes.value(self.check_languages());
+        mistakes.value(self.check_default_scope());
+        mistakes.value(self.check_sign_out());
+        mistakes.value(self.user_path.check());
+    }
+
+    /// Checks the URLs and paths of the application. Each of them needs the ones before.
+    fn placement(&self, mistakes: &mut Mistakes) -> Option<Placement> {
+        let site = mistakes.value(Site::new(
+            self.base_url.as_ref(),
+            self.redirect_uri.as_ref(),
+            self.callback_path.as_deref(),
+        ))?;
+        mistakes.value(self.check_base_url(&site))?;
+        let rules = self.cross_site.rules(&site.origin, self.request_prefix(&site));
+        let cross_site = mistakes.value(rules);
+        let paths = mistakes.value(self.own_paths(&site))?;
+        let public_paths = mistakes.value(self.public_paths(&site, &paths))?;
+        let page = self.checked_page_after_sign_out(&site, &paths, &public_paths);
+        let (page_after_sign_out, cross_site) = (mistakes.value(page)?, cross_site?);
+        Some(Placement { site, paths, public_paths, cross_site, page_after_sign_out })
     }
 
     /// Requests the `acr` values that sign-ins are held to, unless others are requested.
@@ -106,14 +134,16 @@ impl IdentityConfig {
     }
 
     /// The credential. It has no default: a public client has to be chosen.
-    fn chosen_credential(&self) -> Result<ClientCredential, ConfigError> {
-        self.credential.clone().ok_or_else(|| {
+    fn checked_credential(&self) -> Result<ClientCredential, ConfigError> {
+        let credential = self.credential.clone().ok_or_else(|| {
             ConfigError::missing(
                 "credential",
                 "pass `ClientCredential::secret(…)` (IDENTITY_CLIENT_SECRET), or \
                  `ClientCredential::none()` for a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
             )
-        })
+        })?;
+        credential.check(&self.authority)?;
+        Ok(credential)
     }
 
     /// The setting for the session at the provider after sign-out. The default depends on the

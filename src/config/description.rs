@@ -330,9 +330,9 @@ impl<C> Origin<C> {
         Self(Some(Arc::new(ReadSettings { settings, source, variables, unused, others: place })))
     }
 
-    /// An error about the settings as they are `now`, in the words of the place where they were
-    /// read: a setting that no method has changed is called by its variables or members. An error
-    /// about a missing setting also names the variables that may be meant for it.
+    /// The mistakes in the settings as they are `now`, in the words of the place where they were
+    /// read: a setting that no method has changed is called by its variables or members. One about
+    /// a missing setting also names the variables that may be meant for it.
     pub(super) fn explained(
         &self,
         error: ConfigError,
@@ -340,17 +340,19 @@ impl<C> Origin<C> {
         table: &[&[Setting<C>]],
     ) -> ConfigError {
         let Some(read) = self.0.as_deref() else { return error };
-        let row = rows(table).find(|row| row.is_called(error.setting()));
-        let name = row
-            .filter(|row| {
-                let before = (row.value)(&read.settings);
-                (row.value)(now) == before || before.is_quoted_in(&error.to_string())
-            })
-            .and_then(|row| read.name_of(row, error.is_missing()));
-        let error = match name {
-            Some(name) => error.named(name),
-            None => error,
-        };
+        let error = error.map(|error| {
+            let row = rows(table).find(|row| row.is_called(error.setting()));
+            let name = row
+                .filter(|row| {
+                    let before = (row.value)(&read.settings);
+                    (row.value)(now) == before || before.is_quoted_in(&error.to_string())
+                })
+                .and_then(|row| read.name_of(row, error.is_missing()));
+            match name {
+                Some(name) => error.named(name),
+                None => error,
+            }
+        });
         let unused = read.unused.iter().map(UnusedVariable::name);
         match read.source {
             Source::Environment => env_names::with_unknown(error, unused),

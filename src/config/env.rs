@@ -6,11 +6,11 @@ use super::{
     Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
     description::Origin,
     env_authority::authority,
-    env_names, env_settings,
+    env_credential, env_names, env_settings,
     setting_table::TABLE,
     variables::{NamedValue, Source, Variables},
 };
-use crate::error::ConfigError;
+use crate::{authority::Authority, error::ConfigError};
 #[cfg(any(test, feature = "dev-provider"))]
 use {super::setting_table, crate::authority::is_loopback, url::Url};
 
@@ -111,8 +111,9 @@ impl IdentityConfig {
     /// # Errors
     ///
     /// The provider or the client id is missing, a value cannot be parsed, or two variables
-    /// contradict each other; the error names them. A missing credential or base URL is reported by
-    /// [`build`](Self::build), because they can also be set in code.
+    /// contradict each other; the error names them, [several together](ConfigError::others). A
+    /// credential or base URL that alone is missing is reported by [`build`](Self::build), because
+    /// they can also be set in code.
     pub fn from_env() -> Result<Self, ConfigError> {
         with_variables(from_variables)
     }
@@ -210,8 +211,16 @@ pub(super) fn with_variables<T>(
     Variables::new(Source::Environment, &get, &names, &|path| fs::read_to_string(path)).read(read)
 }
 
-/// The configuration from all variables together.
+/// The configuration of an application that signs users in, from all variables together.
 pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
+    all.together(of_client(all, true))
+}
+
+/// The configuration from all variables together. An API needs no credential.
+pub(super) fn of_client(
+    all: &Variables<'_>,
+    needs_credential: bool,
+) -> Result<IdentityConfig, ConfigError> {
     let section = AzureAdSection::from_variables(all)?;
     let named = all.one(&["IDENTITY_CLIENT_ID", "AzureAd__ClientId", "CLIENT_ID"])?;
     let azure = all.text("AZURE_CLIENT_ID")?;
@@ -223,19 +232,33 @@ pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, Conf
     if !azure_applies {
         all.ignore("AZURE_CLIENT_ID");
     }
+    let azure_tenant = if azure_applies { all.text("AZURE_TENANT_ID")? } else { None };
+    let authority = match all.value(authority(all, &section, azure_tenant)) {
+        Some(authority) => authority,
+        // The mistake is noted. The other settings do not depend on the provider, and are read for
+        // their own mistakes.
+        None => Authority::oidc("https://provider.invalid")?,
+    };
     // An explicit client id has precedence over the one that the platform sets.
-    let client_id = named.or(azure).ok_or_else(|| {
+    let client_id = all.value(named.or(azure).ok_or_else(|| {
         ConfigError::missing(
             "IDENTITY_CLIENT_ID",
             "set the client id from the registration at the provider",
         )
-    })?;
-    let azure_tenant = if azure_applies { all.text("AZURE_TENANT_ID")? } else { None };
-    let authority = authority(all, &section, azure_tenant)?;
-
-    let mut config = IdentityConfig::new(authority, client_id.value);
-    config = section.apply(config);
-    config.credential = super::env_credential::credential(all, &section, azure_applies)?;
+    }));
+    let credential = all.value(env_credential::credential(all, &section, azure_applies));
+    // Beside other missing variables it is named with them. Alone it is left to `build`, because
+    // code can set the credential.
+    if needs_credential && credential == Some(None) && all.is_one_missing() {
+        all.note(ConfigError::missing(
+            "IDENTITY_CLIENT_SECRET",
+            "set the client secret, unless the application sets its credential in code \
+             (`with_credential`) or is a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
+        ));
+    }
+    let client_id = client_id.map_or_else(String::new, |client_id| client_id.value);
+    let mut config = section.apply(IdentityConfig::new(authority, client_id));
+    config.credential = credential.flatten();
     config = settings(all, config)?;
     config.origin = Origin::variables(config.clone(), all, TABLE);
     Ok(config)
@@ -248,36 +271,39 @@ pub(super) fn settings(
 ) -> Result<IdentityConfig, ConfigError> {
     if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
         // `any` has to be written out: there is no default that accepts every tenant (D18).
-        config = match tenants.value.as_str() {
-            "any" => config.with_any_tenant(),
-            list => config
-                .with_tenants(list.split([',', ' ']).filter(|tenant| !tenant.is_empty()))
-                .map_err(|error| error.named(tenants.name))?,
-        };
+        config = all.with(config, tenants, |config, tenants| match tenants {
+            "any" => Ok(config.with_any_tenant()),
+            list => config.with_tenants(list.split([',', ' ']).filter(|tenant| !tenant.is_empty())),
+        });
     }
     if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
-        config = config.with_sign_in_method(method.parsed()?);
+        config = all.with(config, method, |config, it| Ok(config.with_sign_in_method(it.parse()?)));
     }
     if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
-        config = config.with_response_mode(mode.parsed()?);
+        config = all.with(config, mode, |config, it| Ok(config.with_response_mode(it.parse()?)));
     }
     if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
-        config = match HmacAlgorithm::named(algorithms.value.trim()) {
-            Some(hmac) => config.with_id_token_hmac(hmac),
-            None => {
-                let names = algorithms.value.split([',', ' ']).filter(|name| !name.is_empty());
-                let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
-                config.with_id_token_algorithms(parsed.map_err(|e| e.named(algorithms.name))?)
-            }
-        };
+        config =
+            all.with(config, algorithms, |config, all| match HmacAlgorithm::named(all.trim()) {
+                Some(hmac) => Ok(config.with_id_token_hmac(hmac)),
+                None => {
+                    let names = all.split([',', ' ']).filter(|name| !name.is_empty());
+                    let parsed: Result<Vec<Algorithm>, ConfigError> =
+                        names.map(str::parse).collect();
+                    Ok(config.with_id_token_algorithms(parsed?))
+                }
+            });
     }
     if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
-        config = config.with_store_timeout(fractional_seconds(timeout)?);
+        config = all.with(config, timeout, |config, it| {
+            Ok(config.with_store_timeout(fractional_seconds(it)?))
+        });
     }
     if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
-        config = config.with_cookie_lifetime(lifetime.parsed()?);
+        config =
+            all.with(config, lifetime, |config, it| Ok(config.with_cookie_lifetime(it.parse()?)));
     }
-    if let Some(secrets) = all.secret(&["IDENTITY_COOKIE_SECRET"])? {
+    if let Some(secrets) = all.value(all.secret(&["IDENTITY_COOKIE_SECRET"])).flatten() {
         config = config.with_cookie_secrets(
             secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()),
         );
@@ -289,13 +315,11 @@ pub(super) fn settings(
 }
 
 /// The time of a variable in seconds, also in fractions of a second.
-fn fractional_seconds(text: NamedValue<String>) -> Result<Duration, ConfigError> {
-    let time = text.value.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
+fn fractional_seconds(text: &str) -> Result<Duration, ConfigError> {
+    let time = text.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
     time.ok_or_else(|| {
-        ConfigError::new(
-            text.name,
-            format!("{:?} is not a number of seconds such as 3 or 0.5", text.value),
-        )
+        let problem = format!("{text:?} is not a number of seconds such as 3 or 0.5");
+        ConfigError::new("store_timeout", problem)
     })
 }
 
@@ -310,22 +334,19 @@ fn addresses(
         // where it is written for.
         (None, None) if all.source == Source::Environment => {
             config.notices.extend(forgotten_base_url(all)?);
-            default_base_url(all)?
+            all.value(default_base_url(all)).flatten()
         }
         (base_url, _) => base_url,
     };
     if let Some(base_url) = base_url {
-        config =
-            config.with_base_url(&base_url.value).map_err(|error| error.named(base_url.name))?;
+        config = all.with(config, base_url, |config, url| config.with_base_url(url));
     }
     if let Some(redirect_uri) = redirect_uri {
         // The redirect URI has precedence over the default callback path of the `AzureAd` section.
         if all.text("AzureAd__CallbackPath")?.is_none() {
             config.callback_path = None;
         }
-        config = config
-            .with_redirect_uri(&redirect_uri.value)
-            .map_err(|error| error.named(redirect_uri.name))?;
+        config = all.with(config, redirect_uri, |config, uri| config.with_redirect_uri(uri));
     }
     Ok(config)
 }

@@ -212,7 +212,7 @@ pub(super) fn with_unknown<'n>(
 ) -> ConfigError {
     match sentences(names).as_slice() {
         [] => error,
-        _ if !error.is_missing() => error,
+        _ if !error.any_is_missing() => error,
         sentences => error.with_sentence(&sentences.join(" ")),
     }
 }

@@ -1,11 +1,10 @@
 //! The variables of single settings, each with the effect of the method of the same name.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use super::{
     AccessTokenType, CrossSiteRequests, GroupsFrom, IdentityConfig, Introspection, PathPrefix,
-    Preflight, Prompt, ProviderSession, SessionEnd, SignInNonce, SignInOptions, SignedOutUser,
-    UserInfo,
+    Preflight, ProviderSession, SessionEnd, SignInNonce, SignInOptions, SignedOutUser, UserInfo,
     variables::{NamedValue, Variables},
 };
 use crate::error::ConfigError;
@@ -51,10 +50,10 @@ pub(super) fn settings(
     config = tokens(all, config)?;
     config = sessions(all, config)?;
     if let Some(url) = all.text("IDENTITY_DISCOVERY_URL")? {
-        config = config.with_discovery_url(&url.value).map_err(|error| error.named(url.name))?;
+        config = all.with(config, url, |config, url| config.with_discovery_url(url));
     }
     if let Some(url) = all.text("IDENTITY_BACK_CHANNEL")? {
-        config = config.with_back_channel(&url.value).map_err(|error| error.named(url.name))?;
+        config = all.with(config, url, |config, url| config.with_back_channel(url));
     }
     if all.flag("IDENTITY_DANGER_ALLOW_HTTP")? {
         config = config.danger_allow_http();
@@ -67,7 +66,7 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         config = config.with_path_prefix(prefix);
     }
     if let Some(access) = all.one(&["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
-        config = config.with_default_access(access.parsed()?);
+        config = all.with(config, access, |config, it| Ok(config.with_default_access(it.parse()?)));
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
     let setters: [(&str, Setter); 8] = [
@@ -130,10 +129,9 @@ fn cross_site(
         config = config.with_cross_site_requests(requests);
     }
     if let Some(origins) = words(all, "IDENTITY_TRUSTED_ORIGINS")? {
-        for origin in &origins.value {
-            config = config
-                .add_trusted_origin(origin)
-                .map_err(|error| error.named(origins.name.clone()))?;
+        for value in origins.value {
+            let origin = NamedValue { name: origins.name.clone(), value };
+            config = all.with(config, origin, |config, origin| config.add_trusted_origin(origin));
         }
     }
     config =
@@ -150,8 +148,9 @@ fn sign_in(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCo
         options = options.with_scopes(scopes.value);
     }
     if let Some(prompts) = words(all, "IDENTITY_PROMPT")? {
-        for prompt in parsed::<Prompt>(&prompts)? {
-            options = options.add_prompt(prompt);
+        for value in prompts.value {
+            let prompt = NamedValue { name: prompts.name.clone(), value };
+            options = all.with(options, prompt, |options, it| Ok(options.add_prompt(it.parse()?)));
         }
     }
     type Setter = fn(SignInOptions, String) -> SignInOptions;
@@ -226,9 +225,7 @@ fn sessions(
         config = config.with_provider_session(session);
     }
     if let Some(endpoint) = all.text("IDENTITY_END_SESSION_ENDPOINT")? {
-        config = config
-            .with_end_session_endpoint(&endpoint.value)
-            .map_err(|error| error.named(endpoint.name))?;
+        config = all.with(config, endpoint, |config, url| config.with_end_session_endpoint(url));
     }
     if let Some(name) = all.text("IDENTITY_SIGN_OUT_RETURN_PARAMETER")? {
         config = config.with_sign_out_return_parameter(name.value);
@@ -257,35 +254,23 @@ pub(super) fn words(
     let Some(text) = all.text(name)? else { return Ok(None) };
     let value: Vec<String> = text.value.split_whitespace().map(str::to_owned).collect();
     // A comma would become part of a word that the provider does not know.
-    match value.iter().find(|word| word.contains(',')) {
-        Some(word) => Err(ConfigError::new(
-            text.name,
-            format!("{word:?} contains a comma: separate the words of this list by spaces"),
-        )),
-        None => Ok(Some(NamedValue { name: text.name, value })),
+    if let Some(word) = value.iter().find(|word| word.contains(',')) {
+        let problem =
+            format!("{word:?} contains a comma: separate the words of this list by spaces");
+        all.note(ConfigError::new(text.name, problem));
+        return Ok(None);
     }
-}
-
-fn parsed<T: FromStr<Err = ConfigError>>(
-    words: &NamedValue<Vec<String>>,
-) -> Result<Vec<T>, ConfigError> {
-    words
-        .value
-        .iter()
-        .map(|word| word.parse().map_err(|error: ConfigError| error.named(words.name.clone())))
-        .collect()
+    Ok(Some(NamedValue { name: text.name, value }))
 }
 
 /// A whole number of seconds.
 fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
-    match text.value.parse() {
-        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
-        Err(_) => Err(ConfigError::new(
-            text.name,
-            format!("{:?} is not a whole number of seconds, such as 3600", text.value),
-        )),
-    }
+    let seconds = text.value.parse().map(Duration::from_secs).map_err(|_| {
+        let problem = format!("{:?} is not a whole number of seconds, such as 3600", text.value);
+        ConfigError::new(text.name, problem)
+    });
+    Ok(all.value(seconds))
 }
 
 /// One of a few words, as a value.
@@ -296,10 +281,10 @@ pub(super) fn choice<T: Copy>(
 ) -> Result<Option<T>, ConfigError> {
     let Some(text) = all.text(name)? else { return Ok(None) };
     let found = choices.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
-    found.map(Some).ok_or_else(|| {
+    Ok(all.value(found.ok_or_else(|| {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
         ConfigError::new(text.name, format!("{:?} is not one of {}", text.value, words.join(", ")))
-    })
+    })))
 }
 
 /// Parameters in the form of a query: `audience=https%3A%2F%2Fapi.example&organization=org_1`.

@@ -189,7 +189,7 @@ fn the_error_of_a_missing_setting_names_the_variables_that_may_be_misspelt() {
     };
     let beside = |right: &[(&'static str, &'static str)]| [&misspelt, right].concat();
     let error = read(&misspelt).unwrap_err();
-    assert_eq!(error.setting(), "IDENTITY_CLIENT_ID");
+    assert_eq!(error.setting(), "IDENTITY_AUTHORITY");
     told(&error.to_string());
     let error = read(&beside(&BASIC[1..2])).unwrap_err();
     assert_eq!(error.setting(), "IDENTITY_AUTHORITY");

@@ -41,6 +41,7 @@ mod env_settings;
 mod fuzzing;
 mod kept_form;
 mod members;
+mod mistakes;
 #[cfg(test)]
 mod mistakes_tests;
 mod network;

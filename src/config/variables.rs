@@ -5,10 +5,9 @@ use std::{
     ffi::OsString,
     fmt, io,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use super::env_names;
+use super::{env_names, mistakes::Mistakes};
 use crate::{error::ConfigError, secret::Secret};
 
 /// The environment as functions, so that tests do not change their process.
@@ -25,6 +24,8 @@ pub(super) struct Variables<'a> {
     label: Option<&'a dyn Fn(&str) -> String>,
     /// The names of those that were read and had a value.
     used: RefCell<Vec<String>>,
+    /// Mistakes after which reading went on.
+    mistakes: RefCell<Mistakes>,
 }
 
 /// Where settings are written.
@@ -46,13 +47,6 @@ pub(super) struct NamedValue<T> {
     pub(super) value: T,
 }
 
-impl NamedValue<String> {
-    /// The choice that the value names. An error names the variable.
-    pub(super) fn parsed<T: FromStr<Err = ConfigError>>(self) -> Result<T, ConfigError> {
-        self.value.parse().map_err(|error: ConfigError| error.named(self.name))
-    }
-}
-
 impl<'a> Variables<'a> {
     pub(super) fn new(
         source: Source,
@@ -60,7 +54,8 @@ impl<'a> Variables<'a> {
         names: &'a [String],
         read_file: &'a dyn Fn(&Path) -> io::Result<String>,
     ) -> Self {
-        Self { source, get, names, read_file, label: None, used: RefCell::default() }
+        let (used, mistakes) = (RefCell::default(), RefCell::default());
+        Self { source, get, names, read_file, label: None, used, mistakes }
     }
 
     /// The result of reading these variables with `read`. All errors of a configuration from
@@ -71,7 +66,41 @@ impl<'a> Variables<'a> {
         read: impl FnOnce(&Self) -> Result<T, ConfigError>,
     ) -> Result<T, ConfigError> {
         let set = || self.names.iter().map(String::as_str).filter(|name| self.has_value(name));
-        read(self).map_err(|error| env_names::with_unknown(error, set()))
+        self.together(read(self)).map_err(|error| env_names::with_unknown(error, set()))
+    }
+
+    /// Notes a mistake for [`together`](Self::together). Reading goes on.
+    pub(super) fn note(&self, mistake: ConfigError) {
+        self.mistakes.borrow_mut().add(mistake);
+    }
+
+    /// Whether one of the noted mistakes is that a setting is missing.
+    pub(super) fn is_one_missing(&self) -> bool {
+        self.mistakes.borrow().is_one_missing()
+    }
+
+    /// The value of one setting; `None` after a mistake, which [`together`](Self::together)
+    /// reports. Other settings do not depend on it.
+    pub(super) fn value<T>(&self, checked: Result<T, ConfigError>) -> Option<T> {
+        self.mistakes.borrow_mut().value(checked)
+    }
+
+    /// A configuration with one setting more, or as it is if the value is a mistake.
+    pub(super) fn with<C: Clone>(
+        &self,
+        config: C,
+        setting: NamedValue<String>,
+        set: impl FnOnce(C, &str) -> Result<C, ConfigError>,
+    ) -> C {
+        let changed = set(config.clone(), &setting.value);
+        self.value(changed.map_err(|error| error.named(setting.name))).unwrap_or(config)
+    }
+
+    /// The outcome of reading, with all mistakes after which it went on.
+    pub(super) fn together<T>(&self, outcome: Result<T, ConfigError>) -> Result<T, ConfigError> {
+        let mut mistakes = self.mistakes.take();
+        let value = mistakes.value(outcome);
+        mistakes.end(value)
     }
 
     /// Sets how a variable is called where it is written.
@@ -165,10 +194,11 @@ impl<'a> Variables<'a> {
         match text.value.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            _ => Err(ConfigError::new(
-                name.to_owned(),
-                format!("{:?} is neither `true` nor `false`", text.value),
-            )),
+            _ => {
+                let problem = format!("{:?} is neither `true` nor `false`", text.value);
+                self.note(ConfigError::new(name.to_owned(), problem));
+                Ok(false)
+            }
         }
     }
 

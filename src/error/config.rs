@@ -4,7 +4,9 @@ use std::{borrow::Cow, fmt};
 
 /// A mistake in the configuration, found before the first request. Its text says how to correct it.
 ///
-/// `Debug` writes the same sentence, because `main` prints the error that it returns in that form.
+/// Mistakes that do not depend on each other are found together: `Display` writes one a line, and
+/// [`others`](Self::others) are those after the first. `Debug` writes the same text, because `main`
+/// prints the error that it returns in that form.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigError {
@@ -12,6 +14,8 @@ pub struct ConfigError {
     problem: Cow<'static, str>,
     /// Whether a setting is missing: a variable or member with a similar name may be meant for it.
     is_missing: bool,
+    /// The mistakes that were found besides; none of them has others.
+    others: Vec<Self>,
 }
 
 impl ConfigError {
@@ -19,7 +23,27 @@ impl ConfigError {
         setting: impl Into<Cow<'static, str>>,
         problem: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { setting: setting.into(), problem: problem.into(), is_missing: false }
+        let (setting, problem) = (setting.into(), problem.into());
+        Self { setting, problem, is_missing: false, others: Vec::new() }
+    }
+
+    /// Adds a mistake that was found besides, unless it is known already.
+    pub(crate) fn and(&mut self, mut other: Self) {
+        let more = std::mem::take(&mut other.others);
+        for one in std::iter::once(other).chain(more) {
+            let is_known =
+                |known: &Self| known.setting == one.setting && known.problem == one.problem;
+            if !is_known(self) && !self.others.iter().any(is_known) {
+                self.others.push(one);
+            }
+        }
+    }
+
+    /// The same mistakes, each changed.
+    pub(crate) fn map(mut self, change: impl Fn(Self) -> Self) -> Self {
+        let others = std::mem::take(&mut self.others);
+        let others = others.into_iter().map(&change).collect();
+        Self { others, ..change(self) }
     }
 
     /// The mistake that a setting is missing. `remedy` says what to set.
@@ -28,16 +52,25 @@ impl ConfigError {
         remedy: impl fmt::Display,
     ) -> Self {
         let problem = Cow::Owned(format!("missing: {remedy}"));
-        Self { setting: setting.into(), problem, is_missing: true }
+        Self { is_missing: true, ..Self::new(setting, problem) }
     }
 
-    /// Whether the mistake is that a setting is missing.
+    /// Whether the (first) mistake is that a setting is missing.
     pub(crate) fn is_missing(&self) -> bool {
         self.is_missing
     }
 
-    /// The same mistake with another sentence at its end.
+    /// Whether one of the mistakes is that a setting is missing.
+    pub(crate) fn any_is_missing(&self) -> bool {
+        self.is_missing || self.others.iter().any(Self::is_missing)
+    }
+
+    /// The same mistakes with another sentence at their end.
     pub(crate) fn with_sentence(mut self, sentence: &str) -> Self {
+        if let Some(last) = self.others.pop() {
+            self.others.push(last.with_sentence(sentence));
+            return self;
+        }
         let end = if self.problem.ends_with(['.', '?']) { "" } else { "." };
         self.problem = format!("{}{end} {sentence}", self.problem).into();
         self
@@ -49,11 +82,13 @@ impl ConfigError {
         self
     }
 
-    /// The same mistake in other words, for settings and variables that have other names at the
+    /// The same mistakes in other words, for settings and variables that have other names at the
     /// source.
     pub(crate) fn reworded(self, words: impl Fn(&str) -> String) -> Self {
-        let (setting, problem) = (words(&self.setting).into(), words(&self.problem).into());
-        Self { setting, problem, ..self }
+        self.map(|one| {
+            let (setting, problem) = (words(&one.setting).into(), words(&one.problem).into());
+            Self { setting, problem, ..one }
+        })
     }
 
     /// The setting that has to change, by the name at its source: the environment variable, the
@@ -63,11 +98,18 @@ impl ConfigError {
     pub fn setting(&self) -> &str {
         &self.setting
     }
+
+    /// The mistakes that were found besides this one.
+    #[must_use]
+    pub fn others(&self) -> &[Self] {
+        &self.others
+    }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.setting, self.problem)
+        write!(f, "{}: {}", self.setting, self.problem)?;
+        self.others.iter().try_for_each(|other| write!(f, "\n{other}"))
     }
 }
 
