@@ -49,6 +49,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let layer = IdentityLayer::new(config)
         .with_store(RedisStore::new(pool(&address)?))?
         .with_refresh_lock(RedisLock::connect(&address).await?);
+    // The application goes on: it works as soon as Redis is there.
+    if let Err(error) = layer.check_store().await {
+        eprintln!("nobody can sign in for now: {error}");
+    }
     let app = Router::new().route("/", get(home)).route("/me", get(me)).layer(layer);
 
     let listener = TcpListener::bind(listen).await?;

@@ -112,9 +112,14 @@ pub async fn run() -> Result<(), BoxError> {
         return migrate(&pool).await;
     }
     tokio::spawn(sweep(pool.clone()));
+    let identity = identity(IdentityConfig::from_env()?, &pool)?;
+    // The application goes on: it works as soon as the database and its tables are there.
+    if let Err(error) = identity.check_store().await {
+        eprintln!("nobody can sign in for now: {error}");
+    }
     let app = Router::new()
         .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
-        .layer(identity(IdentityConfig::from_env()?, &pool)?);
+        .layer(identity);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     Ok(axum::serve(listener, app).await?)
 }

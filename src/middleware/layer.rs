@@ -15,7 +15,7 @@ use crate::{
     api::ApiLayer,
     clock::{Clock, SystemClock},
     config::{CookieKeySource, IntoValidConfig, ValidConfig},
-    error::ConfigError,
+    error::{ConfigError, Error},
     measure,
     pages::{DefaultPages, Language, Languages, PageRenderer},
     protocol::{HttpClient, ReqwestClient},
@@ -186,6 +186,39 @@ impl IdentityLayer {
     /// warned of when the application starts.
     pub fn with_single_process(self) -> Self {
         self.with(|setup| setup.single_process = true)
+    }
+
+    /// Tests the [session store](Self::with_store) and the [refresh lock](Self::with_refresh_lock):
+    /// writes a row, reads and deletes it, takes a lock and frees it. Without them there is nothing
+    /// to test.
+    ///
+    /// Most stores connect when they are first used, so that an application whose store is down
+    /// starts in silence, and its first user finds out. Called after the start, this says it at
+    /// once. Whether to go on is the application's decision: with most stores it works as soon as
+    /// the store is there.
+    ///
+    /// ```
+    /// # async fn start(identity: tower_identity::IdentityLayer) {
+    /// if let Err(error) = identity.check_store().await {
+    ///     eprintln!("nobody can sign in for now: {error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`: an operation failed or took longer than
+    /// [`with_store_timeout`](crate::IdentityConfig::with_store_timeout), or what was written is
+    /// not there. What the store itself said is in the log.
+    pub async fn check_store(&self) -> Result<(), Error> {
+        let Setup { config, store, lock, clock, .. } = &self.0.setup;
+        if let Some(store) = store {
+            Store::shared(Arc::clone(store), config.store_timeout()).probe(clock.now()).await?;
+        }
+        match lock {
+            Some(lock) => TimedLock::new(Arc::clone(lock), config.store_timeout()).probe().await,
+            None => Ok(()),
+        }
     }
 
     /// Takes access tokens beside sessions, on the same routes: a request with `Authorization:

@@ -18,9 +18,11 @@ use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
     measure::Stopwatch,
-    secret::{base64url, from_base64url},
+    secret::{base64url, from_base64url, random},
 };
 
+/// The life of a row that is written to test the store, if it cannot be deleted.
+const PROBE_LIFE: Duration = Duration::from_secs(60);
 /// The only member of a stored record's data.
 const MEMBER: &str = "tower-identity";
 
@@ -272,6 +274,23 @@ impl Store {
                 let deleted = shared.within("delete", shared.store.delete(&outer_id(id))).await?;
                 deleted.map_err(|error| unavailable("delete", id, &error))
             }
+        }
+    }
+
+    /// Writes a row, reads it and deletes it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]: an operation failed, or the row was not kept.
+    pub(crate) async fn probe(&self, now: UnixTime) -> Result<(), Error> {
+        let id = RecordId(i128::from_ne_bytes(random()?));
+        let sealed = random::<32>()?.to_vec();
+        let (id, written) = self.create(id, sealed, now + PROBE_LIFE, None, now).await?;
+        let read = self.load(id, now).await;
+        self.delete(id).await?;
+        match read? {
+            Some(read) if read == written => Ok(()),
+            _ => Err(not_kept()),
         }
     }
 

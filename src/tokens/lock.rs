@@ -156,6 +156,27 @@ impl TimedLock {
         };
         tokio::time::timeout(self.timeout, asked).await.map_err(too_long)?
     }
+
+    /// Takes a lock that no grant has, and frees it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StoreUnavailable`]: the lock cannot be reached, or does not give a free one.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        let owner = format!("{:032x}", u128::from_ne_bytes(secret::random()?));
+        let name = format!("probe{owner}");
+        let probed = match self.try_lock(&name, &owner, LEASE).await {
+            Ok(true) => self.unlock(&name, &owner).await,
+            Ok(false) => Err("a lock that is free is not given".into()),
+            Err(error) => Err(error),
+        };
+        probed.map_err(|error| {
+            tracing::warn!(%error, "the refresh lock does not work");
+            let detail = "the refresh lock does not work; the log has its own error";
+            Error::new(ErrorKind::StoreUnavailable, detail)
+                .with_remedy("check the lock of `with_refresh_lock`, and the network to it")
+        })
+    }
 }
 
 #[async_trait]

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
-use tower_identity::{IdentityConfig, RefreshLock, dev::Endpoint};
+use tower_identity::{
+    ErrorKind, IdentityConfig, IdentityLayer, RefreshLock,
+    dev::{DevProvider, Endpoint},
+};
 use tower_sessions_core::{
     SessionStore,
     session::{Id, Record},
@@ -18,6 +21,8 @@ use crate::{
     raw::{NAVIGATION, Raw},
     stores::{Operation, Watched},
 };
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn app() -> (App, Watched) {
     let store = Watched::default();
@@ -99,6 +104,55 @@ async fn the_id_of_a_row_in_the_message_of_a_store_is_not_logged() {
         let (_, message) = line.lines().next().unwrap().split_once("error=").unwrap();
         assert!(["", "…"].contains(&message.trim_start_matches('x')), "{length}: {message}");
     }
+}
+
+/// A lock on a service that is down.
+#[derive(Debug)]
+struct LockDown;
+
+#[async_trait::async_trait]
+impl RefreshLock for LockDown {
+    async fn try_lock(&self, _: &str, _: &str, _: Duration) -> Result<bool, BoxError> {
+        Err("connection refused: redis://:secret@lock".into())
+    }
+
+    async fn unlock(&self, _: &str, _: &str) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// Most stores connect when they are first used.
+#[tokio::test]
+async fn a_store_or_lock_that_is_down_is_found_at_the_start() {
+    let provider = DevProvider::start().await.unwrap();
+    let config = provider.config("http://localhost:3000").unwrap();
+    let config = config.with_store_timeout(Duration::from_millis(30)).build().unwrap();
+    let layer = IdentityLayer::new(config);
+    assert!(layer.check_store().await.is_ok(), "sessions in memory");
+    let store = Watched::default();
+    let layer = layer.with_store(store.clone()).unwrap();
+    layer.check_store().await.unwrap();
+    assert_eq!((store.writes(), store.rows().await), (2, 0), "nothing is left");
+    for operation in [Operation::Create, Operation::Load, Operation::Delete] {
+        let (log, _listening) = Log::listen();
+        store.fail(&[operation]);
+        let error = layer.check_store().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StoreUnavailable, "{operation:?}");
+        assert!(error.to_string().contains("with_store"), "{error}");
+        assert!(log.text().contains("connection refused"), "{}", log.text());
+    }
+    store.recover();
+    store.forget_everything();
+    assert!(layer.check_store().await.is_err(), "it keeps nothing");
+    store.remember();
+    store.hang();
+    let error = layer.check_store().await.unwrap_err();
+    assert!(error.to_string().contains("IDENTITY_STORE_TIMEOUT"), "{error}");
+    store.answer();
+    let error = layer.with_refresh_lock(LockDown).check_store().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    assert!(error.to_string().contains("with_refresh_lock"), "{error}");
+    assert!(!error.to_string().contains("redis://"), "{error}");
 }
 
 /// A connection pool waits without end for a server that is gone. The layer does not.
