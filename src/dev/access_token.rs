@@ -356,7 +356,7 @@ fn content(
         let part = Part {
             scopes: &grant.scopes,
             resources: &grant.resources,
-            format: state.access_token_format,
+            format: state.format_for(&grant.resources),
         };
         // RFC 9068 section 2.1: `at+jwt`. Entra ID writes `JWT`; its access tokens are
         // distinguished from ID tokens by their claims.

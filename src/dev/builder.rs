@@ -70,7 +70,7 @@ pub struct DevProviderBuilder {
     algorithm: Algorithm,
     lifetimes: Lifetimes,
     rotation: RefreshRotation,
-    access_token_format: AccessTokenFormat,
+    access_token_format: Option<AccessTokenFormat>,
     tls: bool,
     base_url: Option<String>,
     quirks: Quirks,
@@ -88,7 +88,7 @@ impl Default for DevProviderBuilder {
             algorithm: Algorithm::Rs256,
             lifetimes: Lifetimes::default(),
             rotation: RefreshRotation::default(),
-            access_token_format: AccessTokenFormat::default(),
+            access_token_format: None,
             tls: false,
             base_url: None,
             quirks: Quirks::default(),
@@ -237,9 +237,10 @@ impl DevProviderBuilder {
         self
     }
 
-    /// Sets the format of access tokens. The default is [`AccessTokenFormat::Opaque`].
+    /// Sets the format of all access tokens. The default is JWT for tokens whose request names the
+    /// API (`resource`), and opaque for others.
     pub fn with_access_token_format(mut self, format: AccessTokenFormat) -> Self {
-        self.access_token_format = format;
+        self.access_token_format = Some(format);
         self
     }
 

@@ -99,6 +99,27 @@ impl DevClient {
         Self { secret: Some(secret.into()), ..Self::public(id) }
     }
 
+    /// An API that calls further APIs on behalf of its callers: a
+    /// [confidential client](Self::confidential) with [a consent](Consent::Given), since that grant
+    /// shows no page on which somebody could give it. Its id is its name in `aud`;
+    /// [`with_resource`](Self::with_resource) adds others.
+    ///
+    /// ```
+    /// use tower_identity::dev::{DevClient, DevProvider};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_identity::ConfigError> {
+    /// let api = DevClient::api("notes", "the secret of the API");
+    /// let provider = DevProvider::builder().with_client(api).start().await?;
+    /// let token = provider.access_token("ada", "notes", "Notes.Read")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn api(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        Self { consent: Consent::Given, ..Self::confidential(id, secret) }
+    }
+
     /// A public client: it has no secret and is protected by PKCE only.
     #[must_use]
     pub fn public(id: impl Into<String>) -> Self {

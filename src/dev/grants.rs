@@ -130,7 +130,8 @@ fn generic_client_credentials(
     };
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
-    let part = Part { scopes: &scopes, resources: &resources, format: state.access_token_format };
+    let part =
+        Part { scopes: &scopes, resources: &resources, format: state.format_for(&resources) };
     issue::members_for(server, state, &id, &grant, part, Occasion::First { nonce: None }, None)
         .map(Ok)
 }

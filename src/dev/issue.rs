@@ -235,7 +235,7 @@ pub(super) fn token_answer(
     let part = Part {
         scopes: &grant.scopes,
         resources: &grant.resources,
-        format: state.access_token_format,
+        format: state.format_for(&grant.resources),
     };
     members_for(server, state, grant_id, grant, part, Occasion::First { nonce }, refresh_token)
 }

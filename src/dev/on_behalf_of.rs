@@ -11,7 +11,7 @@ use super::{
     request::EndpointRequest,
     requested_claims, resource,
     server::Server,
-    state::{AccessTokenEntry, AccessTokenFormat, IssuedGrant, ProviderState, unguessable},
+    state::{AccessTokenEntry, IssuedGrant, ProviderState, unguessable},
     token::TokenResult,
 };
 
@@ -150,12 +150,7 @@ fn elsewhere(
     let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
     let refresh_token = issue::first_refresh_token(server, state, &id, &grant)?;
-    // A token for an API is for a verifier: where the request names the API, it is a JWT, as those
-    // of `DevProvider::access_token` are.
-    let format = match resources.is_empty() {
-        true => state.access_token_format,
-        false => AccessTokenFormat::Jwt,
-    };
+    let format = state.format_for(&resources);
     let part = Part { scopes: &grant.scopes, resources: &resources, format };
     issue::members_for(
         server,

@@ -213,10 +213,12 @@ pub enum RefreshRotation {
     Keep,
 }
 
-/// The format of access tokens.
+/// The format of access tokens. The default is [`Jwt`](Self::Jwt) for a token whose request names
+/// the API that it is for (`resource`, RFC 8707), which verifies it, and [`Opaque`](Self::Opaque)
+/// for every other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AccessTokenFormat {
-    /// Random characters that only the provider can interpret. The default.
+    /// Random characters that only the provider can interpret.
     #[default]
     Opaque,
     /// A signed JWT (RFC 9068). `aud` is the requested resource (RFC 8707), or the client ID.
@@ -247,7 +249,8 @@ pub(super) struct ProviderState {
     pub(super) algorithm: Algorithm,
     pub(super) lifetimes: Lifetimes,
     pub(super) rotation: RefreshRotation,
-    pub(super) access_token_format: AccessTokenFormat,
+    /// The format of all access tokens, if it was chosen.
+    pub(super) access_token_format: Option<AccessTokenFormat>,
     /// The ID of the user who answers pages automatically.
     pub(super) stand_in: Option<String>,
     /// The browsers whose pages are answered automatically, each with the id of its user.
@@ -275,6 +278,15 @@ pub(super) struct ProviderState {
 }
 
 impl ProviderState {
+    /// The format of an access token for these resources.
+    pub(super) fn format_for(&self, resources: &[String]) -> AccessTokenFormat {
+        let default = match resources {
+            [] => AccessTokenFormat::Opaque,
+            _ => AccessTokenFormat::Jwt,
+        };
+        self.access_token_format.unwrap_or(default)
+    }
+
     pub(super) fn person(&self, id: &str) -> Option<&DevPerson> {
         self.people.iter().find(|person| person.id == id)
     }

@@ -238,7 +238,8 @@ fn refresh(
         }
     };
     // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
-    let part = Part { scopes: &scopes, resources: &resources, format: state.access_token_format };
+    let part =
+        Part { scopes: &scopes, resources: &resources, format: state.format_for(&resources) };
     issue::members_for(server, state, &entry.grant, &grant, part, Occasion::Refresh, next).map(Ok)
 }
 

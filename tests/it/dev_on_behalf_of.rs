@@ -109,3 +109,42 @@ async fn an_api_of_any_provider_acts_for_the_person_who_called_it() {
         refused(caller, "invalid_grant").await;
     }
 }
+
+/// One line for an API that calls a further one.
+#[tokio::test]
+async fn an_api_needs_no_other_setting_to_act_for_its_caller() {
+    for provider in [DevProvider::builder(), DevProvider::builder().entra()] {
+        let provider =
+            provider.with_client(DevClient::api(API, "the secret")).start().await.unwrap();
+        let config = tower_identity::IdentityConfig::new(
+            tower_identity::Authority::parse(provider.issuer()).unwrap(),
+            API,
+        )
+        .with_credential(tower_identity::ClientCredential::secret("the secret"));
+        let caller = provider.access_token("ada", API, "Notes.Read").unwrap();
+        let request = tower_identity::client::TokenRequest::new(["api://weather/Weather.Read"]);
+        let request = request.unwrap().with_resource("api://weather");
+        let client = tower_identity::client::Client::new(config).unwrap();
+        let token = client.on_behalf_of(&caller, &request).await.unwrap();
+        // Entra writes the id alone.
+        let named = claims(&json!(token.expose()))["aud"].as_str().unwrap().to_owned();
+        assert_eq!(named.trim_start_matches("api://"), "weather");
+    }
+}
+
+/// The API verifies it. A token without the name of an API tells nobody anything.
+#[tokio::test]
+async fn a_token_that_names_its_api_is_a_jwt_unless_the_format_was_chosen() {
+    let parts = async |provider: tower_identity::dev::DevProviderBuilder, resource: &str| {
+        let provider = provider.start().await.unwrap();
+        let first = refresh_token(&provider, "openid offline_access tasks.read");
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", &first)];
+        form.extend((!resource.is_empty()).then_some(("resource", resource)));
+        let (_, answer) = post(&provider, "/token", &form).await;
+        answer["access_token"].as_str().unwrap().split('.').count()
+    };
+    let opaque = || DevProvider::builder().with_access_token_format(AccessTokenFormat::Opaque);
+    assert_eq!(parts(DevProvider::builder(), "https://tasks.example").await, 3);
+    assert_eq!(parts(DevProvider::builder(), "").await, 1);
+    assert_eq!(parts(opaque(), "https://tasks.example").await, 1);
+}
