@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod all_devices;
 mod answers;
 mod api;
 mod api_verdict_rows;
