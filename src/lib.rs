@@ -43,12 +43,12 @@
 //! | protect an MCP server | the same, and [`api::require_for_tools`]; example `mcp` |
 //! | guard a route by role, group, scope or a recent sign-in | [`require_sign_in`], in an API [`require_scopes`] |
 //! | ask for another sign-in from a handler | `?` on the [`Error`] of a token, or [`Challenge`]; from an error type of my own by [`Error::find_in`] |
-//! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)) |
+//! | sign out | a form that posts to `/auth/logout` ([`with_sign_out_path`](IdentityConfig::with_sign_out_path)); on all devices: [`guide::events`] |
 //! | provision users, clear a session of my own, audit sign-ins | [`IdentityLayer::on_signed_in`], [`on_signed_out`](IdentityLayer::on_signed_out), [`on_session_ended`](IdentityLayer::on_session_ended); [`guide::events`] |
 //! | sign in without a redirect URI | [`SignInMethod::DeviceCode`](config::SignInMethod::DeviceCode) |
 //! | use it without Tower | [`WebAuth`] |
 //! | use it without a web application | [`client`]; [`StoredCaches`] keeps its tokens in a session store |
-//! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`]; [`guide::deployments`] |
+//! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`], tested by [`check_store`](IdentityLayer::check_store); [`guide::deployments`] |
 //! | test my application | the module `dev` (feature `dev-provider`), [`ManualClock`]; [`guide::testing`] |
 //! | serve a front end in JavaScript | [`with_user_path`](IdentityConfig::with_user_path); [`guide::front_ends`] |
 //! | keep a form that was posted after the session had ended | [`with_kept_form_path`](IdentityConfig::with_kept_form_path); [`guide::kept_forms`] |

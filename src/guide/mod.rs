@@ -17,8 +17,8 @@
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.
-//! - [`events`]: what to do when users sign in and out, how one is suspended, and a session of the
-//!   application's own.
+//! - [`events`]: what to do when users sign in and out, how one is suspended or signed out on all
+//!   devices, and a session of the application's own.
 //! - [`kept_forms`]: forms that are posted after the session has ended.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a
 //!   choice of several providers.

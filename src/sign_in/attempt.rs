@@ -6,7 +6,8 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use zeroize::Zeroizing;
 
 use super::{
-    device_code::DeviceCode, fallback::Fallbacks, own_options::OwnOptions, relying_party::RelyingParty,
+    device_code::DeviceCode, fallback::Fallbacks, own_options::OwnOptions,
+    relying_party::RelyingParty,
 };
 use crate::{
     clock::UnixTime,

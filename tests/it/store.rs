@@ -110,7 +110,7 @@ async fn the_id_of_a_row_in_the_message_of_a_store_is_not_logged() {
 #[derive(Debug)]
 struct LockDown;
 
-#[async_trait::async_trait]
+#[async_trait]
 impl RefreshLock for LockDown {
     async fn try_lock(&self, _: &str, _: &str, _: Duration) -> Result<bool, BoxError> {
         Err("connection refused: redis://:secret@lock".into())
@@ -210,7 +210,7 @@ async fn a_store_that_never_answers_is_one_that_is_down_and_back_at_once() {
 #[derive(Debug)]
 struct Hanging;
 
-#[async_trait::async_trait]
+#[async_trait]
 impl RefreshLock for Hanging {
     async fn try_lock(
         &self,
