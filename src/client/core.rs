@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The prefixes of partition names: one partition per account, per tenant of the application
-/// itself, per assertion, and per imported refresh token.
+/// itself, per assertion, per imported refresh token, and per key of long-running work.
 pub(super) const USERS: &str = "u:";
 pub(super) const APPS: &str = "a:";
 pub(super) const ASSERTIONS: &str = "o:";
@@ -359,9 +359,10 @@ impl Client {
         let now = self.now();
         let mut all = CacheEnd::Empty;
         self.0.partitions.each(|name, ends, record| {
-            // Only these records have a real refresh token. Those of the application and of
-            // assertions have another credential in its place.
-            let is_renewed = [USERS, IMPORTS].iter().any(|kind| name.starts_with(kind))
+            // The records of the application and of assertions have another credential in the place
+            // of a refresh token. All others have a real one: those of accounts, of imports and of
+            // long-running work.
+            let is_renewed = ![APPS, ASSERTIONS].iter().any(|kind| name.starts_with(kind))
                 && record.refresh_token().is_some();
             let end = match record.last_end() {
                 _ if is_renewed => ends,

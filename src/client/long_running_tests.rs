@@ -1,6 +1,7 @@
 //! Work that goes on when the caller's token has ended.
 
 use super::*;
+use crate::client::CacheEnd;
 
 const KEY: &str = "export-7";
 
@@ -97,6 +98,17 @@ async fn work_that_could_not_go_on_does_not_begin() {
     assert!(!world.client.end_long_running(KEY));
     let nothing = world.client.begin_long_running(KEY, &Secret::default(), &asks("x")).await;
     assert_eq!(nothing.unwrap_err().kind(), ErrorKind::RequestInvalid);
+}
+
+/// A stored copy of the cache has to outlive the access token: its refresh token goes on.
+#[tokio::test]
+async fn a_cache_with_work_has_no_end_before_the_work_ends() {
+    let world = begun().await;
+    assert_eq!(world.client.cache_end(), CacheEnd::Open);
+    world.clock.advance(seconds(2 * 24 * 3600));
+    assert_eq!(world.client.cache_end(), CacheEnd::Open);
+    world.client.end_long_running(KEY);
+    assert_eq!(world.client.cache_end(), CacheEnd::Empty);
 }
 
 #[tokio::test]

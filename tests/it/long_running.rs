@@ -3,12 +3,19 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use async_trait::async_trait;
 use axum::{body::Body, http::Request, response::Response};
 use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, ClientCredential, Error, ErrorKind, ManualClock, StoredCaches,
+    ApiCaller, ApiConfig, ApiLayer, ClientCredential, Clock as _, Error, ErrorKind, ManualClock,
+    StoredCaches,
     client::{Client, TokenRequest},
     dev::{Consent, DevClient, DevProvider, DevTenant},
+};
+use tower_sessions_core::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::Result as StoreResult,
 };
 use tower_sessions_memory_store::MemoryStore;
 
@@ -19,8 +26,37 @@ const SCOPE: &str = "api://files/read";
 /// The provider, the store and the clock that all processes share.
 struct SharedParts {
     provider: DevProvider,
-    store: MemoryStore,
+    store: TimedStore,
     clock: ManualClock,
+}
+
+/// A store that drops a row at its end by the clock of the test. That of the machine, by which the
+/// memory store does so, stands still in comparison.
+#[derive(Clone, Debug)]
+struct TimedStore {
+    rows: MemoryStore,
+    clock: ManualClock,
+}
+
+#[async_trait]
+impl SessionStore for TimedStore {
+    async fn create(&self, record: &mut Record) -> StoreResult<()> {
+        self.rows.create(record).await
+    }
+
+    async fn save(&self, record: &Record) -> StoreResult<()> {
+        self.rows.save(record).await
+    }
+
+    async fn load(&self, id: &Id) -> StoreResult<Option<Record>> {
+        let now = self.clock.now().as_seconds();
+        let found = self.rows.load(id).await?;
+        Ok(found.filter(|record| record.expiry_date.unix_timestamp() > now))
+    }
+
+    async fn delete(&self, id: &Id) -> StoreResult<()> {
+        self.rows.delete(id).await
+    }
 }
 
 /// One process: the layer and the caches of its client.
@@ -35,7 +71,8 @@ impl SharedParts {
         let api = DevClient::confidential(API, SECRET).with_consent(Consent::Given);
         let builder = DevProvider::builder().entra().with_clock(clock.clone()).with_client(api);
         let provider = builder.start().await.unwrap();
-        Self { provider, store: MemoryStore::default(), clock }
+        let store = TimedStore { rows: MemoryStore::default(), clock: clock.clone() };
+        Self { provider, store, clock }
     }
 
     fn process(&self, secret: &str) -> Process {
