@@ -241,6 +241,15 @@ impl Authority {
         self.microsoft().is_some_and(|(_, tenant)| Tenant::parse(name).as_ref() == Some(tenant))
     }
 
+    /// Whether it can be the authority of the tenant `name`: one of Microsoft, unless both name
+    /// their tenant by a GUID and these differ.
+    pub(crate) fn can_be_tenant(&self, name: &str) -> bool {
+        self.microsoft().is_some_and(|(_, own)| match (own, Tenant::parse(name)) {
+            (Tenant::Guid(own), Some(Tenant::Guid(other))) => *own == other,
+            _ => true,
+        })
+    }
+
     /// Whether its origin is that of the URL `instance`.
     pub(crate) fn is_at(&self, instance: &str) -> bool {
         Url::parse(instance).is_ok_and(|instance| instance.origin() == self.metadata_url.origin())

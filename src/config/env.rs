@@ -5,8 +5,7 @@ use std::{env, fs, net::SocketAddr, time::Duration};
 use super::{
     Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
     description::Origin,
-    env_authority::authority,
-    env_credential, env_names, env_settings,
+    env_authority, env_credential, env_names, env_settings,
     setting_table::TABLE,
     variables::{NamedValue, Source, Variables},
 };
@@ -98,8 +97,9 @@ impl IdentityConfig {
     /// - `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and `AZURE_AUTHORITY_HOST`,
     ///   and if there is no other credential `AZURE_CLIENT_CERTIFICATE_PATH` (with
     ///   `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`) or
-    ///   `AZURE_FEDERATED_TOKEN_FILE`. They are ignored if `AZURE_CLIENT_ID` is not the configured
-    ///   client id, because Azure sets them in containers for its own purposes.
+    ///   `AZURE_FEDERATED_TOKEN_FILE`. All other variables have precedence over these. They are
+    ///   ignored if `AZURE_CLIENT_ID` is not the configured client id, because Azure sets them in
+    ///   containers for its own purposes.
     ///
     /// ```no_run
     /// use tower_identity::{IdentityConfig, IdentityLayer};
@@ -222,30 +222,23 @@ pub(super) fn of_client(
     needs_credential: bool,
 ) -> Result<IdentityConfig, ConfigError> {
     let section = AzureAdSection::from_variables(all)?;
+    let explicit = all.value(env_authority::explicit(all, &section));
     let named = all.one(&["IDENTITY_CLIENT_ID", "AzureAd__ClientId", "CLIENT_ID"])?;
     let azure = all.text("AZURE_CLIENT_ID")?;
-    // A container on Azure can have the identity of another application in its `AZURE_*` variables.
-    let azure_applies = match (&named, &azure) {
-        (Some(named), Some(azure)) => named.value == azure.value,
-        _ => true,
+    let known = explicit.as_ref().and_then(Option::as_ref);
+    let azure_applies = azure_applies(all, named.as_ref(), azure.as_ref(), known)?;
+    let authority = match explicit {
+        Some(Some(authority)) => Some(authority),
+        Some(None) => all.value(env_authority::of_azure(all, azure_applies)),
+        None => None,
     };
-    if !azure_applies {
-        all.ignore("AZURE_CLIENT_ID");
-    }
-    let azure_tenant = if azure_applies { all.text("AZURE_TENANT_ID")? } else { None };
-    let authority = match all.value(authority(all, &section, azure_tenant)) {
+    let authority = match authority {
         Some(authority) => authority,
         // The mistake is noted. The other settings do not depend on the provider, and are read for
         // their own mistakes.
         None => Authority::oidc("https://provider.invalid")?,
     };
-    // An explicit client id has precedence over the one that the platform sets.
-    let client_id = all.value(named.or(azure).ok_or_else(|| {
-        ConfigError::missing(
-            "IDENTITY_CLIENT_ID",
-            "set the client id from the registration at the provider",
-        )
-    }));
+    let client_id = all.value(client_id(named, azure, azure_applies));
     let credential = all.value(env_credential::credential(all, &section, azure_applies));
     // Beside other missing variables it is named with them. Alone it is left to `build`, because
     // code can set the credential.
@@ -256,12 +249,60 @@ pub(super) fn of_client(
              (`with_credential`) or is a public client (IDENTITY_CLIENT_AUTH_METHOD=none)",
         ));
     }
-    let client_id = client_id.map_or_else(String::new, |client_id| client_id.value);
-    let mut config = section.apply(IdentityConfig::new(authority, client_id));
+    let mut config = section.apply(IdentityConfig::new(authority, client_id.unwrap_or_default()));
     config.credential = credential.flatten();
     config = settings(all, config)?;
     config.origin = Origin::variables(config.clone(), all, TABLE);
     Ok(config)
+}
+
+/// Whether the `AZURE_*` variables are about this application. Azure sets them in containers,
+/// command lines do on the machines of developers, and both can be about another application: so
+/// they apply only where no explicit setting says otherwise, and contradict none.
+fn azure_applies(
+    all: &Variables<'_>,
+    named: Option<&NamedValue<String>>,
+    azure: Option<&NamedValue<String>>,
+    authority: Option<&Authority>,
+) -> Result<bool, ConfigError> {
+    let applies = match (named, azure) {
+        // Those of Entra ID are GUIDs, which are the same in any letter case. The tenant does not
+        // matter: an application of one tenant can sign in the users of another.
+        (Some(named), Some(azure)) => named.value.eq_ignore_ascii_case(&azure.value),
+        _ => {
+            let tenant = all.text("AZURE_TENANT_ID")?;
+            let can_be = |tenant: NamedValue<String>| {
+                authority.is_none_or(|authority| authority.can_be_tenant(&tenant.value))
+            };
+            tenant.is_none_or(can_be)
+        }
+    };
+    if authority.is_some() || !applies {
+        all.ignore("AZURE_TENANT_ID");
+    }
+    if !applies {
+        all.ignore("AZURE_CLIENT_ID");
+    }
+    Ok(applies)
+}
+
+/// The client id. An explicit one has precedence over the one that the platform sets.
+fn client_id(
+    named: Option<NamedValue<String>>,
+    azure: Option<NamedValue<String>>,
+    azure_applies: bool,
+) -> Result<String, ConfigError> {
+    let unused = if azure.is_some() && !azure_applies {
+        "; AZURE_CLIENT_ID is not used, because AZURE_TENANT_ID is not the tenant of the \
+         configured authority"
+    } else {
+        ""
+    };
+    let client_id = named.or(azure.filter(|_| azure_applies)).ok_or_else(|| {
+        let set = "set the client id from the registration at the provider";
+        ConfigError::missing("IDENTITY_CLIENT_ID", format!("{set}{unused}"))
+    })?;
+    Ok(client_id.value)
 }
 
 /// Applies everything beyond provider, client id and credential.

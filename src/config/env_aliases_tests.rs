@@ -2,6 +2,7 @@
 //! user flows; and contradictions between them.
 
 use super::{tests::*, *};
+use crate::{authority::Authority, config::ClientCredential};
 
 fn authority(pairs: &[(&str, &str)]) -> String {
     config(&[&[("IDENTITY_CLIENT_ID", "client-id")], pairs].concat()).authority.to_string()
@@ -109,10 +110,6 @@ fn b2c_flows_come_with_a_tenant_name_or_a_b2c_address() {
 fn a_contradiction_names_both_variables() {
     let entra = format!("https://login.microsoftonline.com/{TENANT}");
     refused(
-        &[("IDENTITY_AUTHORITY", &entra), ("AZURE_TENANT_ID", OTHER)],
-        &["IDENTITY_AUTHORITY", TENANT, "AZURE_TENANT_ID", OTHER],
-    );
-    refused(
         &[("IDENTITY_AUTHORITY", &entra), ("AzureAd__TenantId", OTHER)],
         &["IDENTITY_AUTHORITY", TENANT, "AzureAd__", OTHER],
     );
@@ -129,24 +126,93 @@ fn a_contradiction_names_both_variables() {
         &["AzureAd:Authority", "AzureAd:TenantId", TENANT, OTHER],
     );
     refused(
-        &[
-            ("AZURE_TENANT_ID", TENANT),
-            ("IDENTITY_AUTHORITY", "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a"),
-        ],
-        &["AZURE_TENANT_ID", "B2C_1_a"],
-    );
-    refused(
         &[("AZURE_TENANT_ID", TENANT), ("CLIENT_ID", "other")],
         &["IDENTITY_CLIENT_ID", "CLIENT_ID", "client-id", "other"],
     );
-    refused(
-        &[
-            ("AZURE_TENANT_ID", TENANT),
-            ("CLIENT_SECRET", "hush-1"),
-            ("AZURE_CLIENT_SECRET", "hush-2"),
-        ],
-        &["AZURE_CLIENT_SECRET", "CLIENT_SECRET"],
+}
+
+/// The variables that AKS injects into a pod with workload identity, for this tenant and client.
+fn of_aks<'a>(tenant: &'a str, client_id: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        ("AZURE_TENANT_ID", tenant),
+        ("AZURE_CLIENT_ID", client_id),
+        ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/secrets/azure/tokens/azure-identity-token"),
+    ]
+}
+
+/// A GUID and a domain may denote the same tenant, and one application may be at home in the one
+/// tenant and sign in the users of another.
+#[test]
+fn what_aks_injects_never_contradicts_the_authority_of_the_application() {
+    let token = ClientCredential::federated_token_file(
+        "/var/run/secrets/azure/tokens/azure-identity-token",
     );
+    let own = "6731de76-14a6-49ae-97bc-6eba6914391e";
+    for authority in [
+        "https://login.microsoftonline.com/contoso.onmicrosoft.com",
+        "https://login.microsoftonline.com/organizations",
+        "https://login.microsoftonline.com/common",
+        "https://login.microsoftonline.com/consumers",
+        "https://login.microsoftonline.us/contoso.onmicrosoft.us",
+        "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_a",
+        "https://contoso.ciamlogin.com/contoso.onmicrosoft.com",
+        &format!("https://login.microsoftonline.com/{TENANT}"),
+        &format!("https://login.microsoftonline.com/{OTHER}"),
+        "https://op.example.com",
+    ] {
+        let explicit =
+            [("IDENTITY_AUTHORITY", authority), ("IDENTITY_CLIENT_ID", &own.to_uppercase())];
+        // The client ids are equal, since those of Entra ID are GUIDs.
+        let config = config(&[&explicit[..], &of_aks(TENANT, own)].concat());
+        assert_eq!(config.authority, Authority::parse(authority).unwrap());
+        assert_eq!(config.client_id, own.to_uppercase());
+        assert_eq!(config.credential.as_ref(), Some(&token), "{authority}");
+        // The pod has the identity of another application.
+        let other = self::config(&[&explicit[..], &of_aks(TENANT, OTHER)].concat());
+        assert_eq!((&other.authority, &other.credential), (&config.authority, &None));
+    }
+    // No client id but that of the platform.
+    for authority in ["contoso.onmicrosoft.com", "organizations", TENANT] {
+        let authority = format!("https://login.microsoftonline.com/{authority}");
+        let explicit = [("IDENTITY_AUTHORITY", authority.as_str())];
+        let config = config(&[&explicit[..], &of_aks(TENANT, own)].concat());
+        assert_eq!((config.client_id.as_str(), config.credential.as_ref()), (own, Some(&token)));
+    }
+    for authority in [&format!("https://login.microsoftonline.com/{OTHER}"), "https://op.example"] {
+        let explicit = [("IDENTITY_AUTHORITY", authority)];
+        let error = read(&[&explicit[..], &of_aks(TENANT, own)].concat()).unwrap_err();
+        assert_eq!(error.setting(), "IDENTITY_CLIENT_ID");
+        let text = error.to_string();
+        assert!(text.contains("AZURE_CLIENT_ID") && text.contains("AZURE_TENANT_ID"), "{text}");
+    }
+}
+
+#[test]
+fn an_explicit_setting_has_precedence_over_one_of_azure() {
+    let azure = [("AZURE_TENANT_ID", OTHER), ("AZURE_CLIENT_SECRET", "theirs")];
+    assert_eq!(with(&azure), config(BASIC));
+    let method = |method| ("IDENTITY_CLIENT_AUTH_METHOD", method);
+    let tenant = [("AZURE_TENANT_ID", TENANT), ("IDENTITY_CLIENT_ID", "client-id")];
+    let credential = |more: &[(&str, &str)]| config(&[&tenant[..], more].concat()).credential;
+    let secret = ("AZURE_CLIENT_SECRET", "theirs");
+    assert_eq!(credential(&[secret]), Some(ClientCredential::secret("theirs")));
+    for (name, own) in [
+        ("CLIENT_SECRET", ClientCredential::secret("/own")),
+        ("AzureAd__ClientSecret", ClientCredential::secret("/own")),
+        ("IDENTITY_CLIENT_CERTIFICATE_FILE", ClientCredential::certificate_file("/own")),
+        ("IDENTITY_CLIENT_ASSERTION_FILE", ClientCredential::federated_token_file("/own")),
+    ] {
+        assert_eq!(credential(&[secret, (name, "/own")]), Some(own), "{name}");
+    }
+    assert_eq!(credential(&[secret, method("none")]), Some(ClientCredential::none()));
+    let certificate = ("AZURE_CLIENT_CERTIFICATE_PATH", "/azure.pem");
+    let of_azure = ClientCredential::certificate_file("/azure.pem");
+    assert_eq!(credential(&[secret, certificate, method("private_key_jwt")]), Some(of_azure));
+    assert_eq!(credential(&[("AZURE_CLIENT_CERTIFICATE_PASSWORD", "hush")]), None);
+    // The secret or the key is set in code.
+    assert_eq!(credential(&[certificate, method("client_secret_post")]), None);
+    assert_eq!(credential(&[secret, method("private_key_jwt")]), None);
 }
 
 #[test]

@@ -11,16 +11,16 @@ use crate::{
     error::ConfigError,
 };
 
-/// The authority that all variables agree on.
+/// The authority that all variables agree on, other than those of Azure (`AZURE_*`), over which
+/// they have precedence; `None` if none of them names one.
 ///
 /// # Errors
 ///
-/// No variable names an authority, a value is not valid, or two of them contradict each other.
-pub(super) fn authority(
+/// A value is not valid, or two of them contradict each other.
+pub(super) fn explicit(
     all: &Variables<'_>,
     section: &AzureAdSection,
-    azure_tenant: Option<NamedValue<String>>,
-) -> Result<Authority, ConfigError> {
+) -> Result<Option<Authority>, ConfigError> {
     let mut found: Vec<NamedValue<Authority>> = Vec::new();
     if let Some(text) = all.one(&["IDENTITY_AUTHORITY", "AUTHORITY"])? {
         found.push(named(text.name, Authority::parse(&text.value))?);
@@ -38,30 +38,12 @@ pub(super) fn authority(
     } else if let Some(first) = found.first_mut() {
         first.value = flows.added_to(first.value.clone())?;
     }
-    if let Some(tenant) = azure_tenant {
-        match found.first() {
-            Some(first) if first.value.is_tenant(&tenant.value) => {}
-            Some(first) => {
-                return Err(contradiction(
-                    (&first.name, &first.value),
-                    (&tenant.name, &tenant.value),
-                ));
-            }
-            None => found.push(of_azure(all, tenant)?),
-        }
-    }
     let mut found = found.into_iter();
-    let first = found.next().ok_or_else(|| {
-        ConfigError::missing(
-            "IDENTITY_AUTHORITY",
-            "set the URL of the provider, such as \
-             https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
-        )
-    })?;
+    let Some(first) = found.next() else { return Ok(None) };
     // Several variables may name the same authority, in different forms.
     match found.find(|other| other.value != first.value) {
         Some(other) => Err(contradiction((&first.name, &first.value), (&other.name, &other.value))),
-        None => Ok(first.value),
+        None => Ok(Some(first.value)),
     }
 }
 
@@ -77,15 +59,24 @@ fn named(
 }
 
 /// The authority of `AZURE_TENANT_ID`, in the public cloud unless `AZURE_AUTHORITY_HOST` says
-/// otherwise.
-fn of_azure(
-    all: &Variables<'_>,
-    tenant: NamedValue<String>,
-) -> Result<NamedValue<Authority>, ConfigError> {
+/// otherwise. `applies`: whether these variables are about this application.
+///
+/// # Errors
+///
+/// The variable is not set or does not apply, or a value is not valid.
+pub(super) fn of_azure(all: &Variables<'_>, applies: bool) -> Result<Authority, ConfigError> {
+    let tenant = if applies { all.text("AZURE_TENANT_ID")? } else { None };
+    let tenant = tenant.ok_or_else(|| {
+        ConfigError::missing(
+            "IDENTITY_AUTHORITY",
+            "set the URL of the provider, such as \
+             https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
+        )
+    })?;
     let host = all
         .text("AZURE_AUTHORITY_HOST")?
         .map_or_else(|| "https://login.microsoftonline.com".to_owned(), |host| host.value);
-    named(tenant.name, Authority::at_instance(&host, &tenant.value))
+    Ok(named(tenant.name, Authority::at_instance(&host, &tenant.value))?.value)
 }
 
 /// The B2C user flows in the variables of Python's `identity`.

@@ -15,7 +15,7 @@ pub(super) fn credential(
     azure_applies: bool,
 ) -> Result<Option<ClientCredential>, ConfigError> {
     let of_section = section.credential()?;
-    let secret = secret(all, of_section.as_ref(), azure_applies)?;
+    let mut secret = secret(all, of_section.as_ref())?;
     let of_section = of_section.filter(|credential| credential.client_secret().is_none());
     let mut other = key_or_assertion(all, of_section)?;
     // The list `first_of` is available in code only: in variables, two credentials are probably a
@@ -23,17 +23,25 @@ pub(super) fn credential(
     if let (Some(secret), Some(other)) = (&secret, &other) {
         return Err(contradiction((&secret.name, "a secret"), (&other.name, &other.value)));
     }
+    let method = all.text("IDENTITY_CLIENT_AUTH_METHOD")?;
     // The platform sets these `AZURE_*` variables, so an explicit setting has precedence. The order
     // is that of Azure's own libraries.
-    if secret.is_none() && other.is_none() && azure_applies && !is_public(all)? {
-        other = certificate(all, "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT")?;
-        other = other.map_or_else(
-            || assertion_file(all, "AZURE_FEDERATED_TOKEN_FILE"),
-            |other| Ok(Some(other)),
-        )?;
+    if secret.is_none() && other.is_none() && azure_applies {
+        let method = method.as_ref().map(|method| method.value.as_str());
+        if !matches!(method, Some("none" | "private_key_jwt")) {
+            secret = all.secret(&["AZURE_CLIENT_SECRET"])?;
+        }
+        if secret.is_none() && matches!(method, None | Some("private_key_jwt")) {
+            // Without the file its password is no mistake: it may be for another program.
+            other = if all.has_value("AZURE_CLIENT_CERTIFICATE_PATH") {
+                certificate(all, "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT")?
+            } else {
+                assertion_file(all, "AZURE_FEDERATED_TOKEN_FILE")?
+            };
+        }
     }
     let other = with_audience(all, other)?;
-    match all.text("IDENTITY_CLIENT_AUTH_METHOD")? {
+    match method {
         Some(method) => with_method(method, secret, other),
         None => Ok(secret
             .map(|secret| ClientCredential::secret(secret.value))
@@ -41,18 +49,15 @@ pub(super) fn credential(
     }
 }
 
-/// The client secret that all variables agree on; `None` if none is set.
+/// The client secret that all variables other than `AZURE_CLIENT_SECRET` agree on; `None` if none
+/// is set.
 fn secret(
     all: &Variables<'_>,
     of_section: Option<&ClientCredential>,
-    azure_applies: bool,
 ) -> Result<Option<NamedValue<Secret>>, ConfigError> {
     let mut secret = all.secret(&["IDENTITY_CLIENT_SECRET", "CLIENT_SECRET"])?;
     if let Some(other) = of_section.and_then(ClientCredential::client_secret) {
         let other = NamedValue { name: "AzureAd__ClientSecret".into(), value: other.clone() };
-        secret = Some(agreed(secret, other)?);
-    }
-    if let Some(other) = if azure_applies { all.secret(&["AZURE_CLIENT_SECRET"])? } else { None } {
         secret = Some(agreed(secret, other)?);
     }
     Ok(secret)
@@ -144,10 +149,6 @@ fn with_audience(
              remove it",
         )),
     }
-}
-
-fn is_public(all: &Variables<'_>) -> Result<bool, ConfigError> {
-    Ok(all.text("IDENTITY_CLIENT_AUTH_METHOD")?.is_some_and(|method| method.value == "none"))
 }
 
 /// The certificate or private key in the file of the variable `name`. Its settings begin with
