@@ -181,7 +181,7 @@ kinds! {
     /// and its reason).
     ApiRefused = "api_refused",
         "Another service that this page needs did not do what it was asked.";
-    /// The response of an API is not the JSON that was expected.
+    /// The response of an API is not the JSON that was expected, is compressed, or is too large.
     ApiAnswerInvalid = "api_answer_invalid",
         "Another service that this page needs answered in an unexpected way.";
     /// An API requires a token from a stronger or more recent sign-in

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{HttpClient, ReqwestClient, retry_after},
+    protocol::{HttpClient, HttpError, ReqwestClient, retry_after},
 };
 
 /// An HTTP client for one [`Api`]. Each call takes the source of its token, so that one client
@@ -109,6 +109,7 @@ impl ApiClient {
     /// - `StrongerSignInNeeded`: the API requires a stronger or more recent sign-in (RFC 9470), and
     ///   the token is that of a user.
     /// - `ApiUnreachable`: there is no response.
+    /// - `ApiAnswerInvalid`: the response is larger than the HTTP client accepts.
     pub async fn send(
         &self,
         tokens: &dyn AcquireToken,
@@ -142,9 +143,7 @@ impl ApiClient {
         let mut left = self.retries.longest;
         let mut times = if request.method().is_idempotent() { self.retries.times } else { 0 };
         loop {
-            let answer = self.http.send(request.clone()).await.map_err(|error| {
-                Error::new(ErrorKind::ApiUnreachable, format!("no response from an API: {error}"))
-            })?;
+            let answer = self.http.send(request.clone()).await.map_err(|error| error_of(&error))?;
             let Some(wait) = asked_to_wait(&answer).filter(|wait| times > 0 && *wait <= left)
             else {
                 return Ok(answer);
@@ -158,6 +157,19 @@ impl ApiClient {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The error of a request without a complete response.
+fn error_of(error: &HttpError) -> Error {
+    // A response that is too large is a wrong one (502), and not a missing one (503).
+    if error.is_too_large() {
+        return Error::new(ErrorKind::ApiAnswerInvalid, format!("the answer of an API: {error}"))
+            .with_remedy(
+                "ask the API for less at a time (pages, fewer members), or set an HTTP client with \
+                 a higher limit (`ApiClient::with_http_client`)",
+            );
+    }
+    error.to_error(ErrorKind::ApiUnreachable, format!("no response from an API: {error}"))
 }
 
 /// How long the API asks to wait before the request is sent again.

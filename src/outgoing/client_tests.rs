@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::{AcquireToken, Api, ApiClient};
 use crate::{
-    AccessToken, Error, ErrorKind, HttpClient, HttpFuture, UnixTime, client::TokenRequest,
-    tokens::TokenSet,
+    AccessToken, Error, ErrorKind, HttpClient, HttpError, HttpFuture, UnixTime,
+    client::TokenRequest, tokens::TokenSet,
 };
 
 #[derive(Debug)]
@@ -120,6 +120,55 @@ async fn a_body_that_is_not_the_expected_json_is_an_error_without_its_contents()
         assert_eq!(error.kind(), ErrorKind::ApiAnswerInvalid);
         assert!(!format!("{error} {error:?}").contains("secret"));
     }
+}
+
+/// An HTTP client that fails with this error.
+#[derive(Debug)]
+struct Broken(HttpError);
+
+impl HttpClient for Broken {
+    fn send(&self, _request: Request<Bytes>) -> HttpFuture<'_> {
+        let error = self.0.clone();
+        Box::pin(async move { Err(error) })
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_a_wrong_answer_and_not_a_missing_one() {
+    let (_, api) = api(&[]);
+    let error = async |error| {
+        let api = api.clone().with_http_client(Broken(error));
+        api.get_json::<Value>(&Token, "/notes").await.unwrap_err()
+    };
+    let large = error(HttpError::too_large()).await;
+    assert_eq!(large.kind(), ErrorKind::ApiAnswerInvalid);
+    assert!(large.to_string().contains("1 MiB") && large.to_string().contains("less at a time"));
+    assert_eq!(error(HttpError::new("no connection")).await.kind(), ErrorKind::ApiUnreachable);
+}
+
+#[cfg(feature = "dev-provider")]
+#[tokio::test]
+async fn an_api_whose_certificate_is_not_trusted_is_told_with_the_ways_to_trust_it() {
+    let server = crate::dev::DevProvider::builder().with_tls().start().await.unwrap();
+    let api = ApiClient::new(Api::at(server.issuer(), ["notes"]).unwrap());
+    let error = api.get_json::<Value>(&Token, "/notes").await.unwrap_err();
+    let text = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::ApiUnreachable, "{text}");
+    assert!(text.contains("ReqwestClient::with_root_certificates"), "{text}");
+    assert!(!text.contains("provider"), "{text}");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_an_error_that_says_so() {
+    const GZIP: CannedResponse = (200, &[("content-encoding", "gzip")], "\u{1f}...");
+    const PLAIN: CannedResponse = (200, &[("content-encoding", "identity")], "7");
+    let (_, api) = api(&[GZIP, PLAIN, GZIP]);
+    let error = api.get_json::<Value>(&Token, "/notes").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ApiAnswerInvalid);
+    assert!(error.to_string().contains("compressed"), "{error}");
+    assert_eq!(api.get_json::<u8>(&Token, "/notes").await.unwrap(), 7);
+    // The application reads it itself.
+    assert_eq!(api.get(&Token, "/notes").await.unwrap().headers()["content-encoding"], "gzip");
 }
 
 #[tokio::test(start_paused = true)]

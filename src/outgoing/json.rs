@@ -8,7 +8,10 @@ use http::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{api::AcquireToken, client::ApiClient};
-use crate::error::{ApiRefusal, Error, ErrorKind};
+use crate::{
+    error::{ApiRefusal, Error, ErrorKind},
+    protocol::is_compressed,
+};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -22,7 +25,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// All of them fail like [`send`](ApiClient::send), and in addition with
 ///
 /// - `ApiRefused`: the status is not a success (200 to 299). [`Error::api_refusal`] has it.
-/// - `ApiAnswerInvalid`: the body is not the JSON that was expected.
+/// - `ApiAnswerInvalid`: the body is not the JSON that was expected, or is compressed.
 /// - `RequestInvalid`: the path is not valid, or the value cannot be written as JSON.
 impl ApiClient {
     /// Reads a value.
@@ -100,6 +103,14 @@ impl ApiClient {
         value: Option<Bytes>,
     ) -> Result<T, Error> {
         let answer = self.successful(tokens, method, path, value).await?;
+        if is_compressed(&answer) {
+            let detail = "the response of an API is compressed, although the request of the \
+                          default HTTP client has `Accept-Encoding: identity`";
+            return Err(Error::new(ErrorKind::ApiAnswerInvalid, detail).with_remedy(
+                "switch the compression off in the API or the web server before it, or set an HTTP \
+                 client that decompresses (`ApiClient::with_http_client`)",
+            ));
+        }
         let body: &[u8] = if answer.body().is_empty() { b"null" } else { answer.body() };
         serde_json::from_slice(body).map_err(|error| {
             // The error of serde may repeat a value of the body: line and column do not.

@@ -6,7 +6,7 @@ use std::{borrow::Cow, future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HOST, LOCATION},
+    header::{ACCEPT, AUTHORIZATION, HOST, LOCATION},
 };
 use tracing::{Instrument as _, Span};
 use url::Url;
@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     correlation::RequestId,
     error_answer::{self, EndpointName},
-    http::{HttpClient, HttpError, MAX_RESPONSE_BYTES},
+    http::{HttpClient, HttpError, MAX_RESPONSE_BYTES, ask_for_no_coding, is_compressed},
     sent_secrets::SentSecrets,
 };
 use crate::{
@@ -148,8 +148,8 @@ impl Channel {
         what: &'static str,
         mut request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Error> {
-        // Without the header every coding would be acceptable (RFC 9110 section 12.5.3).
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // The HTTP client may be the application's.
+        ask_for_no_coding(&mut request);
         let secrets = SentSecrets::sent_with(&request);
         let id = RequestId::of(request.extensions()).cloned();
         if let Some(id) = &id {
@@ -185,8 +185,9 @@ impl Channel {
 
 /// The error of a request without a response.
 fn not_sent(what: &str, url: &Uri, id: Option<&RequestId>, error: &HttpError) -> Error {
+    let detail = with_id(format!("{what}: {error}"), id);
     if error.is_too_large() {
-        return Error::new(ErrorKind::AnswerTooLarge, with_id(format!("{what}: {error}"), id));
+        return error.to_error(ErrorKind::AnswerTooLarge, detail);
     }
     let kind = ErrorKind::ProviderUnreachable;
     if let Some(provider) = stopped_provider(url) {
@@ -196,11 +197,7 @@ fn not_sent(what: &str, url: &Uri, id: Option<&RequestId>, error: &HttpError) ->
              `let (_, config) = …` it is dropped at once",
         );
     }
-    let failed = Error::new(kind, with_id(format!("{what}: {error}"), id));
-    match error.remedy() {
-        Some(remedy) => failed.with_remedy(remedy),
-        None => failed,
-    }
+    error.to_error(kind, detail)
 }
 
 fn with_id(detail: String, id: Option<&RequestId>) -> String {
@@ -224,14 +221,6 @@ fn stopped_provider(url: &Uri) -> Option<String> {
 #[cfg(not(feature = "dev-provider"))]
 fn stopped_provider(_: &Uri) -> Option<String> {
     None
-}
-
-/// Whether the body has a content coding. It is not decoded: a small one could become a large one.
-fn is_compressed(answer: &Response<Bytes>) -> bool {
-    let coding = answer.headers().get(CONTENT_ENCODING);
-    coding.is_some_and(|coding| {
-        !coding.is_empty() && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// The greatest number of redirects that are followed for a document.

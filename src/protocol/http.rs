@@ -15,10 +15,13 @@
 use std::{borrow::Cow, fmt, future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{
+    HeaderValue, Method, Request, Response,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
+};
 
 use super::tls_fault;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Error, ErrorKind};
 
 /// The future that [`HttpClient::send`] returns.
 pub type HttpFuture<'a> =
@@ -108,8 +111,14 @@ impl HttpError {
         Self::new(cause(error))
     }
 
-    pub(super) fn remedy(&self) -> Option<&'static str> {
-        self.remedy
+    /// The error of this kind, with a detail that names the cause, and the remedy for the cause if
+    /// there is one.
+    pub(crate) fn to_error(&self, kind: ErrorKind, detail: String) -> Error {
+        let error = Error::new(kind, detail);
+        match self.remedy {
+            Some(remedy) => error.with_remedy(remedy),
+            None => error,
+        }
     }
 
     /// Whether the response exceeded the size limit.
@@ -126,6 +135,21 @@ impl fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
+
+/// Whether the body has a content coding. It is not decoded: a small one could become a large one.
+pub(crate) fn is_compressed(answer: &Response<Bytes>) -> bool {
+    let coding = answer.headers().get(CONTENT_ENCODING);
+    coding.is_some_and(|coding| {
+        !coding.is_empty() && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    })
+}
+
+/// Asks for a response without a content coding, unless the request names those that are read.
+/// Without the header every coding would be acceptable (RFC 9110 section 12.5.3).
+pub(super) fn ask_for_no_coding(request: &mut Request<Bytes>) {
+    let header = request.headers_mut().entry(ACCEPT_ENCODING);
+    header.or_insert(HeaderValue::from_static("identity"));
+}
 
 /// The largest response body that is read, in bytes.
 pub(crate) const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
@@ -234,8 +258,9 @@ impl HttpClient for ReqwestClient {
 
 async fn exchange(
     client: &reqwest::Client,
-    request: Request<Bytes>,
+    mut request: Request<Bytes>,
 ) -> Result<Response<Bytes>, HttpError> {
+    ask_for_no_coding(&mut request);
     let failed = |error: reqwest::Error| HttpError::of(&error);
     let request = reqwest::Request::try_from(request).map_err(failed)?;
     // RFC 9110 section 9.2.2: an idempotent request may be sent again by itself, any other only if
@@ -371,7 +396,19 @@ mod tests {
         )
         .await;
         assert_eq!(post(uri).await.unwrap().body().as_ref(), b"\x1f\x8b\x08");
-        assert!(!requests.recv().await.unwrap().to_ascii_lowercase().contains("accept-encoding"));
+        // Without the header every coding would be acceptable (RFC 9110 section 12.5.3).
+        let head = requests.recv().await.unwrap().to_ascii_lowercase();
+        assert!(head.contains("\r\naccept-encoding: identity\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_coding_that_the_application_reads_itself_is_asked_for() {
+        let (uri, mut requests) =
+            server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        let request = Request::get(uri).header("accept-encoding", "br").body(Bytes::new());
+        ReqwestClient::new().send(request.unwrap()).await.unwrap();
+        let head = requests.recv().await.unwrap().to_ascii_lowercase();
+        assert!(head.contains("\r\naccept-encoding: br\r\n"), "{head}");
     }
 
     // C-154: timeout at the token endpoint

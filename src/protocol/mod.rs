@@ -101,6 +101,7 @@ pub(crate) use self::{
     error_answer::{asks_to_begin_again, interaction_suberror, refuses_languages, retry_after},
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
+    http::is_compressed,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken, claims_of_stored},
     introspection::MEMORY as INTROSPECTION_MEMORY,
     json::value as strict_json,

@@ -8,18 +8,18 @@
 const FAULTS: &[(&str, &str)] = &[
     (
         "certificate expired",
-        "the provider's certificate has expired: renew it there; if it is valid, correct the \
+        "the server's certificate has expired: renew it there; if it is valid, correct the \
          clock of this machine (NTP)",
     ),
     (
         "certificate not valid yet",
-        "the provider's certificate is not valid yet: correct the clock of this machine (NTP), or \
+        "the server's certificate is not valid yet: correct the clock of this machine (NTP), or \
          the certificate",
     ),
     (
         "certificate not valid for name",
-        "the provider's certificate is for another host: use the URL with the host that it names \
-         (IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY; from this machine alone \
+        "the server's certificate is for another host: use the URL with the host that it names \
+         (of a provider IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY; from this machine alone \
          `with_back_channel`, IDENTITY_BACK_CHANNEL), or have it issued for this host",
     ),
     ("UnknownIssuer", NOT_TRUSTED),
@@ -27,23 +27,24 @@ const FAULTS: &[(&str, &str)] = &[
     ("CaUsedAsEndEntity", NOT_TRUSTED),
     (
         "corrupt message of type InvalidContentType",
-        "the server does not speak TLS at this port: correct the port or the scheme of the \
-         provider's URL (IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY, IDENTITY_BACK_CHANNEL)",
+        "the server does not speak TLS at this port: correct the port or the scheme of its URL (of \
+         a provider IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY, IDENTITY_BACK_CHANNEL)",
     ),
     (
         "invalid HTTP version parsed",
-        "the server does not speak plain HTTP at this port: if it speaks TLS, the provider's URL \
-         begins with `https` (IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY, IDENTITY_BACK_CHANNEL)",
+        "the server does not speak plain HTTP at this port: if it speaks TLS, its URL begins with \
+         `https` (of a provider IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY, \
+         IDENTITY_BACK_CHANNEL)",
     ),
     (
         "No CA certificates were loaded",
-        "this machine has no certificates of authorities, so that no provider can prove itself: \
+        "this machine has no certificates of authorities, so that no server can prove itself: \
          install them (Debian, Alpine: the package `ca-certificates`), or correct SSL_CERT_FILE \
          and SSL_CERT_DIR",
     ),
 ];
 
-const NOT_TRUSTED: &str = "the provider's certificate comes from an authority that this machine \
+const NOT_TRUSTED: &str = "the server's certificate comes from an authority that this machine \
      does not trust: add the certificate of that authority to the store of the operating system \
      (Debian: `/usr/local/share/ca-certificates` and `update-ca-certificates`), or put it in a \
      file with the public ones that SSL_CERT_FILE names (not on Windows and macOS), or trust it \
