@@ -15,7 +15,9 @@ use crate::{
     secret::Secret,
 };
 
-/// The time limit of the application's function that makes assertions. Token requests wait for it.
+/// The time limit of the application's function that makes assertions, which includes the wait for
+/// another request that runs it: otherwise those that wait would fail one after the other, and a
+/// refresh could take longer than the lock that it holds. Token requests wait for it.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of paths (`fmi_path`) with an assertion of their own. Beyond it unused entries leave:
@@ -43,6 +45,18 @@ impl AssertionCache {
     /// The assertion for this request: the cached one while it is usable at `now`, otherwise a new
     /// one. `None` as the time: always a new one.
     pub(super) async fn get(
+        &self,
+        function: &AssertionFunction,
+        request: AssertionRequest,
+        now: Option<UnixTime>,
+    ) -> Result<Secret, Error> {
+        let found = tokio::time::timeout(FUNCTION_TIMEOUT, self.find(function, request, now));
+        let late = |_| unavailable("the function that makes assertions took more than 10 s");
+        found.await.map_err(late)?
+    }
+
+    /// The same without a time limit.
+    async fn find(
         &self,
         function: &AssertionFunction,
         request: AssertionRequest,
@@ -79,9 +93,7 @@ impl AssertionCache {
 
 /// A new assertion of a function.
 async fn made_by(function: &AssertionFunction, request: AssertionRequest) -> Result<Secret, Error> {
-    let outcome = tokio::time::timeout(FUNCTION_TIMEOUT, function.call(request)).await;
-    let late = |_| unavailable("the function that makes assertions took more than 10 s");
+    let outcome = function.call(request).await;
     outcome
-        .map_err(late)?
         .map_err(|error| unavailable(format!("the function that makes assertions failed: {error}")))
 }

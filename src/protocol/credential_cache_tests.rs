@@ -84,3 +84,22 @@ async fn a_function_that_fails_is_an_error_without_a_request() {
     );
     assert!(setup.forms().is_empty());
 }
+
+/// Requests that wait for a function that hangs fail when it does, and not one after the other.
+#[tokio::test(start_paused = true)]
+async fn no_request_waits_for_a_function_longer_than_its_time_limit() {
+    let credential = ClientCredential::assertion_from(|_| std::future::pending());
+    let setup = Arc::new(CredentialSetup::new(credential));
+    let start = tokio::time::Instant::now();
+    let asking: Vec<_> = (0..5)
+        .map(|_| {
+            let setup = Arc::clone(&setup);
+            tokio::spawn(async move { setup.ask().await })
+        })
+        .collect();
+    for asked in asking {
+        let error = asked.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CredentialUnavailable, "{error}");
+    }
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
