@@ -98,7 +98,8 @@ async fn connect(State(calendar): State<Calendar>, user: User) -> Result<Redirec
     Ok(Redirect::to(&address))
 }
 
-/// The provider's answer. The grant is kept if it is that of the person who is signed in.
+/// The provider's answer. The grant is kept if it is that of the person who is signed in; an
+/// earlier one of theirs stays in any case.
 async fn connected(
     State(calendar): State<Calendar>,
     user: User,
@@ -107,14 +108,17 @@ async fn connected(
     let name = user.key().to_string();
     let flow = calendar.flows.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
     if let Some(flow) = flow {
-        let caches = &calendar.caches;
         let query = query.unwrap_or_default();
-        let acquired = caches
-            .with(&name, |client| async move { client.complete(&flow, &query).await })
-            .await?;
-        if acquired.account().is_none_or(|account| account.subject() != user.subject()) {
-            caches.remove(&name).await?;
-        }
+        let same = (user.issuer(), user.subject());
+        let connected = calendar.caches.with(&name, |client| async move {
+            let acquired = client.complete(&flow, &query).await?;
+            let account = acquired.account();
+            if let Some(other) = account.filter(|own| (own.issuer(), own.subject()) != same) {
+                client.remove_account(other);
+            }
+            Ok::<_, Error>(())
+        });
+        connected.await?;
     }
     Ok(Redirect::to("/"))
 }

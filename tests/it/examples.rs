@@ -153,6 +153,13 @@ async fn a_job_has_a_grant_of_its_own_until_the_person_ends_it() {
     tab.open(format!("{}/", example.url)).await;
     answer(&mut tab, "ada").await;
     assert!(says(&tab), "{}", tab.page().body);
+    // She connects again and chooses another account: that one is not connected, and hers still is.
+    tab.fetch(Method::POST, "/connect").await;
+    let sent = tab.hops.iter().rfind(|hop| hop.url.path() == "/connect").unwrap();
+    let url = format!("{}&prompt=select_account", sent.location().unwrap());
+    tab.open(url).await;
+    answer(&mut tab, "grace").await;
+    assert!(says(&tab), "{}", tab.page().body);
     tab.submit(Form::post("/disconnect")).await;
     assert!(!says(&tab), "{}", tab.page().body);
 }
