@@ -30,8 +30,8 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, ConfigError, IdentityLayer, User, dev::DevProvider,
-    require_scopes,
+    ApiCaller, ApiConfig, ApiLayer, Authority, ConfigError, IdentityLayer, User, UserKey,
+    dev::DevProvider, require_scopes,
 };
 
 /// Only this application's own scripts run, and they call only this application. There is no
@@ -43,8 +43,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The scope that an access token needs.
 const SCOPE: &str = "notes";
 
-/// Each note with the subject of its author.
-type Notes = Arc<Mutex<Vec<(String, String)>>>;
+/// Each note with the key of its author.
+type Notes = Arc<Mutex<Vec<(UserKey, String)>>>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,9 +80,9 @@ fn api(provider: Option<&DevProvider>, base_url: &str) -> Result<ApiConfig, Conf
     Ok(ApiConfig::new(Authority::oidc(provider.authority_url())?, provider.client_id()))
 }
 
-/// The subject of the user, by the session or by the access token. A request with a token has no
+/// The key of the user, by the session or by the access token. A request with a token has no
 /// `User`, even if it has a cookie as well.
-struct Author(String);
+struct Author(UserKey);
 
 impl<S: Send + Sync> FromRequestParts<S> for Author {
     type Rejection = Response;
@@ -90,12 +90,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Author {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let Some(caller) = parts.extensions.get::<ApiCaller>() else {
             let user = User::from_request_parts(parts, state).await;
-            return user
-                .map(|user| Self(user.subject().into()))
-                .map_err(IntoResponse::into_response);
+            return user.map(|user| Self(user.key())).map_err(IntoResponse::into_response);
         };
         require_scopes(SCOPE).check(caller).map_err(IntoResponse::into_response)?;
-        Ok(Self(caller.subject().unwrap_or_default().to_owned()))
+        Ok(Self(caller.key()))
     }
 }
 
