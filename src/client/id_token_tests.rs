@@ -90,6 +90,33 @@ async fn an_id_token_on_behalf_of_a_caller_is_found_by_the_assertion_alone() {
 }
 
 #[tokio::test]
+async fn an_id_token_on_behalf_of_a_caller_is_one_of_the_requested_tenant() {
+    for authority in [TENANT, "organizations"] {
+        let world = World::entra(authority, |config| match authority {
+            TENANT => config,
+            _ => config.with_any_tenant(),
+        });
+        let of = |tenant: &str| {
+            let (iss, tid) =
+                (format!("https://login.microsoftonline.com/{tenant}/v2.0"), tenant.to_owned());
+            person("ada", move |claims| {
+                (claims["iss"], claims["tid"]) = (json!(iss), json!(tid));
+                claims["oid"] = json!("43af47a9-6e52-4a4e-9a6b-3a8f0b2b6f51");
+            })
+        };
+        let request = asks("openid x").with_tenant(OTHER_TENANT);
+        let assertion = Secret::from("the.callers.token");
+        world.next_is(200, of(OTHER_TENANT));
+        world.client.on_behalf_of(&assertion, &request).await.unwrap();
+        let id_token = world.client.id_token_on_behalf_of(&assertion).unwrap();
+        assert_eq!(id_token.claims::<Value>().unwrap()["tid"], OTHER_TENANT);
+        world.next_is(200, of(TENANT));
+        let refused = world.client.on_behalf_of(&"another.callers.token".into(), &request).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::TokenIssuer, "{authority}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_token_on_behalf_of_a_caller_is_verified() {
     let world = World::new();
     let assertion = Secret::from("the.callers.token");

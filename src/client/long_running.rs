@@ -80,11 +80,8 @@ impl Client {
         let scopes = Scopes::asked(request.scopes().chain([OFFLINE_ACCESS]))?;
         let asked = request.params(scopes.as_str());
         let grant = Grant::OnBehalfOf(assertion);
-        let answer = match request.tenant() {
-            Some(tenant) => shared.provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
-            None => shared.provider.tokens(grant, &asked).await?,
-        };
-        let issued: TokenSet = answer.into();
+        let provider = shared.provider.in_tenant_of(request.tenant())?;
+        let issued: TokenSet = provider.tokens(grant, &asked).await?.into();
         let Some(refresh_token) = issued.refresh_token.clone() else {
             return Err(Error::new(
                 ErrorKind::NoRefreshToken,

@@ -100,11 +100,10 @@ async fn exchanged(
     request: &RefreshRequest,
 ) -> Result<RefreshAnswer, Error> {
     let asked = request.asked(request.scopes().as_str());
-    // An application has a token per tenant: the token endpoint of that tenant issues it.
-    let answer = match request.tenant() {
-        Some(tenant) => provider.in_tenant(tenant)?.tokens(grant, &asked).await?,
-        None => provider.tokens(grant, &asked).await?,
-    };
+    // An application has a token per tenant: the token endpoint of that tenant issues it, and the
+    // issuer of an ID token is that tenant.
+    let provider = provider.in_tenant_of(request.tenant())?;
+    let answer = provider.tokens(grant, &asked).await?;
     // Some providers send an ID token that was not requested, also to an application: it is not
     // looked at, so that a mistake in it does not cost the access token.
     let asks_for_it = request.scopes().iter().any(|scope| scope == "openid");

@@ -9,6 +9,7 @@
 //! secrets and no personal data.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -390,6 +391,15 @@ impl Provider {
             discovery
         });
         Ok(Self { authority, discovery, ..self.clone() })
+    }
+
+    /// The provider for the tenant that a request names, or this one if it names none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`in_tenant`](Self::in_tenant).
+    pub(crate) fn in_tenant_of(&self, request: Option<&str>) -> Result<Cow<'_, Self>, Error> {
+        request.map_or(Ok(Cow::Borrowed(self)), |tenant| self.in_tenant(tenant).map(Cow::Owned))
     }
 
     /// The application's configuration.

@@ -44,10 +44,8 @@ pub(crate) async fn refresh_with(
     // At `common` and the like the person was verified in one tenant: the refresh token is redeemed
     // there.
     let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();
-    let answer = match request.tenant().filter(|_| is_in_a_tenant) {
-        Some(tenant) => provider.in_tenant(tenant)?.refresh(refresh_token, &asked).await,
-        None => provider.refresh(refresh_token, &asked).await,
-    };
+    let tenant = request.tenant().filter(|_| is_in_a_tenant);
+    let answer = provider.in_tenant_of(tenant)?.refresh(refresh_token, &asked).await;
     let mut answer = answer.map_err(ask_for_consent)?;
     let sent_id_token = answer.id_token.clone().filter(|sent| !request.repeats(sent));
     let mut identity = match &sent_id_token {
