@@ -26,6 +26,8 @@ use crate::{
 const MOST_CONNECTIONS: usize = 16;
 /// How long a connection may take to send the head of its request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long no connection is accepted after one could not be.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// The largest form, in bytes: that of a `form_post` answer, in which a code, a state and an ID
 /// token fit a dozen times.
 const FORM_LIMIT: usize = 64 * 1024;
@@ -57,7 +59,15 @@ impl Arrival {
 pub(super) async fn serve(listener: TcpListener, path: String, found: mpsc::Sender<Arrival>) {
     let (path, mut connections) = (Arc::<str>::from(path), JoinSet::new());
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // Usually temporary, for example a lack of file descriptors, and then the next call
+            // fails at once too.
+            Err(_) => {
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                continue;
+            }
+        };
         while connections.try_join_next().is_some() {}
         if connections.len() >= MOST_CONNECTIONS {
             connections.join_next().await;
