@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{ClientInfo, VerifiedIdToken},
+    protocol::{ClientInfo, JsonObject, OptionalMembers, VerifiedIdToken, strict_object},
     tokens::Person,
 };
 
@@ -49,11 +49,13 @@ pub enum AccountSource {
 }
 
 /// The claims that can be the user name, in the order of preference that MSAL uses.
-#[derive(Deserialize)]
-struct NamingClaims {
-    preferred_username: Option<String>,
-    upn: Option<String>,
-    email: Option<String>,
+const NAMING_CLAIMS: [&str; 3] = ["preferred_username", "upn", "email"];
+
+/// The user name by the claims of an ID token. AD FS and B2C may send an empty claim, which counts
+/// as missing.
+pub(super) fn username(claims: &JsonObject) -> Option<String> {
+    let claims = OptionalMembers::of(claims, "ID token");
+    NAMING_CLAIMS.iter().find_map(|name| claims.text(name)).map(str::to_owned)
 }
 
 /// The parts of an account from another library's cache that its person does not have.
@@ -90,12 +92,8 @@ impl Account {
         // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
-        let names: Option<NamingClaims> = serde_json::from_str(token.claims()).ok();
-        let username = names
-            .and_then(|names| names.preferred_username.or(names.upn).or(names.email))
-            // AD FS and B2C may send an empty claim.
-            .filter(|name| !name.is_empty())
-            .or_else(|| entered.map(str::to_owned));
+        let named = strict_object(token.claims().as_bytes()).ok().as_ref().and_then(username);
+        let username = named.or_else(|| entered.map(str::to_owned));
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),
             issuer: token.iss().to_owned(),

@@ -138,6 +138,31 @@ async fn an_id_token_that_was_not_requested_is_not_looked_at() {
     world.client.for_app(&asks("y")).await.unwrap();
 }
 
+/// A claim of the wrong type costs itself alone.
+#[tokio::test]
+async fn an_account_has_the_first_usable_name_of_its_claims() {
+    for (claims, name) in [
+        (json!({"preferred_username": "ada@x", "upn": 7}), "ada@x"),
+        (json!({"preferred_username": 7, "upn": "upn@x"}), "upn@x"),
+        (json!({"preferred_username": "", "upn": [], "email": "mail@x"}), "mail@x"),
+        (json!({"preferred_username": {}, "upn": null, "email": false}), "entered@x"),
+    ] {
+        let world = World::new();
+        let own = claims.clone();
+        world.next_is(
+            200,
+            person("ada", move |all| {
+                for name in ["preferred_username", "upn", "email"] {
+                    all[name] = own[name].clone();
+                }
+            }),
+        );
+        let acquired = world.client.acquire_by_password("entered@x", &"p".into(), &asks("x")).await;
+        let acquired = acquired.unwrap();
+        assert_eq!(acquired.account().unwrap().username(), Some(name), "{claims}");
+    }
+}
+
 #[tokio::test]
 async fn an_account_says_by_which_grant_its_person_signed_in() {
     let world = World::new();

@@ -5,9 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{Account, AccountSource, account::ImportedAccount, core::Client};
+use super::{
+    Account, AccountSource,
+    account::{ImportedAccount, username},
+    core::Client,
+};
 use crate::{
     error::{Error, ErrorKind},
+    protocol::{JsonObject, OptionalMembers, strict_object},
     secret::{Secret, from_base64url},
     tokens::{GrantRecord, Person},
 };
@@ -46,16 +51,12 @@ struct MsalEntry {
     last_modification_time: Option<String>,
 }
 
-/// The claims of an ID token in the cache. They are not verified: the first refresh compares them
-/// with those of a verified ID token.
-#[derive(Deserialize)]
-struct IdTokenClaims {
-    iss: String,
-    sub: String,
-    tid: Option<String>,
-    oid: Option<String>,
-    preferred_username: Option<String>,
-    upn: Option<String>,
+/// The person of an ID token in the cache. The claims are not verified: the first refresh compares
+/// them with those of a verified ID token.
+fn person(claims: &JsonObject) -> Option<Person> {
+    let claims = OptionalMembers::of(claims, "ID token");
+    let text = |name: &str| claims.text(name).map(str::to_owned);
+    Some(Person { iss: text("iss")?, sub: text("sub")?, tid: text("tid"), oid: text("oid") })
 }
 
 fn entries(entries: &Entries) -> impl Iterator<Item = &MsalEntry> {
@@ -160,23 +161,20 @@ impl Client {
             .filter(|entry| entry.home_account_id == *home && self.is_ours(entry))
             .max_by_key(|entry| (rank(entry), &entry.realm))?;
         let claims = from_base64url(id_token.secret.expose().split('.').nth(1)?)?;
-        let claims: IdTokenClaims = serde_json::from_slice(&claims).ok()?;
+        let claims = strict_object(&claims).ok()?;
+        let person = person(&claims)?;
         let entry = entries(&cache.accounts).find(|entry| {
             entry.home_account_id == *home
                 && entry.realm == id_token.realm
                 && authority.has_alias(&entry.environment)
         });
-        let username = entry.and_then(|entry| entry.username.clone());
+        let named = entry.and_then(|entry| entry.username.clone()).filter(|name| !name.is_empty());
         let account = ImportedAccount {
             // Elsewhere the identifier of an account is its `sub`.
-            home_account_id: if authority.is_microsoft() { home } else { &claims.sub }.clone(),
-            username: username
-                .or(claims.preferred_username)
-                .or(claims.upn)
-                .filter(|name| !name.is_empty()),
+            home_account_id: if authority.is_microsoft() { home } else { &person.sub }.clone(),
+            username: named.or_else(|| username(&claims)),
             source: entry.and_then(|entry| source(entry.account_source.as_deref()?)),
         };
-        let person = Person { iss: claims.iss, sub: claims.sub, tid: claims.tid, oid: claims.oid };
         Some((Account::imported(account, &person), person))
     }
 }

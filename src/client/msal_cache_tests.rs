@@ -15,8 +15,12 @@ fn claims_of_ada(tenant: &str) -> Value {
 
 /// The cache of a sign-in of Ada in her home tenant.
 fn cache(environment: &str, client_id: &str) -> Value {
+    cache_with(environment, client_id, &claims_of_ada(TENANT))
+}
+
+fn cache_with(environment: &str, client_id: &str, claims: &Value) -> Value {
     let home = format!("{OID}.{TENANT}");
-    let jwt = format!("e30.{}.c2ln", base64url(claims_of_ada(TENANT).to_string().as_bytes()));
+    let jwt = format!("e30.{}.c2ln", base64url(claims.to_string().as_bytes()));
     let entry = |kind: &str, secret: &str| {
         json!({
             "credential_type": kind, "secret": secret, "home_account_id": home,
@@ -83,6 +87,31 @@ async fn an_account_of_msal_goes_on_without_a_sign_in() {
         let silent = world.client.acquire_silent(ada, &asks("User.Read")).await.unwrap();
         assert_eq!(silent.token().unwrap().expose(), "new access token");
         assert_eq!(world.last()["refresh_token"], "newest-refresh-token");
+    }
+}
+
+/// A claim of the wrong type costs itself alone; without issuer and subject there is no person.
+#[test]
+fn an_account_is_imported_whatever_its_optional_claims_are() {
+    let world = World::entra(TENANT, |config| config);
+    let import = |name: &str, value: Value| {
+        let mut claims = claims_of_ada(TENANT);
+        claims[name] = value;
+        let mut cache = cache_with(HOST, CLIENT_ID, &claims);
+        cache["Account"] = json!({});
+        world.client.clear_cache();
+        world.client.import_msal_cache(&text(&cache)).unwrap()
+    };
+    for name in ["upn", "email", "roles"] {
+        let [ada] = &import(name, json!(7))[..] else { panic!("{name}") };
+        assert_eq!(ada.username(), Some("Ada@Example.com"), "{name}");
+    }
+    assert_eq!(import("preferred_username", json!(7))[0].username(), None);
+    assert_eq!(import("upn", json!(""))[0].username(), Some("Ada@Example.com"));
+    for name in ["iss", "sub"] {
+        for value in [json!(7), json!(null), json!("")] {
+            assert_eq!(import(name, value.clone()), [], "{name}: {value}");
+        }
     }
 }
 

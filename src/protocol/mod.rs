@@ -104,7 +104,7 @@ pub(crate) use self::{
     http::is_compressed,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken, claims_of_stored},
     introspection::MEMORY as INTROSPECTION_MEMORY,
-    json::value as strict_json,
+    json::{Object as JsonObject, OptionalMembers, object as strict_object, value as strict_json},
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,
