@@ -258,7 +258,11 @@ impl Authority {
     /// Whether a host, with or without a port, is that of this authority or an alias of it: tokens
     /// of one are those of the other.
     pub(crate) fn has_alias(&self, host: &str) -> bool {
-        let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        // An IPv6 address is in brackets, so that its last group is not taken for a port.
+        let port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let name =
+            host.rsplit_once(':').filter(|(_, end)| port(end)).map_or(host, |(name, _)| name);
+        let host = name.to_ascii_lowercase();
         let own = self.metadata_url.host_str().unwrap_or_default();
         host == own
             || matches!(
@@ -416,6 +420,22 @@ mod tests {
 
     fn problem(authority: &Authority, tenants: Option<&Tenants>) -> Option<String> {
         authority.check_tenants(tenants).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_host_is_an_alias_with_and_without_its_port() {
+        for (authority, own, other) in [
+            ("https://login.microsoftonline.com/common", "LOGIN.windows.net:443", "login.live.com"),
+            ("http://[::1]:8080/op", "[::1]:8080", "[::2]:8080"),
+            ("http://[::1]:8080/op", "[::1]", "["),
+            ("http://127.0.0.1:8080/op", "127.0.0.1:8080", "127.0.0.2"),
+        ] {
+            let authority = Authority::parse(authority).unwrap();
+            assert!(authority.has_alias(own), "{own}");
+            for other in [other, "", ":", "[::1", "a b", "user@login.microsoftonline.com"] {
+                assert!(!authority.has_alias(other), "{other}");
+            }
+        }
     }
 
     #[test]
