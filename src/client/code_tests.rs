@@ -13,8 +13,6 @@ async fn flow(world: &World) -> AuthorizationFlow {
         .unwrap()
 }
 
-// MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
-/// Requesting the scopes that the client adds by itself is allowed.
 #[tokio::test]
 async fn claims_that_were_requested_with_a_code_are_sent_with_it_again() {
     let world = World::new();
@@ -27,6 +25,8 @@ async fn claims_that_were_requested_with_a_code_are_sent_with_it_again() {
     assert_eq!((refused.kind(), world.calls()), (ErrorKind::RequestInvalid, 1));
 }
 
+// MSAL-098: Caller passes a reserved scope (openid/profile/offline_access) itself; request
+/// Requesting the scopes that the client adds by itself is allowed.
 #[tokio::test]
 async fn a_stored_flow_completes_with_an_account_and_a_token() {
     let world = World::new();

@@ -18,9 +18,9 @@ pub enum Severity {
     Passed,
     /// Information.
     Note,
-    /// Users can sign in, but something will not work as expected.
+    /// Users can sign in, or callers can use the API, but something will not work as expected.
     Warning,
-    /// Users cannot sign in.
+    /// Users cannot sign in, or callers cannot use the API.
     Problem,
 }
 

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 /// - [`secret`](Self::secret): a client secret;
 /// - a certificate: [`certificate_file`](Self::certificate_file),
 ///   [`certificate_pem`](Self::certificate_pem), [`certificate_pfx`](Self::certificate_pfx). Each
-///   request to the provider then has a new assertion: a JWT that is valid for ten minutes and has
+///   request to the provider then has a new assertion: a JWT that is valid for five minutes and has
 ///   a random `jti`. Entra ID gets PS256 with `x5t#S256`, AD FS RS256 with `x5t`, other providers
 ///   the best algorithm in their metadata;
 /// - a private key without a certificate: [`private_key_file`](Self::private_key_file),
@@ -329,7 +329,6 @@ impl ClientCredential {
         &self.options
     }
 
-    /// The credentials to try, in order.
     /// The client secrets among the credentials.
     pub(crate) fn client_secrets(&self) -> impl Iterator<Item = &Secret> {
         self.members().iter().filter_map(|member| match &member.kind {
@@ -338,6 +337,7 @@ impl ClientCredential {
         })
     }
 
+    /// The credentials to try, in order.
     pub(crate) fn members(&self) -> &[Self] {
         match &self.kind {
             CredentialKind::FirstOf(members) => members,

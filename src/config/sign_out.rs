@@ -78,6 +78,7 @@ impl IdentityConfig {
 
     /// Sets the URL at which the provider ends its session, for a provider whose discovery document
     /// has no `end_session_endpoint`, or to replace it. The default is the document's.
+    ///
     /// # Errors
     ///
     /// `url` is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a

@@ -5,7 +5,7 @@
 //! every protocol step as specified:
 //!
 //! - It listens on loopback addresses only, and answers a request only if its `Host` is a loopback
-//!   name.
+//!   name, or the host of the [base URL](DevProviderBuilder::with_base_url) or a subdomain of it.
 //! - Grants: authorization code for browsers; device code, client credentials and password without
 //!   one. PKCE with S256 is required, redirect URIs are compared character by character, a code
 //!   works once, and refresh tokens rotate. Reuse of a refresh token revokes all tokens of its

@@ -60,8 +60,8 @@ quirks! {
         TextLists = "text-lists",
         /// Members of the document without a value are `null`.
         NullMetadata = "null-metadata",
-        /// The document has only the members that OpenID Connect Discovery section 3 requires, and
-        /// `end_session_endpoint`.
+        /// The document has only the members that OpenID Connect Discovery section 3 requires,
+        /// `end_session_endpoint`, and `code_challenge_methods_supported`.
         SparseDocument = "sparse-document",
         /// The issuer ends in a slash (Auth0).
         IssuerWithSlash = "issuer-with-slash",
@@ -144,8 +144,8 @@ quirks! {
         /// `scope` has other names than the request: `https://scopes.example/auth/profile` for
         /// `profile` (Google).
         LongScopes = "long-scopes",
-        /// `scope` is in capital letters, except for the scopes of OpenID Connect (Entra ID answers
-        /// `User.Read` to `user.read`).
+        /// `scope` is in capital letters, except for `openid`, `email` and `offline_access` (Entra
+        /// ID answers `User.Read` to `user.read`).
         ScopeLetterCase = "scope-letter-case",
         /// `scope` omits `offline_access` (Entra ID).
         ScopeWithoutOfflineAccess = "scope-without-offline-access",

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::secret::from_base64url;
 
-/// The members that OpenID Connect Discovery section 3 requires, and the end session endpoint.
+/// The members that OpenID Connect Discovery section 3 requires, the end session endpoint, and the
+/// methods of PKCE.
 const REQUIRED: [&str; 9] = [
     "issuer",
     "authorization_endpoint",
@@ -21,7 +22,8 @@ const REQUIRED: [&str; 9] = [
     "code_challenge_methods_supported",
 ];
 
-/// The scopes of OpenID Connect, whose names are the same at every provider.
+/// The scopes of OpenID Connect whose names no quirk changes. `profile` is not one of them: Google
+/// answers it under a longer name.
 const OPENID: [&str; 3] = ["openid", "offline_access", "email"];
 
 /// Sets members that are missing.

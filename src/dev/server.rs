@@ -108,8 +108,8 @@ impl Server {
         format!("{}://{label}.{host}{port}", url.scheme())
     }
 
-    /// Whether `Host` is a loopback name or the base URL's host. In a DNS rebinding attack a web
-    /// page whose name resolves to this machine sends its own name.
+    /// Whether `Host` is a loopback name, the base URL's host or a subdomain of it. In a DNS
+    /// rebinding attack a web page whose name resolves to this machine sends its own name.
     fn is_own_host(&self, host: &str) -> bool {
         let Ok(url) = Url::parse(&format!("{}://{host}/", self.scheme)) else { return false };
         let loopback = match url.host() {
@@ -169,7 +169,7 @@ pub(super) async fn answer(
     if !server.is_own_host(host) {
         return pages::problem(
             StatusCode::MISDIRECTED_REQUEST,
-            "This provider answers on loopback names only.",
+            "This provider answers on loopback names and on its base URL only.",
         );
     }
     let mut incoming = match EndpointRequest::read(request).await {

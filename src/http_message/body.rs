@@ -11,7 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through [`IdentityLayer`](crate::IdentityLayer): the inner
+    /// The body of a response that went through [`IdentityLayer`](crate::IdentityLayer),
+    /// [`ApiLayer`](crate::ApiLayer) or [`RequireForTools`](crate::api::RequireForTools): the inner
     /// service's own, or a page or problem document of ours.
     ///
     /// The inner body passes through untouched, its error type included.

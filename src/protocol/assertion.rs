@@ -1,7 +1,7 @@
 //! Client assertions: JWTs with which the application authenticates at the token endpoint
 //! (`private_key_jwt`; RFC 7523 sections 2.2 and 3, OpenID Connect Core section 9).
 //!
-//! Each is made for one request, is valid for ten minutes and has a random `jti`. The provider
+//! Each is made for one request, is valid for five minutes and has a random `jti`. The provider
 //! decides the algorithm and the header that identifies the key:
 //!
 //! | provider | algorithm | key identified by |

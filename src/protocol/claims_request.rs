@@ -47,7 +47,7 @@ mod tests {
     }
 
     // MSAL-094: neither; merged
-    /// Neither is no parameter.
+    /// Without a challenge and a context there is no parameter.
     #[test]
     fn challenge_and_context_are_asked_for_together() {
         let context = json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}});

@@ -12,6 +12,7 @@
 //! 6. `auth_time`, if `max_age` was requested: present and recent enough.
 //! 7. `acr`, if classes are required: one of them.
 //! 8. The authentication context of Conditional Access, if one was requested: among those met.
+//! 9. Microsoft: the token identifies a user, by `oid` or by a `sub` that is no placeholder.
 //!
 //! Optional claims without a usable value count as absent ([`OptionalMembers`]): some providers
 //! write every claim that they know, with `null` for those without a value.

@@ -162,7 +162,6 @@ fn times_may_be_floats_and_huge_ones_do_not_overflow() {
 }
 
 // MSAL-036: ID token with exp in the past; code is redeemed
-/// Also where a wrong clock is the reason
 #[test]
 fn an_expired_token_is_refused_beyond_the_leeway() {
     accepts(|claims| claims["exp"] = now(-59));

@@ -201,9 +201,10 @@ impl Provider {
         self.discovery.metadata().await
     }
 
-    /// Redeems an authorization code for tokens. The request is never repeated: if the first one
-    /// arrived, a second would be a replay, after which the provider should revoke the tokens (RFC
-    /// 6749 section 4.1.2).
+    /// Redeems an authorization code for tokens. The request is repeated only if the provider
+    /// refused the client, before it looked at the code (see [`as_client`](Self::as_client)): if
+    /// the code was looked at, a second request would be a replay, after which the provider should
+    /// revoke the tokens (RFC 6749 section 4.1.2).
     ///
     /// # Errors
     ///
@@ -268,7 +269,8 @@ impl Provider {
         .await
     }
 
-    /// Redeems any grant for tokens. The request is never repeated.
+    /// Redeems any grant for tokens. The request is repeated only if the provider refused the
+    /// client ([`as_client`](Self::as_client)).
     ///
     /// # Errors
     ///
