@@ -51,7 +51,7 @@ use cloud::{Cloud, HostKind, Instance};
 pub use codes::error_codes;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
-pub(crate) use tenants::Tenants;
+pub(crate) use tenants::{Tenants, is_guid};
 use url::{Host, Url};
 
 use crate::error::ConfigError;

@@ -149,7 +149,7 @@ impl fmt::Display for Tenants {
 }
 
 /// Whether it is a GUID in lower case with hyphens, the form in tokens.
-pub(super) fn is_guid(text: &str) -> bool {
+pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

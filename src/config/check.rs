@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     ClientCredential, CookieKeySource, CredentialKind, ProviderSession, SignInMethod, ValidConfig,
 };
-use crate::clock::UnixTime;
+use crate::{authority, clock::UnixTime};
 
 /// The number of days before its expiry at which a certificate is reported.
 const SOON: u64 = 30;
@@ -224,11 +224,9 @@ fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<F
     (days < SOON).then(|| Finding::new(Severity::Warning, "certificate_expires_soon", text))
 }
 
-/// Whether it is a GUID, the form in which the portal shows ids.
+/// Whether it is a GUID in any letter case, the form in which the portal shows ids.
 fn is_guid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    authority::is_guid(&text.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::person::DevPerson;
-use crate::{error::ConfigError, secret::base64url};
+use crate::{authority::is_guid, error::ConfigError, secret::base64url};
 
 /// The kind of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +194,6 @@ impl EntraTenants {
             || (tenant.takes_guests()
                 && person.guest_in.iter().any(|guest_in| tenant.is_called(guest_in)))
     }
-}
-
-fn is_guid(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }
 
 fn is_domain(text: &str) -> bool {

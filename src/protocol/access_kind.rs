@@ -164,7 +164,9 @@ pub(super) fn at_microsoft(
     Ok(match (is_delegated, is_account, is_itself) {
         (true, true, _) => CallerKind::AgentUser,
         (true, false, true) | (false, true, _) => {
-            return Err(malformed("`xms_sub_fct` and the kind of the token name different kinds of caller"));
+            return Err(malformed(
+                "`xms_sub_fct` and the kind of the token name different kinds of caller",
+            ));
         }
         (true, false, false) if acts => CallerKind::PersonThroughAgent,
         (true, false, false) => CallerKind::Person,
