@@ -389,11 +389,7 @@ pub(super) fn next_step(
         .and_then(|person| request.realm.tenant_of(server.entra.as_ref(), person));
     let asks = state.client(&request.client).is_none_or(|client| client.consent == Consent::Asked);
     let missing = |scope: &&String| {
-        let scope = if server.entra.is_some() {
-            entra_issue::consent_key(server, scope)
-        } else {
-            (*scope).clone()
-        };
+        let scope = entra_issue::consent_key(server, scope);
         asks && !state.has_consented(&session.person, tenant.as_ref(), &request.client, &scope)
     };
     let missing: Vec<_> = request.scopes.iter().filter(missing).cloned().collect();

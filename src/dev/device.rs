@@ -227,10 +227,7 @@ pub(super) fn page(server: &Server, incoming: &EndpointRequest) -> Result<Respon
     }
     // Cross-site request forgery: another site could consent for the user.
     if incoming.is_from_elsewhere(server) {
-        return Ok(pages::problem(
-            StatusCode::FORBIDDEN,
-            "This can only be done from a page of this provider.",
-        ));
+        return Ok(pages::from_elsewhere());
     }
     let answer = parameters.first("person").map(ToOwned::to_owned);
     match decide(server, state, &typed, answer.as_deref())? {
@@ -290,8 +287,7 @@ pub(super) fn decide(
     device.outcome = DeviceDecision::Agreed(signed_in);
     let (client, scopes) = (device.client.clone(), device.scopes.clone());
     for scope in scopes {
-        let scope =
-            if server.entra.is_some() { entra_issue::consent_key(server, &scope) } else { scope };
+        let scope = entra_issue::consent_key(server, &scope);
         state.consents.insert((known.id.clone(), client.clone(), scope));
     }
     Ok(Ok(true))

@@ -56,9 +56,9 @@ pub(super) fn resource<'a>(server: &Server, scope: &'a str) -> Option<(EntraReso
     })
 }
 
-/// The stored form of a consented scope: the same for all spellings of a Graph scope.
+/// The stored form of a consented scope: in Entra mode the same for all spellings of a Graph scope.
 pub(super) fn consent_key(server: &Server, scope: &str) -> String {
-    match resource(server, scope) {
+    match server.entra.as_ref().and_then(|_| resource(server, scope)) {
         Some((EntraResource::Graph, name)) => name.to_owned(),
         _ => scope.to_owned(),
     }

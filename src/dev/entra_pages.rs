@@ -5,8 +5,7 @@ use maud::html;
 
 use super::{
     authorize::IncomingAuthorization,
-    pages::{asking, decision, decline, message, people_form},
-    person::DevPerson,
+    pages::{asking, decision, decline, message, offered, people_form},
     realm::Policy,
     request::EndpointRequest,
     server::{Server, path},
@@ -47,14 +46,7 @@ pub(super) fn b2c(
     id: &str,
     request: &IncomingAuthorization,
 ) -> Response {
-    let offered =
-        state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));
-    let mut people: Vec<&DevPerson> = offered.collect();
-    let hinted = |person: &&DevPerson| {
-        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
-            || request.hinted.as_deref() == Some(person.id.as_str())
-    };
-    people.sort_by_key(|person| !hinted(person));
+    let (people, _) = offered(server, state, request);
     let policy = request.realm.policy().unwrap_or(Policy::SignIn);
     let (title, text) = match policy {
         Policy::SignIn | Policy::EditProfile => ("Sign in", "with one of these accounts:"),

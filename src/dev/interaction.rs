@@ -223,11 +223,7 @@ fn consent(
     let who = tenant.map_or_else(|| person.id.clone(), |tenant| tenant.id.to_string());
     let client = &pending.request.client;
     for scope in scopes {
-        let scope = if server.entra.is_some() {
-            entra_issue::consent_key(server, scope)
-        } else {
-            scope.clone()
-        };
+        let scope = entra_issue::consent_key(server, scope);
         state.consents.insert((who.clone(), client.clone(), scope));
     }
     pending.consented = true;
@@ -237,7 +233,7 @@ fn consent(
 pub(super) fn answered(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     // Cross-site request forgery: another site could choose an account or consent.
     if incoming.is_from_elsewhere(server) {
-        return Ok(refused("This can only be done from a page of this provider."));
+        return Ok(pages::from_elsewhere());
     }
     let mut guard = server.state();
     let state = &mut *guard;

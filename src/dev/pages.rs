@@ -78,6 +78,11 @@ pub(super) fn problem(status: StatusCode, text: &str) -> Response {
     page(status, "This did not work", NO_FORMS, &html! { p role="alert" { (text) } })
 }
 
+/// The refusal of a form of another origin (cross-site request forgery).
+pub(super) fn from_elsewhere() -> Response {
+    problem(StatusCode::FORBIDDEN, "This can only be done from a page of this provider.")
+}
+
 /// The home page, with the provider's URLs and registered clients.
 #[allow(clippy::unnecessary_wraps, reason = "the shape of every endpoint")]
 pub(super) fn home(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
@@ -85,10 +90,7 @@ pub(super) fn home(server: &Server, incoming: &EndpointRequest) -> Result<Respon
     let challenged = incoming.method == Method::POST;
     if challenged {
         if incoming.is_from_elsewhere(server) {
-            return Ok(problem(
-                StatusCode::FORBIDDEN,
-                "This can only be done from a page of this provider.",
-            ));
+            return Ok(from_elsewhere());
         }
         state.challenges.push_back(STEP_UP.to_owned());
     }
@@ -134,6 +136,24 @@ fn initials(name: &str) -> String {
     name.split_whitespace().filter_map(|word| word.chars().next()).take(2).collect()
 }
 
+/// The accounts that a request offers, the user of its hint first, and whether there is one.
+pub(super) fn offered<'s>(
+    server: &Server,
+    state: &'s ProviderState,
+    request: &IncomingAuthorization,
+) -> (Vec<&'s DevPerson>, bool) {
+    let hinted = |person: &&DevPerson| {
+        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
+            || request.hinted.as_deref() == Some(person.id.as_str())
+    };
+    let offered =
+        state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));
+    let mut people: Vec<&DevPerson> = offered.collect();
+    people.sort_by_key(|person| !hinted(person));
+    let first_is_hinted = people.first().is_some_and(hinted);
+    (people, first_is_hinted)
+}
+
 /// The account picker. The user of `login_hint` is the first one.
 pub(super) fn picker(
     server: &Server,
@@ -141,15 +161,7 @@ pub(super) fn picker(
     id: &str,
     request: &IncomingAuthorization,
 ) -> Response {
-    let hinted = |person: &&DevPerson| {
-        request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
-            || request.hinted.as_deref() == Some(person.id.as_str())
-    };
-    let offered =
-        state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));
-    let mut people: Vec<_> = offered.collect();
-    people.sort_by_key(|person| !hinted(person));
-    let first_is_hinted = people.first().is_some_and(hinted);
+    let (people, first_is_hinted) = offered(server, state, request);
     let create = request.prompts("create");
     let content = html! {
         p { "to continue to " strong { (request.client) } }
