@@ -11,12 +11,11 @@ use super::{
     client::DevClient,
     client_auth, entra_issue, entra_token,
     fault::{self, Fault},
-    issue, pages,
+    grants, issue, pages,
     person::DevPerson,
     realm::Realm,
     reply,
     request::EndpointRequest,
-    requested_claims::RequestedClaims,
     resource,
     server::Server,
     state::{BrowserSession, IssuedGrant, ProviderState, unguessable},
@@ -162,20 +161,12 @@ pub(super) fn redeem(
     let tenant = state
         .person(&signed_in.person)
         .and_then(|person| device.realm.tenant_of(server.entra.as_ref(), person));
+    let person = signed_in.person.clone();
     let grant = IssuedGrant {
-        client: client.id.clone(),
-        person: signed_in.person.clone(),
-        scopes: device.scopes,
         resources: device.resources,
-        claims: RequestedClaims::default(),
         signed_in,
-        revoked: false,
-        realm: device.realm,
-        tenant,
-        tells_auth_time: false,
         client_info: incoming.form.first("client_info") == Some("1"),
-        proof: client.proof,
-        fmi_path: None,
+        ..grants::grant(server, client, &person, &device.realm, tenant, device.scopes)?
     };
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
@@ -262,14 +253,7 @@ pub(super) fn decide(
             && matches!(device.outcome, DeviceDecision::Pending)
     };
     let known: Option<DevPerson> = person.and_then(|person| state.person(person)).cloned();
-    let signed_in = BrowserSession {
-        person: person.unwrap_or_default().to_owned(),
-        auth_time: now,
-        acr: None,
-        sid: unguessable()?,
-        contexts: Vec::new(),
-        is_new: false,
-    };
+    let signed_in = BrowserSession::new(person.unwrap_or_default(), now)?;
     let Some(device) = state.devices.values_mut().find(waiting) else {
         return Ok(Err("This code is unknown or too old."));
     };

@@ -108,6 +108,20 @@ pub(super) struct BrowserSession {
     pub(super) is_new: bool,
 }
 
+impl BrowserSession {
+    /// A sign-in that nothing was demanded of.
+    pub(super) fn new(person: &str, now: UnixTime) -> Result<Self, Error> {
+        Ok(Self {
+            person: person.to_owned(),
+            auth_time: now,
+            acr: None,
+            sid: unguessable()?,
+            contexts: Vec::new(),
+            is_new: false,
+        })
+    }
+}
+
 /// An authorization request that waits for a submitted form.
 #[derive(Clone, Debug)]
 pub(super) struct Interaction {
