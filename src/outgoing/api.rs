@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::{HeaderValue, Request, Uri, header::AUTHORIZATION};
 use url::Url;
 
-use super::challenge::RequiredSignIn;
+use super::challenge::ApiChallenge;
 use crate::{
     api::ApiCaller,
     authority::is_loopback,
@@ -177,9 +177,19 @@ impl Api {
         }
     }
 
-    /// The error of a call after which the user must sign in again as required.
-    pub(super) fn sign_in_error(&self, required: RequiredSignIn) -> Error {
-        required.error(self.request.scopes())
+    /// The error of a call whose last response has this challenge, if the user has to sign in again
+    /// and these tokens are those of a user.
+    pub(super) fn sign_in_error(
+        &self,
+        tokens: &dyn AcquireToken,
+        challenge: Option<ApiChallenge>,
+    ) -> Option<Error> {
+        match challenge {
+            Some(ApiChallenge::SignIn(required)) if tokens.can_sign_in_again() => {
+                Some(required.error(self.request.scopes()))
+            }
+            _ => None,
+        }
     }
 
     /// Whether this URL has the origin of the API.

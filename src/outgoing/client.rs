@@ -130,12 +130,7 @@ impl ApiClient {
             }
             other => (answer, other),
         };
-        match challenge {
-            Some(ApiChallenge::SignIn(required)) if tokens.can_sign_in_again() => {
-                Err(self.api.sign_in_error(required))
-            }
-            _ => Ok(answer),
-        }
+        self.api.sign_in_error(tokens, challenge).map_or(Ok(answer), Err)
     }
 
     /// Sends a request, and again if the API asks to wait.

@@ -16,7 +16,10 @@ use super::{
     api::{AcquireToken, Api},
     challenge::{ApiChallenge, api_challenge},
 };
-use crate::{error::Error, http_message::take_ready};
+use crate::{
+    error::Error,
+    http_message::{BoxedResponse, take_ready},
+};
 
 /// A layer that adds the access token of one user, or of the application, to requests for one
 /// [`Api`]. Requests for other origins pass without a token.
@@ -140,20 +143,14 @@ where
                 }
                 other => (answer, other),
             };
-            match challenge {
-                Some(ApiChallenge::SignIn(required)) if shared.tokens.can_sign_in_again() => {
-                    Err(AuthorizeError::Token(shared.api.sign_in_error(required)))
-                }
-                _ => Ok(answer),
-            }
+            let refused = shared.api.sign_in_error(&*shared.tokens, challenge);
+            refused.map_or(Ok(answer), |error| Err(AuthorizeError::Token(error)))
         }))
     }
 }
 
 /// The future of [`AuthorizeService`].
-pub struct AuthorizeFuture<R, E>(BoxedFuture<R, AuthorizeError<E>>);
-
-type BoxedFuture<R, E> = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
+pub struct AuthorizeFuture<R, E>(BoxedResponse<R, AuthorizeError<E>>);
 
 impl<R, E> Future for AuthorizeFuture<R, E> {
     type Output = Result<Response<R>, AuthorizeError<E>>;
