@@ -201,18 +201,14 @@ impl Authority {
     /// The same B2C tenant with another policy; `None` if it is not B2C.
     pub(crate) fn for_policy(&self, policy: &str) -> Option<Self> {
         match &self.kind {
-            AuthorityKind::B2c { instance, tenant, policies, .. } => Self::at(
-                AuthorityKind::B2c {
+            AuthorityKind::B2c { instance, tenant, policies, .. } => {
+                self.with_kind(AuthorityKind::B2c {
                     instance: instance.clone(),
                     tenant: tenant.clone(),
                     policies: policies.clone(),
                     policy: policy.to_owned(),
-                },
-                self.metadata_url.query(),
-            )
-            .ok()
-            // The route belongs to the deployment, so it is the same for every policy.
-            .map(|other| Self { route: self.route.clone(), ..other }),
+                })
+            }
             _ => None,
         }
     }
@@ -221,18 +217,20 @@ impl Authority {
     /// not Entra ID or `tid` is not a GUID.
     pub(crate) fn for_tenant(&self, tid: &str) -> Option<Self> {
         match &self.kind {
-            AuthorityKind::Entra { instance, .. } if tenants::is_guid(tid) => Self::at(
-                AuthorityKind::Entra {
+            AuthorityKind::Entra { instance, .. } if is_guid(tid) => {
+                self.with_kind(AuthorityKind::Entra {
                     instance: instance.clone(),
                     tenant: Tenant::Guid(tid.to_owned()),
-                },
-                self.metadata_url.query(),
-            )
-            .ok()
-            // The route belongs to the deployment, so it is the same for every tenant.
-            .map(|other| Self { route: self.route.clone(), ..other }),
+                })
+            }
             _ => None,
         }
+    }
+
+    /// The authority of another policy or tenant in this deployment, to which the route belongs.
+    fn with_kind(&self, kind: AuthorityKind) -> Option<Self> {
+        let other = Self::at(kind, self.metadata_url.query()).ok()?;
+        Some(Self { route: self.route.clone(), ..other })
     }
 
     /// Whether it is the authority of the tenant `name`. A GUID and a domain name never compare
