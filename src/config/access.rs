@@ -1,9 +1,8 @@
 //! Which paths need a signed-in user: the default, and the rules for single paths.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use super::IdentityConfig;
-use crate::error::ConfigError;
+use super::{IdentityConfig, choice::words};
 
 /// The access to paths that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,37 +20,7 @@ pub enum Access {
     Public,
 }
 
-impl Access {
-    /// The name in settings: `signed_in` or `public`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedIn => "signed_in",
-            Self::Public => "public",
-        }
-    }
-}
-
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Access {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text {
-            "signed_in" => Ok(Self::SignedIn),
-            "public" => Ok(Self::Public),
-            _ => Err(ConfigError::new(
-                "default_access",
-                format!("{text:?} is neither `signed_in` nor `public`"),
-            )),
-        }
-    }
-}
+words!(Access, "default_access", SignedIn = "signed_in", Public = "public");
 
 /// A rule for one path or for a directory, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,43 @@
 //! The settings that choose among a few values: enums in place of bare `true` and `false`.
 
-use std::{fmt, str::FromStr};
+/// The words of a choice between two values, in settings and in the protocol.
+macro_rules! words {
+    ($name:ident, $setting:literal, $one:ident = $word:literal, $other:ident = $second:literal) => {
+        impl $name {
+            #[doc = concat!("The name in settings: `", $word, "` or `", $second, "`.")]
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    Self::$one => $word,
+                    Self::$other => $second,
+                }
+            }
+        }
 
-use crate::error::ConfigError;
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::error::ConfigError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $word => Ok(Self::$one),
+                    $second => Ok(Self::$other),
+                    _ => Err(Self::Err::new(
+                        $setting,
+                        format!("{text:?} is neither `{}` nor `{}`", $word, $second),
+                    )),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use words;
 
 /// How the user gets to the provider and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,37 +72,7 @@ pub enum SignInMethod {
     DeviceCode,
 }
 
-impl SignInMethod {
-    /// The name in settings: `redirect` or `device_code`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Redirect => "redirect",
-            Self::DeviceCode => "device_code",
-        }
-    }
-}
-
-impl fmt::Display for SignInMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for SignInMethod {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text {
-            "redirect" => Ok(Self::Redirect),
-            "device_code" => Ok(Self::DeviceCode),
-            _ => Err(ConfigError::new(
-                "sign_in_method",
-                format!("{text:?} is neither `redirect` nor `device_code`"),
-            )),
-        }
-    }
-}
+words!(SignInMethod, "sign_in_method", Redirect = "redirect", DeviceCode = "device_code");
 
 /// How the provider returns the authorization response (OAuth 2.0 Multiple Response Type Encoding
 /// Practices; OAuth 2.0 Form Post Response Mode).
@@ -85,37 +90,7 @@ pub enum ResponseMode {
     FormPost,
 }
 
-impl ResponseMode {
-    /// The value of the `response_mode` parameter.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::FormPost => "form_post",
-        }
-    }
-}
-
-impl fmt::Display for ResponseMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ResponseMode {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text {
-            "query" => Ok(Self::Query),
-            "form_post" => Ok(Self::FormPost),
-            _ => Err(ConfigError::new(
-                "response_mode",
-                format!("{text:?} is neither `query` nor `form_post`"),
-            )),
-        }
-    }
-}
+words!(ResponseMode, "response_mode", Query = "query", FormPost = "form_post");
 
 /// How long the browser keeps the session cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -137,37 +112,7 @@ pub enum CookieLifetime {
     Session,
 }
 
-impl CookieLifetime {
-    /// The name in settings: `browser` or `session`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Session => "session",
-        }
-    }
-}
-
-impl fmt::Display for CookieLifetime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for CookieLifetime {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text {
-            "browser" => Ok(Self::Browser),
-            "session" => Ok(Self::Session),
-            _ => Err(ConfigError::new(
-                "cookie_lifetime",
-                format!("{text:?} is neither `browser` nor `session`"),
-            )),
-        }
-    }
-}
+words!(CookieLifetime, "cookie_lifetime", Browser = "browser", Session = "session");
 
 /// Whether claims are requested from the UserInfo endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
