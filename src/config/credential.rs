@@ -331,10 +331,7 @@ impl ClientCredential {
 
     /// The client secrets among the credentials.
     pub(crate) fn client_secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.members().iter().filter_map(|member| match &member.kind {
-            CredentialKind::Secret(secret) => Some(secret),
-            _ => None,
-        })
+        self.members().iter().filter_map(Self::client_secret)
     }
 
     /// The credentials to try, in order.
