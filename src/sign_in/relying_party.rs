@@ -10,8 +10,8 @@ use crate::{
     tokens::{GrantRef, Grants},
 };
 
-/// The providers of the B2C policies other than the sign-in policy: each policy has its own metadata
-/// document.
+/// The providers of the B2C policies other than the sign-in policy: each policy has its own
+/// metadata document.
 #[derive(Clone, Debug)]
 pub(super) struct Policies {
     pub(super) edit_profile: Option<Provider>,
