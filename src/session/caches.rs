@@ -48,8 +48,8 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 ///   keys also depend on client id, authority and base URL, which must be equal in all processes
 ///   that share caches.
 /// - **Reading.** A [use](Self::with) that has the cache to itself reads the row; an unchanged row
-///   is not decrypted again. Concurrent uses of one name in a process share one client, so a refresh
-///   token is sent once.
+///   is not decrypted again. Concurrent uses of one name in a process share one client, so a
+///   refresh token is sent once.
 /// - **Writing.** A use that changed the cache waits for one write. A use that changed nothing
 ///   writes nothing. Tokens that arrive after their caller was dropped are written as well.
 /// - **Faults.** If the store is down, uses succeed with the tokens in memory, a warning is logged,

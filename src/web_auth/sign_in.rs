@@ -179,8 +179,8 @@ impl WebAuth {
     ///
     /// - `AttemptMissing`: this browser did not start the sign-in, or its session was lost.
     /// - `AttemptExpired`: the sign-in was started more than ten minutes ago.
-    /// - `Busy`: too many sign-ins are under way. The code was not sent, and the value is unchanged:
-    ///   the same response can be handed in again.
+    /// - `Busy`: too many sign-ins are under way. The code was not sent, and the value is
+    ///   unchanged: the same response can be handed in again.
     /// - `CallbackInvalid`: the text is not an authorization response.
     /// - `AccessDenied` and other errors of the authorization response.
     /// - The kinds that begin with `Token`: the token response or the ID token is not valid (OpenID
