@@ -7,21 +7,17 @@ use std::{
     sync::Once,
 };
 
-use crate::browser::{Browser, Tab};
+use crate::{
+    browser::{Browser, Tab},
+    process::EndedChild,
+};
 
 /// A running example, which ends with the test.
 pub struct Example {
-    process: Child,
+    _process: EndedChild,
     pub url: String,
     /// The output up to the line with the URL.
     pub said: String,
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Example {
@@ -67,7 +63,7 @@ impl Example {
         }
         // The rest of the output is read and dropped, so that the example does not block.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: url.unwrap(), said: before }
+        Self { _process: EndedChild(process), url: url.unwrap(), said: before }
     }
 
     /// Opens a page and picks Ada at the development provider.

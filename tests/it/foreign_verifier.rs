@@ -5,13 +5,16 @@
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use serde_json::json;
 use tower_identity::dev::{DevAccessToken, SpoilAccessToken as S};
 
-use crate::api_verdicts::{API, Api};
+use crate::{
+    api_verdicts::{API, Api},
+    process::EndedChild,
+};
 
 /// The spoilt part, the verdict of this crate, and the reason for the opposite verdict of the
 /// other.
@@ -43,15 +46,8 @@ const DIFFERENCES: &[(S, bool, &str)] = &[
 
 /// The process of the other verifier, which ends when its standard input is closed.
 struct Verifier {
-    process: Child,
+    process: EndedChild,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Drop for Verifier {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Verifier {
@@ -70,12 +66,12 @@ impl Verifier {
             .spawn()
             .expect("Node.js is missing: run `tests/run verifier`, which installs it");
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, lines }
+        Self { process: EndedChild(process), lines }
     }
 
     /// The verdict: `accepted`, or `refused` with status and message.
     fn says(&mut self, token: &str) -> String {
-        writeln!(self.process.stdin.as_mut().unwrap(), "{token}").unwrap();
+        writeln!(self.process.0.stdin.as_mut().unwrap(), "{token}").unwrap();
         let line = self.lines.next().and_then(Result::ok);
         line.expect("the verifier ended: run `tests/run verifier`, which installs it")
     }

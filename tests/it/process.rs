@@ -15,17 +15,27 @@ use crate::{
     redis,
 };
 
-/// A running node, which ends with the test.
-pub struct NodeProcess {
-    process: Child,
-    address: String,
+/// A process that ends with the test.
+pub struct EndedChild(pub Child);
+
+impl EndedChild {
+    /// Ends the process now.
+    pub fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-impl Drop for NodeProcess {
+impl Drop for EndedChild {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.end();
     }
+}
+
+/// A running node.
+pub struct NodeProcess {
+    _process: EndedChild,
+    address: String,
 }
 
 impl NodeProcess {
@@ -50,7 +60,7 @@ impl NodeProcess {
         let address = lines.find_map(|line| Some(line.split_once("listening on ")?.1.to_owned()));
         // The rest of the output is read and dropped, so that the node does not block.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address: address.expect("the node does not listen") }
+        Self { _process: EndedChild(process), address: address.expect("the node does not listen") }
     }
 
     pub fn raw(&self) -> Raw {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -27,21 +27,20 @@ use tower_sessions_redis_store::{
     },
 };
 
-use crate::{app::App, browser::Browser, example::Example, process::NodeProcess, raw::Raw};
+use crate::{
+    app::App,
+    browser::Browser,
+    example::Example,
+    process::{EndedChild, NodeProcess},
+    raw::Raw,
+};
 
 const SECRET: &str = "a cookie secret of more than thirty-two bytes";
 
 /// A Redis of its own for each test, in memory only.
 struct Redis {
-    process: Child,
+    process: EndedChild,
     port: u16,
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Redis {
@@ -62,7 +61,7 @@ impl Redis {
             .spawn();
         let process =
             starting.expect("redis-server is missing: run `tests/run servers`, which installs it");
-        let redis = Self { process, port };
+        let redis = Self { process: EndedChild(process), port };
         for _ in 0..100 {
             if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
                 return redis;
@@ -230,8 +229,7 @@ async fn redis_that_is_down_signs_nobody_in_or_out() {
     let mut tab = app.signed_in().await;
     tab.open(app.at("/auth/logout")).await;
     let form = tab.page().form();
-    redis.process.kill().unwrap();
-    redis.process.wait().unwrap();
+    redis.process.end();
     assert_eq!(tab.submit(form).await.status, StatusCode::SERVICE_UNAVAILABLE, "no false goodbye");
     assert_eq!(tab.open(app.at("/me")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(tab.open(app.at("/public/page")).await.status, StatusCode::OK);

@@ -84,15 +84,6 @@ fn always(verdict: Verdict) -> Option<bool> {
 // C-181: token with typ at+jwt or logout+jwt presented as ID token
 // C-183: at_hash of another access token in the code flow
 // C-187: duplicate JSON members (two aud, two iss)
-// C-162: header `crit` with unknown name
-// C-164: unsigned token (empty third part) with alg RS256
-// C-169: iat, exp or nbf is a string or null
-// C-170: exp is a float (1.7e9, fractional)
-// C-171: nbf in the future beyond skew
-// C-172: iat in the future beyond skew
-// C-181: token with typ at+jwt or logout+jwt presented as ID token
-// C-183: at_hash of another access token in the code flow
-// C-187: duplicate JSON members (two aud, two iss)
 /// A refusal means no session, no UserInfo request, and a page that says so.
 #[tokio::test]
 async fn every_wrong_id_token_is_refused() {

@@ -47,8 +47,7 @@ async fn five_minutes_later() -> (App, Tab) {
     (app, tab)
 }
 
-fn session_of(app: &App, tab: &Tab) -> String {
-    let _ = app;
+fn session_of(tab: &Tab) -> String {
     let sent = tab.hops[0].cookies.clone().unwrap();
     sent.split("; ").find(|pair| crate::raw::is_session(pair)).unwrap().to_owned()
 }
@@ -64,7 +63,7 @@ async fn a_sign_in_that_is_too_old_is_done_again_and_leads_back() {
         app.provider.last_request(Endpoint::Authorization).unwrap().parameter("max_age"),
         Some("60")
     );
-    assert_eq!(Raw::of(&app).who(&session_of(&app, &tab)).await, "nobody", "it is a new session");
+    assert_eq!(Raw::of(&app).who(&session_of(&tab)).await, "nobody", "it is a new session");
 }
 
 // C-139: prompt=none returns another user than the session's
@@ -76,7 +75,7 @@ async fn another_user_gets_a_session_of_their_own_and_not_the_page() {
     app.provider.sign_in_as("alan").unwrap();
     let page = tab.open(app.at("/recent?q=1")).await;
     assert_eq!((page.url.path(), page.body.as_str()), ("/", "hello Alan Turing"));
-    assert_eq!(Raw::of(&app).who(&session_of(&app, &tab)).await, "nobody");
+    assert_eq!(Raw::of(&app).who(&session_of(&tab)).await, "nobody");
     let token = tab.open(app.at("/token")).await.json();
     assert_eq!(token["source"], "sign_in");
 }
