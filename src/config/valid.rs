@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     authority::{Authority, Tenants},
+    error::ConfigError,
     secret::Secret,
 };
 
@@ -366,6 +367,28 @@ impl ValidConfig {
             }
         }
         scopes
+    }
+
+    /// Checks that the cookie secret is the same after a restart, for sessions and caches that are
+    /// (`what`). `place` is named by the error.
+    ///
+    /// # Errors
+    ///
+    /// The secret is neither configured nor derived from a client secret.
+    pub(crate) fn require_lasting_secret(
+        &self,
+        place: &'static str,
+        what: &str,
+    ) -> Result<(), ConfigError> {
+        if self.cookie_key_source() != CookieKeySource::Random {
+            return Ok(());
+        }
+        let detail = format!(
+            "{what} outlive this process, but the cookie secret does not: set one with \
+             IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random characters \
+             or more"
+        );
+        Err(ConfigError::new(place, detail))
     }
 }
 

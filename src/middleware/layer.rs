@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::ApiLayer,
     clock::{Clock, SystemClock},
-    config::{CookieKeySource, IntoValidConfig, ValidConfig},
+    config::{IntoValidConfig, ValidConfig},
     error::{ConfigError, Error},
     measure,
     pages::{DefaultPages, Language, Languages, PageRenderer},
@@ -131,14 +131,7 @@ impl IdentityLayer {
     /// The cookie secret is neither configured nor derived from a client secret: sessions in a
     /// store that outlives the process could not be opened after a restart, nor by another node.
     pub fn with_store<Kind>(self, store: impl IntoSessionStore<Kind>) -> Result<Self, ConfigError> {
-        if self.0.setup.config.cookie_key_source() == CookieKeySource::Random {
-            return Err(ConfigError::new(
-                "with_store",
-                "sessions in a store outlive this process, but the cookie secret does not: set one \
-                 with IdentityConfig::with_cookie_secrets (or IDENTITY_COOKIE_SECRET), 32 random \
-                 characters or more",
-            ));
-        }
+        self.0.setup.config.require_lasting_secret("with_store", "sessions in a store")?;
         Ok(self.with(|setup| setup.store = Some(store.into_store())))
     }
 

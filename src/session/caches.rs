@@ -23,7 +23,6 @@ use super::{
 use crate::{
     client::{CacheEnd, Client},
     clock::UnixTime,
-    config::CookieKeySource,
     error::{ConfigError, Error, ErrorKind},
     sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
@@ -185,14 +184,7 @@ impl StoredCaches {
 
     fn over(client: &Client, store: Store) -> Result<Self, ConfigError> {
         let config = client.config();
-        if config.cookie_key_source() == CookieKeySource::Random {
-            return Err(ConfigError::new(
-                "StoredCaches::new",
-                "caches in a store outlive this process, but the cookie secret does not: set one \
-                 with `with_cookie_secrets` of the configuration (IDENTITY_COOKIE_SECRET), 32 \
-                 random characters or more",
-            ));
-        }
+        config.require_lasting_secret("StoredCaches::new", "caches in a store")?;
         // The same binding as for sessions: an application that shares secret, store and client id
         // opens no row of another one. Without pages the base URL is the same placeholder
         // everywhere.

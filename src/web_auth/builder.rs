@@ -6,7 +6,7 @@ use super::{WebAuth, WebAuthParts, value_sessions::ValueSessions};
 use crate::{
     client::Client,
     clock::{Clock, SystemClock},
-    config::{CookieKeySource, ValidConfig},
+    config::ValidConfig,
     error::{ConfigError, Error},
     protocol::{HttpClient, ReqwestClient},
     session::KeyRing,
@@ -46,14 +46,7 @@ impl WebAuthBuilder {
     /// As [`WebAuth::new`].
     pub fn build(self) -> Result<WebAuth, ConfigError> {
         let Self { config, http, clock } = self;
-        if config.cookie_key_source() == CookieKeySource::Random {
-            return Err(ConfigError::new(
-                "WebAuth::new",
-                "the sessions that you store outlive this process, but the cookie secret does \
-                 not: set one with IdentityConfig::with_cookie_secrets (or \
-                 IDENTITY_COOKIE_SECRET), 32 random characters or more",
-            ));
-        }
+        config.require_lasting_secret("WebAuth::new", "the sessions that you store")?;
         config.log_mistakes(clock.now());
         let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
         let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
