@@ -19,53 +19,19 @@ use super::{
     reply::{Outcome, Reply},
 };
 use crate::{
-    clock::UnixTime,
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, is_prefetch},
-    protocol::{Nonce, TokenAnswer},
+    pages::DeviceSignIn,
     session::{AttemptLookup, State},
-    sign_in::{Attempt, DeviceCode, PollState, answer_of, no_code},
+    sign_in::{Attempt, PollState, answer_of, no_code},
 };
 
-/// The content of the page with the code.
+/// The page with the code.
 #[derive(Debug)]
 pub(super) struct CodePage {
-    pub(super) user_code: String,
-    pub(super) verification_uri: String,
-    pub(super) verification_uri_complete: Option<String>,
-    /// The time until the code expires.
-    pub(super) expires_in: Duration,
-    /// The pause before the next poll.
-    pub(super) wait: Duration,
-    /// Whether the user continued before the sign-in was complete.
-    pub(super) not_yet: bool,
-    pub(super) poll_url: String,
-    pub(super) continue_url: String,
+    pub(super) device: DeviceSignIn,
     /// The URL that gets a new code.
     pub(super) again: String,
-}
-
-impl CodePage {
-    fn new(
-        code: &DeviceCode,
-        url: String,
-        now: UnixTime,
-        wait: Duration,
-        not_yet: bool,
-        again: String,
-    ) -> Self {
-        Self {
-            user_code: code.user_code.clone(),
-            verification_uri: code.verification_uri.clone(),
-            verification_uri_complete: code.verification_uri_complete.clone(),
-            expires_in: code.expires_at.since(now),
-            wait,
-            not_yet,
-            continue_url: format!("{url}&continue"),
-            poll_url: url,
-            again,
-        }
-    }
 }
 
 /// The response to the script of the page.
@@ -186,9 +152,18 @@ impl Flow {
         (code.interval, code.next) = (interval, next);
         let wait = next.since(now).max(Duration::from_secs(1));
         let reply = if is_page {
-            let url = self.code_url(text);
-            let page = CodePage::new(code, url, now, wait, not_yet, again);
-            Reply::new(Outcome::Code(Box::new(page)))
+            let poll_url = self.code_url(text);
+            let device = DeviceSignIn {
+                user_code: code.user_code.clone(),
+                verification_uri: code.verification_uri.clone(),
+                verification_uri_complete: code.verification_uri_complete.clone(),
+                expires_in: code.expires_at.since(now),
+                wait,
+                not_yet,
+                continue_url: format!("{poll_url}&continue"),
+                poll_url,
+            };
+            Reply::new(Outcome::Code(Box::new(CodePage { device, again })))
         } else {
             Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait }))
         };
@@ -208,31 +183,12 @@ impl Flow {
         let (flow, attempt, name, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval| async move {
-            match flow.relying_party.ask(&asked, interval).await {
-                PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
-                PollState::Over(Ok(answer)) => {
-                    PollState::Over(flow.signed_in_by_code(&name, &attempt, answer, &browser).await)
-                }
-                PollState::Over(Err(error)) => PollState::Over(Err(error)),
-            }
+            let answered = flow.relying_party.ask(&attempt, &asked, interval).await;
+            answered.then(|verified| flow.establish(&name, &attempt, verified, &browser)).await
         };
         self.device_polls
             .poll(state, code, self.clock.now(), self.relying_party.provider().permit(), question)
             .await
-    }
-
-    async fn signed_in_by_code(
-        &self,
-        state: &str,
-        attempt: &Attempt,
-        answer: TokenAnswer,
-        browser: &BrowserState,
-    ) -> Result<NextStep, Error> {
-        let verified = self
-            .relying_party
-            .verify(self.relying_party.provider(), attempt, answer, Nonce::NotSent)
-            .await?;
-        self.establish(state, attempt, verified, browser).await
     }
 }
 

@@ -26,8 +26,8 @@ use crate::{
         caller_challenge, grpc, status, wait_before_next,
     },
     pages::{
-        ActionKind, DeviceSignIn, KeptForm, Language, Languages, Page, PageKind, PageRenderer,
-        PageRequest, Text, texts,
+        ActionKind, KeptForm, Language, Languages, Page, PageKind, PageRenderer, PageRequest, Text,
+        texts,
     },
     secret,
     user::User,
@@ -344,35 +344,25 @@ impl Renderer {
 fn code_page(code: &CodePage, language: Language) -> Page {
     let (kind, title) = (PageKind::DeviceSignIn, texts::DEVICE);
     let mut page = Page::new(language, kind, title, texts::DEVICE_EXPLAINED)
-        .with_link(ActionKind::Continue, &code.continue_url)
+        .with_link(ActionKind::Continue, &code.device.continue_url)
         .with_link(ActionKind::StartAgain, &code.again);
-    page.device = Some(DeviceSignIn {
-        user_code: code.user_code.clone(),
-        verification_uri: code.verification_uri.clone(),
-        verification_uri_complete: code.verification_uri_complete.clone(),
-        expires_in: code.expires_in,
-        wait: code.wait,
-        not_yet: code.not_yet,
-        poll_url: code.poll_url.clone(),
-        continue_url: code.continue_url.clone(),
-    });
+    page.device = Some(code.device.clone());
     page
 }
 
 /// The page that offers a form, or says that there is none.
 fn kept_form_page(language: Language, form: KeptForm, home: &str) -> (StatusCode, Page) {
-    let (status, title, message) = match form {
-        KeptForm::Offered { .. } => {
-            (StatusCode::OK, texts::OFFERED_FORM, texts::OFFERED_FORM_EXPLAINED)
-        }
+    let (status, title, message, next) = match form {
+        KeptForm::Offered { .. } => (
+            StatusCode::OK,
+            texts::OFFERED_FORM,
+            texts::OFFERED_FORM_EXPLAINED,
+            ActionKind::DiscardForm,
+        ),
         KeptForm::Missing { .. } => {
-            (StatusCode::NOT_FOUND, texts::NO_FORM, texts::NO_FORM_EXPLAINED)
+            (StatusCode::NOT_FOUND, texts::NO_FORM, texts::NO_FORM_EXPLAINED, ActionKind::Home)
         }
-        _ => (StatusCode::OK, texts::NO_FORM, texts::NO_FORM_EXPLAINED),
-    };
-    let next = match form {
-        KeptForm::Offered { .. } => ActionKind::DiscardForm,
-        _ => ActionKind::Home,
+        _ => (StatusCode::OK, texts::NO_FORM, texts::NO_FORM_EXPLAINED, ActionKind::Home),
     };
     let page = Page::new(language, PageKind::KeptForm, title, message).with_link(next, home);
     (status, Page { form: Some(form), ..page })

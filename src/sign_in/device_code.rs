@@ -5,13 +5,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
-use super::{begin::Request, relying_party::RelyingParty};
+use super::{
+    attempt::Attempt, begin::Request, complete::VerifiedAnswer, relying_party::RelyingParty,
+};
 use crate::{
     clock::UnixTime,
     codec,
     config::SignInMethod,
     error::{Error, ErrorKind},
-    protocol::{Grant, Pace, Permit, TokenAnswer, TokenParams},
+    protocol::{Grant, Nonce, Pace, Permit, TokenAnswer, TokenParams},
     secret::Secret,
     single_flight::{Order, SingleFlight, Tokio},
 };
@@ -76,6 +78,20 @@ pub(crate) struct DevicePolls<T> {
 pub(crate) enum PollState<T> {
     NotYet { interval: Duration, next: UnixTime },
     Over(Result<T, Error>),
+}
+
+impl<T> PollState<T> {
+    /// Goes on with the result of the poll, if it brought one.
+    pub(crate) async fn then<U, W: Future<Output = Result<U, Error>>>(
+        self,
+        next: impl FnOnce(T) -> W,
+    ) -> PollState<U> {
+        match self {
+            Self::NotYet { interval, next } => PollState::NotYet { interval, next },
+            Self::Over(Ok(result)) => PollState::Over(next(result).await),
+            Self::Over(Err(error)) => PollState::Over(Err(error)),
+        }
+    }
 }
 
 /// The decision of [`turn`].
@@ -188,12 +204,19 @@ impl RelyingParty {
         })
     }
 
-    /// Polls the token endpoint once (RFC 8628 section 3.4).
+    /// Polls the token endpoint once (RFC 8628 section 3.4), and verifies the token response. Its
+    /// ID token has no nonce, because there is no authorization request.
     pub(crate) async fn ask(
         &self,
+        attempt: &Attempt,
         code: &DeviceCode,
         interval: Duration,
-    ) -> PollState<TokenAnswer> {
+    ) -> PollState<VerifiedAnswer> {
+        let verify = |answer| self.verify(self.provider(), attempt, answer, Nonce::NotSent);
+        self.poll_once(code, interval).await.then(verify).await
+    }
+
+    async fn poll_once(&self, code: &DeviceCode, interval: Duration) -> PollState<TokenAnswer> {
         let asked = TokenParams { challenge: code.claims.as_deref(), ..TokenParams::default() };
         let refused =
             match self.provider().tokens(Grant::DeviceCode(&code.device_code), &asked).await {

@@ -11,7 +11,7 @@ use crate::{
     clock::UnixTime,
     config::{ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    protocol::{CallbackParameters, Nonce, TokenAnswer},
+    protocol::CallbackParameters,
     session::{AttemptLookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
         Attempt, DeviceCode, Fallbacks, Fingerprint, PersonKey, PollState, Purpose, Remedy,
@@ -327,31 +327,11 @@ impl WebAuth {
         let (auth, attempt, answer, asked) =
             (self.clone(), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval| async move {
-            match auth.relying_party().ask(&asked, interval).await {
-                PollState::NotYet { interval, next } => PollState::NotYet { interval, next },
-                PollState::Over(Ok(tokens)) => {
-                    PollState::Over(auth.signed_in_by_code(&attempt, tokens, &answer).await)
-                }
-                PollState::Over(Err(error)) => PollState::Over(Err(error)),
-            }
+            let answered = auth.relying_party().ask(&attempt, &asked, interval).await;
+            answered.then(|verified| auth.signed_in(&attempt, verified, &answer)).await
         };
         let permit = self.relying_party().provider().permit();
         self.sessions().device_polls.poll(state, code, now, permit, question).await
-    }
-
-    /// Verifies the token response of a device code. Its ID token has no nonce, because there is no
-    /// authorization request.
-    async fn signed_in_by_code(
-        &self,
-        attempt: &Attempt,
-        tokens: TokenAnswer,
-        answer: &str,
-    ) -> Result<Arc<CompletedSignIn>, Error> {
-        let verified = self
-            .relying_party()
-            .verify(self.relying_party().provider(), attempt, tokens, Nonce::NotSent)
-            .await?;
-        self.signed_in(attempt, verified, answer).await
     }
 
     /// The records of a verified sign-in, with the page to return to.
