@@ -53,6 +53,10 @@ pub(crate) struct LiveGrant {
 }
 
 impl LiveGrant {
+    fn of(record: Arc<GrantRecord>) -> Self {
+        Self { renew_at: record.renew_at(), record }
+    }
+
     /// The claims of the last renewal, as JSON; `None` as long as those of the sign-in hold.
     pub(crate) fn claims(&self) -> Option<&RawValue> {
         self.record.claims()
@@ -143,23 +147,19 @@ impl Grants {
             return Ok(Renewal::SessionMustEnd(error));
         }
         match step {
-            RenewalStep::Live => {
-                Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
-            }
+            RenewalStep::Live => Ok(Renewal::Live(LiveGrant::of(record))),
             RenewalStep::LiveForGood => Ok(Renewal::Live(LiveGrant { renew_at: None, record })),
             RenewalStep::LiveAndRenew => {
                 if failed_before().is_none() {
                     // The result is for the next request.
                     shared.begin(grant, &RefreshKind::Renewal);
                 }
-                Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
+                Ok(Renewal::Live(LiveGrant::of(record)))
             }
             RenewalStep::Renew => match failed_before() {
                 Some(error) => Err(error),
                 None => match shared.run(grant, &RefreshKind::Renewal).await {
-                    Ok(StoredGrant { record, .. }) => {
-                        Ok(Renewal::Live(LiveGrant { renew_at: record.renew_at(), record }))
-                    }
+                    Ok(StoredGrant { record, .. }) => Ok(Renewal::Live(LiveGrant::of(record))),
                     Err(error) => Renewal::of(error),
                 },
             },
