@@ -128,8 +128,8 @@ pub struct Action {
     pub post: bool,
 }
 
-/// The content of a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The content of a page. `Debug` leaves out what the provider wrote, and all URLs.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
     /// Which page it is.
@@ -219,6 +219,18 @@ impl Page {
         let label = self.language.say(kind.text());
         self.actions.push(Action { kind, label, url, post });
         self
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("kind", &self.kind)
+            .field("language", &self.language)
+            .field("message", &self.message)
+            .field("reason", &self.reason)
+            .field("correlation_id", &self.correlation_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -429,6 +441,16 @@ mod tests {
         let html = rendered(&page).html;
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot; onload="), "{html}");
+    }
+
+    /// Security rule 19: a renderer of an application may log its page.
+    #[test]
+    fn a_page_does_not_print_what_the_provider_wrote() {
+        let page = Page { provider: Some("AADSTS50105: ada@example.com".into()), ..failed() };
+        let page = page.with_link(ActionKind::Continue, "/auth/callback?state=hush");
+        let printed = format!("{page:?}");
+        assert!(!printed.contains("ada@") && !printed.contains("hush"), "{printed}");
+        assert!(printed.contains("Error") && printed.contains(&page.message[..]), "{printed}");
     }
 
     /// The parts of a page that screen readers, keyboards and weak eyes need.
