@@ -158,9 +158,7 @@ impl BareCode {
         self.scopes = scopes.into_strings();
         self
     }
-}
 
-impl BareCode {
     /// Sets the tenant of the authorization request by its GUID, where the authority stands for
     /// several. The default accepts the person's own tenant.
     #[must_use]
