@@ -118,7 +118,6 @@ impl DocumentCheck<'_> {
                 "sign-out ends the session here and not at the provider \
                  (`with_end_session_endpoint`, IDENTITY_END_SESSION_ENDPOINT, if it has one)",
             ),
-            ("revocation_endpoint", ""),
             (
                 "device_authorization_endpoint",
                 "users cannot sign in by device code, which is configured (`with_sign_in_method`)",
@@ -130,7 +129,7 @@ impl DocumentCheck<'_> {
                 }
                 "device_authorization_endpoint" => self.by_code().then_some(Severity::Problem),
                 "end_session_endpoint" => self.needs_end_session().then_some(Severity::Warning),
-                _ => (!what.is_empty()).then_some(Severity::Problem),
+                _ => Some(Severity::Problem),
             };
             match (members.endpoint(name), needed) {
                 (Ok(Some(_)), _) | (Ok(None), None) => {}
