@@ -1,6 +1,5 @@
 //! Client authentication at the token endpoint (RFC 6749 section 2.3).
 
-use axum::response::Response;
 use base64_simd::STANDARD;
 use http::header;
 use percent_encoding::percent_decode_str;
@@ -8,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::{
     assertion,
     client::{ClientAuthKind, DevClient},
-    fault::{self, Fault},
+    fault::Fault,
     quirk::Quirk,
     realm::Realm,
     request::EndpointRequest,
@@ -20,21 +19,20 @@ use crate::{
     secret::{Secret, same},
 };
 
-/// The authenticated client of a request, or the error response.
+/// The authenticated client of a request.
 pub(super) fn authenticate(
     server: &Server,
     state: &mut ProviderState,
     incoming: &EndpointRequest,
-) -> Result<DevClient, Box<Response>> {
-    let failed = |fault| Box::new(fault::json_answer(server, incoming, &fault));
-    let (id, secret) = credentials(state, incoming).map_err(failed)?;
+) -> Result<DevClient, Fault> {
+    let (id, secret) = credentials(state, incoming)?;
     let client = state.client(&id).filter(|client| client.is_known_in(&incoming.realm)).cloned();
-    let client = client.ok_or_else(|| failed(unknown(&incoming.realm)))?;
+    let client = client.ok_or_else(|| unknown(&incoming.realm))?;
     let kind = match incoming.form.first("client_assertion") {
         Some(assertion) => check_assertion(server, state, incoming, &client, assertion),
         None => check_secret(state, &client, secret),
     };
-    Ok(client.proven_by(kind.map_err(failed)?))
+    Ok(client.proven_by(kind?))
 }
 
 /// A client secret with the method by which it was sent.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     client::DevClient,
     client_auth, entra_issue, entra_token,
-    fault::{self, Fault},
+    fault::{Fault, Refused},
     grants, issue, pages,
     person::DevPerson,
     realm::Realm,
@@ -51,23 +51,16 @@ pub(super) struct Device {
 }
 
 /// Handles a device authorization request (RFC 8628 section 3.1).
-pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
+pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let client = match client(server, state, incoming) {
-        Ok(client) => client,
-        Err(response) => return Ok(*response),
-    };
-    let refused = |fault| Ok(fault::json_answer(server, incoming, &fault));
+    let client = client(server, state, incoming)?;
     // RFC 8628 section 3.1 makes `scope` optional; a request of an OpenID Connect client has one.
     let scopes = incoming.form.list("scope");
     if scopes.is_empty() {
-        return refused(Fault::new("invalid_request", "scope is missing"));
+        return Err(Fault::new("invalid_request", "scope is missing").into());
     }
-    let resources = match resource::named(&incoming.form) {
-        Ok(resources) => resources,
-        Err(fault) => return refused(fault),
-    };
+    let resources = resource::named(&incoming.form)?;
     let (device_code, user_code) = (unguessable()?, user_code()?);
     let device = Device {
         user_code: user_code.clone(),
@@ -85,12 +78,12 @@ pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<R
     Ok(reply::private_json(StatusCode::OK, &body))
 }
 
-/// The client of a device authorization request, or the error response.
+/// The client of a device authorization request.
 fn client(
     server: &Server,
     state: &mut ProviderState,
     incoming: &EndpointRequest,
-) -> Result<DevClient, Box<Response>> {
+) -> Result<DevClient, Fault> {
     // Entra ID requires no client authentication at this endpoint; elsewhere it is that of the
     // token endpoint (RFC 8628 section 3.1).
     let named = incoming.form.first("client_id").filter(|_| incoming.realm != Realm::Plain);
@@ -137,11 +130,10 @@ pub(super) fn redeem(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     // Version 1.0 of Entra ID's endpoint names the parameter `code`.
     let old = incoming.form.first("code").filter(|_| incoming.realm != Realm::Plain);
     let Some(code) = incoming.form.first("device_code").or(old) else {
-        return refused(Fault::new("invalid_request", "device_code is missing"));
+        return Err(Fault::new("invalid_request", "device_code is missing").into());
     };
     // RFC 8628 section 3.4: the code belongs to the client that requested it.
     let known = state
@@ -149,12 +141,9 @@ pub(super) fn redeem(
         .find_mut(code)
         .filter(|device| device.client == client.id && incoming.realm.takes_from(&device.realm));
     let Some(device) = known else {
-        return refused(Fault::new("invalid_grant", "the device code is unknown").entra(70_000));
+        return Err(Fault::new("invalid_grant", "the device code is unknown").entra(70_000).into());
     };
-    let signed_in = match poll(device, server.now()) {
-        Ok(signed_in) => signed_in,
-        Err(fault) => return refused(fault),
-    };
+    let signed_in = poll(device, server.now())?;
     let device = device.clone();
     // Like an authorization code, a device code is redeemed once.
     state.devices.remove(code);
@@ -170,10 +159,10 @@ pub(super) fn redeem(
     };
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
-    match &grant.tenant {
-        None => issue::token_answer(server, state, &id, &grant, None).map(Ok),
-        Some(tenant) => entra_token::first_answer(server, state, &id, &grant, tenant, None).map(Ok),
-    }
+    Ok(match &grant.tenant {
+        None => issue::token_answer(server, state, &id, &grant, None)?,
+        Some(tenant) => entra_token::first_answer(server, state, &id, &grant, tenant, None)?,
+    })
 }
 
 /// The user who consented, or the error that the device gets for now (RFC 8628 section 3.5).

@@ -59,28 +59,18 @@ pub(super) fn redeem(
     code: &Code,
     grant: &IssuedGrant,
 ) -> TokenResult {
-    let tenant = match tenant(server, state, incoming, grant) {
-        // Unlike a refresh token, a code is bound to the tenant of its sign-in.
-        Ok(tenant) if Some(&tenant) == grant.tenant.as_ref() => tenant,
-        Ok(_) => {
-            return Ok(Err(
-                Fault::new("invalid_grant", "the code was issued for another tenant").entra(70_000)
-            ));
-        }
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let tenant = tenant(server, state, incoming, grant)?;
+    // Unlike a refresh token, a code is bound to the tenant of its sign-in.
+    if Some(&tenant) != grant.tenant.as_ref() {
+        let description = "the code was issued for another tenant";
+        return Err(Fault::new("invalid_grant", description).entra(70_000).into());
+    }
     // RFC 6749 section 4.1.3 has no `scope` here; Entra ID takes it as the API of the first token.
     let asked = incoming.form.list("scope");
-    let resource = match entra_issue::one_resource(
-        server,
-        if asked.is_empty() { &grant.scopes } else { &asked },
-        asked.is_empty(),
-    ) {
-        Ok(resource) => resource,
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let scopes = if asked.is_empty() { &grant.scopes } else { &asked };
+    let resource = entra_issue::one_resource(server, scopes, asked.is_empty())?;
     let grant = IssuedGrant { client_info: asks_client_info(incoming, grant), ..grant.clone() };
-    first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref()).map(Ok)
+    Ok(first(server, state, &code.grant, &grant, &tenant, resource, code.nonce.as_deref())?)
 }
 
 /// The first token response of a grant without a code.
@@ -125,28 +115,21 @@ pub(super) fn refresh(
     entry: &RefreshTokenEntry,
     grant: &IssuedGrant,
 ) -> TokenResult {
-    let tenant = match tenant(server, state, incoming, grant) {
-        Ok(tenant) => tenant,
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let tenant = tenant(server, state, incoming, grant)?;
     if server.now() >= entry.expires {
         let description = "the refresh token has expired because nobody used it";
-        return Ok(Err(Fault::new("invalid_grant", description)
+        return Err(Fault::new("invalid_grant", description)
             .entra(700_082)
-            .suberror("bad_token")));
+            .suberror("bad_token")
+            .into());
     }
     // Without `scope` the scopes are those of the sign-in (RFC 6749 section 6), for the API of its
     // first token: a refresh token serves every API.
     let asked = incoming.form.list("scope");
     let is_first = asked.is_empty();
     let scopes = if is_first { grant.scopes.clone() } else { asked };
-    let resource = match entra_issue::one_resource(server, &scopes, is_first) {
-        Ok(resource) => resource,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    if let Err(fault) = consented(server, state, incoming, grant, &tenant, &scopes) {
-        return Ok(Err(fault));
-    }
+    let resource = entra_issue::one_resource(server, &scopes, is_first)?;
+    consented(server, state, incoming, grant, &tenant, &scopes)?;
     // Entra ID's refresh tokens may be used again: the old one is not marked as used.
     let refresh_token = match state.rotation {
         RefreshRotation::Keep => None,
@@ -158,7 +141,7 @@ pub(super) fn refresh(
         client_info: asks_client_info(incoming, grant),
         ..EntraAnswerParts::of(&entry.grant, grant, &tenant, resource)
     };
-    entra_issue::answer(server, state, wanted).map(Ok)
+    Ok(entra_issue::answer(server, state, wanted)?)
 }
 
 /// The response to a grant that shows no page, for the scopes of the request: the consent must
@@ -169,26 +152,21 @@ pub(super) fn without_a_page(
     incoming: &EndpointRequest,
     grant: IssuedGrant,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     let Some(tenant) = grant.tenant else {
-        return refused(Fault::new("invalid_grant", "the grant is of no tenant"));
+        return Err(Fault::new("invalid_grant", "the grant is of no tenant").into());
     };
     let scopes = incoming.form.list("scope");
-    if let Err(fault) = entra_issue::one_resource(server, &scopes, false) {
-        return refused(fault);
-    }
+    entra_issue::one_resource(server, &scopes, false)?;
     let bare = IssuedGrant { scopes: Vec::new(), ..grant };
     let asked: Vec<String> = scopes
         .iter()
         .filter(|scope| entra_issue::resource(server, scope).is_some())
         .cloned()
         .collect();
-    if let Err(fault) = consented(server, state, incoming, &bare, &tenant, &asked) {
-        return refused(fault);
-    }
+    consented(server, state, incoming, &bare, &tenant, &asked)?;
     let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..bare });
     state.grants.put(id.clone(), grant.clone());
-    first_answer(server, state, &id, &grant, &tenant, None).map(Ok)
+    Ok(first_answer(server, state, &id, &grant, &tenant, None)?)
 }
 
 /// Whether the person has consented to these scopes, in any sign-in, and the authentication meets

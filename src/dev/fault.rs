@@ -14,7 +14,7 @@ use super::{
     server::Server,
     tenant::guid_of,
 };
-use crate::clock::UnixTime;
+use crate::{clock::UnixTime, error::Error};
 
 /// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,40 @@ impl Fault {
     /// Marks that the user cancelled.
     pub(super) fn cancelled(self) -> Self {
         Self { cancelled: true, ..self }
+    }
+}
+
+/// Why an endpoint has no successful response: an error of the protocol, which the client gets, or
+/// one of the provider itself.
+#[derive(Debug)]
+pub(super) enum Refused {
+    Fault(Fault),
+    Internal(Error),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Internal(error)
+    }
+}
+
+/// The response of the token endpoint and similar ones: a refusal has the form of RFC 6749 section
+/// 5.2.
+pub(super) fn responded(
+    server: &Server,
+    incoming: &EndpointRequest,
+    outcome: Result<Response, Refused>,
+) -> Result<Response, Error> {
+    match outcome {
+        Ok(response) => Ok(response),
+        Err(Refused::Fault(fault)) => Ok(json_answer(server, incoming, &fault)),
+        Err(Refused::Internal(error)) => Err(error),
     }
 }
 

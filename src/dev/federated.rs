@@ -65,28 +65,24 @@ pub(super) fn user_tokens(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     let Realm::Entra(Audience::Tenant(tenant)) = incoming.realm else {
         let description = "tokens of an agent's user are of one tenant: name it";
-        return refused(Fault::new("invalid_request", description).entra(50_059));
+        return Err(Fault::new("invalid_request", description).entra(50_059).into());
     };
     if !client.is_confidential() {
         let description = "a client without a credential cannot act for a user";
-        return refused(Fault::new("unauthorized_client", description).entra(7_000_218));
+        return Err(Fault::new("unauthorized_client", description).entra(7_000_218).into());
     }
     let given = incoming.form.first("user_federated_identity_credential").unwrap_or_default();
     if credential(server, state, given).is_none_or(|grant| grant.client != client.id) {
         let description = "the credential is no token of this client for the token exchange";
-        return refused(Fault::new("invalid_grant", description).entra(700_213));
+        return Err(Fault::new("invalid_grant", description).entra(700_213).into());
     }
-    let person = match named_user(state, &incoming.form, &tenant) {
-        Ok(person) => person,
-        Err(fault) => return refused(fault),
-    };
+    let person = named_user(state, &incoming.form, &tenant)?;
     if incoming.realm.tenant_of(server.entra.as_ref(), &person).is_none() {
-        return refused(
-            Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034),
-        );
+        return Err(Fault::new("invalid_grant", "the account does not exist in the tenant")
+            .entra(50_034)
+            .into());
     }
     let grant = IssuedGrant {
         client_info: incoming.form.first("client_info") == Some("1"),

@@ -57,28 +57,25 @@ pub(super) fn client_credentials(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     // RFC 6749 section 4.4: for confidential clients only.
     if !client.is_confidential() {
-        return refused(
-            Fault::new(
-                "unauthorized_client",
-                "a client without a credential has nothing of its own",
-            )
-            .entra(7_000_218),
-        );
+        return Err(Fault::new(
+            "unauthorized_client",
+            "a client without a credential has nothing of its own",
+        )
+        .entra(7_000_218)
+        .into());
     }
     let tenant = match &incoming.realm {
         Realm::Plain => return generic_client_credentials(server, state, client, incoming),
         Realm::Entra(Audience::Tenant(tenant)) | Realm::B2c { tenant, .. } => *tenant,
         Realm::Entra(_) => {
-            return refused(
-                Fault::new(
-                    "invalid_request",
-                    "tokens of an application are of one tenant: name it",
-                )
-                .entra(50_059),
-            );
+            return Err(Fault::new(
+                "invalid_request",
+                "tokens of an application are of one tenant: name it",
+            )
+            .entra(50_059)
+            .into());
         }
     };
     // Entra ID has no scopes for an application: `.default` stands for the app roles that it was
@@ -90,12 +87,9 @@ pub(super) fn client_credentials(
     if scopes.is_empty() || !scopes.iter().all(default) {
         let description = "an application asks for what it has been given: the scope is the \
                            resource with /.default";
-        return refused(Fault::new("invalid_scope", description).entra(1_002_012));
+        return Err(Fault::new("invalid_scope", description).entra(1_002_012).into());
     }
-    let resource = match entra_issue::one_resource(server, &scopes, false) {
-        Ok(resource) => resource,
-        Err(fault) => return refused(fault),
-    };
+    let resource = entra_issue::one_resource(server, &scopes, false)?;
     let id = unguessable()?;
     let mut grant = grant(server, client, "", &incoming.realm, Some(tenant), scopes)?;
     grant.fmi_path = incoming.form.first("fmi_path").map(str::to_owned);
@@ -114,19 +108,16 @@ fn generic_client_credentials(
     let openid = ["openid", "profile", "email", "offline_access"];
     if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
         let description = "scopes of OpenID Connect are about a person";
-        return Ok(Err(Fault::new("invalid_scope", description)));
+        return Err(Fault::new("invalid_scope", description).into());
     }
     let grant = grant(server, client, "", &incoming.realm, None, scopes.clone())?;
-    let resources = match resource::of_token(&incoming.form, &grant) {
-        Ok(resources) => resources,
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let resources = resource::of_token(&incoming.form, &grant)?;
     let id = unguessable()?;
     state.grants.put(id.clone(), grant.clone());
     let part =
         Part { scopes: &scopes, resources: &resources, format: state.format_for(&resources) };
-    issue::members_for(server, state, &id, &grant, part, Occasion::First { nonce: None }, None)
-        .map(Ok)
+    let first = Occasion::First { nonce: None };
+    Ok(issue::members_for(server, state, &id, &grant, part, first, None)?)
 }
 
 /// Handles the password grant (RFC 6749 section 4.3), for users that were given a password.
@@ -136,16 +127,12 @@ pub(super) fn password(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
-    let known = match user_with_password(state, incoming) {
-        Ok(known) => known,
-        Err(fault) => return refused(fault),
-    };
+    let known = user_with_password(state, incoming)?;
     let tenant = incoming.realm.tenant_of(server.entra.as_ref(), &known);
     if tenant.is_none() && server.entra.is_some() {
-        return refused(
-            Fault::new("invalid_grant", "the account does not exist in the tenant").entra(50_034),
-        );
+        return Err(Fault::new("invalid_grant", "the account does not exist in the tenant")
+            .entra(50_034)
+            .into());
     }
     let scopes = incoming.form.list("scope");
     let id = unguessable()?;
@@ -154,12 +141,9 @@ pub(super) fn password(
         ..grant(server, client, &known.id, &incoming.realm, tenant, scopes)?
     };
     if tenant.is_none() {
-        let grant = match resource::named(&incoming.form) {
-            Ok(resources) => IssuedGrant { resources, ..grant },
-            Err(fault) => return refused(fault),
-        };
+        let grant = IssuedGrant { resources: resource::named(&incoming.form)?, ..grant };
         state.grants.put(id.clone(), grant.clone());
-        return issue::token_answer(server, state, &id, &grant, None).map(Ok);
+        return Ok(issue::token_answer(server, state, &id, &grant, None)?);
     }
     entra_token::without_a_page(server, state, incoming, grant)
 }
@@ -199,5 +183,5 @@ fn answer(
     let mut members: Map<_, _> = entra_issue::answer(server, state, wanted)?;
     // Entra ID's response to an application has no `scope`.
     members.remove("scope");
-    Ok(Ok(members))
+    Ok(members)
 }

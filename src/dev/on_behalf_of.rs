@@ -4,7 +4,7 @@
 use super::{
     client::{Consent, DevClient},
     entra_token,
-    fault::Fault,
+    fault::{Fault, Refused},
     grants,
     issue::{self, Occasion, Part},
     jwt,
@@ -28,7 +28,7 @@ pub(super) fn on_behalf_of(
     incoming: &EndpointRequest,
 ) -> TokenResult {
     let result = answer(server, state, client, incoming);
-    if let Ok(Err(fault)) = &result {
+    if let Err(Refused::Fault(fault)) = &result {
         tracing::warn!(
             client = client.id,
             error = fault.error,
@@ -45,37 +45,36 @@ fn answer(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     if incoming.form.first("requested_token_use") != Some("on_behalf_of") {
-        return refused(Fault::new(
+        return Err(Fault::new(
             "unsupported_grant_type",
             "requested_token_use has to be on_behalf_of",
-        ));
+        )
+        .into());
     }
     // The token alone proves nothing about the API that sends it.
     if !client.is_confidential() {
         let description = "a client without a credential cannot show that the token was for it: \
                            register the API with `DevClient::confidential`";
-        return refused(Fault::new("unauthorized_client", description).entra(7_000_218));
+        return Err(Fault::new("unauthorized_client", description).entra(7_000_218).into());
     }
-    let (entry, caller) = match called_with(server, state, client, incoming) {
-        Ok(found) => found,
-        Err(fault) => return refused(fault),
-    };
+    let (entry, caller) = called_with(server, state, client, incoming)?;
     let grant = IssuedGrant {
         signed_in: caller.signed_in.clone(),
         client_info: incoming.form.first("client_info") == Some("1"),
         ..grants::grant(server, client, &caller.person, &incoming.realm, entry.tenant, Vec::new())?
     };
     match entry.tenant {
-        Some(_) => entra_token::without_a_page(server, state, incoming, grant).map(|answer| {
-            answer.map_err(|mut fault| {
-                if fault.is_about_consent() {
+        Some(_) => {
+            entra_token::without_a_page(server, state, incoming, grant).map_err(|mut refused| {
+                if let Refused::Fault(fault) = &mut refused
+                    && fault.is_about_consent()
+                {
                     fault.description = format!("{}: {CONSENT}", fault.description);
                 }
-                fault
+                refused
             })
-        }),
+        }
         None => elsewhere(server, state, client, incoming, grant),
     }
 }
@@ -135,24 +134,22 @@ fn elsewhere(
     let agreed = |scope: &String| state.has_consented(&grant.person, None, &client.id, scope);
     if client.consent == Consent::Asked && !scopes.iter().all(agreed) {
         // This grant has no consent page, so the consent must already be stored.
-        return Ok(Err(Fault::new(
+        return Err(Fault::new(
             "consent_required",
             format!("the person has not agreed to what the API asks for: {CONSENT}"),
-        )));
+        )
+        .into());
     }
     if let Some(fault) = requested_claims::demanded(server, state, incoming, &grant, &scopes) {
-        return Ok(Err(fault));
+        return Err(fault.into());
     }
-    let resources = match resource::of_token(&incoming.form, &grant) {
-        Ok(resources) => resources,
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let resources = resource::of_token(&incoming.form, &grant)?;
     let (id, grant) = (unguessable()?, IssuedGrant { scopes, ..grant });
     state.grants.put(id.clone(), grant.clone());
     let refresh_token = issue::first_refresh_token(server, state, &id, &grant)?;
     let format = state.format_for(&resources);
     let part = Part { scopes: &grant.scopes, resources: &resources, format };
-    issue::members_for(
+    Ok(issue::members_for(
         server,
         state,
         &id,
@@ -160,6 +157,5 @@ fn elsewhere(
         part,
         Occasion::First { nonce: None },
         refresh_token,
-    )
-    .map(Ok)
+    )?)
 }

@@ -14,8 +14,8 @@ use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
 use super::{
-    authorize, device, end_session, entra_metadata, entra_pages, graph, interaction, metadata,
-    pages,
+    authorize, device, end_session, entra_metadata, entra_pages, fault, graph, interaction,
+    metadata, pages,
     quirk::Quirk,
     realm::{self, Place},
     reply,
@@ -268,13 +268,19 @@ fn dispatch(server: &Server, place: Place, incoming: &EndpointRequest) -> Result
         Place::Keys => (&[Method::GET], metadata::keys),
         Place::Authorize => (&[Method::GET, Method::POST], authorize::authorize),
         Place::Interaction => (&[Method::POST], interaction::answered),
-        Place::Token => (&[Method::POST], token::token),
-        Place::DeviceAuthorization => (&[Method::POST], device::authorize),
+        Place::Token => (&[Method::POST], |s, i| fault::responded(s, i, token::token(s, i))),
+        Place::DeviceAuthorization => {
+            (&[Method::POST], |s, i| fault::responded(s, i, device::authorize(s, i)))
+        }
         Place::DevicePage => (&[Method::GET, Method::POST], device::page),
         Place::UserInfo => (&[Method::GET, Method::POST], user_info::user_info),
         Place::EndSession => (&[Method::GET, Method::POST], end_session::end_session),
-        Place::Revoke => (&[Method::POST], token_status::revoke),
-        Place::Introspect => (&[Method::POST], token_status::introspect),
+        Place::Revoke => {
+            (&[Method::POST], |s, i| fault::responded(s, i, token_status::revoke(s, i)))
+        }
+        Place::Introspect => {
+            (&[Method::POST], |s, i| fault::responded(s, i, token_status::introspect(s, i)))
+        }
         Place::Graph => (&[Method::GET, Method::POST], graph::graph),
         Place::InstanceDiscovery => (&[Method::GET], entra_metadata::instances),
         Place::UserRealm => (&[Method::GET], entra_metadata::user_realm),

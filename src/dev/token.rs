@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     client::DevClient,
     client_auth, device, entra_token,
-    fault::{self, Fault},
+    fault::{self, Fault, Refused},
     federated, grants,
     issue::{self, Occasion, Part},
     on_behalf_of,
@@ -20,10 +20,7 @@ use super::{
     spoil_answers,
     state::{Code, IssuedGrant, ProviderState, RefreshRotation},
 };
-use crate::{
-    error::Error,
-    secret::{base64url, same},
-};
+use crate::secret::{base64url, same};
 
 fn revoked() -> Fault {
     Fault::new("invalid_grant", "the grant has been revoked")
@@ -37,64 +34,55 @@ fn refused(description: &str) -> Fault {
 }
 
 /// Handles a token request.
-pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
-    let bad = |fault: &Fault| Ok(fault::json_answer(server, incoming, fault));
+pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
     if let Realm::Entra(Audience::Unknown(name)) = &incoming.realm {
-        return bad(&fault::no_tenant(name));
+        return Err(fault::no_tenant(name).into());
     }
     // RFC 6749 section 4.1.3: the parameters are in `application/x-www-form-urlencoded`.
     if !incoming.has_form {
-        return bad(&Fault::new("invalid_request", "the body has to be a form"));
+        return Err(Fault::new("invalid_request", "the body has to be a form").into());
     }
     // RFC 6749 section 3.2: a parameter must not occur twice.
     if incoming.form.repeated().is_some() {
-        return bad(&Fault::new("invalid_request", "a parameter is there twice").entra(9_002_313));
+        let fault = Fault::new("invalid_request", "a parameter is there twice");
+        return Err(fault.entra(9_002_313).into());
     }
     let mut guard = server.state();
     let state = &mut *guard;
-    let client = match client_auth::authenticate(server, state, incoming) {
-        Ok(client) => client,
-        Err(response) => return Ok(*response),
-    };
-    let answer = match incoming.form.first("grant_type") {
-        Some("authorization_code") => redeem(server, state, &client, incoming)?,
-        Some("refresh_token") => refresh(server, state, &client, incoming)?,
-        Some("client_credentials") => grants::client_credentials(server, state, &client, incoming)?,
-        Some("password") => grants::password(server, state, &client, incoming)?,
+    let client = &client_auth::authenticate(server, state, incoming)?;
+    let grant_type = incoming.form.first("grant_type");
+    let mut members = match grant_type {
+        Some("authorization_code") => redeem(server, state, client, incoming)?,
+        Some("refresh_token") => refresh(server, state, client, incoming)?,
+        Some("client_credentials") => grants::client_credentials(server, state, client, incoming)?,
+        Some("password") => grants::password(server, state, client, incoming)?,
         // The name in version 1.0 of Entra ID, which MSAL Node still sends.
         Some("device_code") if server.entra.is_some() => {
-            device::redeem(server, state, &client, incoming)?
+            device::redeem(server, state, client, incoming)?
         }
         Some("urn:ietf:params:oauth:grant-type:device_code") => {
-            device::redeem(server, state, &client, incoming)?
+            device::redeem(server, state, client, incoming)?
         }
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-            on_behalf_of::on_behalf_of(server, state, &client, incoming)?
+            on_behalf_of::on_behalf_of(server, state, client, incoming)?
         }
         Some("user_fic") if server.entra.is_some() => {
-            federated::user_tokens(server, state, &client, incoming)?
+            federated::user_tokens(server, state, client, incoming)?
         }
         // RFC 6749 section 5.2.
-        Some(_) => Err(Fault::new("unsupported_grant_type", "this grant_type is not supported")),
-        None => Err(Fault::new("invalid_request", "grant_type is missing")),
-    };
-    match answer {
-        Ok(mut members) => {
-            state.quirks.token_answer(
-                &mut members,
-                incoming.form.first("grant_type") == Some("refresh_token"),
-            );
-            let order = state.spoils.token_answers.pop_front();
-            Ok(spoil_answers::answer(order, members, |body| {
-                reply::private_json(StatusCode::OK, body)
-            }))
+        Some(_) => {
+            let description = "this grant_type is not supported";
+            return Err(Fault::new("unsupported_grant_type", description).into());
         }
-        Err(fault) => bad(&fault),
-    }
+        None => return Err(Fault::new("invalid_request", "grant_type is missing").into()),
+    };
+    state.quirks.token_answer(&mut members, grant_type == Some("refresh_token"));
+    let order = state.spoils.token_answers.pop_front();
+    Ok(spoil_answers::answer(order, members, |body| reply::private_json(StatusCode::OK, body)))
 }
 
-/// The members of a token response. The outer error is an internal one of the provider.
-pub(super) type TokenResult = Result<Result<Map<String, Value>, Fault>, Error>;
+/// The members of a token response.
+pub(super) type TokenResult = Result<Map<String, Value>, Refused>;
 
 fn redeem(
     server: &Server,
@@ -102,35 +90,28 @@ fn redeem(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |fault| Ok(Err(fault));
     // RFC 6749 section 5.2: without the parameter the request is invalid, with an unknown code the
     // grant is.
     let Some(given) = incoming.form.first("code") else {
-        return refused(Fault::new("invalid_request", "code is missing"));
+        return Err(Fault::new("invalid_request", "code is missing").into());
     };
     let Some(code) = state.codes.find(given).cloned() else {
-        return refused(self::refused("the code is unknown"));
+        return Err(refused("the code is unknown").into());
     };
-    if let Err(fault) = check_code(server, state, client, incoming, &code) {
-        return refused(fault);
-    }
+    check_code(server, state, client, incoming, &code)?;
     if let Some(code) = state.codes.find_mut(given) {
         code.used = true;
     }
     let Some(grant) = state.grants.find(&code.grant).filter(|grant| !grant.revoked).cloned() else {
-        return refused(revoked());
+        return Err(revoked().into());
     };
     let grant = IssuedGrant { proof: client.proof, ..grant };
     if server.entra.is_some() {
         return entra_token::redeem(server, state, incoming, &code, &grant);
     }
-    match resource::of_token(&incoming.form, &grant) {
-        Ok(resources) => {
-            let grant = IssuedGrant { resources, ..grant };
-            issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref()).map(Ok)
-        }
-        Err(fault) => refused(fault),
-    }
+    let resources = resource::of_token(&incoming.form, &grant)?;
+    let grant = IssuedGrant { resources, ..grant };
+    Ok(issue::token_answer(server, state, &code.grant, &grant, code.nonce.as_deref())?)
 }
 
 /// Checks that this request may redeem the code.
@@ -189,20 +170,19 @@ fn refresh(
     client: &DevClient,
     incoming: &EndpointRequest,
 ) -> TokenResult {
-    let refused = |description| Ok(Err(refused(description)));
     let Some(given) = incoming.form.first("refresh_token") else {
-        return Ok(Err(Fault::new("invalid_request", "refresh_token is missing")));
+        return Err(Fault::new("invalid_request", "refresh_token is missing").into());
     };
     let Some(entry) = state.refresh_tokens.find(given).cloned() else {
-        return refused("the refresh token is unknown");
+        return Err(refused("the refresh token is unknown").into());
     };
     let Some(grant) = state.grants.find(&entry.grant).filter(|grant| !grant.revoked).cloned()
     else {
-        return Ok(Err(revoked()));
+        return Err(revoked().into());
     };
     // RFC 6749 section 6: a refresh token is bound to its client.
     if grant.client != client.id {
-        return refused("the refresh token was issued to another client");
+        return Err(refused("the refresh token was issued to another client").into());
     }
     let grant = IssuedGrant { proof: client.proof, ..grant };
     if server.entra.is_some() {
@@ -212,21 +192,18 @@ fn refresh(
         // RFC 9700 section 4.14.2: a reused refresh token has leaked, so the whole family is
         // revoked.
         state.revoke_grant(&entry.grant);
-        return refused("the refresh token was used before; what it gave is revoked");
+        return Err(refused("the refresh token was used before; what it gave is revoked").into());
     }
     if server.now() >= entry.expires {
-        return refused("the refresh token has expired");
+        return Err(refused("the refresh token has expired").into());
     }
     // A policy that has changed since the sign-in decides before a new token is issued.
     if let Some(fault) =
         requested_claims::demanded(server, state, incoming, &grant, &incoming.form.list("scope"))
     {
-        return Ok(Err(fault));
+        return Err(fault.into());
     }
-    let (scopes, resources) = match narrowed(&incoming.form, &grant) {
-        Ok(narrowed) => narrowed,
-        Err(fault) => return Ok(Err(fault)),
-    };
+    let (scopes, resources) = narrowed(&incoming.form, &grant)?;
     // RFC 9700 section 4.14.2: with rotation each refresh token is used once.
     let next = match state.rotation {
         RefreshRotation::Keep => None,
@@ -240,7 +217,7 @@ fn refresh(
     // OpenID Connect Core section 12.2: the new ID token need not have a nonce.
     let part =
         Part { scopes: &scopes, resources: &resources, format: state.format_for(&resources) };
-    issue::members_for(server, state, &entry.grant, &grant, part, Occasion::Refresh, next).map(Ok)
+    Ok(issue::members_for(server, state, &entry.grant, &grant, part, Occasion::Refresh, next)?)
 }
 
 /// The scopes and resources of the new access token: those of the grant or fewer.

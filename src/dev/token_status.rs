@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     client::DevClient,
-    client_auth, jwt,
+    client_auth,
+    fault::Refused,
+    jwt,
     metadata::members,
     reply,
     request::EndpointRequest,
@@ -14,17 +16,13 @@ use super::{
     server::Server,
     state::{IssuedGrant, ProviderState},
 };
-use crate::error::Error;
 
 /// Handles a revocation request: a refresh token is revoked with the whole family, an access token
 /// alone.
-pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
+pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let client = match client_auth::authenticate(server, state, incoming) {
-        Ok(client) => client,
-        Err(response) => return Ok(*response),
-    };
+    let client = client_auth::authenticate(server, state, incoming)?;
     let Some(token) = incoming.form.first("token") else {
         return Ok(reply::oauth_error(
             StatusCode::BAD_REQUEST,
@@ -55,13 +53,10 @@ pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Resp
 }
 
 /// Handles an introspection request about a token of the client, or for the client as an API.
-pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
+pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let client = match client_auth::authenticate(server, state, incoming) {
-        Ok(client) => client,
-        Err(response) => return Ok(*response),
-    };
+    let client = client_auth::authenticate(server, state, incoming)?;
     // RFC 7662 section 2.2: a token that is unknown, expired or revoked is no error.
     let token = incoming.form.first("token").unwrap_or_default();
     let body = status(server, state, &client, token).unwrap_or(json!({ "active": false }));
