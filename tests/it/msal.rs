@@ -12,9 +12,14 @@ use axum::{
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, process::Command};
-use tower_identity::dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant};
+use tower_identity::{
+    ClientCredential, IdentityConfig, ReqwestClient, Secret,
+    client::{Client, TokenRequest},
+    dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant},
+};
 
 const WEB: &str = "6f1c9a52-0d3e-4b7a-9c48-2e5d7f8a1b30";
+const WEB_SECRET: &str = "the secret of the web application";
 const API: &str = "7a1f0c3e-4b5d-4e6f-8a90-b1c2d3e4f506";
 const PROVER: &str = "9d2b4c6e-8f10-4a32-b5d7-c9e1f3a5b7d9";
 const PUBLIC: &str = "1b3d5f79-2c4e-4608-8a1c-3e5f7092b4d6";
@@ -41,7 +46,7 @@ async fn provider(key: Map<String, Value>) -> DevProvider {
     let provider = DevProvider::builder()
         .entra()
         .with_tls()
-        .with_client(given(DevClient::confidential(WEB, "the secret of the web application")))
+        .with_client(given(DevClient::confidential(WEB, WEB_SECRET)))
         .with_client(given(DevClient::confidential(API, "the secret of the API")))
         .with_client(given(DevClient::public(PROVER).with_key(key)))
         .with_client(given(DevClient::public(PUBLIC)))
@@ -98,11 +103,44 @@ async fn control(provider: Arc<DevProvider>) -> String {
                     provider.challenge_next_refresh(claims)
                 }),
             )
+            .route(
+                "/import",
+                post(|State(provider): Handle, cache: String| async move {
+                    imported(&provider, cache)
+                        .await
+                        .map(|answer| answer.to_string())
+                        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+                }),
+            )
             .with_state(provider);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     format!("http://{address}")
+}
+
+/// The accounts of a token cache that MSAL wrote, each with a token for Microsoft Graph that this
+/// crate's client got with the account's refresh token.
+async fn imported(
+    provider: &DevProvider,
+    cache: String,
+) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    let http = ReqwestClient::with_root_certificates(provider.root_certificate().unwrap())?;
+    let authority = provider.entra_authority(DevTenant::CONTOSO.id())?;
+    let config =
+        IdentityConfig::new(authority, WEB).with_credential(ClientCredential::secret(WEB_SECRET));
+    let client = Client::builder(config).with_http_client(http).build()?;
+    let mut accounts = Vec::new();
+    for account in client.import_msal_cache(&Secret::from(cache))? {
+        let request = TokenRequest::new(["User.Read"])?;
+        let token = client.acquire_silent(&account, &request).await?.token().ok_or("no token")?;
+        accounts.push(json!({
+            "username": account.username(),
+            "home_account_id": account.home_account_id(),
+            "access_token": token.expose(),
+        }));
+    }
+    Ok(accounts.into())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +162,7 @@ async fn msal_python_signs_in_at_the_imitated_entra() {
         "origin": format!("https://{}", provider.address()),
         "root_certificate": root,
         "control": control(Arc::clone(&provider)).await,
-        "web": { "id": WEB, "secret": "the secret of the web application" },
+        "web": { "id": WEB, "secret": WEB_SECRET },
         "api": { "id": API, "secret": "the secret of the API", "scope": format!("{API}/read") },
         "public": PUBLIC,
         "certificate": {

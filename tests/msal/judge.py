@@ -333,6 +333,29 @@ def claims_challenge():
 
 
 @check
+def its_token_cache_is_imported():
+    cache = msal.SerializableTokenCache()
+    app = web(token_cache=cache)
+    for person in ("ada", "grace"):
+        good(sign_in(app, person, ["User.Read"]))
+    accounts = {account["home_account_id"]: account for account in app.get_accounts()}
+    known = {token["secret"] for token in cache.search("AccessToken")}
+    answer = requests.post(SETTINGS["control"] + "/import", data=cache.serialize(), timeout=20)
+    assert answer.status_code == 200, answer.text
+    imported = {account["home_account_id"]: account for account in answer.json()}
+    assert imported.keys() == accounts.keys(), imported
+    for id, account in imported.items():
+        assert account["username"] == accounts[id]["username"], account
+        assert account["access_token"] not in known, account
+        bearer = {"authorization": "Bearer " + account["access_token"]}
+        me = trusting().get(f"{ORIGIN}/graph/v1.0/me", headers=bearer, timeout=20).json()
+        assert me["userPrincipalName"] == account["username"], me
+    # What is no cache of MSAL is refused.
+    answer = requests.post(SETTINGS["control"] + "/import", data="[]", timeout=20)
+    assert answer.status_code == 400, answer.text
+
+
+@check
 def b2c():
     tenant = SETTINGS["tenants"]["b2c"]
     app = web(f"{tenant}/B2C_1_susi")
