@@ -223,7 +223,7 @@ impl AccessTerms {
         if !is_person && roles.iter().any(|role| caller.has_role(role)) {
             return Ok(());
         }
-        let Some(needed) = self.scopes.first().filter(|needed| !needed.is_empty()) else {
+        let Some(needed) = self.scopes.iter().find(|needed| !needed.is_empty()) else {
             return Err(Error::new(
                 ErrorKind::Forbidden,
                 "only an application that calls by itself and has an app role is admitted",
@@ -233,11 +233,19 @@ impl AccessTerms {
             [] => "no scope at all".to_owned(),
             scopes => format!("the scopes {}", shown(&scopes.join(" "))),
         };
+        let wanted = needed.join(" ");
+        let needs = match (roles, caller.is_of_microsoft()) {
+            ([], false) => format!("callers need the scopes {wanted}"),
+            ([], true) => {
+                format!("people need the scopes {wanted}, and no application by itself is admitted")
+            }
+            _ => format!(
+                "people need the scopes {wanted}, applications one of the app roles {roles:?}"
+            ),
+        };
         let detail = format!(
-            "the caller is of the kind `{}`, and its token has {has}: people need the scopes {}, \
-             applications one of the app roles {roles:?}",
-            caller.kind(),
-            needed.join(" ")
+            "the caller is of the kind `{}`, and its token has {has}: {needs}",
+            caller.kind()
         );
         let error = Error::new(ErrorKind::InsufficientScope, detail)
             .for_token(TokenOwner::Caller, needed.iter().map(String::as_str));

@@ -125,8 +125,8 @@ impl ApiParts {
     }
 }
 
-/// Whether the error is the provider's verdict on the token, and not a failed request.
+/// Whether the error is a verdict on the token, and not a failed request. A faulty signature of the
+/// answer itself is a failed request.
 fn is_about_the_token(kind: ErrorKind) -> bool {
-    use ErrorKind as Kind;
-    matches!(kind, Kind::TokenInactive | Kind::TokenAudience | Kind::TokenExpired | Kind::TokenKind)
+    kind == ErrorKind::TokenInactive || kind.is_of_verification()
 }

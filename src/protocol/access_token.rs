@@ -1,7 +1,8 @@
 //! Verification of access tokens for this application as an API (RFC 9068, RFC 7662, Microsoft's
 //! access token claims), in addition to the rules for every token ([`jwt`](super::jwt)).
 //!
-//! - `aud` is checked first, and no setting disables that.
+//! - `aud` is checked before key and signature, and no setting accepts another one. Introspection
+//!   answers without one are accepted where a setting says so (`opaque_audience_optional`).
 //! - A claim that affects a decision must be understood if it is present; `null` is refused too.
 //! - Other kinds of token are refused: ID tokens, logout tokens, DPoP proofs, and tokens bound to a
 //!   key (`cnf`), because a bearer token proves no possession of that key.
@@ -84,7 +85,8 @@ pub(super) fn verify(
         true => ClaimsSource::TypedJwt,
         false => ClaimsSource::Jwt,
     };
-    let facts = facts(verified.claims, source, &verified.iss, rules.authority)?;
+    let own = token.signing_input();
+    let facts = facts(verified.claims, source, &verified.iss, rules.authority, own)?;
     Ok(VerifiedAccessToken { claims: verified.payload.to_owned(), iss: verified.iss, exp, facts })
 }
 
@@ -227,6 +229,7 @@ pub(super) fn facts(
     source: ClaimsSource,
     iss: &str,
     authority: &Authority,
+    token: &str,
 ) -> Result<AccessFacts, Error> {
     check_no_null(claims)?;
     // RFC 9068 section 2.2. Other providers number their tokens.
@@ -245,8 +248,8 @@ pub(super) fn facts(
     } else {
         kind_elsewhere(claims, source, authority, &rights, &names)?
     };
-    let stand_in =
-        if kind.is_person() && !names.identify_user() { Some(stand_in(authority)?) } else { None };
+    let is_unknown = kind.is_person() && !names.identify_user();
+    let stand_in = is_unknown.then(|| stand_in(authority, token));
     let AccessNames { sub, tid, oid, application } = names;
     Ok(AccessFacts {
         kind,
@@ -348,8 +351,9 @@ fn kind_elsewhere(
 }
 
 /// The identifier of a user whom the token does not identify: another one for each token, so that
-/// two users never share a key.
-fn stand_in(authority: &Authority) -> Result<String, Error> {
+/// two users never share a key. It is made of the token, so that it stays the same as long as the
+/// token, in every process.
+fn stand_in(authority: &Authority, token: &str) -> String {
     let remedy = if authority.is_adfs() {
         "have AD FS issue `sub` to this API (an issuance transform rule of the web API in the \
          application group)"
@@ -361,7 +365,7 @@ fn stand_in(authority: &Authority) -> Result<String, Error> {
         "the access token does not identify its user, so that `ApiCaller::key` is another one for \
          each token: {remedy}"
     );
-    Ok(secret::base64url(&secret::random::<16>()?))
+    secret::base64url(&secret::fingerprint("user of a token", [token.as_bytes()]))
 }
 
 /// The time of the person's authentication. A value that is no number satisfies no maximum age, as

@@ -40,10 +40,10 @@ pub(super) struct Discovery {
 }
 
 /// The reason to fetch newer keys.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum KeyReason<'a> {
+#[derive(Debug)]
+pub(super) enum KeyReason {
     /// No key fits the `kid` of the token, or a token without one.
-    Unknown(Option<&'a str>),
+    Unknown(Option<String>),
     /// The signature is wrong: the provider may have given a new key the `kid` of the old one.
     WrongSignature,
 }
@@ -83,12 +83,13 @@ impl Discovery {
         &self,
         metadata: &Arc<Metadata>,
         known: &Arc<JwkSet>,
-        reason: KeyReason<'_>,
+        reason: KeyReason,
     ) -> Result<Arc<JwkSet>, Error> {
         let fetch = |_| self.fetch_keys(metadata);
         let KeyReason::Unknown(kid) = reason else {
             return self.keys.newer_than(known, fetch).await;
         };
+        let kid = kid.as_deref();
         let may_fetch = |_: &mut Option<UnixTime>, now: UnixTime| self.searches.begin(kid, now);
         let found = self.keys.newer_if(known, may_fetch, fetch).await;
         if found.is_err() {

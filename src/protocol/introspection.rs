@@ -127,11 +127,12 @@ pub(super) struct Moment {
     pub(super) leeway: std::time::Duration,
 }
 
-/// The rules of the API that asks.
-#[derive(Clone, Copy, Debug)]
+/// The token that an API asks about, and the rules of the API.
+#[derive(Clone, Copy)]
 pub(super) struct IntrospectionRules<'a> {
     pub(super) client_id: &'a str,
     pub(super) own: &'a AccessTokenRules,
+    pub(super) token: &'a str,
 }
 
 /// Checks that the token is for this API. RFC 7662 section 2.2 makes `aud` optional. A response
@@ -213,8 +214,8 @@ pub(super) fn check(
     if time("nbf")?.is_some_and(|nbf| nbf > moment.now + moment.leeway) {
         return Err(Error::new(ErrorKind::TokenNotYetValid, "`nbf` lies in the future"));
     }
-    let facts =
-        access_token::facts(&answer, ClaimsSource::Introspection, &metadata.issuer, authority)?;
+    let (source, iss) = (ClaimsSource::Introspection, &metadata.issuer);
+    let facts = access_token::facts(&answer, source, iss, authority, rules.token)?;
     let claims = serde_json::to_string(&answer)
         .map_err(|_| invalid("the answer cannot be written as JSON"))?;
     Ok(VerifiedAccessToken { claims, iss: metadata.issuer.clone(), exp, facts })

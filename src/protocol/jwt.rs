@@ -2,7 +2,8 @@
 //! section 7.2, RFC 8725; OpenID Connect Core section 3.1.3.7).
 //!
 //! [`UnverifiedJwt::parse`] decodes a token, [`UnverifiedJwt::verify`] checks it. The checks, in
-//! this order; no claim is used before the signature has been verified, except to choose the key:
+//! this order. Before the signature has been verified, a claim only chooses the key or refuses the
+//! token:
 //!
 //! 1. Serialization: three base64url parts, of which the first two are JSON objects without
 //!    repeated members. Encrypted tokens (five parts) are refused.
@@ -12,7 +13,7 @@
 //!    Keys and addresses of keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are never read.
 //! 4. Signature, and whether that key may sign for this issuer and cloud.
 //! 5. Issuer: `iss`, and the tenant at Microsoft's authorities.
-//! 6. Audience: `aud` and `azp`. For an access token `aud` comes first of all.
+//! 6. Audience: `aud` and `azp`. For an access token `aud` comes before the key.
 //! 7. Time: `exp`, `nbf`, `iat` with the configured leeway, and the maximum age.
 //!
 //! The claims that every kind of token has are checked in [`jwt_claims`]. Claims that only one kind
@@ -59,7 +60,7 @@ pub(crate) enum TokenKind<'a> {
     /// (OpenID Connect Core section 5.3.2).
     UserInfo,
     /// An access token for this application as an API: `iss`, `aud` and `exp` are required (RFC
-    /// 9068 section 2.2). `aud` is checked before anything else.
+    /// 9068 section 2.2). `aud` is checked before key and signature.
     AccessToken(ApiTokenRules<'a>),
     /// A signed introspection response: `iss`, `aud` and `iat` are required (RFC 9701 section 5).
     Introspection,
@@ -213,6 +214,11 @@ impl<'a> UnverifiedJwt<'a> {
         })
     }
 
+    /// The header and the claims as they were signed.
+    pub(super) fn signing_input(&self) -> &str {
+        self.signing_input
+    }
+
     /// The B2C policy that the token names as its own, with nothing verified.
     pub(super) fn claimed_policy(&self) -> Option<String> {
         access_token::policy_of(&self.claims).ok().flatten()
@@ -239,9 +245,9 @@ impl<'a> UnverifiedJwt<'a> {
         let claimed = jwt_claims::claimed_issuer(&self.claims, rules)?;
         let mut as_in_id_tokens = None;
         if let TokenKind::AccessToken(api) = rules.kind {
-            // RFC 9068 section 4: a token for another API must be refused. It comes first so that
-            // no other check can be reached with such a token.
-            // RFC 9068 section 4 has `aud` in every token of its type.
+            // RFC 9068 section 4: a token for another API must be refused, and `aud` is in every
+            // token of this type. It comes before the signature, the issuer and the times, so that
+            // the client of another API learns the true cause.
             let may_be_of_cognito = !self.is_typed_access_token()
                 && !rules.authority.is_microsoft()
                 && !rules.authority.is_adfs();

@@ -107,7 +107,8 @@ impl Provider {
                 }
             };
             let moment = Moment { now: self.now(), leeway: self.config().clock_leeway() };
-            let rules = IntrospectionRules { client_id: self.config().client_id(), own };
+            let client_id = self.config().client_id();
+            let rules = IntrospectionRules { client_id, own, token: raw };
             introspection::check(claims, rules, &metadata, self.authority(), moment)
         };
         let span = info_span!(

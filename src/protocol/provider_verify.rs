@@ -221,9 +221,8 @@ impl Provider {
     ) -> Result<V, Error> {
         let keys = self.discovery.keys(metadata).await?;
         let outcome = verify(&keys);
-        let kid = token.kid().ok().flatten();
         let reason = match outcome.as_ref().err().map(Error::kind) {
-            Some(ErrorKind::TokenKeyUnknown) => KeyReason::Unknown(kid.as_deref()),
+            Some(ErrorKind::TokenKeyUnknown) => KeyReason::Unknown(token.kid().ok().flatten()),
             // Some providers give a new key the `kid` of the old one. Fetches for this reason are
             // limited to one a minute, and do not count as searches for an unknown key: a forged
             // signature is the cheapest garbage.
