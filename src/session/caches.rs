@@ -236,7 +236,12 @@ impl StoredCaches {
     ) -> T {
         let entry = self.entry(name);
         let use_count = UseCount::new(&entry);
-        self.shared.refresh(&entry, &mut *entry.stored.lock().await).await;
+        // Without the row after the time limit of the store, which another use waits for then: with
+        // a store that hangs the uses would otherwise fail one after the other.
+        let limit = self.shared.client.config().store_timeout();
+        if let Ok(mut stored) = tokio::time::timeout(limit, entry.stored.lock()).await {
+            self.shared.refresh(&entry, &mut stored).await;
+        }
         let outcome = work(entry.client.clone()).await;
         drop(use_count);
         if self.settings.waits {
@@ -423,7 +428,11 @@ impl CacheParts {
     /// Writes the cache if it differs from its row. The lock is held during the write, so that
     /// concurrent callers wait for it instead of writing again.
     async fn keep(&self, entry: &MemoryCache) -> Result<(), Error> {
-        let mut stored = entry.stored.lock().await;
+        let limit = self.client.config().store_timeout();
+        let Ok(mut stored) = tokio::time::timeout(limit, entry.stored.lock()).await else {
+            let busy = "another use of the cache waits for the store, which does not answer";
+            return Err(Error::new(ErrorKind::StoreUnavailable, busy));
+        };
         let changes = entry.client.cache_changes();
         if stored.changes.unwrap_or_default() == changes
             && (stored.changes.is_some() || !stored.is_read)

@@ -2,12 +2,16 @@
 
 use std::{sync::atomic::AtomicUsize, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
+use tower_sessions_core::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::Result as StoreResult,
+};
 use tower_sessions_memory_store::MemoryStore;
-
-use tower_sessions_core::SessionStore;
 
 use super::*;
 use crate::{
@@ -111,7 +115,7 @@ fn store() -> Arc<OpenStore> {
     OpenStore::new().0
 }
 
-fn only_row(store: &OpenStore) -> tower_sessions_core::session::Record {
+fn only_row(store: &OpenStore) -> Record {
     let rows = store.rows.lock().unwrap();
     assert_eq!(rows.len(), 1);
     rows.values().next().unwrap().clone()
@@ -357,6 +361,43 @@ async fn uses_at_the_same_time_share_one_cache() {
         assert!(tokens.contains(other.token_for("app", scope).await.expose()));
     }
     assert_eq!(other.calls(), 0, "no write has undone another");
+}
+
+/// A store that never answers.
+#[derive(Debug)]
+struct HangingStore;
+
+#[async_trait]
+impl SessionStore for HangingStore {
+    async fn save(&self, _: &Record) -> StoreResult<()> {
+        std::future::pending().await
+    }
+
+    async fn load(&self, _: &Id) -> StoreResult<Option<Record>> {
+        std::future::pending().await
+    }
+
+    async fn delete(&self, _: &Id) -> StoreResult<()> {
+        std::future::pending().await
+    }
+}
+
+/// Each waits for the time limit of the store at most twice for others and twice for itself.
+#[tokio::test(start_paused = true)]
+async fn uses_of_one_cache_do_not_wait_for_a_store_that_hangs_one_after_the_other() {
+    let process = Arc::new(process_with(Arc::new(HangingStore), &[SECRET], CLIENT_ID));
+    let start = tokio::time::Instant::now();
+    let uses: Vec<_> = (0..20)
+        .map(|_| {
+            let process = Arc::clone(&process);
+            tokio::spawn(async move { process.token("ada").await })
+        })
+        .collect();
+    for one in uses {
+        one.await.unwrap();
+    }
+    assert!(start.elapsed() <= Duration::from_secs(12), "{:?}", start.elapsed());
+    assert_eq!(process.calls(), 1);
 }
 
 #[tokio::test]
