@@ -69,8 +69,8 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// Encodes a record. The bytes are wiped from memory when they are dropped; of a record of more than
-/// 512 bytes the buffers that it outgrew are not.
+/// Encodes a record. The bytes are wiped from memory when they are dropped; of a record of more
+/// than 512 bytes the buffers that it outgrew are not.
 pub(crate) fn encode(record: &impl Value) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(512));
     record.write(&mut bytes);

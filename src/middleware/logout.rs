@@ -1,8 +1,8 @@
 //! Signing out: here first, then at the provider; never for a request of another site.
 //!
 //! 1. [`Flow::sign_out`] acts on a form or link of this origin; everything else is asked first.
-//! 2. [`Flow::end`] deletes the records, reports it, removes the cookie and redirects to the provider's end of
-//!    session (OpenID Connect RP-Initiated Logout 1.0).
+//! 2. [`Flow::end`] deletes the records, reports it, removes the cookie and redirects to the
+//!    provider's end of session (OpenID Connect RP-Initiated Logout 1.0).
 //! 3. [`Flow::signed_out`] answers the path to which the provider sends the browser back, with a
 //!    page of the crate or a redirect to the application's.
 

@@ -213,7 +213,7 @@ async fn a_provider_that_cannot_be_had_is_a_finding() {
         (
             Err(HttpError::new("invalid peer certificate: certificate expired")),
             "provider_unreachable",
-            "The provider's certificate has expired: renew it there",
+            "The server's certificate has expired: renew it there",
         ),
         (Ok((404, "")), "discovery_not_found", "status 404"),
         (Ok((301, "")), "discovery_not_found", "status 301"),

@@ -566,5 +566,8 @@ impl fmt::Debug for StoredCaches {
 }
 
 #[cfg(test)]
+#[path = "caches_outage_tests.rs"]
+mod outage_tests;
+#[cfg(test)]
 #[path = "caches_tests.rs"]
 mod tests;

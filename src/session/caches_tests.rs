@@ -2,15 +2,10 @@
 
 use std::{sync::atomic::AtomicUsize, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use serde_json::json;
-use tower_sessions_core::{
-    SessionStore,
-    session::{Id, Record},
-    session_store::Result as StoreResult,
-};
+use tower_sessions_core::{SessionStore, session::Record};
 use tower_sessions_memory_store::MemoryStore;
 
 use super::*;
@@ -28,10 +23,10 @@ use crate::{
 };
 
 /// One process of the application. Its provider issues a new token for every request.
-struct Process {
-    caches: StoredCaches,
-    clock: ManualClock,
-    http: Arc<FakeHttp>,
+pub(super) struct Process {
+    pub(super) caches: StoredCaches,
+    pub(super) clock: ManualClock,
+    pub(super) http: Arc<FakeHttp>,
 }
 
 #[derive(Debug)]
@@ -43,7 +38,11 @@ impl HttpClient for Http {
     }
 }
 
-fn process_with(store: Arc<dyn SessionStore>, secrets: &[&str], client_id: &str) -> Process {
+pub(super) fn process_with(
+    store: Arc<dyn SessionStore>,
+    secrets: &[&str],
+    client_id: &str,
+) -> Process {
     process_at(store, secrets, client_id, "https://app.example")
 }
 
@@ -89,12 +88,12 @@ fn process_at(
     }
 }
 
-fn process(store: &Arc<OpenStore>) -> Process {
+pub(super) fn process(store: &Arc<OpenStore>) -> Process {
     process_with(Arc::clone(store) as _, &[SECRET], CLIENT_ID)
 }
 
 impl Process {
-    async fn token(&self, name: &str) -> AccessToken {
+    pub(super) async fn token(&self, name: &str) -> AccessToken {
         self.token_for(name, "x").await
     }
 
@@ -106,16 +105,16 @@ impl Process {
             .unwrap()
     }
 
-    fn calls(&self) -> usize {
+    pub(super) fn calls(&self) -> usize {
         self.http.count("/token")
     }
 }
 
-fn store() -> Arc<OpenStore> {
+pub(super) fn store() -> Arc<OpenStore> {
     OpenStore::new().0
 }
 
-fn only_row(store: &OpenStore) -> Record {
+pub(super) fn only_row(store: &OpenStore) -> Record {
     let rows = store.rows.lock().unwrap();
     assert_eq!(rows.len(), 1);
     rows.values().next().unwrap().clone()
@@ -208,87 +207,6 @@ async fn a_foreign_row_does_not_open() {
     assert_ne!(process(&store).token("ada").await.expose(), token.expose());
 }
 
-// MSAL-150: L2 entry corrupted or L2 down; read
-/// The tokens in memory stay usable, and are written later.
-#[tokio::test]
-async fn a_store_that_is_down_fails_nothing() {
-    let store = store();
-    store.set(|store| &store.down);
-    let process = process(&store);
-    let token = process.token("app").await;
-    assert_eq!(process.token("app").await.expose(), token.expose());
-    assert_eq!(process.caches.flush().await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
-    assert_eq!((process.calls(), store.len()), (1, 0));
-    store.clear(|store| &store.down);
-    process.caches.flush().await.unwrap();
-    assert_eq!(self::process(&store).token("app").await.expose(), token.expose());
-    process.caches.flush().await.unwrap();
-}
-
-impl Process {
-    /// The number of caches in memory after so many new names.
-    async fn after(&self, names: std::ops::Range<usize>) -> usize {
-        for number in names {
-            self.token(&format!("caller {number}")).await;
-        }
-        self.caches.shared.entries().by_name.len()
-    }
-}
-
-#[tokio::test]
-async fn caches_that_cannot_be_stored_take_a_bounded_memory_and_are_stored_later() {
-    let store = store();
-    store.set(|store| &store.down);
-    let process = process(&store);
-    assert!(process.after(0..MOST_UNWRITTEN - 50).await > MOST_UNWRITTEN - 100, "all are kept");
-    let most = process.after(MOST_UNWRITTEN..2 * MOST_UNWRITTEN).await;
-    assert!(most <= MOST_UNWRITTEN, "{most}");
-    // The names of the outage are not used again.
-    store.clear(|store| &store.down);
-    let start = 2 * MOST_UNWRITTEN;
-    process.after(start..start + EVICTION_STEP + 1).await;
-    settle().await;
-    assert!(store.len() > MOST_UNWRITTEN / 2, "{}", store.len());
-    let left = process.after(start + 10..start + 10 + MOST_IDLE).await;
-    assert!(left <= MOST_IDLE + EVICTION_STEP, "{left}");
-}
-
-#[tokio::test]
-async fn a_cache_whose_tokens_have_expired_is_not_kept_because_it_is_not_stored() {
-    let store = store();
-    store.set(|store| &store.down);
-    let process = process(&store);
-    assert_eq!(process.after(0..100).await, 100);
-    process.clock.advance(Duration::from_secs(3600));
-    let left = process.after(100..100 + MOST_IDLE).await;
-    assert!(left <= MOST_IDLE + EVICTION_STEP, "{left}");
-}
-
-#[tokio::test]
-async fn a_row_that_could_not_be_read_is_not_overwritten() {
-    let store = store();
-    let (earlier, late) = (process(&store), process(&store));
-    let token = earlier.token("app").await;
-    store.set(|store| &store.down);
-    let on_behalf = async |process: &Process| {
-        let request = TokenRequest::new(["y"]).unwrap();
-        process
-            .caches
-            .with("app", |client| async move {
-                client.on_behalf_of(&"assertion".into(), &request).await
-            })
-            .await
-            .unwrap()
-    };
-    let other = on_behalf(&late).await;
-    store.clear(|store| &store.down);
-    late.caches.flush().await.unwrap();
-    for process in [process(&store), late, earlier] {
-        assert_eq!(process.token("app").await.expose(), token.expose());
-        assert_eq!(on_behalf(&process).await.expose(), other.expose());
-    }
-}
-
 // MSAL-140: Option expiry none / suggested none; entry stored
 // MSAL-143: Option expiry 1 h / suggested +5 h; entry stored
 // MSAL-144: Option expiry 10 h / suggested +5 h; entry stored
@@ -361,43 +279,6 @@ async fn uses_at_the_same_time_share_one_cache() {
         assert!(tokens.contains(other.token_for("app", scope).await.expose()));
     }
     assert_eq!(other.calls(), 0, "no write has undone another");
-}
-
-/// A store that never answers.
-#[derive(Debug)]
-struct HangingStore;
-
-#[async_trait]
-impl SessionStore for HangingStore {
-    async fn save(&self, _: &Record) -> StoreResult<()> {
-        std::future::pending().await
-    }
-
-    async fn load(&self, _: &Id) -> StoreResult<Option<Record>> {
-        std::future::pending().await
-    }
-
-    async fn delete(&self, _: &Id) -> StoreResult<()> {
-        std::future::pending().await
-    }
-}
-
-/// Each waits for the time limit of the store at most twice for others and twice for itself.
-#[tokio::test(start_paused = true)]
-async fn uses_of_one_cache_do_not_wait_for_a_store_that_hangs_one_after_the_other() {
-    let process = Arc::new(process_with(Arc::new(HangingStore), &[SECRET], CLIENT_ID));
-    let start = tokio::time::Instant::now();
-    let uses: Vec<_> = (0..20)
-        .map(|_| {
-            let process = Arc::clone(&process);
-            tokio::spawn(async move { process.token("ada").await })
-        })
-        .collect();
-    for one in uses {
-        one.await.unwrap();
-    }
-    assert!(start.elapsed() <= Duration::from_secs(12), "{:?}", start.elapsed());
-    assert_eq!(process.calls(), 1);
 }
 
 #[tokio::test]

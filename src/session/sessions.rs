@@ -257,9 +257,9 @@ impl Sessions {
         Ok(row.and_then(|row| self.open(cookie, ticket, age, row, now)))
     }
 
-    /// The number of sessions in a row that the store lost within a minute of their last roll, which
-    /// begins with the sign-in, from the tickets of a request without a session. A store that loses rows, or that the nodes do
-    /// not share, would otherwise cause an endless redirect loop.
+    /// The number of sessions in a row that the store lost within a minute of their sign-in or last
+    /// roll, from the tickets of a request without a session. A store that loses rows, or that the
+    /// nodes do not share, would otherwise cause an endless redirect loop.
     pub(crate) fn lost(&self, sent: &RequestCookies<'_>, now: UnixTime) -> u8 {
         let tickets = sent.tickets().filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
         let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);

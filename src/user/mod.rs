@@ -210,7 +210,8 @@ impl User {
         if email.is_none() {
             tracing::debug!(
                 "there is no `email` claim: the scope `email` was not requested (`with_scopes`, \
-                 IDENTITY_SCOPE=email) or not granted, or the claim is only at the UserInfo endpoint (`with_user_info`, IDENTITY_USER_INFO=at_sign_in)"
+                 IDENTITY_SCOPE=email) or not granted, or the claim is only at the UserInfo \
+                 endpoint (`with_user_info`, IDENTITY_USER_INFO=at_sign_in)"
             );
         }
         email

@@ -14,10 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use tokio::sync::Notify;
-use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
-    Error, IdentityConfig, IdentityLayer, IdentityService, SignInEvent, SignInRefusal, Tokens,
-    User,
+    Error, IdentityConfig, IdentityLayer, SignInEvent, SignInRefusal, Tokens, User,
     config::SignInMethod,
     dev::{Endpoint, Failure},
 };
@@ -25,28 +23,27 @@ use tower_sessions::{Session, SessionManagerLayer, cookie::SameSite};
 use tower_sessions_memory_store::MemoryStore;
 
 use crate::{
-    app::{App, routes},
+    app::App,
     browser::{Tab, html, html::Form},
     observability::Log,
-    raw::{NAVIGATION, Raw},
-    stores::{Operation, Watched},
+    raw::Raw,
 };
 
 /// The events that the handlers received.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+pub struct Heard(Arc<Mutex<Vec<String>>>);
 
 impl Heard {
     fn note(&self, text: String) {
         self.0.lock().unwrap().push(text);
     }
 
-    fn take(&self) -> Vec<String> {
+    pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
     /// Listens to every event.
-    fn on(&self, layer: IdentityLayer) -> IdentityLayer {
+    pub fn on(&self, layer: IdentityLayer) -> IdentityLayer {
         let (at_in, at_out, at_end) = (self.clone(), self.clone(), self.clone());
         layer
             .on_signed_in(move |event| {
@@ -365,79 +362,6 @@ async fn a_handler_of_a_sign_in_can_call_an_api_for_the_user() {
     };
     let app = App::builder().layer(layer).start().await;
     app.signed_in().await;
-}
-
-/// An application with a store, and its layer around the same routes without a server.
-async fn listening_with(store: &Watched) -> (App, Heard, IdentityService<Router>) {
-    let (heard, mut made) = (Heard::default(), None);
-    let app = App::builder()
-        .layer(|layer| {
-            let layer = heard.on(layer.with_store(store.clone()).unwrap().with_single_process());
-            made = Some(layer.clone());
-            layer
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
-    (app, heard, made.unwrap().layer(routes()))
-}
-
-fn sign_out_request(app: &App, cookies: &str) -> Request {
-    let request = Request::post("/auth/logout");
-    let headers = [NAVIGATION, &[("origin", app.url.as_str()), ("cookie", cookies)]].concat();
-    let request =
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    request.body(axum::body::Body::empty()).unwrap()
-}
-
-/// The session has ended, so that a second request could not report it.
-#[tokio::test]
-async fn a_sign_out_whose_client_goes_away_is_reported_all_the_same() {
-    let store = Watched::default();
-    let (app, heard, service) = listening_with(&store).await;
-    let ada = Raw::of(&app).sign_in().await;
-    heard.take();
-    let held = store.hold_next(Operation::Delete);
-    let caller = tokio::spawn(service.oneshot(sign_out_request(&app, &ada)));
-    held.arrived().await;
-    caller.abort();
-    assert!(caller.await.unwrap_err().is_cancelled());
-    held.release();
-    let mut said = Vec::new();
-    for _ in 0..10_000 {
-        said.extend(heard.take());
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(said, ["out ada POST /auth/logout"]);
-    assert_eq!(Raw::of(&app).who(&ada).await, "nobody");
-}
-
-/// A browser can have several session cookies, and the store fails at the second one.
-#[tokio::test]
-async fn a_sign_out_that_fails_half_way_reports_what_has_ended() {
-    let store = Watched::default();
-    let (app, heard, service) = listening_with(&store).await;
-    let raw = Raw::of(&app);
-    let ada = raw.sign_in().await;
-    app.provider.sign_in_as("grace").unwrap();
-    let grace = raw.sign_in().await;
-    let both = format!("{ada}; {grace}");
-    heard.take();
-    let writes = store.writes();
-    let alone = service.clone().oneshot(sign_out_request(&app, &raw.sign_in().await)).await;
-    assert!(alone.unwrap().status().is_redirection());
-    let of_one = store.writes() - writes - 2;
-    heard.take();
-
-    store.fail_after(Operation::Delete, of_one);
-    let failed = service.clone().oneshot(sign_out_request(&app, &both)).await.unwrap();
-    assert_eq!(failed.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(heard.take(), ["out ada POST /auth/logout"]);
-    store.recover();
-    let done = service.oneshot(sign_out_request(&app, &both)).await.unwrap();
-    assert!(done.status().is_redirection());
-    assert_eq!(heard.take(), ["out grace POST /auth/logout"]);
-    assert_eq!((raw.who(&ada).await, raw.who(&grace).await), ("nobody".into(), "nobody".into()));
 }
 
 #[tokio::test]

@@ -97,6 +97,7 @@ mod sessions;
 mod sign_in;
 mod sign_in_page;
 mod sign_out;
+mod sign_out_events;
 mod spoilt;
 mod step_up;
 mod steps;

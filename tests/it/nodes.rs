@@ -190,8 +190,8 @@ async fn another_application_on_the_same_store_opens_nothing() {
     assert_eq!(other.raw().who(&own).await, "hello Ada Lovelace");
 }
 
-/// Providers that rotate refresh tokens accept each of them once, so without a lock the second of two
-/// processes is refused; a warning at the start and one at such an end name the lock.
+/// Providers that rotate refresh tokens accept each of them once, so without a lock the second of
+/// two processes is refused; a warning at the start and one at such an end name the lock.
 #[tokio::test]
 async fn a_session_that_ends_with_a_refused_refresh_is_a_warning_that_names_the_lock() {
     let (log, _listening) = Log::listen();

@@ -175,13 +175,11 @@ fn walk() -> impl Strategy<Value = Walk> {
     )
 }
 
-/// A deployment without a fault.
+/// A walk through a deployment without a fault.
 fn sound_walk() -> impl Strategy<Value = Walk> {
     walk().prop_map(|walk| Walk {
-        way: match walk.prefix {
-            PathPrefix::Stripped => Way::Strips,
-            _ => Way::Keeps,
-        },
+        prefix: PathPrefix::Stripped,
+        way: Way::Strips,
         nested: false,
         cookies: CookieFault::None,
         store: StoreFault::None,
