@@ -449,9 +449,9 @@ impl std::error::Error for Error {}
 /// the token endpoint (section 5.2).
 ///
 /// All texts except the [`advice`](Self::advice) are the provider's: escape them in pages, and
-/// decide by `error` only. `Display` is the form for logs, and `Debug` the same. It omits the description, in which
-/// providers put names of accounts, applications and tenants; look it up in the provider's sign-in
-/// log, at Microsoft by the `correlation_id`.
+/// decide by `error` only. `Display` is the form for logs, and `Debug` the same. It omits the
+/// description, in which providers put names of accounts, applications and tenants; look it up in
+/// the provider's sign-in log, at Microsoft by the `correlation_id`.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
