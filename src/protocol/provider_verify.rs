@@ -182,7 +182,12 @@ impl Provider {
         }
         let (metadata, algorithms) = self.algorithms_for(token, allowed).await?;
         let rules = self.rules(kind, &metadata, SignatureRule::Keys(&algorithms));
-        self.with_keys(token, &metadata, |keys| verify(&rules, keys)).await
+        // `Busy` says that nothing was sent. This token is the provider's answer to a request.
+        let verified = self.with_keys(token, &metadata, |keys| verify(&rules, keys)).await;
+        verified.map_err(|error| match error.kind() {
+            ErrorKind::Busy => error.with_kind(ErrorKind::ProviderUnreachable),
+            _ => error,
+        })
     }
 
     /// The metadata, and the algorithms that it or the configuration allows. If the token's
