@@ -239,7 +239,10 @@ impl AccessTerms {
             ([], true) => {
                 format!("people need the scopes {wanted}, and no application by itself is admitted")
             }
-            _ => format!(
+            (_, false) => format!(
+                "callers need the scopes {wanted}, or applications one of the app roles {roles:?}"
+            ),
+            (_, true) => format!(
                 "people need the scopes {wanted}, applications one of the app roles {roles:?}"
             ),
         };

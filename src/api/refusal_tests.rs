@@ -233,7 +233,7 @@ fn b2c(change: impl FnOnce(ApiConfig) -> ApiConfig) -> TestApi {
 /// the policies that are named, and its refusal says which.
 #[tokio::test]
 async fn the_refusal_of_another_policy_names_both_and_the_setting() {
-    let api = b2c(|config| config);
+    let api = b2c(|config| config.with_b2c_policies(["B2C_1_edit"]));
     let with_policy = |policy: &str| {
         entra(v2(), |claims| {
             let iss = format!("https://contoso.b2clogin.com/{TID}/v2.0/");

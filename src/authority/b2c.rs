@@ -74,7 +74,7 @@ impl B2cPolicies {
 
 impl Authority {
     /// The policies whose tokens an API accepts, that of the sign-in first; none if it is not B2C.
-    /// `configured` are those of the API; without them the one for editing the profile counts.
+    /// `configured` are those of the API.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Authority {
         configured: Option<&[String]>,
     ) -> Result<Vec<String>, ConfigError> {
         let invalid = |problem: String| Err(ConfigError::new("b2c_policies", problem));
-        let Some((own, sign_in)) = self.b2c_policies() else {
+        let Some((_, sign_in)) = self.b2c_policies() else {
             return match configured.and_then(<[String]>::first) {
                 None => Ok(Vec::new()),
                 Some(first) => invalid(format!(
@@ -93,13 +93,8 @@ impl Authority {
                 )),
             };
         };
-        let others: Vec<&String> = match configured {
-            Some(named) => named.iter().collect(),
-            // Who reads a user's mail can go through the one for a forgotten password.
-            None => own.edit_profile.iter().collect(),
-        };
         let mut accepted = vec![sign_in.to_owned()];
-        for policy in others {
+        for policy in configured.unwrap_or_default() {
             // A policy is a segment of the path of its document.
             if !is_name(policy) {
                 return invalid(format!(

@@ -164,9 +164,8 @@ impl ApiConfig {
     }
 
     /// Sets the policies of Azure AD B2C (user flows and custom policies) whose tokens are accepted
-    /// beside those of the sign-in policy. By default it is the policy of the authority for editing
-    /// the profile, and not the one for a forgotten password. With the sign-in policy alone in the
-    /// list, no other one counts.
+    /// beside those of the sign-in policy. By default there are none: the authority's own policies
+    /// for editing the profile and for a forgotten password have to be named as well.
     ///
     /// # Security
     ///

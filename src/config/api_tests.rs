@@ -167,7 +167,7 @@ fn the_policies_of_an_api_are_of_b2c() {
         read(&variables).unwrap()
     };
     for (named, wanted) in [
-        (None, &["B2C_1_in", "B2C_1_edit"][..]),
+        (None, &["B2C_1_in"][..]),
         (Some("B2C_1_edit B2C_1A_x b2c_1_IN"), &["B2C_1_in", "B2C_1_edit", "B2C_1A_x"]),
         (Some("B2C_1_in"), &["B2C_1_in"]),
     ] {

@@ -108,7 +108,8 @@ impl ApiConfig {
         for scope in &self.scopes {
             mistakes.value(check_scope("scopes", scope));
         }
-        let policies = self.identity.authority.api_policies(self.policies.as_deref())?;
+        let policies = self.identity.authority.api_policies(self.policies.as_deref());
+        let policies = mistakes.value(policies).unwrap_or_default();
         // Taken out, because an API has neither a path prefix nor paths of its own to collide with.
         // The default access is that of pages: every call of an API needs a token.
         let rules =

@@ -134,14 +134,15 @@ mod tests {
             read(&[AUTHORITY, ID, ("IDENTITY_SCOPE", "openid"), ("IDENTITY_COOKIE_SECRET", "x")]);
         let error = read.unwrap().with_openid_scopes(["email"]).build().unwrap_err();
         let expected = ["openid_scopes", "IDENTITY_CLIENT_SECRET", "IDENTITY_COOKIE_SECRET"];
-        assert_eq!(settings(&error)[..1], expected[..1], "{error}");
-        assert_eq!(settings(&error).last().unwrap(), expected[2], "{error}");
+        assert_eq!(settings(&error), expected, "{error}");
         let error = ApiConfig::new(Authority::entra("common").unwrap(), "api-id")
             .with_scopes(["a b"])
+            .with_b2c_policies(["B2C_1_x"])
             .add_public_path("nowhere")
             .build()
             .unwrap_err();
-        assert_eq!(settings(&error), ["scopes", "public_paths", "tenants"], "{error}");
+        let expected = ["scopes", "b2c_policies", "public_paths", "tenants"];
+        assert_eq!(settings(&error), expected, "{error}");
     }
 
     /// One line for one mistake, as before there were several.
