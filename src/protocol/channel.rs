@@ -190,8 +190,11 @@ fn not_sent(what: &str, url: &Uri, id: Option<&RequestId>, error: &HttpError) ->
         return error.to_error(ErrorKind::AnswerTooLarge, detail);
     }
     let kind = ErrorKind::ProviderUnreachable;
-    if let Some(provider) = stopped_provider(url) {
-        return Error::new(kind, format!("{what}: {error}. {provider}")).with_remedy(
+    // Its port can be that of another server by now.
+    if error.is_refused_connection()
+        && let Some(provider) = stopped_provider(url)
+    {
+        return Error::new(kind, format!("{detail}. {provider}")).with_remedy(
             "keep the handle (`DevProvider`) as long as the application runs: with \
              `let (_provider, config) = …` it lives to the end of the block, with \
              `let (_, config) = …` it is dropped at once",

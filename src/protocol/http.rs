@@ -121,6 +121,11 @@ impl HttpError {
         }
     }
 
+    /// Whether nothing listens at the address, by the words of the operating system.
+    pub(super) fn is_refused_connection(&self) -> bool {
+        self.cause.contains("refused")
+    }
+
     /// Whether the response exceeded the size limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
