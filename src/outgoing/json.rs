@@ -103,16 +103,17 @@ impl ApiClient {
         value: Option<Bytes>,
     ) -> Result<T, Error> {
         let answer = self.successful(tokens, method, path, value).await?;
-        if is_compressed(&answer) {
-            let detail = "the response of an API is compressed, although the request of the \
-                          default HTTP client has `Accept-Encoding: identity`";
-            return Err(Error::new(ErrorKind::ApiAnswerInvalid, detail).with_remedy(
-                "switch the compression off in the API or the web server before it, or set an HTTP \
-                 client that decompresses (`ApiClient::with_http_client`)",
-            ));
-        }
         let body: &[u8] = if answer.body().is_empty() { b"null" } else { answer.body() };
         serde_json::from_slice(body).map_err(|error| {
+            // Some servers name a coding that the body does not have.
+            if is_compressed(&answer) {
+                let detail = "the response of an API is compressed, although the request of the \
+                              default HTTP client has `Accept-Encoding: identity`";
+                return Error::new(ErrorKind::ApiAnswerInvalid, detail).with_remedy(
+                    "switch the compression off in the API or the web server before it, or set an \
+                     HTTP client that decompresses (`ApiClient::with_http_client`)",
+                );
+            }
             // The error of serde may repeat a value of the body: line and column do not.
             let place = format!("line {}, column {}", error.line(), error.column());
             Error::new(
