@@ -47,12 +47,18 @@ pub(crate) async fn refresh_with(
     let tenant = request.tenant().filter(|_| is_in_a_tenant);
     let answer = provider.in_tenant_of(tenant)?.refresh(refresh_token, &asked).await;
     let mut answer = answer.map_err(ask_for_consent)?;
-    let sent_id_token = answer.id_token.clone().filter(|sent| !request.repeats(sent));
-    let mut identity = match &sent_id_token {
+    // Some providers hand out the ID token of the sign-in again, which has expired by now.
+    let new_id_token = answer.id_token.as_ref().filter(|sent| !request.repeats(sent));
+    let mut identity = match new_id_token {
         // In another tenant the same person has other identifiers, so that ID token is not used.
         _ if request.is_elsewhere() => None,
         Some(id_token) => Some(identity(provider, id_token, &answer, request).await),
-        None => without_id_token(provider, &answer, request).await,
+        // Outside of a renewal only the answer about another person costs the access token: the
+        // claims stay those of before, and the next renewal asks again.
+        None => without_id_token(provider, &answer, request).await.filter(|claims| {
+            let error = claims.as_ref().err().map(Error::kind);
+            request.is_renewal() || matches!(error, None | Some(ErrorKind::UserInfoSubject))
+        }),
     };
     if let Some(Ok(identity)) =
         identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted())
@@ -62,7 +68,7 @@ pub(crate) async fn refresh_with(
         identity.expires_at = found.renew_at(identity.expires_at, provider.now());
         identity.claims.json = found.claims;
     }
-    Ok(RefreshAnswer { issued: answer.into(), identity, sent_id_token, id_token: None })
+    Ok(RefreshAnswer { issued: answer.into(), identity, id_token: None })
 }
 
 /// Turns `invalid_scope` (RFC 6749 section 5.2) into `InteractionRequired`: the person has not

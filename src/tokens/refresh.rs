@@ -291,7 +291,7 @@ impl RefreshContext {
     ) -> RefreshResult {
         let now = self.clock.now();
         let (record, _merging) = self.present(grant, record).await?;
-        let RefreshAnswer { mut issued, identity, id_token, .. } = answer.without_repeated(&record);
+        let RefreshAnswer { mut issued, identity, id_token } = answer;
         let refresh_token = issued
             .refresh_token
             .take()

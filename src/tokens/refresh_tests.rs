@@ -54,24 +54,6 @@ async fn after_a_sign_out_during_a_failing_flight_nothing_is_left() {
     assert!(session.store.record(&session.grant).is_none());
 }
 
-/// Some providers hand out the ID token of the sign-in again, which has expired by the refresh.
-#[tokio::test]
-async fn the_id_token_of_the_record_once_more_counts_as_none() {
-    let session = Arc::new(TestSession::new());
-    let kept = session.record().id_token().cloned();
-    assert!(kept.is_some());
-    let refused = || Some(Err(Error::new(ErrorKind::TokenExpired, "it is the old one")));
-    let answers = [(kept, true), (Some("another".into()), false), (None, false)];
-    for (number, (sent_id_token, is_taken)) in answers.into_iter().enumerate() {
-        session
-            .provider
-            .next(move |answer| Ok(RefreshAnswer { identity: refused(), sent_id_token, ..answer }));
-        let outcome = session.token(&format!("scope-{number}")).await;
-        assert_eq!(outcome.is_ok(), is_taken, "{number}");
-        assert!(outcome.err().is_none_or(|error| error.is_of_spent_grant()));
-    }
-}
-
 /// The record that another process writes after a refresh, for the sign-in's scopes or for others.
 fn changed_by_another_process(session: &TestSession, scopes: &str) {
     let record = session.record();

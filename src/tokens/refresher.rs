@@ -180,24 +180,9 @@ pub(crate) struct RefreshAnswer {
     /// The verified claims of the ID token, or why it was refused. If the response has none, those
     /// of the last one with what UserInfo says now; `None` if UserInfo was not asked.
     pub(crate) identity: Option<Result<VerifiedClaims, Error>>,
-    /// The ID token of the response as it came.
-    pub(crate) sent_id_token: Option<Secret>,
     /// A verified ID token that the record keeps whatever the refresh was for, and whatever its
     /// length. Only accounts of a client and assertions have one.
     pub(crate) id_token: Option<Secret>,
-}
-
-impl RefreshAnswer {
-    /// The answer without its ID token, if that is the one of the record: some providers hand out
-    /// the ID token of the sign-in again, which has expired by now. It was verified when it was
-    /// new, so the answer counts as one without an ID token (OpenID Connect Core section 12.2).
-    pub(super) fn without_repeated(self, record: &GrantRecord) -> Self {
-        let is_repeated = self
-            .sent_id_token
-            .as_ref()
-            .is_some_and(|sent| record.id_token().is_some_and(|kept| is_equal(sent, kept)));
-        if is_repeated { Self { identity: None, ..self } } else { self }
-    }
 }
 
 fn is_equal(sent: &Secret, kept: &Secret) -> bool {

@@ -144,7 +144,6 @@ impl FakeProvider {
                 ..TokenSet::default()
             },
             id_token: None,
-            sent_id_token: None,
             identity: Some(Ok(identity(
                 ada(),
                 &format!("id-{call}"),

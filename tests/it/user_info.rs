@@ -191,12 +191,14 @@ async fn rights_of_user_info_are_renewed_by_a_refresh_without_an_id_token() {
         }
         // Another user's answer is none, and the renewal is tried again.
         app.turn(3600 + 300);
+        let asked = app.provider.requests(Endpoint::UserInfo);
         app.provider.change_next_user_info(|claims| {
             drop(claims.insert("sub".into(), "eve".into()));
             drop(claims.insert("groups".into(), json!(["admins"])));
         });
         let page = tab.open(app.at("/me")).await.json();
         assert_eq!(page["claims"]["groups"], json!(["editors"]), "{page}");
+        assert_eq!(app.provider.requests(Endpoint::UserInfo), asked + 1);
         assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
     }
 }
