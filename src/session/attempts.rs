@@ -25,13 +25,13 @@ use crate::{
     codec::{self, Value as _},
     error::{Error, ErrorKind},
     secret::{base64url, fingerprint, from_base64url, random, same},
-    sign_in::Attempt,
+    sign_in::{Attempt, Fallbacks},
 };
 
 /// Longest `name=value` of an attempt, in bytes. Browsers keep 4,096 with the attributes (RFC 6265
 /// section 6.1).
 ///
-/// It fits a return path of 2,000 bytes and 600 bytes of options, or a device code of 1,000 bytes
+/// It fits a return path of 2,000 bytes and 600 bytes of scopes, or a device code of 1,000 bytes
 /// and the same path. RFC 8628 sets no limit for device codes (Entra's have some 300 characters),
 /// and a cookie is the only place that every process can read.
 const LONGEST: usize = 4_000;
@@ -239,7 +239,8 @@ impl Attempts {
     }
 
     /// Encodes an attempt. If it is too long for its cookie, the parts that a sign-in can do
-    /// without are left out: the return path, then `verification_uri_complete`.
+    /// without are left out: the options for a repetition, the return path, then
+    /// `verification_uri_complete`.
     fn encode_within_limit(
         &self,
         slot: Slot,
@@ -247,6 +248,11 @@ impl Attempts {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let longest = self.longest(slot);
         let mut plain = codec::encode(attempt);
+        // They are for a repetition, which would ask for less without them: a refusal is shown.
+        if plain.len() > longest && attempt.own.take().is_some() {
+            attempt.fallbacks = Fallbacks::ALL;
+            plain = codec::encode(attempt);
+        }
         if plain.len() > longest {
             tracing::debug!(
                 bytes = plain.len(),

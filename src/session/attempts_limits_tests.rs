@@ -56,12 +56,17 @@ fn the_longest_attempt_fits_and_a_return_path_that_does_not_becomes_home() {
         else {
             panic!()
         };
+        let mut expected = asked;
+        // The options for a repetition are the first to be left out.
+        if found.own.is_none() {
+            assert!(return_path + scopes > 2_400, "{return_path} {scopes}");
+            (expected.own, expected.fallbacks) = (None, Fallbacks::ALL);
+        }
         if found.return_path == "/" && return_path > 0 {
             assert!(return_path + scopes > 2_600, "{return_path} {scopes}");
-            assert_eq!(*found, Attempt { return_path: "/".into(), ..asked });
-        } else {
-            assert_eq!(*found, asked);
+            expected.return_path = "/".into();
         }
+        assert_eq!(*found, expected);
     }
     assert!(longest > LONGEST - 40, "{longest}");
     let error = attempts().begin(&sent(&HeaderMap::new()), full(0, 3_000), NOW).unwrap_err();

@@ -15,6 +15,8 @@ use crate::{
 };
 
 /// The reason for which a sign-in is repeated, and what its requests omit from then on.
+///
+/// The order is that of the bits in stored attempts: new kinds come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fallback {
     /// Omits nothing: the provider asked for an equal request.
@@ -50,6 +52,9 @@ impl Fallback {
 pub(crate) struct Fallbacks(u8);
 
 impl Fallbacks {
+    /// All of them: the sign-in is not repeated for any reason.
+    pub(crate) const ALL: Self = Self((1 << Fallback::ALL.len()) - 1);
+
     pub(crate) fn has(self, fallback: Fallback) -> bool {
         self.0 & fallback.bit() != 0
     }

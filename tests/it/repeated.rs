@@ -145,15 +145,13 @@ async fn a_page_gets_the_claims_that_it_demands_also_from_a_repeated_sign_in() {
 
 /// Nothing is left out silently: the cookie of a sign-in has a limit.
 #[tokio::test]
-async fn options_that_do_not_fit_into_the_cookie_of_a_sign_in_are_refused_and_named() {
+async fn a_sign_in_whose_options_do_not_fit_into_its_cookie_is_not_repeated() {
     let app = asking(SignInOptions::new().add_parameter("long", "x".repeat(3_000))).await;
-    let answer = Raw::of(&app).open("/public/asks", "").await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
-    assert!(answer.body.contains("extra parameters"), "{}", answer.body);
-    assert!(answer.attempt().is_none());
-    assert_eq!(app.provider.requests(Endpoint::Authorization), 0);
-    // The return path is left out before, as beside many scopes.
-    let app = asking(SignInOptions::new().add_parameter("long", "x".repeat(1_500))).await;
-    let path = format!("/public/asks?{}", "p".repeat(1_900));
-    assert!(Raw::of(&app).open(&path, "").await.attempt().is_some());
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+    let other = app.browser();
+    let mut tab = other.tab();
+    let page = tab.open(app.at("/public/asks")).await;
+    assert_ne!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1, "{}", page.body);
 }
