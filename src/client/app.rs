@@ -154,7 +154,9 @@ impl Client {
 
     /// The failure of a request on behalf of a caller, who gets the challenge.
     pub(super) fn for_caller(&self, error: Error, request: &TokenRequest) -> Error {
-        let authorization_uri = self.config().authority().authorization_uri();
+        // The tenant that answered is the one that the claims are for.
+        let provider = self.shared().provider.in_tenant_of(request.tenant()).ok();
+        let authorization_uri = provider.and_then(|there| there.authority().authorization_uri());
         error.for_caller(request.scopes(), authorization_uri)
     }
 

@@ -149,12 +149,17 @@ impl Challenge {
 }
 
 impl fmt::Debug for Challenge {
-    /// Without the headers, which have the session's cookie, and without the query.
+    /// Without the headers, which have the session's cookie, without the query, and without the
+    /// options of the sign-in, which can have personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = match &self.0.wanted {
+            ChallengeKind::SignIn { .. } => "a sign-in",
+            ChallengeKind::Refusal(error) => error.reason(),
+        };
         f.debug_struct("Challenge")
             .field("method", &self.0.method)
             .field("path", &self.0.uri.path())
-            .field("wanted", &self.0.wanted)
+            .field("wanted", &wanted)
             .finish_non_exhaustive()
     }
 }

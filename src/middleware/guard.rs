@@ -138,7 +138,8 @@ impl Terms {
         if let Some(tenants) = &self.tenants
             && !user.tenant_id().is_some_and(|own| tenants.iter().any(|tenant| tenant == own))
         {
-            // In the log alone: the tenants of an application are its customers.
+            // Not in the problem document, nor on a page in production: the tenants of an
+            // application are its customers.
             return GuardVerdict::Refuse(Error::new(
                 ErrorKind::TenantNotAllowed,
                 format!("the person's tenant is none of those that the guard lets in: {tenants:?}"),

@@ -32,6 +32,8 @@ use crate::{
 const MOST_IDLE: usize = if cfg!(test) { 20 } else { 1_000 };
 /// Number above which idle ones are evicted although they are not in the store: it is down.
 const MOST_UNWRITTEN: usize = 16 * MOST_IDLE;
+/// Number of failed writes in a row after which idle caches are not written for now.
+const MOST_FAILURES: u8 = 3;
 /// Number of new caches between two evictions, each of which looks at all caches.
 const EVICTION_STEP: usize = MOST_IDLE / 10;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -329,7 +331,8 @@ impl StoredCaches {
     }
 
     /// Writes caches whose name may not be used again, one after the other, in one task at a time.
-    /// The first failure ends it: the store is still down.
+    /// Several failures in a row end it: the store is still down. A single one may be that of a
+    /// cache that this store cannot keep.
     fn write_idle(&self, unwritten: Vec<Weak<MemoryCache>>) {
         if unwritten.is_empty() || self.shared.is_writing_idle.swap(true, SeqCst) {
             return;
@@ -337,10 +340,11 @@ impl StoredCaches {
         let shared = Arc::clone(&self.shared);
         let started = Tokio.spawn(Box::pin(async move {
             // One that was evicted meanwhile is skipped.
-            for entry in unwritten.iter().filter_map(Weak::upgrade) {
-                if shared.keep(&entry).await.is_err() {
-                    break;
-                }
+            let (mut failures, mut idle) = (0, unwritten.iter().filter_map(Weak::upgrade));
+            while failures < MOST_FAILURES
+                && let Some(entry) = idle.next()
+            {
+                failures = if shared.keep(&entry).await.is_ok() { 0 } else { failures + 1 };
             }
             shared.is_writing_idle.store(false, SeqCst);
         }));
@@ -558,10 +562,7 @@ impl fmt::Debug for WritingTasks {
 
 impl fmt::Debug for StoredCaches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredCaches")
-            .field("client", &self.shared.client)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        f.debug_struct("StoredCaches").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

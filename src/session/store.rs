@@ -287,9 +287,9 @@ impl Store {
         let sealed = random::<32>()?.to_vec();
         let (id, written) = self.create(id, sealed, now + PROBE_LIFE, None, now).await?;
         let read = self.load(id, now).await;
-        self.delete(id).await?;
+        let deleted = self.delete(id).await;
         match read? {
-            Some(read) if read == written => Ok(()),
+            Some(read) if read == written => deleted,
             _ => Err(not_kept()),
         }
     }
