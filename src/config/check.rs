@@ -124,7 +124,9 @@ impl ValidConfig {
         let signed_out = (self.provider_session() == ProviderSession::End).then(|| {
             let kind = match self.authority().is_microsoft() {
                 true => "another redirect URI of the same platform (\"Web\")",
-                false => "a post-logout redirect URI (URL after sign-out)",
+                false => {
+                    "a post-logout redirect URI (URL after sign-out), if the provider has these"
+                }
             };
             format!("{} as {kind}", self.signed_out_url())
         });
