@@ -25,7 +25,7 @@ use crate::{
     codec::{self, Value as _},
     error::{Error, ErrorKind},
     secret::{base64url, fingerprint, from_base64url, random, same},
-    sign_in::{Attempt, Fallbacks},
+    sign_in::Attempt,
 };
 
 /// Longest `name=value` of an attempt, in bytes. Browsers keep 4,096 with the attributes (RFC 6265
@@ -250,7 +250,7 @@ impl Attempts {
         let mut plain = codec::encode(attempt);
         // They are for a repetition, which would ask for less without them: a refusal is shown.
         if plain.len() > longest && attempt.own.take().is_some() {
-            attempt.fallbacks = Fallbacks::ALL;
+            attempt.fallbacks = attempt.fallbacks.last();
             plain = codec::encode(attempt);
         }
         if plain.len() > longest {

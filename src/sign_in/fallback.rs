@@ -51,17 +51,25 @@ impl Fallback {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fallbacks(u8);
 
-impl Fallbacks {
-    /// All of them: the sign-in is not repeated for any reason.
-    pub(crate) const ALL: Self = Self((1 << Fallback::ALL.len()) - 1);
+/// The bit of a sign-in that is not repeated.
+const LAST: u8 = 1 << 7;
 
+impl Fallbacks {
     pub(crate) fn has(self, fallback: Fallback) -> bool {
         self.0 & fallback.bit() != 0
     }
 
-    /// These and one more; `None` if it is one of these.
+    /// These and one more; `None` if it is one of these, or after [`last`](Self::last).
     pub(crate) fn and(self, fallback: Fallback) -> Option<Self> {
-        (!self.has(fallback)).then_some(Self(self.0 | fallback.bit()))
+        // Without pages a sign-in that needs one could not be shown at all.
+        let is_open = self.0 & LAST == 0 || fallback == Fallback::WithPages;
+        (is_open && !self.has(fallback)).then_some(Self(self.0 | fallback.bit()))
+    }
+
+    /// The same for a sign-in that is not repeated, because a repetition would ask for less: only
+    /// one without pages may need another request.
+    pub(crate) fn last(self) -> Self {
+        Self(self.0 | LAST)
     }
 }
 
@@ -78,7 +86,7 @@ impl codec::Field for Fallbacks {
 
     /// The fallbacks that this version knows.
     fn finish(read: u8) -> Option<Self> {
-        Some(Self(read & Fallback::ALL.iter().fold(0, |known, fallback| known | fallback.bit())))
+        Some(Self(read & Fallback::ALL.iter().fold(LAST, |known, kind| known | kind.bit())))
     }
 }
 
@@ -149,6 +157,11 @@ mod tests {
                     .unwrap();
             attempt.fallbacks = all;
             assert_eq!(Attempt::read(&codec::encode(&attempt)).unwrap().fallbacks, all);
+        }
+        let last = Fallbacks::default().last();
+        for fallback in Fallback::ALL {
+            assert!(!last.has(fallback), "nothing is left out");
+            assert_eq!(last.and(fallback).is_some(), fallback == Fallback::WithPages);
         }
     }
 }

@@ -125,7 +125,8 @@ impl RefreshRequest {
     /// Whether an ID token of the response is the one of the record. Some providers hand out the ID
     /// token of the sign-in again, which has expired by now.
     pub(crate) fn repeats(&self, sent: &Secret) -> bool {
-        self.id_token.as_ref().is_some_and(|kept| is_equal(sent, kept))
+        let is_sent = |kept: &Secret| same(sent.expose().as_bytes(), kept.expose().as_bytes());
+        self.id_token.as_ref().is_some_and(is_sent)
     }
 
     /// Whether claims of the session came from UserInfo.
@@ -183,10 +184,6 @@ pub(crate) struct RefreshAnswer {
     /// A verified ID token that the record keeps whatever the refresh was for, and whatever its
     /// length. Only accounts of a client and assertions have one.
     pub(crate) id_token: Option<Secret>,
-}
-
-fn is_equal(sent: &Secret, kept: &Secret) -> bool {
-    same(sent.expose().as_bytes(), kept.expose().as_bytes())
 }
 
 /// The claims of a verified ID token.
