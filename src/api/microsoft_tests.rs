@@ -7,7 +7,7 @@ use super::test_api::{APP, OTHER_TID, TID, TestApi, changed, entra, merge, signe
 use crate::{
     authority::{Authority, B2cPolicies},
     config::ApiConfig,
-    protocol::test_support::{CLIENT_ID, NOW, Signer, answer, document, key_set},
+    protocol::test_support::{NOW, Signer, answer, key_set},
 };
 
 /// The discovery document of a provider of Microsoft's.
@@ -230,26 +230,7 @@ fn of_adfs() -> Value {
 }
 
 fn adfs() -> TestApi {
-    let adfs = "https://fs.example.com/adfs";
-    let mut document = document();
-    for (name, value) in [
-        ("issuer", adfs),
-        ("access_token_issuer", "http://fs.example.com/adfs/services/trust"),
-        ("jwks_uri", "https://fs.example.com/adfs/keys"),
-        ("token_endpoint", "https://fs.example.com/adfs/token"),
-        ("authorization_endpoint", "https://fs.example.com/adfs/authorize"),
-    ] {
-        document[name] = json!(value);
-    }
-    for name in ["userinfo_endpoint", "end_session_endpoint"] {
-        document.as_object_mut().unwrap().remove(name);
-    }
-    TestApi::at(
-        ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID)
-            .add_audience("https://api.example"),
-        document,
-        key_set(),
-    )
+    TestApi::adfs(|config| config.add_audience("https://api.example"))
 }
 
 #[tokio::test]

@@ -49,6 +49,14 @@ impl ApiResponse {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         body["reason"].as_str().unwrap().to_owned()
     }
+
+    /// The kind of the caller that was let in, or the reason of the refusal.
+    pub(super) fn verdict(&self) -> String {
+        match self.status {
+            StatusCode::OK => self.body.split(' ').next().unwrap().to_owned(),
+            _ => self.reason(),
+        }
+    }
 }
 
 impl TestApi {
@@ -94,6 +102,26 @@ impl TestApi {
         let mut key = Signer::shared().jwk("k1");
         key["issuer"] = json!("https://login.microsoftonline.com/{tenantid}/v2.0");
         Self::at(change(config), document, json!({"keys": [key]}))
+    }
+
+    /// At AD FS, which has an issuer for access tokens alone.
+    pub(super) fn adfs(change: impl FnOnce(ApiConfig) -> ApiConfig) -> Self {
+        let adfs = "https://fs.example.com/adfs";
+        let mut document = document();
+        for (name, value) in [
+            ("issuer", adfs),
+            ("access_token_issuer", "http://fs.example.com/adfs/services/trust"),
+            ("jwks_uri", "https://fs.example.com/adfs/keys"),
+            ("token_endpoint", "https://fs.example.com/adfs/token"),
+            ("authorization_endpoint", "https://fs.example.com/adfs/authorize"),
+        ] {
+            document[name] = json!(value);
+        }
+        for name in ["userinfo_endpoint", "end_session_endpoint"] {
+            document.as_object_mut().unwrap().remove(name);
+        }
+        let config = ApiConfig::new(Authority::parse(adfs).unwrap(), CLIENT_ID);
+        Self::at(change(config), document, key_set())
     }
 
     pub(super) fn guarded(mut self, guard: RequireAccess) -> Self {

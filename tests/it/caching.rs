@@ -3,7 +3,7 @@
 use axum::{
     Router,
     http::{Method, StatusCode, header::CACHE_CONTROL},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tower_identity::{LazyUser, User};
 
@@ -99,17 +99,23 @@ async fn a_ticket_is_never_in_an_answer_that_may_be_shared() {
     );
 }
 
+/// An application with a store and one route more, at whose provider a user is signed in.
+async fn stored(path: &'static str, route: MethodRouter) -> (App, Watched) {
+    let store = Watched::default();
+    let app = App::builder()
+        .layer(|layer| layer.with_store(store.clone()).unwrap().with_single_process())
+        .router(|router| router.route(path, route))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    (app, store)
+}
+
 /// A page that asked for the user shows one who is signed out while the store is down: a shared
 /// cache would show that to others, and longer (RFC 9111 section 4.2.2).
 #[tokio::test]
 async fn a_page_that_asked_for_the_user_is_not_stored_if_the_user_cannot_be_known() {
-    let store = Watched::default();
-    let app = App::builder()
-        .layer(|layer| layer.with_store(store.clone()).unwrap().with_single_process())
-        .router(|router| router.route("/public/form", post(asked)))
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
+    let (app, store) = stored("/public/form", post(asked)).await;
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     store.fail(&[Operation::Load]);
@@ -129,13 +135,7 @@ async fn a_page_that_asked_for_the_user_is_not_stored_if_the_user_cannot_be_know
 /// A handler that asks again after a failure gets the user.
 #[tokio::test]
 async fn a_user_who_could_not_be_known_at_first_is_looked_up_again() {
-    let store = Watched::default();
-    let app = App::builder()
-        .layer(|layer| layer.with_store(store.clone()).unwrap().with_single_process())
-        .router(|router| router.route("/public/twice", get(asked_twice)))
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
+    let (app, store) = stored("/public/twice", get(asked_twice)).await;
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     app.turn(301);

@@ -6,14 +6,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
-use axum::{body::Body, http::StatusCode};
+use axum::{Router, body::Body, http::StatusCode};
 use bytes::Bytes;
 use http::Request;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
-    ErrorKind, HttpClient, HttpFuture, ReqwestClient, SignInOptions, WebAuth, WebSession,
-    config::SignInMethod, dev::Endpoint,
+    ErrorKind, HttpClient, HttpFuture, IdentityService, ReqwestClient, SignInOptions, WebAuth,
+    WebSession, config::SignInMethod, dev::Endpoint,
 };
 
 use crate::{
@@ -59,6 +59,22 @@ impl Held {
     }
 }
 
+/// An application with such a client, at whose provider a user is signed in, and its service.
+async fn app() -> (App, Held, IdentityService<Router>) {
+    let held = Held::new();
+    let mut layer = None;
+    let app = App::builder()
+        .layer(|made| {
+            let made = made.with_http_client(held.clone());
+            layer = Some(made.clone());
+            made
+        })
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    (app, held, layer.unwrap().layer(routes()))
+}
+
 /// The URL of a response to this sign-in with a code that the provider did not issue.
 fn forged(app: &App, begun: &Begun) -> String {
     let answer = [("code", "none"), ("state", &begun.state()), ("iss", app.provider.issuer())];
@@ -90,18 +106,7 @@ async fn until(is_so: impl Fn() -> bool) {
 async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections() {
     const STRANGERS: usize = 150;
     const MOST: usize = 64;
-    let held = Held::new();
-    let mut layer = None;
-    let app = App::builder()
-        .layer(|made| {
-            let made = made.with_http_client(held.clone());
-            layer = Some(made.clone());
-            made
-        })
-        .start()
-        .await;
-    let service = layer.unwrap().layer(routes());
-    app.provider.sign_in_as("ada").unwrap();
+    let (app, held, service) = app().await;
     let raw = Raw::of(&app);
     let session = raw.sign_in().await;
     app.turn(3600 + 300);
@@ -135,18 +140,7 @@ async fn strangers_with_codes_that_are_none_take_a_bounded_number_of_connections
 /// The code was not sent, so the same response completes the sign-in later, as the page says.
 #[tokio::test]
 async fn a_sign_in_that_finds_too_many_others_goes_on_when_its_page_is_loaded_again() {
-    let held = Held::new();
-    let mut layer = None;
-    let app = App::builder()
-        .layer(|made| {
-            let made = made.with_http_client(held.clone());
-            layer = Some(made.clone());
-            made
-        })
-        .start()
-        .await;
-    let service = layer.unwrap().layer(routes());
-    app.provider.sign_in_as("ada").unwrap();
+    let (app, held, service) = app().await;
     let raw = Raw::of(&app);
     let shut = held.0.gate.acquire().await.unwrap();
     let mut callers = JoinSet::new();
