@@ -1,7 +1,6 @@
 //! [`StoredCaches`]: token caches of a [`Client`], sealed in a `tower-sessions` store.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
     sync::{
@@ -16,26 +15,20 @@ use zeroize::Zeroizing;
 
 use super::{
     into_store::IntoSessionStore,
+    memory_caches::{MemoryCache, MemoryCaches, StoredState, UseCount},
     records::RecordId,
     seal::{KeyRing, NamedRow, RowPurpose},
     store::{SealedRow, Store},
 };
 use crate::{
     client::{CacheEnd, Client},
-    clock::UnixTime,
     error::{ConfigError, Error, ErrorKind},
     sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
-/// Number of caches in memory above which idle ones are evicted that are in the store.
-const MOST_IDLE: usize = if cfg!(test) { 20 } else { 1_000 };
-/// Number above which idle ones are evicted although they are not in the store: it is down.
-const MOST_UNWRITTEN: usize = 16 * MOST_IDLE;
 /// Number of failed writes in a row after which idle caches are not written for now.
 const MOST_FAILURES: u8 = 3;
-/// Number of new caches between two evictions, each of which looks at all caches.
-const EVICTION_STEP: usize = MOST_IDLE / 10;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Token caches of a [`Client`] in a `tower-sessions` store (Redis, SQL, moka, …): tokens survive a
@@ -106,67 +99,9 @@ struct CacheParts {
     client: Client,
     keys: Arc<KeyRing>,
     store: Store,
-    entries: Mutex<Entries>,
+    entries: Mutex<MemoryCaches>,
     /// Whether a task writes the idle caches.
     is_writing_idle: AtomicBool,
-}
-
-/// The caches that are in memory.
-#[derive(Default)]
-struct Entries {
-    by_name: HashMap<Box<str>, Arc<MemoryCache>>,
-    /// The number of caches at which idle ones are evicted next.
-    evict_at: usize,
-}
-
-impl Entries {
-    /// Evicts idle caches, and returns those that are kept because they are not in the store.
-    fn evict(&mut self, now: UnixTime) -> Vec<Weak<MemoryCache>> {
-        // A cache in use stays, so that all its uses share one client; one with unwritten changes
-        // stays, since its tokens are nowhere else.
-        let is_idle = |entry: &Arc<MemoryCache>| Arc::strong_count(entry) == 1;
-        self.by_name.retain(|_, entry| !is_idle(entry) || !entry.is_dispensable(now));
-        let too_many = (self.by_name.len() + EVICTION_STEP).saturating_sub(MOST_UNWRITTEN);
-        let mut lost = 0;
-        self.by_name.retain(|_, entry| {
-            let is_lost = lost < too_many && is_idle(entry);
-            lost += usize::from(is_lost);
-            !is_lost
-        });
-        if lost > 0 {
-            tracing::warn!(
-                caches = lost,
-                most = MOST_UNWRITTEN,
-                "token caches that are not in the store are dropped, since there are too many: \
-                 their tokens have to be requested again; is the store down?"
-            );
-        }
-        self.evict_at = MOST_IDLE.max(self.by_name.len() + EVICTION_STEP);
-        self.by_name.values().filter(|entry| is_idle(entry)).map(Arc::downgrade).collect()
-    }
-}
-
-/// A cache that is in memory.
-struct MemoryCache {
-    /// Its row under each secret, the current secret first.
-    rows: Vec<NamedRow>,
-    client: Client,
-    /// The lifetime of its row in seconds, by the settings of its last use.
-    lifetime: AtomicU64,
-    /// Number of uses under way.
-    uses: AtomicUsize,
-    stored: sync::Mutex<StoredState>,
-}
-
-/// The last known state of a cache's row in the store.
-#[derive(Default)]
-struct StoredState {
-    /// Whether the row has been read.
-    is_read: bool,
-    row: Option<SealedRow>,
-    /// [`Client::cache_changes`] when the row was read or written; `None` if the row must be
-    /// written again.
-    changes: Option<u64>,
 }
 
 impl StoredCaches {
@@ -309,7 +244,7 @@ impl StoredCaches {
         if let Some(entry) = all.by_name.get(name) {
             return Arc::clone(entry);
         }
-        if all.by_name.len() >= MOST_IDLE.max(all.evict_at) {
+        if all.is_full() {
             let unwritten = all.evict(self.shared.client.now());
             self.write_idle(unwritten);
         }
@@ -355,7 +290,7 @@ impl StoredCaches {
 }
 
 impl CacheParts {
-    fn entries(&self) -> MutexGuard<'_, Entries> {
+    fn entries(&self) -> MutexGuard<'_, MemoryCaches> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -489,44 +424,6 @@ impl CacheParts {
                 reason = error.reason(), %error, "a token cache is not in the store yet"
             );
         }
-    }
-}
-
-impl MemoryCache {
-    /// Whether the cache in memory has changed since its row was read or written.
-    fn changes_since(&self, stored: &StoredState) -> bool {
-        let changes = self.client.cache_changes();
-        stored.changes.map_or(changes > 0, |before| before != changes)
-    }
-
-    /// Whether no write is under way, and there are no unwritten changes or none of the tokens is
-    /// valid any more.
-    fn is_dispensable(&self, now: UnixTime) -> bool {
-        let is_over = || match self.client.cache_end() {
-            CacheEnd::Empty => true,
-            CacheEnd::At(end) => end <= now,
-            CacheEnd::Open => false,
-        };
-        // A row that is known may hold tokens that were removed here.
-        self.stored
-            .try_lock()
-            .is_ok_and(|stored| !self.changes_since(&stored) || (stored.row.is_none() && is_over()))
-    }
-}
-
-/// A guard that counts one use of a cache while it lives.
-struct UseCount<'a>(&'a MemoryCache);
-
-impl<'a> UseCount<'a> {
-    fn new(entry: &'a MemoryCache) -> Self {
-        entry.uses.fetch_add(1, SeqCst);
-        Self(entry)
-    }
-}
-
-impl Drop for UseCount<'_> {
-    fn drop(&mut self) {
-        self.0.uses.fetch_sub(1, SeqCst);
     }
 }
 

@@ -10,7 +10,10 @@ use tower_sessions_core::{
 use super::{tests::*, *};
 use crate::{
     protocol::test_support::{CLIENT_ID, settle},
-    session::test_support::SECRET,
+    session::{
+        memory_caches::{EVICTION_STEP, MOST_IDLE, MOST_UNWRITTEN},
+        test_support::SECRET,
+    },
     tokens::TokenRequest,
 };
 

@@ -23,6 +23,7 @@ mod grants;
 mod into_store;
 mod kept_form;
 mod local;
+mod memory_caches;
 mod record;
 mod records;
 mod request_cookies;
