@@ -13,8 +13,16 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use axum::{Router, http::HeaderValue, routing::get};
+use axum::{
+    Router, ServiceExt,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, Response},
+    routing::get,
+};
 use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_identity::{IdentityBody, IdentityLayer};
 use tower_sessions::{Session, SessionManagerLayer};
 use tower_sessions_redis_store::{
     RedisStore,
@@ -52,6 +60,7 @@ struct Subject {
 const SUBJECTS: &[Subject] = &[
     Subject { name: "bare", about: "axum alone, asked with our cookie", goal: None },
     Subject { name: "default", about: "ours: default store", goal: Some(0.92) },
+    Subject { name: "default-once", about: "the same, once around the router", goal: Some(0.92) },
     Subject { name: "redis", about: "ours: Redis", goal: Some(0.5) },
     Subject {
         name: "tower-sessions-redis",
@@ -165,25 +174,44 @@ impl Drop for Redis {
 pub fn serve(name: &str, redis: &str) -> Fallible<()> {
     app::runtime()?.block_on(async {
         let provider = Provider::start()?;
+        let layer = ours::layer(ours::config(provider.issuer())?)?;
         let (router, cookie) = match name {
             "bare" => (controls::router(), ours::cookie(provider.issuer()).await?),
-            "default" => ours::application(ours::layer(ours::config(provider.issuer())?)?).await?,
-            "redis" => {
-                let layer = ours::layer(ours::config(provider.issuer())?)?;
-                ours::application(layer.with_store(store(redis).await?)?).await?
-            }
+            "default" => ours::application(layer).await?,
+            "default-once" => return serve_once(layer).await,
+            "redis" => ours::application(layer.with_store(store(redis).await?)?).await?,
             "tower-sessions-redis" => tower_sessions(store(redis).await?).await?,
             _ => return Err(format!("no server {name:?}").into()),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}\n{}", listener.local_addr()?, cookie.to_str()?);
-        let end = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
-        tokio::select! {
-            served = axum::serve(listener, router) => served?,
-            end = end => { end??; }
-        }
-        Ok(())
+        let listener = listener(&cookie).await?;
+        until_end(axum::serve(listener, router)).await
     })
+}
+
+/// The default store, the layer once around the finished router instead of on every route.
+async fn serve_once(layer: IdentityLayer) -> Fallible<()> {
+    let (application, cookie) = ours::wrapped(layer).await?;
+    let listener = listener(&cookie).await?;
+    // `axum::serve` takes axum's body alone.
+    let application = ServiceBuilder::new()
+        .map_response(|response: Response<IdentityBody<Body>>| response.map(Body::new))
+        .service(application);
+    until_end(axum::serve(listener, ServiceExt::<Request>::into_make_service(application))).await
+}
+
+async fn listener(cookie: &HeaderValue) -> Fallible<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}\n{}", listener.local_addr()?, cookie.to_str()?);
+    Ok(listener)
+}
+
+async fn until_end(server: impl IntoFuture<Output = io::Result<()>>) -> Fallible<()> {
+    let end = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
+    tokio::select! {
+        served = server.into_future() => served?,
+        end = end => { end??; }
+    }
+    Ok(())
 }
 
 async fn store(redis: &str) -> Fallible<RedisStore<Pool>> {

@@ -14,8 +14,8 @@ use axum::{
 };
 use tower::{Layer, ServiceExt};
 use tower_identity::{
-    Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, ManualClock, TokenSource,
-    User, client::TokenRequest,
+    Authority, ClientCredential, Clock, IdentityConfig, IdentityLayer, IdentityService,
+    ManualClock, TokenSource, User, client::TokenRequest,
 };
 use tower_sessions::MemoryStore;
 
@@ -57,9 +57,14 @@ pub async fn flooded(issuer: &str, filling: &str) -> Fallible<Runner> {
 
 /// With the default store, once around the finished router.
 pub async fn signed_in_wrapped(issuer: &str) -> Fallible<Runner> {
-    let layer = layer(config(issuer)?)?;
+    let (application, cookie) = wrapped(layer(config(issuer)?)?).await?;
+    Ok(Runner::new(application, Some(cookie)))
+}
+
+/// The application with the layer once around it, and the `Cookie` header of a signed-in person.
+pub async fn wrapped(layer: IdentityLayer) -> Fallible<(IdentityService<Router>, HeaderValue)> {
     let cookie = sign_in(&layer).await?;
-    Ok(Runner::new(layer.layer(router()), Some(cookie)))
+    Ok((layer.layer(router()), cookie))
 }
 
 /// With tower-sessions' memory store, on every route.
