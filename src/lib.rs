@@ -115,6 +115,7 @@ pub mod fuzzing;
 ))]
 pub mod guide;
 mod http_message;
+mod json;
 mod languages;
 mod measure;
 mod media_type;

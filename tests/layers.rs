@@ -21,6 +21,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "strings",
             "languages",
             "media_type",
+            "json",
             "codec",
             "single_flight",
             "measure",

@@ -17,7 +17,7 @@ use super::{bearer, caller::ApiCaller, guard::RequireAccess};
 use crate::{
     error::{Error, ErrorKind, shown},
     http_message::{BoxError, BoxedResponse, IdentityBody, read_body, take_ready},
-    protocol::strict_json,
+    json,
 };
 
 /// The method of JSON-RPC that calls a tool.
@@ -147,7 +147,7 @@ pub(super) fn called_tools(body: &[u8]) -> Result<Vec<String>, Error> {
         return Ok(Vec::new());
     }
     // A repeated member is refused at every level: the server could read the other one.
-    match strict_json(body).map_err(|error| invalid(error.as_str()))? {
+    match json::value(body).map_err(|error| invalid(error.as_str()))? {
         Value::Array(messages) => {
             messages.iter().filter_map(|message| called_tool(message).transpose()).collect()
         }

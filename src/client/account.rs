@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{ClientInfo, JsonObject, OptionalMembers, VerifiedIdToken, strict_object},
+    json::{self, OptionalMembers},
+    protocol::{ClientInfo, VerifiedIdToken},
     tokens::Person,
 };
 
@@ -53,7 +54,7 @@ const NAMING_CLAIMS: [&str; 3] = ["preferred_username", "upn", "email"];
 
 /// The user name by the claims of an ID token. AD FS and B2C may send an empty claim, which counts
 /// as missing.
-pub(super) fn username(claims: &JsonObject) -> Option<String> {
+pub(super) fn username(claims: &json::Object) -> Option<String> {
     let claims = OptionalMembers::of(claims, "ID token");
     NAMING_CLAIMS.iter().find_map(|name| claims.text(name)).map(str::to_owned)
 }
@@ -92,7 +93,7 @@ impl Account {
         // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
         let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
-        let named = strict_object(token.claims().as_bytes()).ok().as_ref().and_then(username);
+        let named = json::object(token.claims().as_bytes()).ok().as_ref().and_then(username);
         let username = named.or_else(|| entered.map(str::to_owned));
         Self {
             home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),

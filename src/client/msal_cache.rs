@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    protocol::{JsonObject, OptionalMembers, strict_object},
+    json::{self, OptionalMembers},
     secret::{Secret, from_base64url},
     tokens::{GrantRecord, Person},
 };
@@ -53,7 +53,7 @@ struct MsalEntry {
 
 /// The person of an ID token in the cache. The claims are not verified: the first refresh compares
 /// them with those of a verified ID token.
-fn person(claims: &JsonObject) -> Option<Person> {
+fn person(claims: &json::Object) -> Option<Person> {
     let claims = OptionalMembers::of(claims, "ID token");
     let text = |name: &str| claims.text(name).map(str::to_owned);
     Some(Person { iss: text("iss")?, sub: text("sub")?, tid: text("tid"), oid: text("oid") })
@@ -161,7 +161,7 @@ impl Client {
             .filter(|entry| entry.home_account_id == *home && self.is_ours(entry))
             .max_by_key(|entry| (rank(entry), &entry.realm))?;
         let claims = from_base64url(id_token.secret.expose().split('.').nth(1)?)?;
-        let claims = strict_object(&claims).ok()?;
+        let claims = json::object(&claims).ok()?;
         let person = person(&claims)?;
         let entry = entries(&cache.accounts).find(|entry| {
             entry.home_account_id == *home

@@ -56,7 +56,6 @@ mod graph;
 mod http;
 mod id_token;
 mod introspection;
-mod json;
 mod jwks;
 mod jwt;
 mod jwt_claims;
@@ -82,6 +81,8 @@ mod tls_fault;
 mod token;
 mod user_info;
 
+use crate::json;
+
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
 pub use self::{
@@ -104,7 +105,6 @@ pub(crate) use self::{
     http::is_compressed,
     id_token::{IdTokenExpectation, Nonce, VerifiedIdToken, claims_of_stored},
     introspection::MEMORY as INTROSPECTION_MEMORY,
-    json::{Object as JsonObject, OptionalMembers, object as strict_object, value as strict_json},
     logout::EndSession,
     managed_identity::token as managed_identity_token,
     metadata::Metadata,
