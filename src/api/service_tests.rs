@@ -16,7 +16,7 @@ use crate::{
     config::{Algorithm, ApiConfig},
     protocol::{
         HttpError,
-        test_support::{CLIENT_ID, ISSUER, NOW, Signer},
+        test_support::{CLIENT_ID, ISSUER, NOW, Signer, document, key_set},
     },
 };
 
@@ -400,4 +400,13 @@ async fn an_outage_of_the_provider_is_no_refusal_of_the_token() {
     api.http.answer_with(|_| Err(HttpError::new("no connection")));
     let told = api.with_token(&token(|_| ())).await;
     assert_eq!((told.status, told.challenge()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+}
+
+/// An application and its API may share the setting, which is about ID tokens.
+#[tokio::test]
+async fn the_maximum_age_of_id_tokens_is_not_one_of_access_tokens() {
+    let shared = json!({"authority": ISSUER, "client_id": CLIENT_ID, "max_token_age": 60});
+    let api = TestApi::at(serde_json::from_value(shared).unwrap(), document(), key_set());
+    let old = token(|claims| claims["iat"] = json!(NOW.as_seconds() - 600));
+    assert_eq!(api.takes(&old).await, "person Notes.Read,Notes.Write");
 }

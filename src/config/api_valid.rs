@@ -124,9 +124,10 @@ impl ApiConfig {
         {
             mistakes.value(resource.check_application_id_uri());
         }
-        // Access tokens are never signed with a client secret: the variable, which an application
-        // and its API may share, is about ID tokens.
+        // Two variables that an application and its API may share are about ID tokens. Access
+        // tokens are never signed with a client secret, and have a lifetime of their own.
         self.identity.id_token_hmac = None;
+        self.identity.max_token_age = None;
         // An API redirects no browser, so the settings of pages have no effect.
         let identity = mistakes.value(self.identity.without_pages());
         let checked = match (public_paths, resource, identity) {
