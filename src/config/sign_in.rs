@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::parameters::ProviderRequest;
-use crate::{error::ConfigError, strings::StringList};
+use crate::{error::ConfigError, json, strings::StringList};
 
 /// Options of a sign-in, for all sign-ins in the configuration or for a single one where it is
 /// started.
@@ -296,12 +296,14 @@ impl SignInOptions {
                 "only a sign-in of `Client` can choose it: name the tenant in the authority",
             ));
         }
-        if self.claims.as_deref().is_some_and(|claims| {
-            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err()
-        }) {
+        // By the parser that the request is made with: nothing is left out of it later.
+        if let Some(Err(error)) = self.claims.as_deref().map(json::object_of_text) {
             return Err(ConfigError::new(
                 "claims",
-                "not a JSON object (OpenID Connect Core section 5.5)",
+                format!(
+                    "not a JSON object that can be requested (OpenID Connect Core section 5.5): {}",
+                    error.as_str()
+                ),
             ));
         }
         check_words("acr_values", &self.acr_values)?;

@@ -167,6 +167,10 @@ fn extra_parameters_cannot_replace_those_of_the_protocol() {
             .with_sign_in(SignInOptions::new().add_parameter(name, "1").add_parameter(name, "2"))
     };
     refuses(twice("audience"), "sign_in_parameters", "twice");
+    for claims in ["[]", "{", r#"{"a":1,"a":2}"#, r#"{"id_token":{"acr":null,"acr":null}}"#] {
+        let options = SignInOptions::new().with_claims(claims);
+        refuses(config().with_sign_in(options), "claims", "JSON object");
+    }
     assert!(twice("resource").build().is_ok());
 }
 

@@ -8,9 +8,11 @@ use http::{
     header::{HeaderValue, WWW_AUTHENTICATE},
 };
 use http_auth::{ChallengeRef, parser::ChallengeParser};
-use serde_json::Map;
 
-use crate::error::{Error, ErrorKind, TokenOwner};
+use crate::{
+    error::{Error, ErrorKind, TokenOwner},
+    json,
+};
 
 /// The longest header that is parsed, in bytes.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
@@ -104,8 +106,7 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
 /// The JSON object in `claims`, which is sent in Base64.
 fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
     let encoded = parameter(challenge, "claims")?;
-    let claims = decoded(&encoded)
-        .filter(|claims| serde_json::from_str::<Map<String, serde_json::Value>>(claims).is_ok());
+    let claims = decoded(&encoded).filter(|claims| json::object_of_text(claims).is_ok());
     if claims.is_none() {
         tracing::warn!(
             "`claims` of an API's challenge is not a JSON object in Base64: the response is \
@@ -238,11 +239,13 @@ mod tests {
     #[test]
     fn everything_else_asks_for_nothing() {
         let list = base64_simd::STANDARD.encode_to_string("[1]");
+        let repeated = base64_simd::STANDARD.encode_to_string(r#"{"a":{"b":1,"b":2}}"#);
         for header in [
             "Bearer".to_owned(),
             r#"Bearer error="invalid_token""#.to_owned(),
             r#"Bearer claims="%%%""#.to_owned(),
             r#"Bearer claims="eyJh""#.to_owned(),
+            format!(r#"Bearer claims="{repeated}""#),
             format!(r#"Bearer claims="{list}""#),
             r#"Basic claims="e30=""#.to_owned(),
             r#"Bearer claims="e30=", claims="eyJhIjoxfQ==""#.to_owned(),

@@ -9,6 +9,7 @@ use crate::{
     codec,
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind, TokenOwner},
+    json,
     tokens::{GrantRef, Grants, OFFLINE_ACCESS},
 };
 
@@ -139,7 +140,7 @@ impl RelyingParty {
 
 /// Whether the demanded claims are a JSON object. Anything else is not sent back to the provider.
 fn is_object(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+    json::object_of_text(text).is_ok()
 }
 
 impl StepUp {
