@@ -26,6 +26,8 @@ use crate::{
 const MOST_CONNECTIONS: usize = 16;
 /// How long a connection may take to send the head of its request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long a browser may take to read the page, for which the program waits.
+const PAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long no connection is accepted after one could not be.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// The largest form, in bytes: that of a `form_post` answer, in which a code, a state and an ID
@@ -50,7 +52,7 @@ impl Arrival {
     /// that is gone is no error, since the tokens do not depend on its page.
     pub(super) async fn reply(mut self, response: PageResponse) {
         if self.reply.send(response).is_ok() {
-            let _ = self.connection.changed().await;
+            let _ = tokio::time::timeout(PAGE_LIMIT, self.connection.changed()).await;
         }
     }
 }

@@ -14,7 +14,7 @@ use http::{
     HeaderValue, StatusCode,
     header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::Instant};
 use url::{Host, Url};
 
 use self::listener::Arrival;
@@ -105,8 +105,8 @@ impl InteractiveSignIn {
         self
     }
 
-    /// Sets how long the user may take. The default is ten minutes, which is also the most: then
-    /// the flow has expired.
+    /// Sets how long the user may take, until the browser comes back. The default is ten minutes,
+    /// which is also the most: then the flow has expired.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit.min(TIME_LIMIT);
@@ -139,22 +139,25 @@ impl InteractiveSignIn {
         let mut tasks = JoinSet::new();
         tasks.spawn(listener::serve(listener, path, sender));
         browser(flow.url());
-        let waiting = async {
-            while let Some(arrival) = arrivals.recv().await {
-                if let Some(outcome) = answered(&client, &flow, arrival, &*pages).await {
-                    return outcome;
-                }
+        // The limit is for the user alone. The tokens of an answer in time are not lost, and the
+        // requests for them have limits of their own.
+        let end = Instant::now() + time_limit;
+        loop {
+            let arrived = tokio::time::timeout_at(end, arrivals.recv()).await;
+            let arrival = arrived.map_err(|_| {
+                let seconds = time_limit.as_secs();
+                Error::new(
+                    ErrorKind::AttemptExpired,
+                    format!("the browser did not come back within {seconds} seconds"),
+                )
+            })?;
+            let arrival = arrival.ok_or_else(|| {
+                Error::new(ErrorKind::Internal, "the listener of the sign-in has ended")
+            })?;
+            if let Some(outcome) = answered(&client, &flow, arrival, &*pages).await {
+                return outcome;
             }
-            Err(Error::new(ErrorKind::Internal, "the listener of the sign-in has ended"))
-        };
-        let outcome = tokio::time::timeout(time_limit, waiting).await;
-        outcome.unwrap_or_else(|_| {
-            let seconds = time_limit.as_secs();
-            Err(Error::new(
-                ErrorKind::AttemptExpired,
-                format!("the browser did not come back within {seconds} seconds"),
-            ))
-        })
+        }
     }
 }
 

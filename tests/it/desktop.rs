@@ -9,7 +9,7 @@ use tower_identity::{
     client::{AcquiredTokens, Client},
     config::ResponseMode,
     desktop::InteractiveSignIn,
-    dev::DevProvider,
+    dev::{DevProvider, Endpoint},
     pages::{Page, PageRenderer, PageRequest, RenderedPage},
 };
 use url::Url;
@@ -168,6 +168,29 @@ async fn a_sign_in_ends_at_its_time_limit_and_with_its_future() {
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
     assert!(reqwest::get(parameter(&url, "redirect_uri").unwrap()).await.is_err());
+}
+
+/// The time limit is that of the user. An answer in time is completed, however long the provider
+/// takes for the tokens.
+#[tokio::test]
+async fn an_answer_within_the_time_limit_is_completed_after_it() {
+    let provider = DevProvider::start().await.unwrap();
+    let client = at(&provider, ResponseMode::Query).await;
+    let limit = |sign_in: InteractiveSignIn| sign_in.with_time_limit(Duration::from_secs(6));
+    let (waiting, url) = begin(&client, SignInOptions::new(), limit).await;
+    let mut hold = provider.hold_next(Endpoint::Token);
+    let page = tokio::spawn(async move {
+        let mut tab = Browser::new().tab();
+        tab.open(&url).await.status
+    });
+    hold.arrived().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(7)).await;
+    tokio::time::resume();
+    hold.release();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(page.await.unwrap(), StatusCode::OK);
+    assert_eq!(client.accounts().len(), 1);
 }
 
 #[tokio::test]
