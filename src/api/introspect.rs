@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    protocol::{INTROSPECTION_MEMORY, Permit},
+    protocol::{INTROSPECTION_MEMORY, Permit, within},
     secret::Secret,
     single_flight::{Order, SingleFlight, Tokio},
 };
@@ -34,6 +34,7 @@ const MOST_ACTIVE: usize = 100_000;
 /// The requests in flight, and what is remembered of tokens beside the verified ones.
 pub(super) struct Introspections {
     under_way: Arc<SingleFlight<Digest, (), Result<Arc<RememberedToken>, Error>>>,
+    /// With the time of the refusal.
     refused: Cache<Digest, (Error, UnixTime)>,
     /// Tokens that were active at their last introspection, also when its result is no longer used.
     active: Cache<Digest, ()>,
@@ -51,8 +52,8 @@ impl Introspections {
     }
 
     fn refusal(&self, digest: &Digest, now: UnixTime) -> Option<Error> {
-        let (error, until) = self.refused.get(digest)?;
-        (now < until).then_some(error)
+        let (error, at) = self.refused.get(digest)?;
+        within(at, now, REFUSED).then_some(error)
     }
 }
 
@@ -109,15 +110,14 @@ impl ApiParts {
                 }
                 let leeway = self.config.identity().clock_leeway();
                 let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
-                let known = Arc::new(RememberedToken::new(verified, until));
+                let known = Arc::new(RememberedToken::introspected(verified, now, until));
                 self.memory()?.insert(digest, Arc::clone(&known));
                 Ok(known)
             }
             Err(error) => {
                 if is_about_the_token(error.kind()) {
                     self.introspections().active.remove(&digest);
-                    let refused = (error.clone(), now + REFUSED);
-                    self.introspections().refused.insert(digest, refused);
+                    self.introspections().refused.insert(digest, (error.clone(), now));
                 }
                 Err(error)
             }

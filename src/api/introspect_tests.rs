@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
+    clock::UnixTime,
     config::{ApiConfig, ClientCredential},
     protocol::test_support::{CLIENT_ID, ISSUER, NOW, answer, document, key_set},
 };
@@ -311,4 +312,22 @@ async fn scopes_of_an_introspection_answer_may_be_a_list() {
     let api = api();
     says(&api, good(&json!({"scope": ["Notes.Read", "Notes.Write"]})));
     assert_eq!(api.takes("opaque").await, "person Notes.Read,Notes.Write");
+}
+
+/// A clock that is corrected to an earlier time makes no verdict last longer.
+#[tokio::test]
+async fn a_clock_that_is_set_back_ends_what_is_remembered() {
+    let hour = Duration::from_secs(3600);
+    let back = UnixTime::from_seconds(NOW.as_seconds() - 3600);
+    let api = api();
+    says(&api, json!({"active": false}));
+    api.refuses("opaque-1", "token_inactive").await;
+    says(&api, good(&json!({})));
+    api.clock.set(back);
+    assert_eq!(api.takes("opaque-1").await, "person Notes.Read");
+    api.clock.advance(hour);
+    api.takes("opaque-2").await;
+    says(&api, json!({"active": false}));
+    api.clock.set(back);
+    api.refuses("opaque-2", "token_inactive").await;
 }

@@ -31,6 +31,9 @@ const ENTRY: usize = 1024;
 #[derive(Debug)]
 pub(super) struct RememberedToken {
     pub(super) token: VerifiedAccessToken,
+    /// When the provider said so, of an introspected token. A clock that is set back ends what was
+    /// said; a signature holds at any time before `exp`.
+    said: UnixTime,
     /// The end of the entry: the token's `exp` with the clock leeway, or earlier if introspected.
     pub(super) until: UnixTime,
     rights: OnceLock<Rights>,
@@ -38,8 +41,18 @@ pub(super) struct RememberedToken {
 }
 
 impl RememberedToken {
+    /// A token with a verified signature.
     pub(super) fn new(token: VerifiedAccessToken, until: UnixTime) -> Self {
-        Self { token, until, rights: OnceLock::new(), claims: OnceLock::new() }
+        Self::introspected(token, UnixTime::from_seconds(0), until)
+    }
+
+    /// A token that the provider has said at that time to be active.
+    pub(super) fn introspected(
+        token: VerifiedAccessToken,
+        said: UnixTime,
+        until: UnixTime,
+    ) -> Self {
+        Self { token, said, until, rights: OnceLock::new(), claims: OnceLock::new() }
     }
 
     /// Groups and similar claims, decoded on first use.
@@ -93,7 +106,7 @@ impl Memory {
     /// The entry of the token with this hash, unless it has ended at `now`.
     pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<RememberedToken>> {
         let known = self.known.get(digest)?;
-        if known.until <= now {
+        if known.until <= now || now < known.said {
             self.known.remove(digest);
             return None;
         }

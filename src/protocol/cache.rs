@@ -95,7 +95,7 @@ impl<T> DocumentState<T> {
 }
 
 /// Whether `now` is within the pause after `at`. A clock that was turned back ends every pause.
-pub(super) fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
+pub(crate) fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
     at <= now && now.since(at) < pause
 }
 
