@@ -11,6 +11,7 @@ use super::{
     graph::{self, MAX_PAGES, MAX_SESSION_GROUPS},
     json::Object,
     provider::Provider,
+    provider_verify::passes_soon,
     token::TokenAnswer,
 };
 use crate::{
@@ -23,15 +24,15 @@ use crate::{
 /// The time limit for all pages together; a sign-in or renewal waits for them.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time until the next renewal of claims whose groups could not be read because Graph was
-/// unreachable. Without it the user would lack the groups for the lifetime of the ID token.
+/// The time until the next renewal of claims whose groups could not be read for a reason that
+/// passes soon. Without it the user would lack the groups for the lifetime of the ID token.
 const RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Claims with the groups from Graph added, if that was necessary and possible.
 #[derive(Debug)]
 pub(crate) struct GroupClaims {
     pub(crate) claims: Box<RawValue>,
-    /// Whether groups are missing because Graph was unreachable.
+    /// Whether groups are missing for a reason that passes soon.
     try_again: bool,
 }
 
@@ -127,7 +128,7 @@ impl Provider {
             }
             Err(error) => {
                 tracing::warn!(reason = error.reason(), %error, "the groups could not be read");
-                GroupClaims { claims, try_again: error.kind() == ErrorKind::ProviderUnreachable }
+                GroupClaims { claims, try_again: passes_soon(&error) }
             }
         }
     }

@@ -242,3 +242,18 @@ async fn other_providers_have_no_graph() {
     let problem = super::test_support::config().with_groups(GroupsFrom::Graph).build().unwrap_err();
     assert_eq!(problem.setting(), "groups");
 }
+
+/// A provider that answers slowly leaves no permit for the token of Graph: that passes.
+#[tokio::test(start_paused = true)]
+async fn groups_that_could_not_be_requested_for_want_of_a_permit_are_requested_again_soon() {
+    let entra = Entra::new(two_pages);
+    let provider = entra.provider("login.microsoftonline.com", GroupsFrom::Graph);
+    let mut held = Vec::new();
+    while let Ok(permit) = provider.permit_for_known_token().await {
+        held.push(permit);
+    }
+    let claims = RawValue::from_string(overage().to_string()).unwrap();
+    let found = provider.with_groups(claims, &mut tokens("openid"), Some(&"before".into())).await;
+    assert_eq!(found.claims.get(), overage().to_string());
+    assert!(found.renew_at(NOW + Duration::from_secs(3600), NOW) < NOW + Duration::from_secs(600));
+}

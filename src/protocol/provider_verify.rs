@@ -126,12 +126,7 @@ impl Provider {
             Ok(claims) => claims,
             // Without UserInfo the renewed claims would lack groups and roles that are there alone.
             // The renewal is tried again instead.
-            Err(error)
-                if earlier_from_user_info
-                    && matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::Busy) =>
-            {
-                return Err(error);
-            }
+            Err(error) if earlier_from_user_info && passes_soon(&error) => return Err(error),
             // UserInfo was requested on our own account, so its failure does not end the sign-in.
             Err(error) if configured == UserInfo::IfMissing => {
                 tracing::warn!(
@@ -257,4 +252,10 @@ impl Provider {
             max_age: self.config.max_token_age(),
         }
     }
+}
+
+/// Whether the same request may succeed in a moment: the provider, or every permit for requests to
+/// it, is busy.
+pub(super) fn passes_soon(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProviderUnreachable | ErrorKind::Busy)
 }
