@@ -279,6 +279,8 @@ impl Credentials {
             self.remember_audience(audience);
         }
         let Proof::Secret(_, Some(method)) = taken.proof else { return };
+        // The registration has changed: `client_id` beside HTTP Basic was refused.
+        self.needs_id.store(false, Ordering::Relaxed);
         *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
         self.next_try.store(0, Ordering::Relaxed);
         tracing::info!(

@@ -1,5 +1,7 @@
 //! Credentials that the provider refuses: which other one is sent, and when.
 
+use std::{collections::HashMap, sync::atomic::Ordering::SeqCst};
+
 use serde_json::{Value, json};
 
 use super::{tests::*, *};
@@ -213,4 +215,38 @@ async fn a_code_that_is_refused_after_its_client_was_is_the_refusal_of_the_clien
         redeem().await.map(|_| ()).unwrap();
         assert!(setup.forms().pop().unwrap().contains_key("client_secret"));
     }
+}
+
+/// The registration of a client can change while the application runs.
+#[tokio::test]
+async fn a_provider_that_takes_another_method_than_before_gets_that_method_alone() {
+    let setup = CredentialSetup::new(ClientCredential::secret("s"));
+    let wants_post = Arc::new(AtomicBool::new(false));
+    let (forms, post) = (Arc::clone(&setup.forms), Arc::clone(&wants_post));
+    setup.http.answer_with(move |request| {
+        if request.uri().path() != "/token" {
+            return Ok(published(request, &document(), &key_set()));
+        }
+        let form: HashMap<String, String> =
+            url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let (has_id, has_secret) =
+            (form.contains_key("client_id"), form.contains_key("client_secret"));
+        forms.lock().unwrap().push(form);
+        Ok(match (post.load(SeqCst), has_id, has_secret) {
+            (true, _, false) => answer(401, json!({"error": "invalid_client"})),
+            (false, false, _) => answer(
+                400,
+                json!({"error": "invalid_request", "error_description": "client_id is missing"}),
+            ),
+            _ => answer(200, json!({"access_token": "a", "token_type": "Bearer"})),
+        })
+    });
+    let requests = async || {
+        let before = setup.forms().len();
+        setup.ask().await.unwrap();
+        setup.forms().len() - before
+    };
+    assert_eq!((requests().await, requests().await), (2, 1));
+    wants_post.store(true, SeqCst);
+    assert_eq!((requests().await, requests().await), (2, 1));
 }
