@@ -134,6 +134,12 @@ impl Client {
             GrantRecord::of_sign_in(request, &identity, answer.into(), now);
         let partition = account.partition();
         let record = record.with_id_token(token.raw().into());
+        // A refresh under way replaces the refresh token that this sign-in takes over.
+        if record.refresh_token().is_none()
+            && let Some(grant) = shared.partitions.find(&partition)
+        {
+            shared.users.settled(&grant).await;
+        }
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, now),
             None => record,

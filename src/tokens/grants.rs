@@ -286,9 +286,9 @@ impl Grants {
         provider.groups(token.secret()).await
     }
 
-    /// Waits until the running flights of a grant have ended.
+    /// Waits until no flight of a grant is running.
     pub(crate) async fn settled(&self, grant: &GrantRef) {
-        for flight in self.0.flights.under_way(&grant.id()) {
+        while let Some(flight) = self.0.flights.under_way(&grant.id()).pop() {
             // Its result is in the record.
             let _ = flight.finished().await;
         }

@@ -1,8 +1,10 @@
 //! `client` against the development provider, plain and as Entra.
 
+use std::time::Duration;
+
 use tower_identity::{
-    Authority, ClientCredential, ErrorKind, IdentityConfig, Secret, StoredCaches,
-    client::{Client, DevicePoll, SilentOutcome, TokenRequest},
+    Authority, ClientCredential, ErrorKind, IdentityConfig, ManualClock, Secret, StoredCaches,
+    client::{Account, Client, DevicePoll, SilentOutcome, TokenRequest},
     dev::{Consent, DevClient, DevPerson, DevProvider, DevTenant, Endpoint},
 };
 use tower_sessions_memory_store::MemoryStore;
@@ -186,4 +188,44 @@ async fn a_persons_cache_is_found_by_every_process() {
         matches!(silent(&other).await, SilentOutcome::NothingCached),
         "removed by the other process"
     );
+}
+
+/// Google answers a sign-in with a refresh token only after a consent, so that the earlier one
+/// stays in use. A rotating provider takes each once, and revokes all after a second time.
+#[tokio::test]
+async fn a_sign_in_without_a_refresh_token_keeps_the_one_that_a_refresh_is_getting() {
+    let clock = ManualClock::at_system_time();
+    let provider = DevProvider::builder().with_clock(clock.clone()).start().await.unwrap();
+    let config = provider.config("http://localhost").unwrap();
+    let client = Client::builder(config).with_clock(clock.clone()).build().unwrap();
+    let mut flow = client.begin_device(&asks("openid")).await.unwrap();
+    provider.answer_device(flow.user_code(), Some("ada")).unwrap();
+    let DevicePoll::Done(acquired) = client.poll_device(&mut flow).await.unwrap() else {
+        panic!("not done")
+    };
+    let account = acquired.account().unwrap().clone();
+    let silent = async |client: Client, account: Account| {
+        client.acquire_silent(&account, &asks("email").forced()).await.unwrap().token()
+    };
+
+    let mut again = client.begin_device(&asks("openid")).await.unwrap();
+    provider.answer_device(again.user_code(), Some("ada")).unwrap();
+    let mut hold = provider.hold_next(Endpoint::Token);
+    let refreshing = tokio::spawn(silent(client.clone(), account.clone()));
+    hold.arrived().await;
+    provider.change_next_token_answer(|answer| drop(answer.remove("refresh_token")));
+    let signing_in = client.clone();
+    let signing_in =
+        tokio::spawn(async move { signing_in.poll_device(&mut again).await.map(|_| ()) });
+    while provider.requests(Endpoint::Token) < 3 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    hold.release();
+    assert!(refreshing.await.unwrap().is_some());
+    signing_in.await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(60));
+    assert!(silent(client.clone(), account).await.is_some());
 }
