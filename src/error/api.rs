@@ -42,6 +42,9 @@ enum CodeOrObject {
 impl ApiRefusal {
     /// The most bytes of a body that are kept.
     pub const MAX_BODY_BYTES: usize = 16 * 1024;
+    /// The most characters of a reason that are kept: the URLs of problem documents are the
+    /// longest.
+    const MAX_REASON: usize = 200;
 
     pub(crate) fn new(status: StatusCode, body: &Bytes) -> Self {
         let reason = serde_json::from_slice::<Body>(body).ok().and_then(|body| {
@@ -55,8 +58,10 @@ impl ApiRefusal {
                 .or(kind)
                 .or_else(|| body.reason.and_then(text))
         });
-        let body = body.slice(..body.len().min(Self::MAX_BODY_BYTES));
-        Self { status, reason, body }
+        let reason = reason.map(|reason| reason.chars().take(Self::MAX_REASON).collect());
+        // A slice would keep the whole response in memory.
+        let kept = body.get(..Self::MAX_BODY_BYTES).unwrap_or(body);
+        Self { status, reason, body: Bytes::copy_from_slice(kept) }
     }
 
     /// The status.
@@ -66,7 +71,8 @@ impl ApiRefusal {
     }
 
     /// The API's own code for the failure, if its body is JSON and has one, such as Graph's
-    /// `Request_ResourceNotFound`. It is the API's text: escape it in pages.
+    /// `Request_ResourceNotFound`, at most its first 200 characters. It is the API's text: escape
+    /// it in pages.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -129,6 +135,15 @@ mod tests {
         ] {
             assert_eq!(reason(body).as_deref(), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn an_error_keeps_little_of_a_large_response() {
+        let body = format!(r#"{{"code":"{}"}}"#, "ü".repeat(400_000));
+        let body = Bytes::from(body);
+        let refusal = ApiRefusal::new(StatusCode::BAD_REQUEST, &body);
+        assert!(refusal.body.is_unique(), "it keeps the whole response");
+        assert_eq!(refusal.reason().unwrap().chars().count(), 200);
     }
 
     #[test]
