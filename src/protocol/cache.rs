@@ -45,13 +45,17 @@ pub(super) struct FetchedDocument<T> {
 pub(super) struct DocumentCache<T> {
     clock: Arc<dyn Clock>,
     state: Mutex<DocumentState<T>>,
-    fetches: Arc<SingleFlight<(), (), DocumentResult<T>>>,
+    /// By [`DocumentState::generation`].
+    fetches: Arc<SingleFlight<(), u64, DocumentResult<T>>>,
 }
 
 struct DocumentState<T> {
     entry: Option<CachedDocument<T>>,
     failure: Option<(UnixTime, Error)>,
     demanded: Option<UnixTime>,
+    /// How often the document has [expired](DocumentCache::expire). A fetch that began before may
+    /// bring the old one, so that its result is not stored.
+    generation: u64,
 }
 
 struct CachedDocument<T> {
@@ -103,7 +107,12 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            state: Mutex::new(DocumentState { entry: None, failure: None, demanded: None }),
+            state: Mutex::new(DocumentState {
+                entry: None,
+                failure: None,
+                demanded: None,
+                generation: 0,
+            }),
             fetches: SingleFlight::new(Arc::new(Tokio)),
         })
     }
@@ -193,6 +202,7 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
     /// Makes the next [`get`](Self::get) wait for a new document.
     pub(super) fn expire(&self) {
         let mut state = self.lock();
+        state.generation += 1;
         state.failure = None;
         if let Some(entry) = &mut state.entry {
             entry.fresh_until = UnixTime::from_seconds(0);
@@ -207,16 +217,24 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
     where
         F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
-        self.fetches.join(&(), (), Order::AtOnce, || {
+        let generation = state.generation;
+        self.fetches.join(&(), generation, Order::AtOnce, || {
             let fetching = fetch(state.entry.as_ref().map(|entry| Arc::clone(&entry.value)));
             let this = Arc::clone(self);
-            async move { this.store(fetching.await) }
+            async move { this.store(generation, fetching.await) }
         })
     }
 
-    fn store(&self, fetched: Result<FetchedDocument<T>, Error>) -> DocumentResult<T> {
+    fn store(
+        &self,
+        generation: u64,
+        fetched: Result<FetchedDocument<T>, Error>,
+    ) -> DocumentResult<T> {
         let now = self.clock.now();
         let mut state = self.lock();
+        if generation != state.generation {
+            return fetched.map(|fetched| Arc::new(fetched.value));
+        }
         match fetched {
             Ok(FetchedDocument { value, max_age }) => {
                 let value = Arc::new(value);

@@ -241,3 +241,23 @@ async fn a_clock_that_is_turned_back_neither_freezes_nor_breaks_anything() {
     assert_eq!((*renewed, source.fetched()), (3, 3));
     assert_eq!(*source.newer_than(&renewed).await.unwrap(), 4);
 }
+
+#[tokio::test]
+async fn a_fetch_that_began_before_the_document_expired_does_not_renew_it() {
+    let source = CountingSource::new();
+    assert_eq!(*source.get().await.unwrap(), 1);
+    source.clock.advance(LONGEST_LIFE);
+    source.gate.forget_permits(1_000_000);
+    assert_eq!(*source.get().await.unwrap(), 1, "renewed in the background");
+    settle().await;
+    source.cached.expire();
+    let next = tokio::spawn({
+        let source = Arc::clone(&source);
+        async move { source.get().await }
+    });
+    settle().await;
+    source.gate.add_permits(1_000_000);
+    assert_eq!(*next.await.unwrap().unwrap(), 3);
+    settle().await;
+    assert_eq!((*source.get().await.unwrap(), source.fetched()), (3, 3));
+}
