@@ -211,7 +211,9 @@ impl Client {
         flow.seen_pending |=
             error.provider().is_some_and(|said| said.error == "authorization_pending");
         let mut pace = Pace { interval: flow.interval, retry_after: flow.retry_after };
-        pace.refused(error)?;
+        // Elsewhere than at Microsoft the client proved itself to get the device code.
+        let is_microsoft = shared.provider.authority().is_microsoft();
+        pace.refused(error, flow.seen_pending || !is_microsoft)?;
         (flow.interval, flow.retry_after) = (pace.interval, pace.retry_after);
         Ok(DevicePoll::Pending)
     }

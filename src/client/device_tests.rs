@@ -225,3 +225,19 @@ async fn every_sign_in_sends_claims_and_resource() {
         );
     }
 }
+
+/// A token file that is being replaced, or a vault that is slow once: the code is still good.
+#[tokio::test]
+async fn an_assertion_that_cannot_be_had_for_a_moment_does_not_end_the_flow() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let credential = ClientCredential::assertion_from(move |_| {
+        let is_second = asked.fetch_add(1, SeqCst) == 1;
+        async move { if is_second { Err("the vault is slow".into()) } else { Ok("a.b.c".into()) } }
+    });
+    let world = World::with(|config| config.with_credential(credential));
+    let flow = begun(&world, 900).await;
+    world.next(|_| answer(200, person("ada", |_| ())));
+    let acquired = world.client.complete_device(flow).await.unwrap();
+    assert_eq!(acquired.account().unwrap().subject(), "ada");
+    assert_eq!(*world.pauses.1.lock().unwrap(), [5, 10]);
+}

@@ -34,14 +34,21 @@ impl Pace {
     ///
     /// The `error` in the body decides, not the status. If the provider cannot be reached, the next
     /// request waits for `Retry-After`, or the interval doubles, up to a minute (RFC 8628 section
-    /// 3.5 asks for an exponential backoff).
+    /// 3.5 asks for an exponential backoff). The same holds for a credential that cannot be had now
+    /// (a file that is being replaced, a vault that is slow): the device code is still good. It has
+    /// to have been there before in this flow; otherwise the setting is wrong, and polling ends.
     ///
     /// # Errors
     ///
     /// Polling ends: [`ErrorKind::CodeExpired`], [`ErrorKind::AccessDenied`], or the given error.
-    pub(crate) fn refused(&mut self, error: Error) -> Result<(), Error> {
+    pub(crate) fn refused(&mut self, error: Error, had_credential: bool) -> Result<(), Error> {
         let code = error.provider().map(|answer| answer.error.as_str()).unwrap_or_default();
         let retry_after = error.provider().and_then(|answer| answer.retry_after);
+        let is_passing = |kind| match kind {
+            ErrorKind::ProviderUnreachable => true,
+            ErrorKind::CredentialUnavailable => had_credential,
+            _ => false,
+        };
         let ended =
             |kind| Err(Error::from_provider(kind, error.provider().cloned().unwrap_or_default()));
         match code {
@@ -51,7 +58,7 @@ impl Pace {
             "expired_token" | "code_expired" => return ended(ErrorKind::CodeExpired),
             // Entra's code for `access_denied`.
             "authorization_declined" => return ended(ErrorKind::AccessDenied),
-            _ if error.kind() != ErrorKind::ProviderUnreachable => return Err(error),
+            _ if !is_passing(error.kind()) => return Err(error),
             _ if retry_after.is_some() => {}
             _ => {
                 self.interval = self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
@@ -83,7 +90,7 @@ mod tests {
     fn waits(answers: &[(&str, Option<u64>)]) -> Vec<u64> {
         let mut pace = Pace::new(Duration::from_secs(5));
         let wait = |(error, retry_after): &(&str, Option<u64>)| {
-            pace.refused(said(error, *retry_after)).unwrap();
+            pace.refused(said(error, *retry_after), true).unwrap();
             pace.wait().as_secs()
         };
         answers.iter().map(wait).collect()
@@ -131,8 +138,18 @@ mod tests {
             ("authorization_declined", ErrorKind::AccessDenied),
             ("invalid_grant", ErrorKind::ProviderError),
         ] {
-            let ended = Pace::new(Duration::from_secs(5)).refused(said(error, None)).unwrap_err();
+            let ended = Pace::new(Duration::from_secs(5)).refused(said(error, None), true);
+            let ended = ended.unwrap_err();
             assert_eq!((ended.kind(), ended.provider().unwrap().error.as_str()), (kind, error));
+        }
+    }
+    #[test]
+    fn a_credential_that_was_there_before_may_be_missing_for_a_moment() {
+        for had_it in [true, false] {
+            let mut pace = Pace::new(Duration::from_secs(5));
+            let missing = Error::new(ErrorKind::CredentialUnavailable, "the vault is slow");
+            assert_eq!(pace.refused(missing, had_it).is_ok(), had_it);
+            assert_eq!(pace.wait().as_secs(), if had_it { 10 } else { 5 });
         }
     }
 }

@@ -224,7 +224,9 @@ impl RelyingParty {
                 Err(refused) => refused,
             };
         let mut pace = Pace::new(interval);
-        match pace.refused(refused) {
+        // Elsewhere than at Microsoft the client proved itself to get the device code.
+        let had_credential = !self.provider().authority().is_microsoft();
+        match pace.refused(refused, had_credential) {
             Ok(()) => PollState::NotYet {
                 interval: pace.interval,
                 next: self.clock().now_rounded_up() + pace.wait(),
