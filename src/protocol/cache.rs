@@ -64,6 +64,16 @@ struct CachedDocument<T> {
     fresh_until: UnixTime,
 }
 
+/// What decides whether a newer document is fetched.
+pub(super) struct FetchState<'a> {
+    /// The time of the last demand of [`DocumentCache::newer_than`].
+    demanded: &'a mut Option<UnixTime>,
+    /// The error of a fetch that failed a moment ago. It is returned unless the answer is known
+    /// without another fetch.
+    pub(super) failure: Option<&'a Error>,
+    pub(super) now: UnixTime,
+}
+
 type DocumentResult<T> = Result<Arc<T>, Error>;
 
 /// How a call that needs the document is answered.
@@ -151,7 +161,11 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
     where
         F: Future<Output = Result<FetchedDocument<T>, Error>> + Send + 'static,
     {
-        let may_fetch = |demanded: &mut Option<UnixTime>, now: UnixTime| {
+        let may_fetch = |FetchState { demanded, failure, now }: FetchState<'_>| {
+            // Whether there is a newer document is not known then.
+            if let Some(error) = failure {
+                return Err(error.clone());
+            }
             let is_early = demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS));
             if !is_early {
                 *demanded = Some(now);
@@ -161,12 +175,11 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
         self.newer_if(seen, may_fetch, fetch).await
     }
 
-    /// A newer document than `seen`, or `seen` itself if `may_fetch` says no. It gets the time of
-    /// the last demand of [`newer_than`](Self::newer_than), and now.
+    /// A newer document than `seen`, or `seen` itself if `may_fetch` says no.
     pub(super) async fn newer_if<F>(
         self: &Arc<Self>,
         seen: &Arc<T>,
-        may_fetch: impl FnOnce(&mut Option<UnixTime>, UnixTime) -> Result<bool, Error> + Send,
+        may_fetch: impl FnOnce(FetchState<'_>) -> Result<bool, Error> + Send,
         fetch: impl FnOnce(Option<Arc<T>>) -> F + Send,
     ) -> DocumentResult<T>
     where
@@ -183,13 +196,10 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
             match self.fetches.under_way(&()).pop() {
                 Some(flight) => Ok(Some(flight)),
                 None => {
-                    // Whether there is a newer document is not known then.
-                    if let Some((at, error)) = &state.failure
-                        && within(*at, now, PAUSE_WITHOUT)
-                    {
-                        return Err(error.clone());
-                    }
-                    if !may_fetch(&mut state.demanded, now)? {
+                    let DocumentState { demanded, failure, .. } = &mut *state;
+                    let is_recent = |(at, _): &&(UnixTime, Error)| within(*at, now, PAUSE_WITHOUT);
+                    let failure = failure.as_ref().filter(is_recent).map(|(_, error)| error);
+                    if !may_fetch(FetchState { demanded, failure, now })? {
                         return Ok(Arc::clone(seen));
                     }
                     self.join(&mut state, fetch)

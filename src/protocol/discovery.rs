@@ -17,7 +17,7 @@ use http::{Response, header::CACHE_CONTROL};
 use tracing::{field::Empty, info_span};
 
 use super::{
-    cache::{DocumentCache, FetchedDocument},
+    cache::{DocumentCache, FetchState, FetchedDocument},
     channel::{Channel, document_error, observed},
     jwks::JwkSet,
     key_search::KeySearches,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     authority::Authority,
-    clock::{Clock, UnixTime},
+    clock::Clock,
     error::{Error, ErrorKind, shown},
 };
 
@@ -89,10 +89,14 @@ impl Discovery {
         let KeyReason::Unknown(kid) = reason else {
             return self.keys.newer_than(known, fetch).await;
         };
-        let kid = kid.as_deref();
-        let may_fetch = |_: &mut Option<UnixTime>, now: UnixTime| self.searches.begin(kid, now);
+        let (kid, mut has_begun) = (kid.as_deref(), false);
+        let may_fetch = |state: FetchState<'_>| {
+            has_begun = self.searches.begin(kid, state.now, state.failure)?;
+            Ok(has_begun)
+        };
         let found = self.keys.newer_if(known, may_fetch, fetch).await;
-        if found.is_err() {
+        // The failure of another search says nothing about this key.
+        if found.is_err() && has_begun {
             self.searches.failed(kid);
         }
         found

@@ -40,16 +40,24 @@ struct KeySearch {
 
 impl KeySearches {
     /// Whether the key is to be looked for; `false` if it was. `kid` is `None` for a token that
-    /// names no key.
+    /// names no key. `failure` is that of a search a moment ago.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`]: it was not, and has to wait.
-    pub(super) fn begin(&self, kid: Option<&str>, now: UnixTime) -> Result<bool, Error> {
+    /// [`ErrorKind::Busy`]: it was not, and has to wait; `failure`, for the same reason.
+    pub(super) fn begin(
+        &self,
+        kid: Option<&str>,
+        now: UnixTime,
+        failure: Option<&Error>,
+    ) -> Result<bool, Error> {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.retain(|search| within(search.at, now, UNKNOWN_FOR));
         if recent.iter().any(|search| search.is_of(kid)) {
             return Ok(false);
+        }
+        if let Some(error) = failure {
+            return Err(error.clone());
         }
         let is_pause = recent.last().is_some_and(|last| within(last.at, now, PAUSE));
         if recent.len() >= AT_ONCE && is_pause {

@@ -291,3 +291,21 @@ async fn wrong_signatures_do_not_keep_a_new_key_from_being_found() {
     http.answer_with(move |request| Ok(published(request, &document(), &keys)));
     assert!(verify(&provider, &token).await.is_ok());
 }
+
+/// What is known of one key is not forgotten because of another.
+#[tokio::test]
+async fn a_key_that_was_looked_for_stays_unknown_after_a_search_for_another_failed() {
+    let http = FakeHttp::publishing(document(), key_set());
+    let (provider, clock) = http.provider(config());
+    let ((_, known), (_, other)) = (another_key("k2"), another_key("k3"));
+    assert_eq!(verify(&provider, &known).await.unwrap_err(), ErrorKind::TokenKeyUnknown);
+    clock.advance(Duration::from_secs(1));
+    http.answer_with(|_| Err(HttpError::new("no connection")));
+    assert_eq!(verify(&provider, &other).await.unwrap_err(), ErrorKind::ProviderUnreachable);
+    let before = http.count("/keys");
+    for seconds in [0, 10, 20] {
+        clock.advance(Duration::from_secs(seconds));
+        assert_eq!(verify(&provider, &known).await.unwrap_err(), ErrorKind::TokenKeyUnknown);
+    }
+    assert_eq!(http.count("/keys"), before);
+}
