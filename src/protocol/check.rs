@@ -265,30 +265,27 @@ impl Check<'_> {
             ("edit the profile", &policies.edit_profile),
             ("reset the password", &policies.reset_password),
         ] {
-            let Some((policy, authority)) =
-                policy.as_ref().and_then(|policy| Some((policy, authority.for_policy(policy)?)))
-            else {
-                continue;
-            };
-            let answer = self
-                .channel
-                .document("the policy's discovery document", authority.metadata_url())
-                .await;
-            found.push(
-                match answer.and_then(|answer| Metadata::parse(answer.body(), &authority)) {
-                    Ok(_) => Finding::new(
-                        Severity::Passed,
-                        "policy_usable",
-                        format!("The policy {policy:?} to {what} exists."),
-                    ),
-                    Err(error) => finding_of(
-                        Severity::Warning,
-                        &error,
-                        &format!("Users cannot {what}: the policy {policy:?} cannot be used"),
-                    ),
-                },
-            );
+            let Some(policy) = policy else { continue };
+            found.extend(match self.policy(policy).await {
+                None => None,
+                Some(Ok(())) => {
+                    let text = format!("The policy {policy:?} to {what} exists.");
+                    Some(Finding::new(Severity::Passed, "policy_usable", text))
+                }
+                Some(Err(error)) => {
+                    let text = format!("Users cannot {what}: the policy {policy:?} cannot be used");
+                    Some(finding_of(Severity::Warning, &error, &text))
+                }
+            });
         }
+    }
+
+    /// Whether the document of a B2C policy can be used; `None` at other authorities.
+    pub(super) async fn policy(&self, policy: &str) -> Option<Result<(), Error>> {
+        let authority = self.config.authority().for_policy(policy)?;
+        let what = "the policy's discovery document";
+        let answer = self.channel.document(what, authority.metadata_url()).await;
+        Some(answer.and_then(|answer| Metadata::parse(answer.body(), &authority)).map(|_| ()))
     }
 
     /// Checks that the key set has a key for the accepted algorithms, and for this issuer.

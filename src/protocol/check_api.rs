@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     channel::Channel,
-    check::{Check, CheckReport, ConfigUse},
+    check::{Check, CheckReport, ConfigUse, finding_of},
     check_document,
     http::{HttpClient, ReqwestClient},
     metadata::Metadata,
@@ -22,12 +22,13 @@ impl ValidApiConfig {
     /// - the provider can be reached and is the configured one (tenant, issuer, cloud);
     /// - the clock of this machine agrees with the provider's;
     /// - its keys are usable, and opaque tokens can be introspected where that is configured;
+    /// - the further B2C policies whose tokens are accepted exist;
     /// - clients that find the provider by the metadata of the API (RFC 9728), such as MCP clients,
     ///   will accept it: at Microsoft's authorities by Microsoft's rules for the URL of the API and
     ///   the Application ID URI.
     ///
-    /// It makes two requests, without a credential, and never fails: an unreachable provider is a
-    /// finding.
+    /// It makes two requests, and one more for each further policy, without a credential. It never
+    /// fails: an unreachable provider is a finding.
     ///
     /// ```no_run
     /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,10 +56,32 @@ impl ValidApiConfig {
             )
         {
             check.keys(&metadata, &mut findings).await;
+            self.policy_findings(&check, &mut findings).await;
             findings.extend(self.issuer_finding(&metadata));
             findings.extend(self.introspection_finding(&metadata));
         }
         CheckReport::new(identity, ConfigUse::AccessTokens, findings)
+    }
+
+    /// Checks the B2C policies whose tokens are accepted beside those of the sign-in policy, whose
+    /// document was examined before.
+    async fn policy_findings(&self, check: &Check<'_>, found: &mut Vec<Finding>) {
+        for policy in self.rules().policies.iter().skip(1) {
+            found.extend(match check.policy(policy).await {
+                None => None,
+                Some(Ok(())) => {
+                    let text = format!("The policy {policy:?}, whose tokens are accepted, exists.");
+                    Some(Finding::new(Severity::Passed, "policy_usable", text))
+                }
+                Some(Err(error)) => {
+                    let text = format!(
+                        "Tokens of the policy {policy:?} cannot be verified \
+                         (`with_b2c_policies`, IDENTITY_API_B2C_POLICIES)"
+                    );
+                    Some(finding_of(Severity::Problem, &error, &text))
+                }
+            });
+        }
     }
 
     /// Clients compare the issuer of the provider's document with the one that the API names,

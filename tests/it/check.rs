@@ -275,6 +275,23 @@ async fn an_api_is_checked_by_microsoft_s_rules_for_its_url_and_its_registration
     assert_eq!(told(several).await, [recipe, (Warning, "issuer_not_in_metadata")]);
 }
 
+/// B2C has a document for each policy.
+#[tokio::test]
+async fn the_policies_whose_tokens_an_api_accepts_have_to_exist() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let api = |policies: &[&str]| {
+        let authority = provider.entra_authority(DevTenant::PROSEWARE.domain()).unwrap();
+        let api = ApiConfig::new(authority, "notes").with_b2c_policies(policies);
+        api.with_resource("https://notes.example.com/mcp").unwrap().build().unwrap()
+    };
+    let report = api(&["b2c_1_edit"]).check().await;
+    assert!(report.is_ok() && report.to_string().contains("policy \"b2c_1_edit\""), "{report}");
+    let report = api(&["b2c_1_edit", "b2c_1_nothing"]).check().await;
+    assert_eq!(problems(&report).len(), 1, "{report}");
+    let report = report.to_string();
+    assert!(report.contains("\"b2c_1_nothing\"") && report.contains("IDENTITY_API_B2C_POLICIES"));
+}
+
 #[tokio::test]
 async fn an_api_at_any_provider_gets_the_requirements_of_its_tokens() {
     let provider = DevProvider::start().await.unwrap();
