@@ -38,11 +38,17 @@ fn fault(what: &'static str) -> Error {
     Error::new(ErrorKind::Internal, what)
 }
 
-/// The `index`th RSA key of this process. Generating RSA keys is slow, so all providers of a
-/// process share one list: the first key signs, later ones are for rotations.
-fn rsa_key(index: usize) -> Result<Arc<PrivateKey>, Error> {
-    static ROW: Mutex<Vec<Arc<PrivateKey>>> = Mutex::new(Vec::new());
-    let mut row = ROW.lock().unwrap_or_else(PoisonError::into_inner);
+type RsaKeys = Mutex<Vec<Arc<PrivateKey>>>;
+
+/// The RSA keys of this process. Generating one is slow, so all providers of a process share these:
+/// the first signs, later ones are for rotations.
+static RSA_KEYS: RsaKeys = Mutex::new(Vec::new());
+/// Those of [`EntraKeys`], which a rotation must not reach.
+static ENTRA_RSA_KEYS: RsaKeys = Mutex::new(Vec::new());
+
+/// The `index`th RSA key of a list.
+fn rsa_key(keys: &RsaKeys, index: usize) -> Result<Arc<PrivateKey>, Error> {
+    let mut row = keys.lock().unwrap_or_else(PoisonError::into_inner);
     while row.len() <= index {
         // RFC 7518 section 3.3: at least 2048 bits.
         let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)
@@ -55,10 +61,16 @@ fn rsa_key(index: usize) -> Result<Arc<PrivateKey>, Error> {
 impl ProviderKey {
     /// A new key for `algorithm`; `index` numbers the RSA keys of one provider.
     pub(super) fn generate(algorithm: Algorithm, index: usize) -> Result<Self, Error> {
+        Self::generate_from(&RSA_KEYS, algorithm, index)
+    }
+
+    fn generate_from(keys: &RsaKeys, algorithm: Algorithm, index: usize) -> Result<Self, Error> {
         use Algorithm as A;
         let ecdsa = |on| EcdsaKeyPair::generate(on).map_err(|_| fault("no EC key could be made"));
         let private = match algorithm {
-            A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => rsa_key(index)?,
+            A::Rs256 | A::Rs384 | A::Rs512 | A::Ps256 | A::Ps384 | A::Ps512 => {
+                rsa_key(keys, index)?
+            }
             A::Es256 => {
                 // RFC 7518 section 3.4: the two numbers at a fixed length, not in DER.
                 Arc::new(PrivateKey::P256(ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?))
@@ -175,9 +187,9 @@ pub(super) struct EntraKeys {
 
 impl EntraKeys {
     pub(super) fn new(algorithm: Algorithm) -> Result<Self, Error> {
-        let personal =
-            ProviderKeys { all: vec![ProviderKey::generate(algorithm, 2)?], published_from: 0 };
-        Ok(Self { personal, other_cloud: ProviderKey::generate(algorithm, 3)? })
+        let key = |index| ProviderKey::generate_from(&ENTRA_RSA_KEYS, algorithm, index);
+        let personal = ProviderKeys { all: vec![key(0)?], published_from: 0 };
+        Ok(Self { personal, other_cloud: key(1)? })
     }
 }
 
@@ -235,5 +247,28 @@ impl ProviderKeys {
             "keys".to_owned(),
             self.published().iter().map(ProviderKey::jwk).collect(),
         )])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_owners_share_a_key() {
+        let mut organizations = ProviderKeys::new(Algorithm::Rs256).unwrap();
+        let entra = EntraKeys::new(Algorithm::Rs256).unwrap();
+        for _ in 0..3 {
+            organizations.rotate(Algorithm::Rs256, OldKeys::Kept).unwrap();
+        }
+        let impostor = organizations.impostor().unwrap();
+        let mut keys: Vec<&[u8]> =
+            organizations.known().iter().map(ProviderKey::public_bytes).collect();
+        let others = [&impostor, entra.personal.current().unwrap(), &entra.other_cloud];
+        keys.extend(others.map(ProviderKey::public_bytes));
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
     }
 }
