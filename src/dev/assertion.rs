@@ -90,8 +90,12 @@ pub(super) fn check(
     let id = text("jti").ok_or(("the assertion has no jti", 50_027))?;
     // MSAL reuses one assertion for ten minutes, and Entra ID accepts that. RFC 7523 section 3
     // point 7 allows a provider to refuse it.
-    if !lenient && !state.used_assertions.insert(format!("{} {id}", client.id)) {
-        return Err(("the assertion was used before", 700_027));
+    if !lenient {
+        let id = format!("{} {id}", client.id);
+        if state.used_assertions.find(&id).is_some() {
+            return Err(("the assertion was used before", 700_027));
+        }
+        state.used_assertions.put(id, ());
     }
     Ok(())
 }

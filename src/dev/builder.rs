@@ -401,7 +401,7 @@ impl DevProviderBuilder {
             refresh_tokens: BoundedMap::default(),
             consents: HashSet::new(),
             devices: BoundedMap::default(),
-            used_assertions: HashSet::new(),
+            used_assertions: BoundedMap::default(),
             required_contexts: Vec::new(),
             challenges: VecDeque::new(),
         })

@@ -33,7 +33,7 @@ use crate::{
     secret::{base64url, random},
 };
 
-/// The maximum number of entries of one kind. The oldest are dropped first.
+/// The maximum number of entries of one map. The oldest are dropped first.
 const CAPACITY: usize = 100_000;
 
 /// A new unguessable identifier or token: 256 bits.
@@ -280,11 +280,12 @@ pub(super) struct ProviderState {
     pub(super) grants: BoundedMap<IssuedGrant>,
     pub(super) access_tokens: BoundedMap<AccessTokenEntry>,
     pub(super) refresh_tokens: BoundedMap<RefreshTokenEntry>,
-    /// Consents: user (or tenant, for all of its users), client, scope.
+    /// Consents: user (or tenant, for all of its users), client, scope. They grow with the scopes
+    /// that an application has, and not with its requests.
     pub(super) consents: HashSet<(String, String, String)>,
     pub(super) devices: BoundedMap<Device>,
     /// Client ID and `jti` of used assertions.
-    pub(super) used_assertions: HashSet<String>,
+    pub(super) used_assertions: BoundedMap<()>,
     /// Scopes with the authentication contexts that they require.
     pub(super) required_contexts: Vec<(String, String)>,
     /// The claims challenges that refuse the next refreshes.
