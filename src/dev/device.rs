@@ -39,7 +39,7 @@ pub(super) enum DeviceDecision {
 /// A device authorization request.
 #[derive(Clone, Debug)]
 pub(super) struct Device {
-    pub(super) user_code: String,
+    user_code: String,
     pub(super) client: String,
     pub(super) scopes: Vec<String>,
     resources: Vec<String>,
@@ -228,6 +228,13 @@ fn letters_of(user_code: &str) -> String {
         .collect()
 }
 
+impl Device {
+    /// Whether this is the code of the request, in any way of writing it.
+    pub(super) fn has_code(&self, typed: &str) -> bool {
+        letters_of(&self.user_code) == letters_of(typed)
+    }
+}
+
 /// Stores the user's decision: the consenting user, or `None` for a refusal.
 pub(super) fn decide(
     server: &Server,
@@ -237,7 +244,7 @@ pub(super) fn decide(
 ) -> Result<Result<bool, &'static str>, Error> {
     let now = server.now();
     let waiting = |device: &&mut Device| {
-        letters_of(&device.user_code) == letters_of(user_code)
+        device.has_code(user_code)
             && now < device.expires
             && matches!(device.outcome, DeviceDecision::Pending)
     };

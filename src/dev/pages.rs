@@ -290,7 +290,7 @@ pub(super) fn message(title: &str, text: &str) -> Response {
 
 /// The page on which the user enters the code of a device.
 pub(super) fn device(state: &ProviderState, typed: &str) -> Response {
-    let device = state.devices.values().find(|device| device.user_code == typed);
+    let device = state.devices.values().find(|device| device.has_code(typed));
     let content = html! {
         p { "Type the code only if it is your own device that shows it." }
         @if let Some(device) = device {

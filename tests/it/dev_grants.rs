@@ -151,6 +151,11 @@ async fn a_device_waits_until_a_user_consents() {
         .await
         .unwrap();
     assert!(page.contains(user_code) && page.contains("Ada Lovelace"));
+    // The page takes the code as it takes the form (RFC 8628 section 6.1).
+    let typed = user_code.replace('-', "").to_ascii_lowercase();
+    let address = format!("{}?user_code={typed}", start["verification_uri"].as_str().unwrap());
+    let page = http.get(address).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("offline_access"), "{page}");
     let answer = http
         .post(start["verification_uri"].as_str().unwrap())
         .form(&[("user_code", user_code), ("person", "ada")]);
