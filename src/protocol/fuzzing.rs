@@ -15,6 +15,7 @@ use super::{
     claims,
     client_info::ClientInfo,
     device, error_answer, graph, id_token, json,
+    json_or_jwt::JsonOrJwt,
     jwks::JwkSet,
     jwt::{SignatureRule, TokenKind, TokenRules, UnverifiedJwt},
     managed_identity,
@@ -154,7 +155,7 @@ fn token_answer(bytes: &[u8]) {
 
 fn user_info_answer(bytes: &[u8]) {
     let Some(answer) = answer(bytes) else { return };
-    if let Ok(user_info::UserInfoAnswer::Plain(claims)) = user_info::read_answer(&answer) {
+    if let Ok(JsonOrJwt::Json(claims)) = user_info::read_answer(&answer) {
         let sub = claims.get("sub").cloned();
         assert_eq!(user_info::check_subject(claims, "ada").is_ok(), sub == Some("ada".into()));
     }

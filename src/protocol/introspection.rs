@@ -2,10 +2,7 @@
 //! responses (RFC 9701).
 
 use bytes::Bytes;
-use http::{
-    HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE},
-};
+use http::{HeaderValue, Request, Response, StatusCode, header::ACCEPT};
 use serde_json::{Number, Value};
 
 use super::{
@@ -13,6 +10,7 @@ use super::{
     client_auth::ClientAuth,
     error_answer,
     json::{self, Object},
+    json_or_jwt::JsonOrJwt,
     jwt::malformed,
     jwt_claims::numeric_date,
     metadata::Metadata,
@@ -23,7 +21,6 @@ use crate::{
     clock::UnixTime,
     config::AccessTokenRules,
     error::{Error, ErrorKind, shown},
-    media_type,
 };
 
 /// The media type of a signed response (RFC 9701 section 5).
@@ -53,21 +50,13 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// An introspection response before its checks.
-#[derive(Debug)]
-pub(super) enum IntrospectionAnswer {
-    Plain(Object),
-    /// A JWT whose signature has to be verified first.
-    Signed(String),
-}
-
 /// Parses an introspection response.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::ClientRefused`]: the API's own credential was refused;
 /// [`ErrorKind::TokenResponseInvalid`], [`ErrorKind::ProviderUnreachable`].
-pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswer, Error> {
+pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<JsonOrJwt, Error> {
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -77,19 +66,7 @@ pub(super) fn read_answer(answer: &Response<Bytes>) -> Result<IntrospectionAnswe
         }
         _ => return Err(error_answer::http_error(answer)),
     }
-    let content_type = answer
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if media_type::is(content_type, SIGNED) {
-        let token =
-            std::str::from_utf8(answer.body()).map_err(|_| invalid("the answer is not a JWT"))?;
-        return Ok(IntrospectionAnswer::Signed(token.trim().to_owned()));
-    }
-    json::document(answer.body())
-        .map(IntrospectionAnswer::Plain)
-        .map_err(|refused| invalid(refused.as_str()))
+    JsonOrJwt::read(answer, SIGNED).map_err(invalid)
 }
 
 /// The failure to verify a signed response. It is between this API and the provider: whether the

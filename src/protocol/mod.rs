@@ -56,6 +56,7 @@ mod graph;
 mod http;
 mod id_token;
 mod introspection;
+mod json_or_jwt;
 mod jwks;
 mod jwt;
 mod jwt_claims;

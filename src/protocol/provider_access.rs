@@ -6,7 +6,8 @@ use super::{
     access_token::{self, VerifiedAccessToken},
     channel::observed,
     client_auth::ClientAuth,
-    introspection::{self, IntrospectionAnswer, IntrospectionRules, Moment},
+    introspection::{self, IntrospectionRules, Moment},
+    json_or_jwt::JsonOrJwt,
     jwt::{ApiTokenRules, SignatureRule, TokenKind, UnverifiedJwt},
     provider::Provider,
     provider_client::ClientRequest,
@@ -92,8 +93,8 @@ impl Provider {
                 read: introspection::read_answer,
             };
             let claims = match self.as_client(request, |_, second| second).await? {
-                IntrospectionAnswer::Plain(claims) => claims,
-                IntrospectionAnswer::Signed(raw) => {
+                JsonOrJwt::Json(claims) => claims,
+                JsonOrJwt::Jwt(raw) => {
                     let token = UnverifiedJwt::parse(&raw).map_err(introspection::unverified)?;
                     let rules = self.rules(
                         TokenKind::Introspection,

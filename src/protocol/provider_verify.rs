@@ -14,12 +14,13 @@ use super::{
     discovery::KeyReason,
     id_token::{self, IdTokenExpectation, VerifiedIdToken},
     json::Object,
+    json_or_jwt::JsonOrJwt,
     jwks::JwkSet,
     jwt::{SignatureRule, TokenKind, TokenRules, UnverifiedJwt},
     metadata::Metadata,
     names::{self, ClaimsOfPerson},
     provider::{Provider, step},
-    user_info::{self, UserInfoAnswer},
+    user_info,
 };
 use crate::{
     config::{Algorithm, UserInfo},
@@ -73,8 +74,8 @@ impl Provider {
                 .send("the UserInfo endpoint", user_info::request(&metadata, access_token)?)
                 .await?;
             let claims = match user_info::read_answer(&answer)? {
-                UserInfoAnswer::Plain(claims) => claims,
-                UserInfoAnswer::Signed(raw) => {
+                JsonOrJwt::Json(claims) => claims,
+                JsonOrJwt::Jwt(raw) => {
                     let token = UnverifiedJwt::parse(&raw)?;
                     self.with_signature_of(
                         &token,

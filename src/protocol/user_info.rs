@@ -9,20 +9,17 @@
 //!   and not resolved: no request goes to a URL in them.
 
 use bytes::Bytes;
-use http::{
-    Request, Response, StatusCode,
-    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
-};
+use http::{Request, Response, StatusCode, header::WWW_AUTHENTICATE};
 
 use super::{
     channel::bearer_request,
     error_answer,
     json::{self, Object},
+    json_or_jwt::JsonOrJwt,
     metadata::Metadata,
 };
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    media_type,
     secret::Secret,
 };
 
@@ -40,37 +37,18 @@ pub(crate) fn request(metadata: &Metadata, access_token: &Secret) -> Result<Requ
     bearer_request(endpoint, access_token, ErrorKind::UserInfoFailed)
 }
 
-/// A UserInfo response whose `sub` is not checked yet.
-pub(crate) enum UserInfoAnswer {
-    /// The claims, as JSON from the provider over TLS.
-    Plain(Object),
-    /// A JWT that must be verified first.
-    Signed(String),
-}
-
-/// Parses a UserInfo response.
+/// Parses a UserInfo response, whose `sub` is checked later.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::UserInfoFailed`], with [`Error::provider`] if the provider refused the access
 /// token; [`ErrorKind::ProviderUnreachable`].
-pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<UserInfoAnswer, Error> {
+pub(crate) fn read_answer(answer: &Response<Bytes>) -> Result<JsonOrJwt, Error> {
     if answer.status() != StatusCode::OK {
         return Err(refusal(answer));
     }
-    let content_type = answer
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if media_type::is(content_type, "application/jwt") {
-        let token =
-            std::str::from_utf8(answer.body()).map_err(|_| failed("the response is not a JWT"))?;
-        return Ok(UserInfoAnswer::Signed(token.trim().to_owned()));
-    }
-    json::document(answer.body())
-        .map(UserInfoAnswer::Plain)
-        .map_err(|error| failed(format!("the response: {}", error.as_str())))
+    JsonOrJwt::read(answer, "application/jwt")
+        .map_err(|problem| failed(format!("the response: {problem}")))
 }
 
 /// The claims, if they are about the user of the ID token.
@@ -120,6 +98,7 @@ fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -130,7 +109,7 @@ mod tests {
         status: u16,
         content_type: &str,
         body: impl std::fmt::Display,
-    ) -> Result<UserInfoAnswer, Error> {
+    ) -> Result<JsonOrJwt, Error> {
         let mut answer = answer(status, body);
         answer.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
         read_answer(&answer)
@@ -138,8 +117,8 @@ mod tests {
 
     fn plain(body: &Value) -> Result<Object, Error> {
         match read(200, "application/json", body)? {
-            UserInfoAnswer::Plain(claims) => check_subject(claims, SUBJECT),
-            UserInfoAnswer::Signed(_) => panic!("plain JSON"),
+            JsonOrJwt::Json(claims) => check_subject(claims, SUBJECT),
+            JsonOrJwt::Jwt(_) => panic!("plain JSON"),
         }
     }
 
@@ -217,7 +196,7 @@ mod tests {
     fn a_signed_answer_is_recognised_by_its_media_type() {
         for content_type in ["application/jwt", "application/JWT; charset=utf-8"] {
             let read = read(200, content_type, "a.b.c\n");
-            assert!(matches!(read, Ok(UserInfoAnswer::Signed(token)) if token == "a.b.c"));
+            assert!(matches!(read, Ok(JsonOrJwt::Jwt(token)) if token == "a.b.c"));
         }
         assert!(read(200, "application/json", "a.b.c").is_err());
     }
