@@ -84,7 +84,6 @@ fn sentence(kind: ErrorKind) -> &'static str {
         | Kind::AuthorizationInvalid
         | Kind::InsufficientScope
         | Kind::SessionRequired
-        | Kind::TenantNotAllowed
         | Kind::RequestInvalid
         | Kind::RequestTooLarge
         | Kind::MethodNotAllowed
