@@ -91,7 +91,7 @@ pub(super) async fn respond<R>(api: &ApiParts, method: &Method) -> Response<Iden
     let Some(resource) =
         config.resource().filter(|_| matches!(*method, Method::GET | Method::HEAD))
     else {
-        return answer(Bytes::new(), NOT_CACHED, method);
+        return without_document(method);
     };
     let metadata = api.provider().metadata().await;
     let authority = config.identity().authority();
@@ -132,32 +132,37 @@ pub(super) fn document(config: &ValidApiConfig, resource: &Resource, server: &st
     document.to_string().into()
 }
 
-/// The answer with a document, which pages of every origin may read: nothing in it is a secret.
+/// The response with a document.
 fn answer<R>(document: Bytes, cached: HeaderValue, method: &Method) -> Response<IdentityBody<R>> {
-    let (status, body) = match *method {
-        Method::GET => (StatusCode::OK, document),
-        Method::HEAD => (StatusCode::OK, Bytes::new()),
-        Method::OPTIONS => (StatusCode::NO_CONTENT, Bytes::new()),
-        _ => (StatusCode::METHOD_NOT_ALLOWED, Bytes::new()),
-    };
+    let body = if *method == Method::HEAD { Bytes::new() } else { document };
+    let mut response = for_every_origin(StatusCode::OK, body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, cached);
+    response
+}
+
+/// The response to a method that gets no document, such as that of a CORS preflight.
+fn without_document<R>(method: &Method) -> Response<IdentityBody<R>> {
+    let fixed = HeaderValue::from_static;
+    if *method != Method::OPTIONS {
+        let mut response = for_every_origin(StatusCode::METHOD_NOT_ALLOWED, Bytes::new());
+        response.headers_mut().insert(ALLOW, fixed("GET, HEAD, OPTIONS"));
+        return response;
+    }
+    let mut response = for_every_origin(StatusCode::NO_CONTENT, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, HEAD"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, fixed("*"));
+    response
+}
+
+/// A response that pages of every origin may read: nothing in it is a secret.
+fn for_every_origin<R>(status: StatusCode, body: Bytes) -> Response<IdentityBody<R>> {
     let mut response = Response::new(IdentityBody::own(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    let fixed = HeaderValue::from_static;
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, fixed("*"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
-    match status {
-        StatusCode::OK => {
-            headers.insert(CONTENT_TYPE, fixed("application/json"));
-            headers.insert(CACHE_CONTROL, cached);
-        }
-        StatusCode::NO_CONTENT => {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, fixed("GET, HEAD"));
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, fixed("*"));
-        }
-        _ => {
-            headers.insert(ALLOW, fixed("GET, HEAD, OPTIONS"));
-        }
-    }
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
