@@ -196,15 +196,21 @@ impl Client {
         }
     }
 
-    pub(super) fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
-        if !self.shared().provider.config().credential().is_confidential() {
-            return Err(Error::new(
-                ErrorKind::NotConfigured,
-                "only an application with a credential can ask for this, and the client is \
-                 public: set `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and \
-                 leave IDENTITY_CLIENT_AUTH_METHOD=none out",
-            ));
+    /// Refuses a public client before anything is sent.
+    pub(super) fn check_confidential(&self) -> Result<(), Error> {
+        if self.config().credential().is_confidential() {
+            return Ok(());
         }
+        Err(Error::new(
+            ErrorKind::NotConfigured,
+            "only an application with a credential can ask for this, and the client is public: set \
+             `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and leave \
+             IDENTITY_CLIENT_AUTH_METHOD=none out",
+        ))
+    }
+
+    pub(super) fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {
+        self.check_confidential()?;
         if request.asks_for_nothing() {
             let is_microsoft = self.shared().provider.authority().is_microsoft();
             let detail = if is_microsoft {

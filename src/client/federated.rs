@@ -115,21 +115,13 @@ impl Client {
 
     /// Refuses requests that cannot succeed, before anything is sent.
     fn check_federated(&self, user: &FederatedUser, credential: &Secret) -> Result<(), Error> {
-        let refused = |kind, detail| Err(Error::new(kind, detail));
         if !self.config().authority().is_entra() {
-            return refused(
+            return Err(Error::new(
                 ErrorKind::RequestInvalid,
                 "only Entra ID has the grant `user_fic`, and the authority is another provider",
-            );
+            ));
         }
-        if !self.config().credential().is_confidential() {
-            return refused(
-                ErrorKind::NotConfigured,
-                "only an application with a credential can act for a user, and the client is \
-                 public: set `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and \
-                 leave IDENTITY_CLIENT_AUTH_METHOD=none out",
-            );
-        }
+        self.check_confidential()?;
         let (parameter, name) = user.parameter();
         if name.is_empty() || credential.is_empty() {
             return Err(Error::new(
