@@ -468,8 +468,8 @@ fn media_type(typ: &str) -> String {
 /// or names an ID token. Values of the form `…+jwt` are explicit types of other tokens, such as
 /// `at+jwt` or `logout+jwt` (RFC 8725 section 3.11).
 fn is_general_type(typ: &str) -> bool {
-    let typ = typ.to_ascii_lowercase();
-    !typ.ends_with("+jwt") || matches!(typ.as_str(), "id_token+jwt" | "application/id_token+jwt")
+    let typ = media_type(typ);
+    !typ.ends_with("+jwt") || typ == "id_token+jwt"
 }
 
 fn wrong_signature() -> Error {
