@@ -336,8 +336,7 @@ impl DevProviderBuilder {
         if !self.clients.iter().any(|client| client.id == id) {
             let client =
                 DevClient::confidential(id, unguessable().map_err(|error| not_started(&error))?);
-            // First, because `DevProvider::config` describes the first client.
-            self.clients.insert(0, client.with_any_loopback_redirect());
+            self.clients.push(client.with_any_loopback_redirect());
         }
         unique("with_client", self.clients.iter().map(|client| client.id.as_str()))
     }

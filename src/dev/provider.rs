@@ -143,8 +143,9 @@ impl DevProvider {
         self.root_certificate.as_deref()
     }
 
-    /// A configuration for the application at `base_url` with this provider and its first client.
-    /// Add what the application needs, then build it.
+    /// A configuration for the application at `base_url` with this provider and the client that
+    /// every provider has ([`client_id`](Self::client_id)). Add what the application needs, then
+    /// build it.
     ///
     /// In Entra it is for users of the first tenant; [`entra_config`](Self::entra_config) has the
     /// other authorities.
@@ -152,8 +153,8 @@ impl DevProvider {
     /// # Errors
     ///
     /// `base_url` is not a URL, or is plain `http` on a host that is not loopback. With `https` on
-    /// such a host the configuration is valid, but nobody can sign in: the redirect URIs of the
-    /// first client are those on loopback hosts.
+    /// such a host the configuration is valid, but nobody can sign in: the redirect URIs of that
+    /// client are those on loopback hosts.
     pub fn config(&self, base_url: &str) -> Result<IdentityConfig, ConfigError> {
         let authority = if self.server.entra.is_some() {
             // A loopback URL with a tenant is Entra ID in a cloud of its own, with Microsoft's
@@ -165,7 +166,7 @@ impl DevProvider {
         self.config_at(authority?, base_url)
     }
 
-    /// A configuration for the first client at one of the authorities.
+    /// A configuration for that client at one of the authorities.
     pub(super) fn config_at(
         &self,
         authority: Authority,

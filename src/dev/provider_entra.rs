@@ -53,9 +53,9 @@ impl DevProvider {
         }
     }
 
-    /// A configuration for the application at `base_url` with [an
-    /// authority](Self::entra_authority) and the first client. Add what the application needs, then
-    /// build it. `common` and `organizations` need a list of allowed tenants.
+    /// A configuration for the application at `base_url` with [an authority](Self::entra_authority)
+    /// and the client that every provider has. Add what the application needs, then build it.
+    /// `common` and `organizations` need a list of allowed tenants.
     ///
     /// # Errors
     ///
