@@ -29,7 +29,7 @@ pub(super) enum EntraResource {
 }
 
 /// The scopes of OpenID Connect, which belong to no API.
-fn is_openid(scope: &str) -> bool {
+pub(super) fn is_openid(scope: &str) -> bool {
     matches!(scope, "openid" | "profile" | "email" | "offline_access")
 }
 

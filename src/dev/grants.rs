@@ -105,8 +105,7 @@ fn generic_client_credentials(
     incoming: &EndpointRequest,
 ) -> TokenResult {
     let scopes = incoming.form.list("scope");
-    let openid = ["openid", "profile", "email", "offline_access"];
-    if scopes.iter().any(|scope| openid.contains(&scope.as_str())) {
+    if scopes.iter().any(|scope| entra_issue::is_openid(scope)) {
         let description = "scopes of OpenID Connect are about a person";
         return Err(Fault::new("invalid_scope", description).into());
     }

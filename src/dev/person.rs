@@ -46,6 +46,11 @@ pub struct DevPerson {
     pub(super) is_new: bool,
 }
 
+/// The IDs of 250 groups: more than a token of Entra ID has.
+fn many_groups() -> impl Iterator<Item = String> {
+    (1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}"))
+}
+
 impl DevPerson {
     /// A user with an id, which [`sign_in_as`](super::DevProvider::sign_in_as) and `login_hint`
     /// take, and a name.
@@ -229,9 +234,9 @@ impl DevPerson {
         vec![
             Self::new("ada", "Ada Lovelace").with_roles(["Admin"]).with_note("Administrator"),
             Self::new("alan", "Alan Turing").with_note("An ordinary person"),
-            Self::new("grace", "Grace Hopper").with_note("Member of 250 groups").with_groups(
-                (1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}")),
-            ),
+            Self::new("grace", "Grace Hopper")
+                .with_note("Member of 250 groups")
+                .with_groups(many_groups()),
             Self::new("katherine", "Katherine Johnson")
                 .with_username("katherine@fabrikam.example")
                 .with_unverified_email("katherine@fabrikam.example")
@@ -256,9 +261,7 @@ impl DevPerson {
             at("alan", "Alan Turing", contoso).with_note("Contoso: an ordinary person"),
             at("grace", "Grace Hopper", contoso)
                 .with_note("Contoso: member of 250 groups")
-                .with_groups(
-                    (1..=250).map(|number| format!("00000000-0000-4000-8000-{number:012}")),
-                ),
+                .with_groups(many_groups()),
             at("katherine", "Katherine Johnson", fabrikam)
                 .with_tenant(DevTenant::FABRIKAM)
                 .add_guest_tenant(DevTenant::CONTOSO)

@@ -8,6 +8,7 @@ use super::{
     spoil::{Spoil, spoils},
     spoil_id_token,
     state::ProviderState,
+    tenant::FOREIGN_TENANT,
 };
 use crate::{
     clock::UnixTime,
@@ -252,8 +253,6 @@ pub(super) fn write(
     draft.signed()
 }
 
-/// The ID of a tenant that does not exist.
-const FOREIGN_TENANT: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
 const OTHER_API: &str = "https://another-api.example";
 
 /// The claims that distinguish an access token.

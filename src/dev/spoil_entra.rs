@@ -8,7 +8,7 @@ use super::{
     server::Server,
     spoil::spoils,
     state::ProviderState,
-    tenant::{DevTenant, object_id},
+    tenant::{DevTenant, FOREIGN_TENANT, object_id},
 };
 use crate::error::Error;
 
@@ -43,9 +43,6 @@ spoils! {
     }
 }
 
-/// The ID of a tenant that does not exist.
-const FOREIGN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
-
 /// Changes the claims, and returns another key if the fault concerns the key.
 pub(super) fn carry_out(
     spoil: SpoilEntra,
@@ -59,11 +56,11 @@ pub(super) fn carry_out(
         if *tenant == DevTenant::FABRIKAM { DevTenant::CONTOSO } else { DevTenant::FABRIKAM };
     match spoil {
         SpoilEntra::TenantForeign => {
-            let foreign = DevTenant::new(FOREIGN, "foreign.onmicrosoft.com");
+            let foreign = DevTenant::new(FOREIGN_TENANT, "foreign.onmicrosoft.com");
             // Signed with the key for every tenant: only a list of tenants can refuse this token.
             set("iss", token_issuer(server, &foreign));
-            set("tid", FOREIGN.to_owned());
-            set("oid", FOREIGN.replace('0', "9"));
+            set("tid", FOREIGN_TENANT.to_owned());
+            set("oid", FOREIGN_TENANT.replace('0', "9"));
         }
         SpoilEntra::TenantSwapped => set("tid", other.id.to_string()),
         SpoilEntra::IssuerSwapped => set("iss", token_issuer(server, &other)),
@@ -81,7 +78,10 @@ pub(super) fn carry_out(
         }
         SpoilEntra::ObjectOther => {
             if let Some(person) = state.people.last() {
-                set("oid", object_id(person, &DevTenant::new(FOREIGN, "foreign.onmicrosoft.com")));
+                set(
+                    "oid",
+                    object_id(person, &DevTenant::new(FOREIGN_TENANT, "foreign.onmicrosoft.com")),
+                );
             }
         }
         // The account takeover called nOAuth: an e-mail address is chosen by its tenant and proves

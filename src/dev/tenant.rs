@@ -5,6 +5,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::person::DevPerson;
 use crate::{authority::is_guid, error::ConfigError, secret::base64url};
 
+/// The ID of a tenant that does not exist.
+pub(super) const FOREIGN_TENANT: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
+
 /// The kind of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TenantKind {
