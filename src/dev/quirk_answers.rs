@@ -112,7 +112,7 @@ impl Quirks {
     }
 
     /// Changes a key of the key set.
-    pub(super) fn key(&self, key: &mut Map<String, Value>) {
+    fn key(&self, key: &mut Map<String, Value>) {
         if self.has(Quirk::PaddedKeys) {
             for name in ["n", "e", "x", "y"] {
                 if let Some(Value::String(number)) = key.get_mut(name) {
