@@ -230,10 +230,9 @@ pub enum RefreshRotation {
 /// The format of access tokens. The default is [`Jwt`](Self::Jwt) for a token whose request names
 /// the API that it is for (`resource`, RFC 8707), which verifies it, and [`Opaque`](Self::Opaque)
 /// for every other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessTokenFormat {
     /// Random characters that only the provider can interpret.
-    #[default]
     Opaque,
     /// A signed JWT (RFC 9068). `aud` is the requested resource (RFC 8707), or the client ID.
     Jwt,
