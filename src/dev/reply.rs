@@ -12,7 +12,8 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// Sets a header. An invalid value is left out; this provider makes none.
+/// Adds a header, also beside one of the same name. An invalid value is left out; this provider
+/// makes none.
 pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().append(name, value);

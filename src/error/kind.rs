@@ -235,7 +235,8 @@ kinds! {
 }
 
 impl ErrorKind {
-    /// Whether the verification of a JWT refused it, for anything in the token.
+    /// Whether the verification of a JWT refused it, for anything that is checked in tokens of
+    /// every kind.
     pub(crate) const fn is_of_verification(self) -> bool {
         matches!(
             self,

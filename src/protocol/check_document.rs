@@ -12,8 +12,9 @@ use crate::{
     error::ErrorKind,
 };
 
-/// Checks the document, and returns its metadata if a sign-in would accept it. An API needs issuer
-/// and keys of the provider alone.
+/// Checks the document, and returns its metadata if a sign-in, or the API, would accept it. An API
+/// uses issuer and keys of the provider alone, so that of the endpoints only those are looked at
+/// without which no document is accepted ([`Metadata::parse`]).
 pub(super) fn examine(
     document: &[u8],
     config: &ValidConfig,

@@ -422,7 +422,8 @@ impl Provider {
         params: &TokenParams<'_>,
     ) -> Result<TokenAnswer, Error> {
         let _permit = match grant {
-            // The sign-in that this belongs to has acquired one before.
+            // A sign-in of the layer has acquired one before. A program that signs its own users in
+            // waits for none.
             Grant::Code { .. } | Grant::DeviceCode(_) => None,
             _ => Some(self.permits.session().await?),
         };
