@@ -359,7 +359,9 @@ fn entra_answer(path: &str, refused: Option<&Value>) -> Response<Bytes> {
 #[tokio::test]
 async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     let secret = "a secret of the API that is long enough";
-    let api = TestApi::entra(|config| config.with_credential(ClientCredential::secret(secret)));
+    let api = TestApi::entra(|config| {
+        config.with_credential(ClientCredential::secret(secret)).with_client_capabilities(["cp1"])
+    });
     let outcome = |refused: Option<Value>| {
         api.http
             .answer_with(move |request| Ok(entra_answer(request.uri().path(), refused.as_ref())));
@@ -389,6 +391,8 @@ async fn what_on_behalf_of_is_refused_for_becomes_the_callers_challenge() {
     };
     outcome(None);
     assert_eq!(call("1", json!({})).await.status(), StatusCode::OK);
+    let sent = String::from_utf8(api.http.last().body().to_vec()).unwrap();
+    assert!(sent.contains("xms_cc") && sent.contains("cp1"), "{sent}");
     let wanted = r#"{"access_token":{"polids":{"essential":true,"values":["x"]}}}"#;
     outcome(Some(json!({"error": "interaction_required", "claims": wanted})));
     let refused = call("2", json!({})).await;

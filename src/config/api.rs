@@ -218,6 +218,15 @@ impl ApiConfig {
         self
     }
 
+    /// Sets the client capabilities, which are sent to Entra ID when the API acts for a caller: see
+    /// [`IdentityConfig::with_client_capabilities`]. An API that hands on claims challenges to its
+    /// clients sets `cp1`. The default is none.
+    #[must_use]
+    pub fn with_client_capabilities<Kind>(mut self, capabilities: impl StringList<Kind>) -> Self {
+        self.identity = self.identity.with_client_capabilities(capabilities);
+        self
+    }
+
     /// Sets whether tokens that only the provider can read are introspected. The default is
     /// [`Introspection::Never`].
     #[must_use]

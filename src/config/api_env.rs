@@ -14,9 +14,9 @@ impl ApiConfig {
     /// The configuration that the environment describes.
     ///
     /// Provider, client id, tenants and credential are named as for
-    /// [`IdentityConfig::from_env`](super::IdentityConfig::from_env), and so are algorithms, leeway
-    /// and the way to the provider; what belongs to pages and sessions there has no effect. An API
-    /// has these besides:
+    /// [`IdentityConfig::from_env`](super::IdentityConfig::from_env), and so are algorithms,
+    /// leeway, client capabilities and the way to the provider; what belongs to pages and sessions
+    /// there has no effect. An API has these besides:
     ///
     /// | variable | sets |
     /// |---|---|

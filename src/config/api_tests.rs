@@ -100,6 +100,7 @@ fn variables_say_what_methods_do() {
         ("IDENTITY_ACCESS_TOKEN_TYPE", "at+jwt"),
         ("IDENTITY_INTROSPECTION", "opaque"),
         ("IDENTITY_CLIENT_SECRET", "a secret of the API that is long enough"),
+        ("IDENTITY_CLIENT_CAPABILITIES", "cp1"),
         ("LISTEN", "0.0.0.0:3000"),
     ])
     .unwrap();
@@ -111,11 +112,13 @@ fn variables_say_what_methods_do() {
         .with_scopes(["Notes.Read", "Notes.Write"])
         .with_token_type(AccessTokenType::AtJwt)
         .with_introspection(Introspection::Opaque)
+        .with_client_capabilities(["cp1"])
         .with_credential(ClientCredential::secret("a secret of the API that is long enough"));
     assert!(config.identity.notices.is_empty(), "{:?}", config.identity.notices);
     let told = |config: ApiConfig| {
         let valid = config.build().unwrap();
-        (format!("{valid:?}"), valid.scopes().to_vec(), valid.rules().clone())
+        let capabilities = valid.identity().client_capabilities().to_vec();
+        (format!("{valid:?}"), valid.scopes().to_vec(), valid.rules().clone(), capabilities)
     };
     assert_eq!(told(config), told(wanted));
     // An application and its API may share the variable, which is about ID tokens then.

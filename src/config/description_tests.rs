@@ -215,6 +215,7 @@ fn the_settings_of_an_api_are_its_own() {
         &BASIC[..],
         &[
             ("IDENTITY_AUDIENCE", "https://api.example api://notes"),
+            ("IDENTITY_CLIENT_CAPABILITIES", "cp1"),
             ("IDENTITY_BASE_URL", "https://app.example"),
         ],
     ]
@@ -227,6 +228,7 @@ fn the_settings_of_an_api_are_its_own() {
         of(&described, "audience"),
         ("https://api.example api://notes", "IDENTITY_AUDIENCE")
     );
+    assert_eq!(of(&described, "client_capabilities"), ("cp1", "IDENTITY_CLIENT_CAPABILITIES"));
     assert_eq!(of(&described, "clock_leeway"), ("5 s", "with_clock_leeway"));
     assert_eq!(of(&described, "introspection"), ("never", "default"));
     assert_eq!(described.unused().len(), 1, "{described}");

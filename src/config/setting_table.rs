@@ -192,6 +192,8 @@ const CREDENTIAL: &[&str] = &[
     "AZURE_FEDERATED_TOKEN_FILE",
 ];
 
+const CAPABILITIES: &[&str] = &["AzureAd__ClientCapabilities__*"];
+
 const PROVIDER: &[Row] = &[
     row("authority", &[NEW], AUTHORITY, |c| text(&c.authority)),
     row("client_id", &[NEW], CLIENT_ID, |c| text(&c.client_id)),
@@ -273,12 +275,9 @@ const SIGN_IN: &[Row] = &[
     row("nonce", &["with_nonce"], &[], |c| word(NONCES, c.nonce)),
     row("user_info", &["with_user_info"], &[], |c| word(USER_INFOS, c.user_info)),
     row("groups", &["with_groups"], &[], |c| word(GROUPS, c.groups)),
-    row(
-        "client_capabilities",
-        &["with_client_capabilities"],
-        &["AzureAd__ClientCapabilities__*"],
-        |c| list(&c.client_capabilities),
-    ),
+    row("client_capabilities", &["with_client_capabilities"], CAPABILITIES, |c| {
+        list(&c.client_capabilities)
+    }),
 ];
 
 const TOKENS: &[Row] = &[
@@ -336,6 +335,9 @@ const API: &[Setting<ApiConfig>] = &[
     row("api_b2c_policies", &["with_b2c_policies"], &[], |c| list(c.policies.iter().flatten())),
     row("access_token_type", &["with_token_type"], &[], |c| word(ACCESS_TOKEN_TYPES, c.token_type)),
     row("introspection", &["with_introspection"], &[], |c| word(INTROSPECTIONS, c.introspection)),
+    row("client_capabilities", &["with_client_capabilities"], CAPABILITIES, |c| {
+        list(&c.identity.client_capabilities)
+    }),
     row("id_token_algorithms", &["with_algorithms"], &[], |c| algorithms(&c.identity)),
     row("clock_leeway", &["with_clock_leeway"], &[], |c| text(Seconds(c.identity.clock_leeway))),
     row("public_paths", &["add_public_path"], &[], |c| exact(&c.identity.paths.public)),
