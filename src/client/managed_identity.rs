@@ -72,7 +72,8 @@ impl ManagedIdentity {
     /// # Errors
     ///
     /// The environment is that of Service Fabric, whose endpoint has a self-signed certificate
-    /// (not supported); or a variable is not a URL.
+    /// (not supported), or Azure Cloud Shell, which has no identity of a machine; or a variable is
+    /// not a URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
         Self::builder(identity).build()
     }

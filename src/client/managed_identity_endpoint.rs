@@ -8,7 +8,10 @@ use http::{HeaderValue, Request, Response};
 use url::Url;
 
 use super::{arc::AzureArc, managed_identity::ManagedIdentityId};
-use crate::{error::ConfigError, secret::Secret};
+use crate::{
+    error::{ConfigError, shown},
+    secret::Secret,
+};
 
 /// The kind of the endpoint that issues the tokens of a managed identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -322,6 +325,18 @@ fn endpoint(
     if has_file(&AzureArc::agent(variable)) {
         return Ok(Arc::new(AzureArc::local()?));
     }
+    // Its endpoint gives tokens of the signed-in user, and there is none of a machine.
+    let host = variable("AZUREPS_HOST_ENVIRONMENT").unwrap_or_default();
+    if host.starts_with("cloud-shell") {
+        return Err(ConfigError::new(
+            "AZUREPS_HOST_ENVIRONMENT",
+            format!(
+                "this is Azure Cloud Shell ({}), which has no managed identity of its own: run the \
+                 program where it is deployed, or sign in as a user (`Client::begin_device`)",
+                shown(&host)
+            ),
+        ));
+    }
     Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
         Some(host) => VirtualMachine::at(&host)?,
         None => VirtualMachine::new()?,
@@ -391,6 +406,15 @@ mod tests {
             chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat())
                 .unwrap_err()
                 .contains("Service Fabric")
+        );
+        let cloud_shell = chosen(&[
+            ("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0"),
+            ("MSI_ENDPOINT", "http://localhost:50342/oauth2/token"),
+        ]);
+        let cloud_shell = cloud_shell.unwrap_err();
+        assert!(
+            cloud_shell.contains("Cloud Shell") && cloud_shell.contains("begin_device"),
+            "{cloud_shell}"
         );
         assert!(
             chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")])
