@@ -41,11 +41,12 @@
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
 //! | `…(azure_region=, exclude_scopes=)` | the host of the region in the authority (`https://westus2.login.microsoft.com/…`), for the application's own tokens; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
 //! | `…(enable_broker_on_…=)` | not here: there is no broker |
-//! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions) |
+//! | `…(app_name=, app_version=)`, and the headers `x-client-sku`, `x-client-ver`, `x-client-os`, `x-client-current-telemetry`, `x-client-last-telemetry`, `x-ms-lib-capability` | not sent: nothing tells the provider of the program |
+//! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions); `extra_scopes_to_consent`: scopes of further resources beside those of the token, which come first ([`with_scopes`](crate::SignInOptions::with_scopes)) |
 //! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
 //! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
 //! | `get_authorization_request_url` | [`Client::authorization_url`] |
-//! | `acquire_token_by_authorization_code` | [`Client::redeem_code`]; `claims_challenge`: [`BareCode::with_claims`] |
+//! | `acquire_token_by_authorization_code` | [`Client::redeem_code`]; `claims_challenge`: [`BareCode::with_claims`]; no `forwarded_client_claims`, no `data` |
 //! | `acquire_token_silent`, `acquire_token_silent_with_error` | [`Client::acquire_silent`]; `force_refresh`, `claims_challenge`: [`TokenRequest`] |
 //! | `acquire_token_by_refresh_token` | [`Client::import_refresh_token`] |
 //! | `acquire_token_by_username_password` | [`Client::acquire_by_password`] |
@@ -62,9 +63,9 @@
 //! | `account_source` of an account | [`Account::source`] |
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
-//! | `is_pop_supported` | not here: access tokens are bearer tokens |
+//! | `is_pop_supported`, `auth_scheme=`, SSH certificates (`data={"token_type": "ssh-cert", …}`) | not here: access tokens are bearer tokens |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); a cache of MSAL itself: [`Client::import_msal_cache`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
-//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc; not Service Fabric |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc; not Service Fabric and Cloud Shell, where its constructor says so |
 //! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
 //! | `acquire_token_for_client(resource=, claims_challenge=)` | [`ManagedIdentity::token`], [`ManagedIdentity::acquire`] |
