@@ -130,9 +130,11 @@ pub enum UserInfo {
     #[default]
     IfMissing,
     /// After sign-in, and again whenever the claims are renewed. The `sub` of the response must
-    /// equal that of the ID token (OpenID Connect Core 1.0 section 5.3.2); its claims are added. If
-    /// the request fails, so does the sign-in. A renewal is then tried again for an hour; after
-    /// that, what cannot be reached is an error, and a refusal leads to a new sign-in.
+    /// equal that of the ID token (OpenID Connect Core 1.0 section 5.3.2); its claims are added,
+    /// except those about an authentication (`auth_time`, `acr`, `acrs`, `amr`), which count in an
+    /// ID token alone. If the request fails, so does the sign-in. A renewal is then tried again for
+    /// an hour; after that, what cannot be reached is an error, and a refusal leads to a new
+    /// sign-in.
     AtSignIn,
 }
 

@@ -140,6 +140,7 @@ impl Provider {
             }
             Err(error) => return Err(error),
         };
+        user_info::remove_authentication(&mut claims);
         // A claim that is `null` in the ID token counts as absent, so UserInfo may have it.
         claims.extend(signed.into_iter().filter(|(_, value)| !value.is_null()));
         let json = serde_json::value::to_raw_value(&claims).map_err(unreadable)?;

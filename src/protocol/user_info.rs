@@ -5,6 +5,7 @@
 //!   verifier of [`jwt`](super::jwt) checks. Encrypted responses are refused.
 //! - `sub` must equal that of the ID token; otherwise nothing of the response is used (OpenID
 //!   Connect Core section 5.3.2).
+//! - Claims about the authentication (`auth_time`, `acr`, `acrs`, `amr`) are not used.
 //! - Aggregated and distributed claims (`_claim_names`, `_claim_sources`, section 5.6.2) are kept
 //!   and not resolved: no request goes to a URL in them.
 
@@ -64,6 +65,18 @@ pub(crate) fn check_subject(claims: Object, expected: &str) -> Result<Object, Er
         return Ok(claims);
     }
     Err(Error::new(ErrorKind::UserInfoSubject, "`sub` is missing or not that of the ID token"))
+}
+
+/// The claims about an authentication (OpenID Connect Core section 2; `acrs` is Entra's).
+const OF_AUTHENTICATION: [&str; 4] = ["auth_time", "acr", "acrs", "amr"];
+
+/// Removes the claims about an authentication: only an ID token says how and when the user signed
+/// in here. UserInfo answers about the user (OpenID Connect Core section 5.3), whose latest
+/// authentication may be one in another browser.
+pub(crate) fn remove_authentication(claims: &mut Object) {
+    for name in OF_AUTHENTICATION {
+        claims.remove(name);
+    }
 }
 
 /// The error from the status and the `WWW-Authenticate` challenge (RFC 6750 section 3.1).

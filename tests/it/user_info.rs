@@ -1,12 +1,21 @@
 //! UserInfo requests without a setting for them, and the use of the responses.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    routing::get,
+};
 use serde_json::{Value, json};
 use tower_identity::{
+    Clock as _,
     config::{IdentityConfig, UserInfo},
     dev::{DevPerson, Endpoint, Failure, Quirk, SpoilUserInfo},
+    require_sign_in,
 };
 
 use crate::{app::App, browser::Tab};
@@ -246,4 +255,61 @@ async fn a_renewal_that_has_no_names_keeps_those_of_the_sign_in_and_no_rights() 
         assert_eq!((&page["name"], &page["claims"]["roles"]), (&first["name"], &Value::Null));
     }
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
+}
+
+/// Its claims are about the user of an access token, not about one authentication (OpenID Connect
+/// Core section 5.3): with `auth_time` or `acr` from there, a session would pass a guard by what
+/// the user did in another browser.
+#[tokio::test]
+async fn user_info_says_nothing_about_the_authentication_of_a_session() {
+    let guarded = |router: Router| {
+        let recent = require_sign_in().with_max_age(Duration::from_secs(60));
+        let strong = require_sign_in().with_auth_context("strong");
+        router
+            .route("/recent", get(|| async { "recent" }).route_layer(recent))
+            .route("/strong", get(|| async { "strong" }).route_layer(strong))
+    };
+    let app = App::builder()
+        .provider(|provider| {
+            provider.with_quirks([Quirk::NamesAtUserInfo, Quirk::NoIdTokenAtRefresh])
+        })
+        .router(guarded)
+        .start()
+        .await;
+    let claim = || {
+        let now = app.clock.now().as_seconds();
+        app.provider.change_next_user_info(move |claims| {
+            for (name, value) in [
+                ("auth_time", json!(now)),
+                ("acr", json!("strong")),
+                ("acrs", json!(["strong"])),
+                ("amr", json!(["mfa"])),
+                ("nickname", json!("Countess")),
+            ] {
+                claims.insert(name.into(), value);
+            }
+        });
+    };
+    app.provider.change_next_id_token(|claims| {
+        for name in ["auth_time", "acr", "acrs", "amr"] {
+            claims.insert(name.into(), Value::Null);
+        }
+    });
+    claim();
+    let mut tab = app.signed_in().await;
+    for renewed in [false, true] {
+        if renewed {
+            app.turn(3600 + 300);
+            claim();
+        }
+        let claims = tab.open(app.at("/me")).await.json()["claims"].clone();
+        assert_eq!(claims["nickname"], "Countess", "renewed: {renewed}");
+        for name in ["auth_time", "acr", "acrs", "amr"] {
+            assert!(claims[name].is_null(), "{name}, renewed: {renewed}: {claims}");
+        }
+        for path in ["/recent", "/strong"] {
+            let answer = tab.fetch(Method::GET, path).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}, renewed: {renewed}");
+        }
+    }
 }
