@@ -43,12 +43,22 @@ fn options_for(
     if purpose == Purpose::ReadClaims {
         options.prompt = vec![Prompt::None];
     } else if fallbacks.has(Fallback::WithPages) {
-        options.prompt.clear();
+        options.prompt = with_pages(own, config);
     }
     if fallbacks.has(Fallback::WithoutLanguages) {
         options.ui_locales.clear();
     }
     options
+}
+
+/// The prompts of a request with pages after one without. `prompt=none` of a page replaced the
+/// configured prompts for the silent request alone.
+fn with_pages(own: &SignInOptions, config: &SignInOptions) -> Vec<Prompt> {
+    let of = |options: &SignInOptions| -> Vec<Prompt> {
+        options.prompt.iter().copied().filter(|prompt| *prompt != Prompt::None).collect()
+    };
+    let own = of(own);
+    if own.is_empty() { of(config) } else { own }
 }
 
 /// An authorization request before its attempt exists.

@@ -174,3 +174,38 @@ async fn a_sign_in_whose_options_do_not_fit_into_its_cookie_is_not_repeated() {
     assert_ne!(page.status, StatusCode::OK, "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 1, "{}", page.body);
 }
+
+/// `prompt=none` of a page stands in the place of the configured prompts for the silent request
+/// alone: where every sign-in has to ask for the password, the one with pages does.
+#[tokio::test]
+async fn a_silent_sign_in_that_needs_a_page_has_the_prompts_of_the_configuration() {
+    let handler = |request: Request| async move {
+        let options = SignInOptions::new().with_prompt(Prompt::None);
+        Challenge::sign_in(&request).with_options(options)
+    };
+    let app = App::builder()
+        .config(|config| config.with_sign_in(SignInOptions::new().with_prompt(Prompt::Login)))
+        .router(|router| router.route("/public/asks", get(handler)))
+        .start()
+        .await;
+    let raw = Raw::of(&app);
+    app.provider.sign_in_as("ada").unwrap();
+    let asked = |url: &str| -> Vec<String> {
+        let all = parameters(url).into_iter();
+        all.filter(|(name, _)| name == "prompt").map(|(_, value)| value).collect()
+    };
+    let mut begun = raw.begin("/public/asks", "").await;
+    assert_eq!(asked(&begun.provider), ["none"]);
+    for (error, description) in
+        [("interaction_required", ""), ("temporarily_unavailable", "authentication_expired")]
+    {
+        app.provider.refuse_next_sign_in(error, description);
+        let callback = raw.answer(&begun).await;
+        let next = raw.open(&callback, &begun.attempt).await;
+        begun = crate::raw::Begun {
+            attempt: next.attempt().unwrap(),
+            provider: next.location().to_owned(),
+        };
+        assert_eq!(asked(&begun.provider), ["login"], "after {error}");
+    }
+}
