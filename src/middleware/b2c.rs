@@ -79,7 +79,10 @@ impl Flow {
             (Purpose::EditProfile, Some(_)) if !self.config.sign_in().requires_authentication() => {
                 NextStep::Provider(Purpose::ReadClaims)
             }
-            (Purpose::ResetPassword, None) => NextStep::Provider(Purpose::SignIn),
+            // The page asks again, with the options that did not fit into the cookie.
+            (Purpose::ResetPassword, None) if !attempt.fallbacks.would_ask_for_less() => {
+                NextStep::Provider(Purpose::SignIn)
+            }
             _ => NextStep::Page { return_path: self.return_path(attempt), cookie: None },
         })
     }

@@ -72,6 +72,11 @@ impl Fallbacks {
     pub(crate) fn last(self) -> Self {
         Self(self.0 | LAST)
     }
+
+    /// Whether a further request of the sign-in would ask for less than the first one.
+    pub(crate) fn would_ask_for_less(self) -> bool {
+        self.0 & LAST != 0
+    }
 }
 
 impl codec::Field for Fallbacks {
@@ -162,6 +167,7 @@ mod tests {
         let last = Fallbacks::default().last();
         for fallback in Fallback::ALL {
             assert!(!last.has(fallback), "nothing is left out");
+            assert!(!all.would_ask_for_less() && last.would_ask_for_less());
             assert_eq!(last.and(fallback).is_some(), fallback == Fallback::WithPages);
         }
     }

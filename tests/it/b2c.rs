@@ -3,12 +3,14 @@
 
 use axum::{
     Json,
+    extract::Request,
     http::{Method, StatusCode},
+    response::IntoResponse as _,
     routing::get,
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    IdentityConfig, User,
+    Challenge, IdentityConfig, Prompt, SignInOptions, User,
     config::{ProviderSession, ResponseMode},
     dev::{DevPerson, DevTenant, Endpoint},
 };
@@ -137,6 +139,40 @@ async fn a_forgotten_password_is_reset_and_the_sign_in_goes_on() {
             tab.page().body
         );
         assert_eq!(token_policy(&app), "b2c_1_susi", "the grant is the sign-in's");
+    }
+}
+
+/// The options of a page that do not fit into the cookie are lost on the way through the policy
+/// for the password: the page asks again with all of them. It got 403 instead, because the sign-in
+/// that was without them counted as the one that it had asked for.
+#[tokio::test]
+async fn a_forgotten_password_loses_no_option_of_the_page_that_asked() {
+    for long in [10, 3_000] {
+        let asked =
+            SignInOptions::new().with_prompt(Prompt::Login).add_parameter("long", "x".repeat(long));
+        let handler = move |user: Option<User>, request: Request| async move {
+            match user {
+                Some(_) => "for people who are signed in".into_response(),
+                None => Challenge::sign_in(&request).with_options(asked).into_response(),
+            }
+        };
+        let app = entra_app::builder(DevTenant::PROSEWARE.domain())
+            .router(|router| router.route("/public/asks", get(handler)))
+            .start()
+            .await;
+        let mut tab = app.browser().tab();
+        tab.open(app.at("/public/asks")).await;
+        press(&mut tab, "forgot").await;
+        press(&mut tab, "rosalind").await;
+        assert_eq!(policies(&tab).last().map(String::as_str), Some("b2c_1_susi"));
+        let last = app.provider.last_request(Endpoint::Authorization).unwrap();
+        assert_eq!(
+            (last.parameter("prompt"), last.parameter("long").map(str::len)),
+            (Some("login"), Some(long))
+        );
+        press(&mut tab, "rosalind").await;
+        assert_eq!(tab.page().status, StatusCode::OK, "{}", tab.page().body);
+        assert_eq!(tab.page().body, "for people who are signed in");
     }
 }
 
