@@ -179,6 +179,11 @@ impl Flow {
             Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
             Err(error) => return Err(error),
         };
+        // Another person may have signed in since the attempt before: a step-up that goes on is
+        // not theirs.
+        let expected = start.after.as_ref().and_then(|(_, before)| before.expected);
+        let session = session
+            .filter(|session| expected.is_none_or(|expected| expected.is(session.user.person())));
         let steps_up = !start.causes.is_empty();
         let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
         let request = self

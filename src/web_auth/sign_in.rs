@@ -30,11 +30,13 @@ struct SignInStart {
     next: ReturnPath,
     causes: Vec<Fingerprint>,
     fallbacks: Fallbacks,
+    /// The person of a step-up that is started again.
+    expected: Option<PersonKey>,
 }
 
 impl SignInStart {
     fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Fingerprint>) -> Self {
-        Self { options, next, causes, fallbacks: Fallbacks::default() }
+        Self { options, next, causes, fallbacks: Fallbacks::default(), expected: None }
     }
 }
 
@@ -122,7 +124,7 @@ impl WebAuth {
         known: Option<CurrentLogin>,
         start: SignInStart,
     ) -> Result<SignIn, Error> {
-        let SignInStart { mut options, next, causes, fallbacks } = start;
+        let SignInStart { mut options, next, causes, fallbacks, expected } = start;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
@@ -139,9 +141,10 @@ impl WebAuth {
             .relying_party()
             .request(Purpose::SignIn, fallbacks, options, account.as_ref())
             .await?;
-        let purpose = if user.is_some() { Purpose::StepUp } else { Purpose::SignIn };
+        let expected = user.map(|user| PersonKey::of(user.person())).or(expected);
+        let purpose = if expected.is_some() { Purpose::StepUp } else { Purpose::SignIn };
         let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
-        attempt.expected = user.map(|user| PersonKey::of(user.person()));
+        attempt.expected = expected;
         attempt.causes = causes;
         let sign_in = if self.relying_party().by_code() {
             let code = self.relying_party().new_code(&request).await?;
@@ -258,9 +261,13 @@ impl WebAuth {
             next: self.config().return_path(&attempt.return_path),
             causes: attempt.causes.clone(),
             fallbacks,
+            expected: attempt.expected,
         };
-        let steps_up = attempt.purpose == Purpose::StepUp;
-        let known = if steps_up { self.known(&contents) } else { None };
+        // Another person may have signed in since: the step-up is not theirs.
+        let is_of = |expected: PersonKey| {
+            self.known(&contents).filter(|known| expected.is(known.user.person()))
+        };
+        let known = attempt.expected.and_then(is_of);
         self.begin(session, contents, known, start).await.map(SignInOutcome::Again)
     }
 

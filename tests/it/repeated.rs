@@ -209,3 +209,34 @@ async fn a_silent_sign_in_that_needs_a_page_has_the_prompts_of_the_configuration
         assert_eq!(asked(&begun.provider), ["login"], "after {error}");
     }
 }
+
+/// A step-up that goes on after a refusal is still that of the person who began it: another one who
+/// signs in instead is not sent to its page.
+#[tokio::test]
+async fn a_repeated_step_up_stays_that_of_its_person() {
+    for is_refused in [false, true] {
+        let app = asking(SignInOptions::new().with_max_age(Duration::ZERO)).await;
+        let raw = Raw::of(&app);
+        let ada = raw.sign_in().await;
+        let begun = raw.begin("/public/asks", &ada).await;
+        app.provider.sign_in_as("grace").unwrap();
+        let other_tab = raw.begin("/auth/login", &ada).await;
+        let callback = raw.answer(&other_tab).await;
+        let grace = raw.open(&callback, &format!("{}; {ada}", other_tab.attempt)).await;
+        let grace = grace.session().unwrap();
+        if is_refused {
+            app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+        }
+        let callback = raw.answer(&begun).await;
+        let mut answer = raw.open(&callback, &format!("{}; {grace}", begun.attempt)).await;
+        if is_refused {
+            let attempt = answer.attempt().unwrap();
+            let again = crate::raw::Begun { attempt, provider: answer.location().to_owned() };
+            let callback = raw.answer(&again).await;
+            answer = raw.open(&callback, &format!("{}; {grace}", again.attempt)).await;
+        }
+        assert_eq!(answer.location(), "/", "refused: {is_refused}");
+        assert_eq!(raw.who(&answer.session().unwrap()).await, "hello Grace Hopper");
+        assert_eq!(raw.who(&grace).await, "nobody", "a new session at each sign-in");
+    }
+}

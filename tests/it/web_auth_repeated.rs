@@ -1,5 +1,7 @@
 //! Authorization responses of `WebAuth` that come twice, late, elsewhere or with an error.
 
+use std::time::Duration;
+
 use tower_identity::{
     ErrorKind, Prompt, SignInOptions, SignInOutcome, WebSession,
     dev::{Endpoint, Failure, SpoilCallback},
@@ -208,6 +210,35 @@ async fn a_sign_in_that_is_begun_again_asks_for_everything_again() {
     };
     assert_eq!(parameters(&again.url), parameters(&asked.url));
     assert!(again.url.contains("prompt=login"), "{}", again.url);
+}
+
+/// Another user who signs in instead of the one who began a step-up is not sent to its page.
+#[tokio::test]
+async fn a_step_up_that_is_begun_again_stays_that_of_its_person() {
+    let site = Site::start().await;
+    for is_refused in [false, true] {
+        site.provider.sign_in_as("ada").unwrap();
+        let mut session = site.signed_in().await;
+        let recent = SignInOptions::new().with_max_age(Duration::ZERO);
+        let asked = site.auth.sign_in(&mut session, "/orders", &recent).await.unwrap();
+        site.provider.sign_in_as("grace").unwrap();
+        let other = site.auth.sign_in(&mut session, "/", &SignInOptions::new()).await.unwrap();
+        let answer = site.answer(&other.url).await;
+        let _ = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        let grace = site.who(&mut session).await;
+        assert_eq!(grace.as_deref(), Some("Grace Hopper"));
+        if is_refused {
+            site.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
+        }
+        let answer = site.answer(&asked.url).await;
+        let mut done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        if is_refused {
+            let answer = site.answer(done.url()).await;
+            done = site.auth.complete_sign_in(&mut session, &answer).await.unwrap();
+        }
+        assert_eq!(done.url(), "/", "refused: {is_refused}");
+        assert_eq!(site.who(&mut session).await, grace);
+    }
 }
 
 /// Each refusal is answered once, and what was learnt stays in the value.
