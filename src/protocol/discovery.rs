@@ -70,7 +70,7 @@ impl Discovery {
 
     /// The key set.
     pub(super) async fn keys(&self, metadata: &Arc<Metadata>) -> Result<Arc<JwkSet>, Error> {
-        self.keys.get(|_| self.fetch_keys(metadata)).await
+        self.keys.get(|known| self.fetch_keys(metadata, known)).await
     }
 
     /// A newer key set than `known`; `known` itself if the key was looked for, or, for a wrong
@@ -85,7 +85,7 @@ impl Discovery {
         known: &Arc<JwkSet>,
         reason: KeyReason,
     ) -> Result<Arc<JwkSet>, Error> {
-        let fetch = |_| self.fetch_keys(metadata);
+        let fetch = |known| self.fetch_keys(metadata, known);
         let KeyReason::Unknown(kid) = reason else {
             return self.keys.newer_than(known, fetch).await;
         };
@@ -148,6 +148,7 @@ impl Discovery {
     fn fetch_keys(
         &self,
         metadata: &Arc<Metadata>,
+        known: Option<Arc<JwkSet>>,
     ) -> impl Future<Output = Result<FetchedDocument<JwkSet>, Error>> + Send + 'static {
         let span = info_span!(
             "identity.keys",
@@ -159,6 +160,7 @@ impl Discovery {
         observed(span, async move {
             let answer = channel.document("the key set", &metadata.jwks_uri).await?;
             let keys = JwkSet::parse(answer.body())
+                .and_then(|keys| keys.after(known.as_deref()))
                 .map_err(|error| document_error(error, &metadata.jwks_uri, &answer))?;
             for unusable in keys.unusable() {
                 tracing::debug!(usable = keys.len(), "left out of the key set: {unusable}");

@@ -94,6 +94,24 @@ impl JwkSet {
         Ok(this)
     }
 
+    /// This set, in the place of the one that was known before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: it has no usable key, and that one had some. After a
+    /// rotation a provider signs with another key, never with none (OpenID Connect Core section
+    /// 10.1.1), so it is an outage: the known keys stay in use, as after a failed request.
+    pub(crate) fn after(self, known: Option<&Self>) -> Result<Self, Error> {
+        if self.keys.is_empty() && known.is_some_and(|known| !known.keys.is_empty()) {
+            let detail = format!(
+                "the key set has no usable key any more, the keys that were known stay in use{}",
+                self.unusable_summary()
+            );
+            return Err(Error::new(ErrorKind::ProviderMisconfigured, detail));
+        }
+        Ok(self)
+    }
+
     /// One text per unusable entry: its `kid` or its place in the set, and the reason.
     pub(crate) fn unusable(&self) -> &[String] {
         &self.unusable

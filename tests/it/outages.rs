@@ -2,7 +2,7 @@
 //! sign-in page says what is wrong.
 
 use axum::http::StatusCode;
-use tower_identity::dev::{Endpoint, Failure};
+use tower_identity::dev::{Endpoint, Failure, OldKeys};
 
 use crate::{
     app::{App, fail_document},
@@ -93,6 +93,33 @@ async fn without_keys_nobody_is_signed_in() {
         assert!(browser.cookies("localhost").is_empty());
         app.turn(10);
         assert_eq!(tab.click("Try again").await.url.path(), "/other");
+    }
+}
+
+/// A key set that is empty for a moment is no key set: the provider's database is being restored,
+/// or a proxy answers for it. As after a failed request the keys that were known stay in use.
+#[tokio::test]
+async fn a_key_set_that_is_empty_for_a_moment_takes_no_key_away() {
+    let app = App::start().await;
+    assert_eq!(app.sign_in().await.status, StatusCode::OK);
+    for empty in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"AAAA","kid":"x"}]}"#] {
+        // The keys are fetched again every day.
+        app.turn(25 * 3600);
+        app.provider.fail_next(Endpoint::Keys, 1000, Failure::json(200, empty));
+        let before = app.provider.requests(Endpoint::Keys);
+        for _ in 0..3 {
+            let page = app.sign_in().await;
+            assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+            app.turn(90);
+        }
+        assert!(app.provider.requests(Endpoint::Keys) > before);
+        // A new key is looked for, and found as soon as there is a key set again.
+        app.provider.rotate_keys(OldKeys::Kept).unwrap();
+        let page = app.sign_in().await;
+        assert!(page.body.contains("provider_misconfigured"), "{}", page.body);
+        app.provider.stop_failing(Endpoint::Keys);
+        app.turn(10);
+        assert_eq!(app.sign_in().await.status, StatusCode::OK);
     }
 }
 
