@@ -437,10 +437,12 @@ struct WritingTasks {
 
 impl Tasks for WritingTasks {
     fn spawn(&self, task: Task) -> Result<(), Error> {
-        let (entry, shared) = (self.entry.clone(), self.shared.clone());
+        // The task uses the cache, also without its caller: an evicted one would lose the tokens,
+        // and the next use of its name would send the same refresh token again.
+        let (entry, shared) = (self.entry.upgrade(), self.shared.clone());
         Tokio.spawn(Box::pin(async move {
             task.await;
-            if let (Some(entry), Some(shared)) = (entry.upgrade(), shared.upgrade()) {
+            if let (Some(entry), Some(shared)) = (entry, shared.upgrade()) {
                 shared.warn(shared.keep(&entry).await);
             }
         }))

@@ -18,7 +18,10 @@ use crate::{
             CLIENT_ID, FakeHttp, answer, authority, document, key_set, published, settle,
         },
     },
-    session::test_support::{OTHER_SECRET, OpenStore, SECRET},
+    session::{
+        memory_caches::MOST_IDLE,
+        test_support::{OTHER_SECRET, OpenStore, SECRET},
+    },
     tokens::{AccessToken, TokenRequest, TokenSource},
 };
 
@@ -297,6 +300,34 @@ async fn tokens_that_arrive_after_their_caller_was_dropped_are_stored() {
     settle().await;
     let other = self::process(&store);
     assert_eq!((other.token("app").await.source(), other.calls()), (TokenSource::Cache, 0));
+}
+
+/// A cache that was evicted meanwhile lost them, and the next use of its name requested the same
+/// again: with a refresh token that is used once, its user would have to sign in.
+#[tokio::test]
+async fn a_cache_stays_in_memory_while_a_request_goes_on_without_its_caller() {
+    let store = store();
+    let process = Arc::new(process(&store));
+    let ask = || {
+        let process = Arc::clone(&process);
+        tokio::spawn(async move { process.token("app").await.expose().to_owned() })
+    };
+    process.http.hold();
+    let caller = ask();
+    settle().await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    for number in 0..3 * MOST_IDLE {
+        process.caches.with(&format!("caller {number}"), |_| async {}).await;
+    }
+    let again = ask();
+    settle().await;
+    process.http.release();
+    let token = again.await.unwrap();
+    settle().await;
+    let other = self::process(&store);
+    assert_eq!((other.token("app").await.expose(), other.calls()), (token.as_str(), 0));
+    assert_eq!(process.calls(), 1, "the second use waits for the request of the first");
 }
 
 #[tokio::test]
