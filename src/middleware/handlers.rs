@@ -214,7 +214,7 @@ impl Flow {
         }
         let (Some(handler), Some(request)) = (&self.handlers.signed_out, request) else { return };
         let user = ended.first().map(|session| session.user.clone());
-        run("on_signed_out", handler(SignOutEvent { user, request })).await;
+        run("on_signed_out", handler, SignOutEvent { user, request }).await;
     }
 
     /// Reports the ended sessions of a request without a live one. `request` makes the copy of its
@@ -238,16 +238,20 @@ impl Flow {
         let EndedSession { user, cause, .. } = ended;
         let Some(handler) = &self.handlers.session_ended else { return };
         let event = SessionEndEvent { user, cause, request };
-        run("on_session_ended", handler(event)).await;
+        run("on_session_ended", handler, event).await;
     }
 }
 
-/// Runs a handler to its end, also if the client goes away: an event is not repeated.
-async fn run(
+/// Runs a handler to its end, also if the client goes away: an event is not repeated. All of it is
+/// in the task, so that a panic before its future fails the handler alone.
+async fn run<E: Send + 'static>(
     name: &'static str,
-    handler: Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>,
+    handler: &Handler<E, Result<(), BoxError>>,
+    event: E,
 ) {
-    match single_flight::to_the_end(&Tokio, handler.in_current_span()).await {
+    let handler = Arc::clone(handler);
+    let running = async move { handler(event).await };
+    match single_flight::to_the_end(&Tokio, running.in_current_span()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => failed(name, &error),
         Err(error) => failed(name, &error.into()),

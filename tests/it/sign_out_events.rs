@@ -1,8 +1,9 @@
-//! The event of a sign-out whose client goes away, or at which the store fails half way.
+//! The event of a sign-out whose client goes away, or at which the store fails half way; handlers
+//! of events that panic.
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode};
 use tower::{Layer as _, ServiceExt as _};
-use tower_identity::IdentityService;
+use tower_identity::{IdentityLayer, IdentityService};
 
 use crate::{
     app::{App, routes},
@@ -82,4 +83,46 @@ async fn a_sign_out_that_fails_half_way_reports_what_has_ended() {
     assert!(done.status().is_redirection());
     assert_eq!(heard.take(), ["out grace POST /auth/logout"]);
     assert_eq!((raw.who(&ada).await, raw.who(&grace).await), ("nobody".into(), "nobody".into()));
+}
+
+/// The result of a handler with a bug.
+fn bug() -> Result<(), std::io::Error> {
+    panic!("a bug of the application")
+}
+
+/// A handler that panics is one that fails, in its future and before it has made one.
+#[tokio::test]
+async fn a_handler_that_panics_ends_no_request_and_keeps_nobody_signed_in() {
+    let in_future = |layer: IdentityLayer| {
+        layer.on_signed_out(|_| async { bug() }).on_session_ended(|_| async { bug() })
+    };
+    let before = |layer: IdentityLayer| {
+        layer
+            .on_signed_out(|_| std::future::ready(bug()))
+            .on_session_ended(|_| std::future::ready(bug()))
+    };
+    let handlers: [fn(IdentityLayer) -> IdentityLayer; 2] = [in_future, before];
+    for handlers in handlers {
+        let mut made = None;
+        let app = App::builder()
+            .layer(|layer| {
+                let layer = handlers(layer);
+                made = Some(layer.clone());
+                layer
+            })
+            .start()
+            .await;
+        let service = made.unwrap().layer(routes());
+        app.provider.sign_in_as("ada").unwrap();
+        let raw = Raw::of(&app);
+        let ada = raw.sign_in().await;
+        let ended = service.clone().oneshot(sign_out_request(&app, &ada)).await.unwrap();
+        assert!(ended.status().is_redirection(), "{}", ended.status());
+        assert_eq!(raw.who(&ada).await, "nobody");
+
+        let later = raw.sign_in().await;
+        app.turn(25 * 3600);
+        assert!(raw.open("/me", &later).await.location().starts_with(app.provider.issuer()));
+        assert_eq!(raw.who(&later).await, "nobody");
+    }
 }
