@@ -1,6 +1,10 @@
 //! The methods of the layer's own paths (RFC 9110 sections 9.1, 9.3.2 and 15.5.6).
 
 use axum::http::{Method, StatusCode};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tower_identity::config::SignInMethod;
 
 use crate::{
@@ -96,4 +100,38 @@ async fn a_form_that_is_longer_than_its_limit_is_too_large_and_not_malformed() {
     let json = [NAVIGATION, &[("content-type", "application/json")]].concat();
     let answer = raw.send(Method::POST, "/auth/callback", "", &json, "{}").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+}
+
+/// RFC 9112 section 3.2: the absolute, authority and asterisk forms. The path decides, whatever
+/// host is named; a target without a path is protected.
+#[tokio::test]
+async fn a_request_target_of_another_form_is_protected_as_its_path_is() {
+    let app = App::start().await;
+    let address = app.url.strip_prefix("http://").unwrap();
+    for (line, status, begins) in [
+        ("GET http://evil.example/me", 303, true),
+        ("GET http://evil.example//me", 303, true),
+        ("GET //evil.example/public/page", 303, true),
+        ("GET *", 303, true),
+        ("OPTIONS *", 401, false),
+        ("CONNECT evil.example:80", 401, false),
+        ("TRACE /me", 401, false),
+        ("get /me", 401, false),
+        ("POST http://evil.example/auth/callback", 400, false),
+        ("GET http://evil.example", 200, false),
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: evil.example\r\naccept: text/html\r\n\
+             connection: close\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        let location = format!("location: {}", app.provider.issuer());
+        assert_eq!(answer.contains(&location), begins, "{line}: {answer}");
+        assert!(!answer.contains("evil.example"), "{line}: {answer}");
+    }
 }
