@@ -122,9 +122,10 @@ impl IdentityLayer {
     /// request asks it again. Where several processes share it, give them a [refresh
     /// lock](Self::with_refresh_lock) as well.
     ///
-    /// Sign-out ends the session of the browser on every node. Where several tabs came back from
-    /// the provider at the same moment, each has begun a session of which the browser keeps one;
-    /// the others end with it only if one process answered them all, otherwise by their own times.
+    /// Sign-out ends the session of the browser in every process. Where several tabs came back from
+    /// the provider at the same moment, each has begun a session, and the browser keeps one of
+    /// them. The others end with it if the same process answered all of them, otherwise by their
+    /// idle and absolute timeouts.
     ///
     /// # Errors
     ///
@@ -186,9 +187,9 @@ impl IdentityLayer {
     /// to test.
     ///
     /// Most stores connect when they are first used, so that an application whose store is down
-    /// starts in silence, and its first user finds out. Called after the start, this says it at
-    /// once. Whether to go on is the application's decision: with most stores it works as soon as
-    /// the store is there.
+    /// starts without an error, and fails at its first request. Called after the start, this
+    /// method returns the error at once. Whether to go on is the application's decision: with most
+    /// stores it works as soon as the store is there.
     ///
     /// ```
     /// # async fn start(identity: tower_identity::IdentityLayer) {
@@ -214,10 +215,10 @@ impl IdentityLayer {
         }
     }
 
-    /// Takes access tokens beside sessions, on the same routes: a request with `Authorization:
-    /// Bearer` is held to the token alone and answered as an API, one without to the session. Where
-    /// both come, the token decides and the cookie is not looked at. On the layer's own paths, such
-    /// as the sign-in, the session decides, and a token is not looked at.
+    /// Accepts access tokens beside sessions, on the same routes. For a request with
+    /// `Authorization: Bearer` the token alone decides, and it is answered as one of an API; for a
+    /// request without it the session decides. If a request has both, the cookie is ignored. On the
+    /// layer's own paths, such as the sign-in path, a token is ignored.
     ///
     /// With a token there is an [`ApiCaller`](crate::ApiCaller) in the extensions, with a session a
     /// [`User`](crate::User): take both as `Option` where both may come. The default is sessions
@@ -273,7 +274,7 @@ impl IdentityLayer {
             let store = match setup.store {
                 Some(store) => {
                     if lock.is_none() && !setup.single_process {
-                        tracing::warn!(NO_LOCK);
+                        tracing::warn!("{NO_LOCK}");
                     }
                     Store::shared(store, timeout)
                 }
