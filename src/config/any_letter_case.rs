@@ -39,7 +39,9 @@ impl<'de, M: MapAccess<'de>> MapAccess<'de> for AnyLetterCase<'_, M> {
         // A member that is empty or switched off has no effect in .NET either.
         let is_off = match self.members.next_value::<Value>()? {
             Value::Null | Value::Bool(false) => true,
-            Value::String(text) => text.trim().is_empty(),
+            Value::String(text) => {
+                text.trim().is_empty() || azure_ad_ignored::is_done_anyway(member, &text)
+            }
             Value::Array(items) => items.is_empty(),
             Value::Object(members) => members.is_empty(),
             Value::Bool(true) | Value::Number(_) => false,

@@ -19,7 +19,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     ("GetClaimsFromUserInfoEndpoint", "use `with_user_info` (IDENTITY_USER_INFO)"),
     ("MaxAge", "use `SignInOptions::with_max_age` (IDENTITY_MAX_AGE)"),
-    ("MetadataAddress", "the document is that of the authority (AzureAd:Instance, TenantId)"),
+    ("MetadataAddress", "use `with_discovery_url` (IDENTITY_DISCOVERY_URL)"),
     ("Prompt", "use `SignInOptions::with_prompt` (IDENTITY_PROMPT)"),
     ("RemoteSignOutPath", "front-channel sign-out is not supported"),
     ("ResponseMode", "use `with_response_mode` (IDENTITY_RESPONSE_MODE)"),
@@ -42,6 +42,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     ("UserAssignedManagedIdentityClientId", "use `client::ManagedIdentity` in code"),
     ("UseTokenLifetime", "use `with_session_end` (IDENTITY_SESSION_END)"),
+    ("WithSpaAuthCode", "there is no code for scripts: the server calls APIs with `Tokens`"),
 ];
 
 /// The member by its name in any letter case; `None` if it is not one of these.
@@ -50,13 +51,21 @@ pub(super) fn known(name: &str) -> Option<&'static str> {
     members.find(|member| member.eq_ignore_ascii_case(name))
 }
 
-/// The members that variables set to something other than `false`.
+/// Whether the value of a member is what this crate does in any case.
+pub(super) fn is_done_anyway(member: &str, value: &str) -> bool {
+    member == "ResponseType" && value.trim() == "code"
+}
+
+/// The members that variables set to something other than `false` and what is done anyway.
 pub(super) fn of_variables(all: &Variables<'_>) -> Vec<&'static str> {
     let mut found: Vec<_> = all
         .names
         .iter()
         .filter(|name| all.is_on(name))
-        .filter_map(|name| known(Variables::section_member(name)?.split("__").next()?))
+        .filter_map(|name| {
+            let member = known(Variables::section_member(name)?.split("__").next()?)?;
+            (!all.has_text(name, |value| is_done_anyway(member, value))).then_some(member)
+        })
         .collect();
     found.sort_unstable();
     found.dedup();

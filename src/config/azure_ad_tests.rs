@@ -296,6 +296,21 @@ fn a_member_of_the_section_without_effect_is_a_warning() {
     }
 }
 
+/// The values that the crate uses in any case. `WithSpaAuthCode` asks for a second code.
+#[test]
+fn a_member_with_the_value_that_is_used_anyway_is_no_warning() {
+    for (member, value, count) in [
+        ("ResponseType", json!("code"), 0),
+        ("ResponseType", json!("id_token"), 1),
+        ("responsetype", json!("code id_token"), 1),
+        ("WithSpaAuthCode", json!(true), 1),
+        ("WithSpaAuthCode", json!(false), 0),
+    ] {
+        let members = json!({"TenantId": TENANT, member: value});
+        assert_eq!(read(members).unwrap().notices.len(), count, "{member} {value}");
+    }
+}
+
 #[test]
 fn what_was_registered_for_the_application_stays() {
     let built = |section| {

@@ -268,6 +268,8 @@ fn a_member_of_the_section_without_effect_is_a_warning_in_variables_too() {
     assert_eq!(read("AzureAd__ExtraQueryParameters__dc", "x"), 1);
     assert_eq!(read("AZUREAD__USETOKENLIFETIME", "true"), 1);
     assert_eq!(read("AzureAd__UseTokenLifetime", "false"), 0);
+    assert_eq!(read("AzureAd__ResponseType", "code"), 0);
+    assert_eq!(read("AzureAd__ResponseType", "id_token"), 1);
     assert_eq!(read("AzureAd__EnablePiiLogging", "true"), 0);
 }
 

@@ -132,6 +132,11 @@ impl<'a> Variables<'a> {
         })
     }
 
+    /// Whether a variable has a value for which this is true.
+    pub(super) fn has_text(&self, name: &str, is_it: impl FnOnce(&str) -> bool) -> bool {
+        (self.get)(name).is_some_and(|value| is_it(&value.to_string_lossy()))
+    }
+
     /// The part of a variable's name after that of the `AzureAd` section.
     pub(super) fn section_member(name: &str) -> Option<&str> {
         let (prefix, member) = name.split_at_checked(ANY_LETTER_CASE.len())?;
