@@ -302,12 +302,22 @@ impl Members {
             written.add_section("AzureAd", "", &self.0)?;
             return written.read(|all| section(AzureAdSection::from_variables(all)?, all));
         }
+        let section_of_a_whole_file = names().find(|name| is_section_of_net(name));
+        let section_of_a_whole_file = section_of_a_whole_file.filter(|_| !names().any(is_own));
         for (name, value) in members {
             if name.replace('_', "").eq_ignore_ascii_case("azuread") {
                 written.add_section("AzureAd", name, value)?;
             } else if is_own(name) {
                 written.add(variable(name), name, value.variable(name)?);
             } else if let Some(problem) = env_names::unknown_member(name) {
+                let problem = match section_of_a_whole_file {
+                    // The other members of `appsettings.json` are those of other libraries.
+                    Some(section) => format!(
+                        "not a setting: of an appsettings.json deserialize the member \
+                         `{section}` alone"
+                    ),
+                    None => problem,
+                };
                 return Err(ConfigError::new(name.clone(), problem));
             }
         }
@@ -347,6 +357,11 @@ fn below(table: &str, name: &str) -> String {
 /// The variable of a member.
 fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_uppercase())
+}
+
+/// Whether a member is named like the section of an application with Microsoft.Identity.Web.
+fn is_section_of_net(name: &str) -> bool {
+    name.eq_ignore_ascii_case("AzureAd") || name.eq_ignore_ascii_case("AzureAdB2C")
 }
 
 /// Whether a member is a setting of this crate. Names are in lower case, in every format.

@@ -248,6 +248,28 @@ fn a_setting_in_the_spelling_of_a_section_is_a_misspelling_beside_settings_of_th
 }
 
 #[test]
+fn a_whole_appsettings_file_is_refused_with_the_name_of_the_section_to_read() {
+    for (section, problem) in
+        [("AzureAd", "the member `AzureAd` alone"), ("AzureAdB2C", "`AzureAdB2C`")]
+    {
+        let file = json!({
+            "AllowedHosts": "*",
+            section: {"TenantId": "contoso.onmicrosoft.com", "ClientId": "a"},
+            "Logging": {"LogLevel": {"Default": "Information"}},
+        });
+        let error = serde_json::from_value::<IdentityConfig>(file).unwrap_err().to_string();
+        assert!(
+            error.starts_with("AllowedHosts: not a setting") && error.contains(problem),
+            "{error}"
+        );
+    }
+    // Beside settings of this crate it may be a misspelt one.
+    let file = json!({"azure_ad": {"ClientId": "a"}, "idletimeout": 60, "scope": "email"});
+    let error = serde_json::from_value::<IdentityConfig>(file).unwrap_err().to_string();
+    assert!(error.contains("`idle_timeout`"), "{error}");
+}
+
+#[test]
 fn an_error_of_build_names_the_member_of_the_file_and_no_variable() {
     let built = |more: &str| {
         let text = format!("authority = \"https://op.example.com\"\nclient_id = \"a\"\n{more}");
