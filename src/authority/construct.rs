@@ -274,9 +274,10 @@ fn is_version(segment: &str) -> bool {
 fn tenant_named(text: &str) -> Result<Tenant, ConfigError> {
     Tenant::parse(text).map_or_else(
         || {
+            let of_a_url = if text.contains('/') { "; `Authority::parse` takes a URL" } else { "" };
             invalid(format!(
                 "{text:?} is not a tenant: expected a GUID, a domain name, common, \
-                 organizations or consumers"
+                 organizations or consumers{of_a_url}"
             ))
         },
         Ok,

@@ -35,7 +35,10 @@ impl AuthorityUrl {
     /// [`danger_allow_http`](crate::IdentityConfig::danger_allow_http).
     pub(super) fn parse_any(text: &str) -> Result<Self, ConfigError> {
         let Ok(mut url) = Url::parse(text) else {
-            return invalid(format!("{text:?} is not a URL that begins with https://"));
+            return invalid(format!(
+                "{text:?} is not a URL such as https://login.microsoftonline.com/{{tenant}}, or \
+                 https://id.example.com for another provider"
+            ));
         };
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return invalid(format!("{text:?} has to begin with https://"));

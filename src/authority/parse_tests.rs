@@ -65,7 +65,9 @@ fn port_and_query_go_to_the_document_and_not_into_the_tenant() {
 #[test]
 fn an_invalid_authority_names_the_expected_form() {
     assert!(refused("http://login.microsoftonline.com/common").contains("https://"));
-    assert!(refused("login.microsoftonline.com/common").contains("https://"));
+    for text in ["login.microsoftonline.com/common", "contoso.onmicrosoft.com", "common"] {
+        assert!(refused(text).contains("https://login.microsoftonline.com/{tenant}"), "{text}");
+    }
     assert!(
         refused("https://login.microsoftonline.com")
             .contains("https://login.microsoftonline.com/{tenant}")
@@ -249,4 +251,8 @@ fn constructors_take_names_and_not_addresses() {
     }
     assert!(Authority::external_id_custom_domain("login.contoso.com", "common").is_err());
     assert!(Authority::entra("contoso/../x").is_err());
+    for url in ["https://login.microsoftonline.com/common", "login.microsoftonline.com/common"] {
+        let error = Authority::entra(url).unwrap_err().to_string();
+        assert!(error.contains("Authority::parse"), "{error}");
+    }
 }

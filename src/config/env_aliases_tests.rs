@@ -310,3 +310,12 @@ fn variables_and_the_section_say_the_same() {
         &["AzureAd__TenantId", "AZUREAD__TENANTID"],
     );
 }
+
+#[test]
+fn variables_of_azure_about_another_application_are_named_where_the_authority_is_missing() {
+    let azure = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", "another")];
+    let because = "AZURE_TENANT_ID is not used, because AZURE_CLIENT_ID";
+    refused(&azure, &["IDENTITY_AUTHORITY: missing", because]);
+    let error = read(&[("IDENTITY_CLIENT_ID", "client-id")]).unwrap_err().to_string();
+    assert!(!error.contains("AZURE_TENANT_ID"), "{error}");
+}

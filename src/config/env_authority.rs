@@ -67,10 +67,18 @@ fn named(
 pub(super) fn of_azure(all: &Variables<'_>, applies: bool) -> Result<Authority, ConfigError> {
     let tenant = if applies { all.text("AZURE_TENANT_ID")? } else { None };
     let tenant = tenant.ok_or_else(|| {
+        let unused = if !applies && all.has_value("AZURE_TENANT_ID") {
+            "; AZURE_TENANT_ID is not used, because AZURE_CLIENT_ID is not the configured client id"
+        } else {
+            ""
+        };
         ConfigError::missing(
             "IDENTITY_AUTHORITY",
-            "set the URL of the provider, such as \
-             https://login.microsoftonline.com/contoso.onmicrosoft.com or https://id.example.com",
+            format!(
+                "set the URL of the provider, such as \
+                 https://login.microsoftonline.com/contoso.onmicrosoft.com or \
+                 https://id.example.com{unused}"
+            ),
         )
     })?;
     let host = all
