@@ -179,7 +179,7 @@ reasons! {
         "An administrator of your organisation has to approve this application first. Please ask \
          them.";
     ConsentDeclined = "consent_declined", Denied,
-        "You did not agree to what this application may do, so it cannot sign you in. Try again if \
+        "You did not agree to what this application may do. Try again if \
          that was a mistake.";
     AgeConsentRequired = "age_consent_required", Denied,
         "Your account needs the consent of a parent or guardian for this application.";

@@ -383,8 +383,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "consent_declined",
-        "Vous n’avez pas accepté ce que cette application peut faire ; elle ne peut donc pas vous \
-         connecter. Réessayez s’il s’agit d’une erreur.",
+        "Vous n’avez pas accepté ce que cette application peut faire. Réessayez s’il s’agit d’une \
+         erreur.",
     ),
     (
         "age_consent_required",

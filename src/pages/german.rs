@@ -385,8 +385,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "consent_declined",
-        "Sie haben dem, was diese Anwendung tun darf, nicht zugestimmt; deshalb kann sie Sie nicht \
-         anmelden. Versuchen Sie es erneut, falls das ein Versehen war.",
+        "Sie haben dem, was diese Anwendung tun darf, nicht zugestimmt. Versuchen Sie es erneut, \
+         falls das ein Versehen war.",
     ),
     (
         "age_consent_required",

@@ -370,8 +370,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "consent_declined",
-        "No aceptó lo que esta aplicación puede hacer, por lo que no puede iniciar su sesión. \
-         Inténtelo de nuevo si fue un error.",
+        "No aceptó lo que esta aplicación puede hacer. Inténtelo de nuevo si fue un error.",
     ),
     (
         "age_consent_required",

@@ -172,3 +172,30 @@ async fn a_port_that_is_fixed_keeps_the_keys_of_people() {
     let second = DevProvider::builder().with_port(port).start().await.unwrap();
     assert_eq!(second.user("ada").await.unwrap().key(), key);
 }
+
+/// The page after a declined consent: the user may be signed in, and then stays so.
+#[tokio::test]
+async fn a_declined_consent_does_not_read_like_the_end_of_the_sign_in() {
+    let provider = DevProvider::builder().entra().start().await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let layer = IdentityLayer::new(provider.config(&base).unwrap().build().unwrap());
+    let mail = |tokens: crate::Tokens| async move {
+        tokens.for_user(["Mail.Read"]).await?;
+        Ok::<_, crate::Error>("two letters")
+    };
+    let app = Router::new()
+        .route("/mail", get(mail))
+        .route("/me", get(|user: User| async move { user.display_name().to_owned() }))
+        .layer(layer);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let ada = provider.signed_in(&base, "ada").await.unwrap();
+    provider.refuse_next_consent();
+    let page = ada.get(format!("{base}/mail")).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::FORBIDDEN);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("consent_declined") && page.contains("did not agree"), "{page}");
+    assert!(!page.contains("cannot sign you in"), "{page}");
+    let me = ada.get(format!("{base}/me")).header("accept", "application/json");
+    assert_eq!(me.send().await.unwrap().text().await.unwrap(), "Ada Lovelace");
+}
