@@ -55,7 +55,7 @@ impl CookieKeys {
                     "cookie_secrets",
                     format!(
                         "a secret has {short} bytes, but at least {MIN_LENGTH} are needed: make \
-                         one with `openssl rand -base64 48`"
+                         one with `openssl rand -base64 32`"
                     ),
                 ));
             }
