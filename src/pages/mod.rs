@@ -55,15 +55,17 @@ fn source_of(text: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageKind {
-    /// A step failed; [`Page::error`] says which kind of failure it is.
+    /// A step failed: [`Page::error`] is the kind of the failure.
     Error,
-    /// The page needs a signed-in user, and this kind of request cannot be redirected.
+    /// The page needs a signed-in user or a further consent, and this kind of request cannot be
+    /// redirected.
     SignIn,
     /// Shows a code that the user types at the provider: [`Page::device`].
     DeviceSignIn,
     /// Offers a form that was posted after its session had ended: [`Page::form`].
     KeptForm,
-    /// The user is signed in, but lacks the right.
+    /// A signed-in user lacks a right; or a sign-in was declined by the user, the provider or the
+    /// application ([`Page::reason`]), also where no user is signed in.
     Forbidden,
     /// The user is signed in, and returns to the program that opened the browser (feature
     /// `desktop`).
@@ -157,10 +159,12 @@ pub struct Page {
     /// The meaning of that code, if it is known; [`message`](Self::message) is the sentence of it
     /// for the user.
     pub advice: Option<&'static Advice>,
-    /// The text of the provider, for the operators of the application: untrusted. Where the
-    /// code is known it is left out, because Microsoft writes names of accounts and tenants into
-    /// it; where the base URL is plain http, which is to say on a developer's own machine, it is
-    /// always there.
+    /// The text of the provider, for the operators of the application: untrusted.
+    ///
+    /// It is left out where the code is known, because Microsoft writes names of accounts and
+    /// tenants into it, and where it does not come from an authorization response, because it may
+    /// hold tokens. Where the base URL is plain http, as on a developer's machine, it is always
+    /// there.
     pub provider: Option<String>,
     /// The line of the log, where the base URL is plain http or the application is set up wrongly.
     /// It holds no secret.
