@@ -230,8 +230,9 @@ impl Error {
     ///
     /// A failure that a sign-in can remedy starts one: a person who opens a page is sent to the
     /// provider, consents there to the [`scopes`](Self::scopes) of the token and comes back to the
-    /// same page; a script gets 401 and the URL for it. Asked for the same again within ten minutes
-    /// the answer is 403, so it cannot loop. Every other failure becomes the layer's page or
+    /// same page. A form that is posted gets a page with a link for it (401), and a script the URL
+    /// (401). If the same is needed again within ten minutes, the answer is 403, so that it cannot
+    /// loop. Every other failure becomes the layer's page or
     /// problem document; one that only a caller with an access token can remedy has a
     /// `WWW-Authenticate: Bearer` with the provider's claims. Without the layer outside the
     /// response stays as it is, with the status of the failure.
