@@ -82,7 +82,8 @@ impl ApiCaller {
     /// people share one, and a warning in the log says what to change at the provider. That happens
     /// where access tokens have no `sub` (AD FS without a rule for it, Keycloak without the client
     /// scope `basic`), and where introspection answers have none (Django OAuth Toolkit,
-    /// Doorkeeper): such a caller counts as a person, because the answer does not show which it is.
+    /// Doorkeeper). Such a caller counts as a person, because the answer does not show whether it
+    /// is one.
     #[must_use]
     pub fn key(&self) -> UserKey {
         let facts = self.facts();

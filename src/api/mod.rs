@@ -12,8 +12,8 @@
 //! # Security
 //!
 //! - A token is read from one `Authorization` header and nowhere else.
-//! - The audience is checked before key and signature. No setting accepts another one; one accepts
-//!   introspection answers without any.
+//! - The audience is checked before key and signature. No setting accepts another audience; one
+//!   setting accepts introspection answers without an audience.
 //! - Keys in the header of a token (`jwk`, `jku`, `x5c`) are ignored; the issuer of a key is
 //!   checked by the same code as for ID tokens.
 //! - ID tokens, logout tokens, DPoP proofs and tokens that are bound to a key are refused.

@@ -8,7 +8,7 @@ use super::{IdentityConfig, choice::words};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Access {
-    /// Signed-in users. The default (D12): a page that was forgotten is protected.
+    /// Signed-in users. The default: a page that was not declared is protected.
     #[default]
     SignedIn,
     /// Every visitor: for sites of which most pages are public.
@@ -75,7 +75,7 @@ impl IdentityConfig {
     }
 
     /// Adds a path that needs no sign-in, relative to the base URL. By default there is none: every
-    /// path needs a signed-in user (D12).
+    /// path needs a signed-in user.
     ///
     /// On a public path the session is not loaded unless the application asks for the user, so the
     /// [`User`](crate::User) is not among the request's extensions even if a user is signed in. Use
@@ -112,7 +112,7 @@ impl IdentityConfig {
     /// # Security
     ///
     /// Where there is a protected rule, a request path that could be read in two ways (`//`, `..`,
-    /// `%2F`, `;`, …) is protected as well, and letter case does not matter: `/Account` is
+    /// `%2F`, `;`, …) is protected as well. Letter case does not matter then: `/Account` is
     /// `/account` to some file systems and routers. A guard on the route does not depend on how a
     /// path is read: prefer [`require_sign_in`](crate::require_sign_in) where the application has
     /// routes.

@@ -91,8 +91,8 @@ pub enum Introspection {
     /// # Security
     ///
     /// The provider alone then decides for which API a token is. RFC 7662 section 4 requires it to
-    /// answer `active: false` to an API that the token is not for; a provider that has no such
-    /// rules answers every API that asks, so that a token for one API is accepted by all. Protect
+    /// answer `active: false` to an API that the token is not for. A provider without such rules
+    /// answers `active: true` to every API, so that a token for one API is accepted by all. Protect
     /// the operations of this API by scopes of its own
     /// ([`require_scopes`](crate::require_scopes)) there.
     OpaqueAudienceOptional,
@@ -146,8 +146,8 @@ impl ApiConfig {
     ///
     /// # Errors
     ///
-    /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), has a
-    /// query, a fragment or credentials, or is not in the normal form of URLs, in which clients
+    /// `resource` is not an absolute `https` URL (`http` is accepted for loopback hosts), or has a
+    /// query, a fragment or credentials. Or it is not in the normal form of URLs, in which clients
     /// send it: lower-case host, no default port, no `..`, percent-encoded characters.
     pub fn with_resource(mut self, resource: &str) -> Result<Self, ConfigError> {
         super::address::resource(resource)?;
@@ -169,9 +169,10 @@ impl ApiConfig {
     ///
     /// # Security
     ///
-    /// Every policy of a B2C tenant issues tokens for its APIs, each by its own rules: a policy
-    /// without a second factor stands in for one with it, and for the policy for a forgotten
-    /// password a user's mailbox can be enough. A policy that is not named is refused.
+    /// Every policy of a B2C tenant issues tokens for its APIs, each by its own rules. If a policy
+    /// without a second factor is accepted, the second factor of the sign-in policy protects
+    /// nothing. For the policy for a forgotten password access to a user's mailbox can be enough.
+    /// A policy that is not named is refused.
     #[must_use]
     pub fn with_b2c_policies<Kind>(mut self, policies: impl StringList<Kind>) -> Self {
         self.policies = Some(policies.into_strings());

@@ -16,8 +16,9 @@ impl IdentityConfig {
     /// A form is kept if
     ///
     /// - it is a `POST` of a page of this origin, in the format
-    ///   `application/x-www-form-urlencoded`, of at most 64 KiB, to a path that needs a signed-in
-    ///   user by the rules of the layer (not by a guard of a public page);
+    ///   `application/x-www-form-urlencoded`, of at most 64 KiB;
+    /// - its path needs a signed-in user by the rules of the layer, and not by a guard of a public
+    ///   page;
     /// - the session ended by its idle or absolute timeout, and its record can still be read.
     ///   After a sign-out, or if the provider refused to renew the session, nothing is kept;
     /// - the browser runs the script of the page.

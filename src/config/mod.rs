@@ -1,7 +1,7 @@
 //! The configuration: [`IdentityConfig`], plain data that can be compared, printed and read from
 //! the environment, and [`ValidConfig`], the checked form that everything else works with.
 //!
-//! Collaborators (store, HTTP client, clock) are not part of it; they are given to the layer (D16).
+//! Collaborators (store, HTTP client, clock) are not part of it; they are given to the layer.
 
 mod access;
 mod address;

@@ -45,7 +45,7 @@ use crate::{
 /// environment variable without `IDENTITY_`, in lower case: [`from_env`](Self::from_env) lists
 /// them. Lists are lists, [parameters](SignInOptions::add_parameter) and
 /// [claims](SignInOptions::with_claims) are tables, times are whole seconds. An unknown member is
-/// an error, which names the nearest setting.
+/// an error, which names the setting that is probably meant.
 ///
 /// ```
 /// use tower_identity::IdentityConfig;
@@ -278,7 +278,7 @@ impl IdentityConfig {
     ///
     /// - The page is public by this setting. It gets the page to return to as the parameter
     ///   `return_to`, and links to the [sign-in path](Self::with_sign_in_path) with the same
-    ///   parameter, which accepts only paths of this application. It may offer more than one link,
+    ///   parameter, which accepts only paths of this site. It may offer more than one link,
     ///   for example one with `account=other`.
     /// - Scripts get the URL of the page in their 401, HTMX in `HX-Redirect`.
     /// - A step-up or consent of a signed-in user goes straight to the provider. A guard on the
@@ -529,7 +529,7 @@ impl IdentityConfig {
     /// then move it to the front: a process treats a cookie that it cannot open as signed out.
     ///
     /// The default is derived from a client secret of at least 32 characters. Without one it is
-    /// random, so that sessions end with the process (D4).
+    /// random, so that sessions end with the process.
     #[must_use]
     pub fn with_cookie_secrets<S: Into<Secret>>(
         mut self,

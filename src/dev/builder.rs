@@ -292,9 +292,10 @@ impl DevProviderBuilder {
     ///
     /// # Errors
     ///
-    /// The address is not a loopback address or cannot be bound; the base URL is invalid; two users
-    /// or two clients have the same id; a tenant is invalid, or is set without
-    /// [`entra`](Self::entra); or no key could be generated.
+    /// - The address is not a loopback address or cannot be bound, or the base URL is invalid.
+    /// - Two users or two clients have the same id.
+    /// - A tenant is invalid, or is set without [`entra`](Self::entra).
+    /// - No key could be generated.
     pub async fn start(mut self) -> Result<DevProvider, ConfigError> {
         // It signs in any user without authentication, so no other machine may reach it.
         if !self.address.ip().is_loopback() {

@@ -62,13 +62,17 @@ impl DevProvider {
     /// otherwise: the configuration for the application at `base_url`, and the handle of the
     /// development provider if it was started. Keep the handle while the application runs.
     ///
-    /// A variable ([`IdentityConfig::from_env`]) that describes a provider or a client means that
-    /// it is configured: the authority and its tenants, `IDENTITY_DISCOVERY_URL`,
-    /// `IDENTITY_BACK_CHANNEL`, `IDENTITY_END_SESSION_ENDPOINT`; the client id, the credential
-    /// (`IDENTITY_CLIENT_…`), the redirect URI; each of them also by its other names, and every
-    /// `AzureAd__…`. Of Azure's own variables only `AZURE_CLIENT_ID` does. A misspelt name counts
-    /// as the variable that is probably meant. If something is wrong or missing then, the error
-    /// names these variables as the reason for which the development provider was not started.
+    /// A provider is configured if one of these variables is set ([`IdentityConfig::from_env`]),
+    /// also by another of its names:
+    ///
+    /// - the authority, its tenants, `IDENTITY_DISCOVERY_URL`, `IDENTITY_BACK_CHANNEL`,
+    ///   `IDENTITY_END_SESSION_ENDPOINT`;
+    /// - the client id, the credential (`IDENTITY_CLIENT_…`), the redirect URI;
+    /// - any `AzureAd__…`; of Azure's own variables only `AZURE_CLIENT_ID`.
+    ///
+    /// A misspelt name counts as the variable that is probably meant. If something is wrong or
+    /// missing then, the error names these variables as the reason for which the development
+    /// provider was not started.
     ///
     /// All other settings apply to both providers: paths, scopes, time limits, the cookie secret.
     /// `IDENTITY_BASE_URL` replaces `base_url`.

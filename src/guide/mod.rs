@@ -13,7 +13,7 @@
 //! - [`deployments`]: proxies, path prefixes, container images, several processes, Redis with time
 //!   limits, a check in the pipeline, rotation of secrets.
 //! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
-//! - [`front_ends`]: pages that fetch, who is signed in, tabs that hear of a sign-out.
+//! - [`front_ends`]: pages that fetch, the signed-in user, a sign-out in another tab.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.

@@ -70,9 +70,11 @@ impl<S: Sync> FromRequestParts<S> for User {
     }
 }
 
-/// `None` if no user is signed in, if that cannot be known at the moment, for a request with
-/// effects of another origin, and without a layer, which a debug event says once for each route:
-/// public pages stay up.
+/// `None`, so that public pages are served in any case:
+///
+/// - if no user is signed in, or the session store does not answer,
+/// - for a request with effects that a page of another origin caused,
+/// - without a layer, which a debug event reports once for each route.
 impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 

@@ -92,8 +92,8 @@ impl IdentityLayer {
     }
 
     /// Calls `handler` at every sign-out that a page of the application asks for, after the session
-    /// has ended and before the browser goes on to the provider: to clear a session of the
-    /// application's own, to write an audit log. The default is none; a second call replaces the
+    /// has ended and before the browser goes on to the provider. It can clear a session of the
+    /// application's own, or write an audit log. The default is none; a second call replaces the
     /// handler.
     ///
     /// The person is signed out in any case: an error is logged (`event_handler_failed`).

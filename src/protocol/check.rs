@@ -158,7 +158,7 @@ impl ValidConfig {
     /// # Security
     ///
     /// The credential is sent a few times at most, and only if the discovery document passed every
-    /// check of a sign-in: to the token endpoint, and with the sign-in method
+    /// check of a sign-in. It is sent to the token endpoint, and with the sign-in method
     /// [`DeviceCode`](crate::config::SignInMethod::DeviceCode) to the device authorization endpoint
     /// of providers other than Microsoft's.
     pub async fn check(&self) -> CheckReport {

@@ -178,7 +178,7 @@ impl DevProvider {
     /// this base URL.
     ///
     /// It behaves like a browser in which that person clicks on the application's own pages:
-    /// redirects are followed, cookies are kept, and the provider answers each of its pages at
+    /// redirects are followed, and cookies are kept. The provider answers each of its pages at
     /// once, so that a consent or another sign-in is part of one call. Refuse the next consent with
     /// [`refuse_next_consent`](Self::refuse_next_consent). Other clients are not affected.
     ///

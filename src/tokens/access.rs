@@ -128,9 +128,9 @@ impl AccessToken {
 
     /// The time at which the token expires, by the server's clock.
     ///
-    /// If the provider did not say (`expires_in` is optional, RFC 6749 section 5.1), it is ten
-    /// minutes after the response where the token can be renewed without the user, otherwise an
-    /// hour; earlier if the token is a JWT with an earlier `exp`.
+    /// Without `expires_in`, which is optional (RFC 6749 section 5.1), it is ten minutes after the
+    /// response where the token can be renewed without the user, otherwise an hour. It is earlier
+    /// if the token is a JWT with an earlier `exp`.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.token.expires_at

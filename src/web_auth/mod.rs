@@ -78,8 +78,8 @@ use crate::{
 /// # Events
 ///
 /// The handlers of the layer are not needed here, because the methods return to your own code at
-/// the same points: `complete_sign_in` where the layer calls `on_signed_in`, `sign_out` after a
-/// sign-out, and `user` returns `None` when the session has ended. To refuse a sign-in, sign out
+/// the same points: `complete_sign_in` where the layer calls `on_signed_in`, and `sign_out` after a
+/// sign-out. `user` returns `None` when the session has ended. To refuse a sign-in, sign out
 /// again before you store the value. A user who was signed in before is signed out as well, and the
 /// same authorization response does not sign in a second time.
 ///
@@ -107,7 +107,7 @@ use crate::{
 /// # Security
 ///
 /// - **One process per browser.** Within one `WebAuth` and its clones each refresh token is sent
-///   once, even if concurrent requests of a browser work on copies of one value, and a copy of a
+///   once, even if concurrent requests of a browser work on copies of one value. A copy of a
 ///   signed-out value (one of the last 100,000) is not signed in. Several processes do not share
 ///   this knowledge: route a browser to the same process, or use the layer with a store and a
 ///   refresh lock.
