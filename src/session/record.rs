@@ -78,7 +78,8 @@ impl SessionRecord {
 
     /// The user of this record, with the reference to their grant.
     pub(crate) fn user(self, grant: GrantRef, application: Arc<Application>) -> User {
-        User::new(self.person, self.claims, self.names, self.home_account_id, grant, application)
+        let Self { person, claims, names, home_account_id, created, .. } = self;
+        User::new(person, claims, names, home_account_id, created, grant, application)
     }
 }
 

@@ -70,19 +70,22 @@ struct UserParts {
     parsed: OnceLock<Map<String, Value>>,
     /// The groups from Microsoft Graph.
     all_groups: OnceCell<Vec<String>>,
+    /// When the session began.
+    started: UnixTime,
     grant: GrantRef,
     application: Arc<Application>,
     failed_token: FailedToken,
 }
 
 impl User {
-    /// The user of a grant. `claims` is a JSON object, which is parsed on demand; `names` are those
-    /// in it, if they are known.
+    /// The user of a grant, whose session began at `started`. `claims` is a JSON object, which is
+    /// parsed on demand; `names` are those in it, if they are known.
     pub(crate) fn new(
         person: Person,
         claims: Box<str>,
         names: Option<Names>,
         home_account_id: Option<Box<str>>,
+        started: UnixTime,
         grant: GrantRef,
         application: Arc<Application>,
     ) -> Self {
@@ -94,6 +97,7 @@ impl User {
             rights: OnceLock::new(),
             parsed: OnceLock::new(),
             all_groups: OnceCell::new(),
+            started,
             grant,
             application,
             failed_token: FailedToken::default(),
@@ -104,9 +108,10 @@ impl User {
     /// every name.
     pub(crate) fn with_claims(&self, claims: &RawValue) -> Self {
         let claims = Box::<str>::from(with_names_of(claims, &self.0.claims));
-        let UserParts { person, home_account_id, grant, application, .. } = &*self.0;
+        let UserParts { person, home_account_id, started, grant, application, .. } = &*self.0;
         let (person, home_account_id) = (person.clone(), home_account_id.clone());
-        Self::new(person, claims, None, home_account_id, grant.clone(), Arc::clone(application))
+        let (grant, application) = (grant.clone(), Arc::clone(application));
+        Self::new(person, claims, None, home_account_id, *started, grant, application)
     }
 
     /// The issuer of the ID token (`iss`): the provider's identifier.
@@ -344,6 +349,16 @@ impl User {
     #[must_use]
     pub fn reset_password_path(&self) -> Option<&str> {
         self.0.application.reset_password.as_deref()
+    }
+
+    /// The time of the sign-in that the session began with, by the server's clock. A further sign-in
+    /// of the same browser begins another session, and a renewal of the claims does not.
+    ///
+    /// The provider may have recognised the person by a session of its own:
+    /// [`auth_time`](Self::auth_time) is the time of the last authentication there.
+    #[must_use]
+    pub fn session_started(&self) -> UnixTime {
+        self.0.started
     }
 
     /// The absolute end of the session, by the server's clock. It may end earlier, by its idle

@@ -23,13 +23,10 @@ use crate::{
     browser::{Tab, html::Form},
 };
 
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-
 type SignedOut = Arc<Mutex<HashMap<String, UnixTime>>>;
 
 async fn everywhere(State(signed_out): State<SignedOut>, user: User) -> Redirect {
-    let latest = SystemClock.now() + LONGEST;
-    signed_out.lock().unwrap().insert(user.key().to_string(), latest);
+    signed_out.lock().unwrap().insert(user.key().to_string(), SystemClock.now());
     Redirect::temporary("/auth/logout")
 }
 
@@ -39,8 +36,8 @@ async fn only_newer_sessions(
     request: Request,
     next: Next,
 ) -> Response {
-    let latest = signed_out.lock().unwrap().get(&user.key().to_string()).copied();
-    if latest.is_some_and(|latest| user.session_expires() <= latest) {
+    let at = signed_out.lock().unwrap().get(&user.key().to_string()).copied();
+    if at.is_some_and(|at| user.session_started() <= at) {
         let again = SignInOptions::new().with_prompt(Prompt::Login);
         return Challenge::sign_in(&request).with_options(again).into_response();
     }

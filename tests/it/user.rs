@@ -6,7 +6,7 @@ use axum::{Json, routing::get};
 use serde_json::{Value, json};
 use tower_identity::{
     Clock as _, User,
-    dev::{DevPerson, DevTenant},
+    dev::{DevPerson, DevTenant, Endpoint},
 };
 
 use crate::{app::App, entra_app};
@@ -22,6 +22,7 @@ pub async fn told(user: User) -> Json<Value> {
         "is_guest": user.is_guest(),
         "is_email_verified": user.is_email_verified(),
         "auth_time": user.auth_time().map(|time| time.as_seconds()),
+        "session_started": user.session_started().as_seconds(),
         "session_expires": user.session_expires().as_seconds(),
     }))
 }
@@ -38,17 +39,24 @@ async fn told_about(person: DevPerson) -> (App, Value) {
     (app, told)
 }
 
-/// The end of a session is the absolute timeout after its sign-in; no request moves it.
+/// The end of a session is the absolute timeout after its sign-in; no request and no renewal of the
+/// claims moves either.
 #[tokio::test]
-async fn a_user_knows_when_the_session_ends_at_the_latest() {
+async fn a_user_knows_when_the_session_started_and_when_it_ends_at_the_latest() {
     let app = App::builder().router(|router| router.route("/told", get(told))).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let week = Duration::from_secs(7 * 24 * 3600);
-    let expected = (app.clock.now() + week).as_seconds();
+    let started = app.clock.now();
+    let expected = (started.as_seconds(), (started + week).as_seconds());
     let mut tab = app.browser().tab();
-    assert_eq!(tab.open(app.at("/told")).await.json()["session_expires"], expected);
+    let mut times = async || {
+        let told = tab.open(app.at("/told")).await.json();
+        (told["session_started"].as_i64().unwrap(), told["session_expires"].as_i64().unwrap())
+    };
+    assert_eq!(times().await, expected);
     app.turn(3600);
-    assert_eq!(tab.open(app.at("/told")).await.json()["session_expires"], expected);
+    assert_eq!(times().await, expected);
+    assert_eq!(app.provider.requests(Endpoint::Token), 2, "the claims are renewed");
 }
 
 // C-394: identity key
