@@ -48,6 +48,12 @@ impl UnixTime {
         let seconds = self.0.saturating_sub(earlier.0);
         Duration::from_secs(if seconds > 0 { seconds.unsigned_abs() } else { 0 })
     }
+
+    /// Whether less than `time` lies between this time and `now`, on either side of it: what lasts
+    /// for a time after its beginning must not last longer because the clock was set back.
+    pub(crate) fn is_within(self, time: Duration, now: Self) -> bool {
+        now.since(self) < time && self.since(now) < time
+    }
 }
 
 /// The time in UTC as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years that it cannot write

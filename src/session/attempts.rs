@@ -325,7 +325,7 @@ impl Attempts {
         let (created, path) = plain.split_first_chunk::<4>()?;
         let created = UnixTime::from_seconds(u32::from_be_bytes(*created).into());
         // Also a creation time in the future ends: the clock may have been set back.
-        if now.since(created) >= PAGE_LIFETIME || created.since(now) >= PAGE_LIFETIME {
+        if !created.is_within(PAGE_LIFETIME, now) {
             return None;
         }
         std::str::from_utf8(path).ok().map(str::to_owned)
@@ -498,11 +498,12 @@ pub(super) fn state(attempt: &Attempt, slot: Slot) -> Result<String, Error> {
 /// more than ten minutes in the future has expired as well, since a clock that was set back would
 /// make it live too long.
 pub(super) fn expired(attempt: &Attempt, now: UnixTime) -> bool {
-    let ended = match &attempt.device {
-        Some(device) => device.expires_at <= now,
-        None => now.since(attempt.created) >= Attempts::LIFETIME,
-    };
-    ended || attempt.created.since(now) >= Attempts::LIFETIME
+    match &attempt.device {
+        None => !attempt.created.is_within(Attempts::LIFETIME, now),
+        Some(device) => {
+            device.expires_at <= now || attempt.created.since(now) >= Attempts::LIFETIME
+        }
+    }
 }
 
 /// The length of the `name=value` pair that a `Set-Cookie` header leads to, in bytes.

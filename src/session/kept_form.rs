@@ -125,8 +125,7 @@ impl Sessions {
         let record = Record::read(plain)?;
         let posted = record.posted;
         // The clocks of two nodes differ a little.
-        let is_fresh = now.since(posted) < FORM_LIFETIME && posted.since(now) < FORM_LIFETIME;
-        if !is_fresh || !record.person.is(session.user.person()) {
+        if !posted.is_within(FORM_LIFETIME, now) || !record.person.is(session.user.person()) {
             return None;
         }
         let action = ReturnPath::parse(&record.action)?;

@@ -262,7 +262,7 @@ impl Sessions {
     /// nodes do not share, would otherwise cause an endless redirect loop.
     pub(crate) fn lost(&self, sent: &RequestCookies<'_>, now: UnixTime) -> u8 {
         let tickets = sent.tickets().filter_map(|cookie| Ticket::open(&self.records.keys, cookie));
-        let just_begun = tickets.filter(|(ticket, _)| now.since(ticket.rolled_at) < JUST_BEGUN);
+        let just_begun = tickets.filter(|(ticket, _)| ticket.rolled_at.is_within(JUST_BEGUN, now));
         just_begun.map(|(ticket, _)| ticket.lost.saturating_add(1)).max().unwrap_or(0)
     }
 

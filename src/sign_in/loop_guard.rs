@@ -35,7 +35,7 @@ impl<'a> SessionOrigin<'a> {
     /// Whether this step-up created the session less than `within` ago, and less than ten minutes:
     /// another one would loop.
     pub(crate) fn started_for(&self, cause: &Fingerprint, within: Duration, now: UnixTime) -> bool {
-        now.since(self.created) < within.min(CAUSES_KEPT) && self.causes.contains(cause)
+        self.created.is_within(within.min(CAUSES_KEPT), now) && self.causes.contains(cause)
     }
 
     /// Whether the session began with a sign-in that returned to this page.
@@ -45,7 +45,7 @@ impl<'a> SessionOrigin<'a> {
 
     /// The step-ups for this page that created the session less than ten minutes ago.
     pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
-        if self.began_for(page) && now.since(self.created) < CAUSES_KEPT {
+        if self.began_for(page) && self.created.is_within(CAUSES_KEPT, now) {
             self.causes
         } else {
             &[]
@@ -226,5 +226,20 @@ mod tests {
             asked().add_parameter("b", "2").add_parameter("a", "1"),
         );
         assert_eq!(cause_of(&one), cause_of(&other));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_loop_of_a_step_up() {
+        let (cause, now) = (Fingerprint::new(&["cause"]), UnixTime::from_seconds(1_700_000_000));
+        let returned_to = ReturnedTo { answer: cause, path: "/page".into() };
+        for (age, is_recent) in [(0, true), (599, true), (600, false), (-599, true), (-600, false)]
+        {
+            let created = UnixTime::from_seconds(now.as_seconds() - age);
+            let causes = [cause];
+            let origin =
+                SessionOrigin { created, causes: &causes, returned_to: Some(&returned_to) };
+            assert_eq!(origin.started_for(&cause, Duration::MAX, now), is_recent, "{age}");
+            assert_eq!(!origin.causes_of("/page", now).is_empty(), is_recent, "{age}");
+        }
     }
 }

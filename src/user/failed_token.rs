@@ -24,6 +24,6 @@ impl FailedToken {
 
     pub(super) fn take(&self, now: UnixTime) -> Option<Error> {
         let failed = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failed.filter(|(_, at)| now.since(*at) < JUST_NOW).map(|(error, _)| error)
+        failed.filter(|(_, at)| at.is_within(JUST_NOW, now)).map(|(error, _)| error)
     }
 }
