@@ -93,6 +93,28 @@ impl std::ops::Sub<Duration> for UnixTime {
     }
 }
 
+/// What is due once in an interval, whenever it is asked for, such as the removal of entries of a
+/// cache that have expired.
+#[derive(Debug)]
+pub(crate) struct Recurring {
+    interval: Duration,
+    /// When it was due last, in Unix seconds.
+    last: AtomicI64,
+}
+
+impl Recurring {
+    pub(crate) const fn every(interval: Duration) -> Self {
+        Self { interval, last: AtomicI64::new(0) }
+    }
+
+    /// Whether it is due now: `true` for one of several callers at the same time.
+    pub(crate) fn is_due(&self, now: UnixTime) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        !UnixTime(last).is_within(self.interval, now)
+            && self.last.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
 /// A source of the current time. The default is [`SystemClock`]; tests use a [`ManualClock`].
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The current time.
@@ -196,6 +218,17 @@ mod tests {
     fn a_clock_that_jumps_back_gives_no_negative_age() {
         let later = UnixTime::from_seconds(100);
         assert_eq!(UnixTime::from_seconds(40).since(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_time_is_within_another_on_either_side_and_what_recurs_is_due_once() {
+        let (now, minute) = (UnixTime::from_seconds(1000), Duration::from_secs(60));
+        let all = [940, 941, 1000, 1059, 1060].map(|at| UnixTime(at).is_within(minute, now));
+        assert_eq!(all, [false, true, true, true, false]);
+        let recurring = Recurring::every(minute);
+        // The last time the clock was set back.
+        let due = [1000, 1000, 1059, 1060, 1061, 900].map(|at| recurring.is_due(UnixTime(at)));
+        assert_eq!(due, [true, false, false, true, false, true]);
     }
 
     #[test]

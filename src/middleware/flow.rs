@@ -88,13 +88,7 @@ impl Flow {
         let bound_to = [client_id, authority, config.redirect_uri().as_bytes(), mode.as_bytes()];
         Ok(Self {
             attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
-            sessions: Sessions::new(
-                config.clone(),
-                records,
-                Arc::clone(&cookies),
-                application,
-                Sessions::DEFAULT_OPENED,
-            ),
+            sessions: Sessions::new(config.clone(), records, Arc::clone(&cookies), application),
             exchanges: Exchanges::new(),
             device_polls: DevicePolls::new(),
             logged: PlacementWarnings::default(),

@@ -145,10 +145,13 @@ impl IdentityLayer {
         self.with(|setup| setup.local_sessions = limit)
     }
 
-    /// How many bytes the sessions in the memory of this process take, with their claims and
+    /// How many bytes the sealed sessions in the memory of this process take, with their claims and
     /// tokens. The default is 256 MiB. With a store ([`with_store`](Self::with_store)) it has no
     /// effect. When it is full, sessions are forgotten as with
     /// [`with_local_sessions`](Self::with_local_sessions).
+    ///
+    /// With and without a store, the sessions and tokens that were decoded last take up to 128 MiB
+    /// more.
     pub fn with_local_session_bytes(self, limit: usize) -> Self {
         self.with(|setup| setup.local_bytes = limit)
     }

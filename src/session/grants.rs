@@ -13,69 +13,77 @@ use std::{
 };
 
 use async_trait::async_trait;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use super::{
     records::{RecordId, Records},
     seal::RowPurpose,
     store::{SealedRow, Store},
+    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
 };
 use crate::{
-    clock::UnixTime,
+    clock::{Recurring, UnixTime},
     codec::{self, Value as _},
     error::Error,
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 
-/// The limits of the cache: number of decoded grants, and bytes. Grants are large, and only
-/// requests that need tokens read them.
-const DECODED: (usize, u64) = (1_000, 64 * 1024 * 1024);
+/// The number of decoded grants. Grants are large, and only requests that need tokens read them.
+const MOST: usize = 1_000;
 /// How long a decoded grant is used without reading its row from a shared store, in seconds.
 const RECENT: i64 = 60;
 
 /// A cache of decoded grants, each with the row that it was decoded from: an unchanged row is not
-/// decrypted again.
-pub(super) struct DecodedGrants(Cache<RecordId, Arc<DecodedGrant>, SizeWeighter>);
+/// decrypted again. Each insertion, at most every ten minutes, removes those that have expired.
+pub(super) struct DecodedGrants {
+    grants: Cache<RecordId, Arc<DecodedGrant>, ByBytes>,
+    sweep: Recurring,
+}
 
 struct DecodedGrant {
     row: SealedRow,
     record: Arc<GrantRecord>,
+    expires: UnixTime,
     /// When the row was last seen in the store, in Unix seconds of the injected clock.
     seen: AtomicI64,
 }
 
-/// Weighs a grant by the memory of its row and of the decoded record, about twice the row. Each
-/// grant weighs at least the average, which limits their number as well.
-#[derive(Clone)]
-struct SizeWeighter;
-
-impl Weighter<RecordId, Arc<DecodedGrant>> for SizeWeighter {
-    fn weight(&self, _: &RecordId, decoded: &Arc<DecodedGrant>) -> u64 {
-        let (grants, bytes) = DECODED;
-        (decoded.row.len() as u64 * 2).max(bytes / grants as u64)
+impl FromRow for Arc<DecodedGrant> {
+    fn row_bytes(&self) -> usize {
+        self.row.len()
     }
 }
 
 impl DecodedGrants {
     pub(super) fn new() -> Self {
-        let (grants, bytes) = DECODED;
-        Self(Cache::with_weighter(grants, bytes, SizeWeighter))
+        Self {
+            grants: Cache::with_weighter(MOST, MOST_BYTES, ByBytes::among(MOST)),
+            sweep: Recurring::every(SWEPT_EVERY),
+        }
+    }
+
+    fn get(&self, id: RecordId) -> Option<Arc<DecodedGrant>> {
+        self.grants.get(&id)
     }
 
     pub(super) fn forget(&self, id: RecordId) {
-        self.0.remove(&id);
+        self.grants.remove(&id);
     }
 
-    fn keep(&self, id: RecordId, row: SealedRow, record: &Arc<GrantRecord>, now: UnixTime) {
-        self.0.insert(
-            id,
-            Arc::new(DecodedGrant {
-                row,
-                record: Arc::clone(record),
-                seen: AtomicI64::new(now.as_seconds()),
-            }),
-        );
+    fn keep(&self, grant: &GrantRef, row: SealedRow, record: &Arc<GrantRecord>, now: UnixTime) {
+        if self.sweep.is_due(now) {
+            self.grants.retain(|_, known| now < known.expires);
+        }
+        let (record, expires) = (Arc::clone(record), grant.expires_at());
+        let seen = AtomicI64::new(now.as_seconds());
+        let decoded = Arc::new(DecodedGrant { row, record, expires, seen });
+        self.grants.insert(RecordId(grant.id().0), decoded);
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.grants.len()
     }
 }
 
@@ -101,7 +109,7 @@ impl Records {
         let (id, now) = (RecordId(grant.id().0), self.clock.now());
         let sealed = self.seal_grant(grant, &record)?;
         let row = self.store.insert(id, sealed, grant.expires_at(), now).await?;
-        self.decoded.keep(id, row, &record, now);
+        self.decoded.keep(grant, row, &record, now);
         Ok(())
     }
 
@@ -119,9 +127,12 @@ impl Records {
 impl GrantStore for Records {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
         let (id, now) = (RecordId(grant.id().0), self.clock.now());
-        let Some(row) = self.store.load(id, now).await? else { return Ok(None) };
+        let Some(row) = self.store.load(id, now).await? else {
+            self.decoded.forget(id);
+            return Ok(None);
+        };
         // Another process may have refreshed the grant: only an equal row counts.
-        if let Some(known) = self.decoded.0.get(&id).filter(|known| known.row == row) {
+        if let Some(known) = self.decoded.get(id).filter(|known| known.row == row) {
             known.seen.store(now.as_seconds(), Relaxed);
             return Ok(Some(Arc::clone(&known.record)));
         }
@@ -131,14 +142,14 @@ impl GrantStore for Records {
         let record =
             plain.map(Zeroizing::new).and_then(|plain| GrantRecord::read(&plain)).map(Arc::new);
         if let Some(record) = &record {
-            self.decoded.keep(id, row, record, now);
+            self.decoded.keep(grant, row, record, now);
         }
         Ok(record)
     }
 
     fn at_hand(&self, grant: &GrantRef, now: UnixTime) -> Option<Arc<GrantRecord>> {
         let Store::Local(_) = &self.store else { return None };
-        let known = self.decoded.0.get(&RecordId(grant.id().0))?;
+        let known = self.decoded.get(RecordId(grant.id().0))?;
         known.row.is_stored_here(now).then(|| Arc::clone(&known.record))
     }
 
@@ -152,7 +163,7 @@ impl GrantStore for Records {
         let recent = |known: &Arc<DecodedGrant>| {
             (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)))
         };
-        let Some(known) = self.decoded.0.get(&RecordId(grant.id().0)).filter(recent) else {
+        let Some(known) = self.decoded.get(RecordId(grant.id().0)).filter(recent) else {
             return Ok(None);
         };
         let session = self.store.load(RecordId(grant.session()), now).await?;
@@ -167,7 +178,7 @@ impl GrantStore for Records {
             Some(row) if self.store.holds(id, &row, now).await? => row,
             _ => self.store.insert(id, sealed, expires, now).await?,
         };
-        self.decoded.keep(id, row, record, now);
+        self.decoded.keep(grant, row, record, now);
         Ok(())
     }
 
@@ -262,6 +273,30 @@ mod tests {
             assert_eq!(open.len(), number_of_rows);
         }
         assert!(!format!("{open:?}").contains("second"));
+    }
+
+    #[tokio::test]
+    async fn no_tokens_of_a_session_that_is_over_stay_in_memory() {
+        for store in [memory(), local()] {
+            let (a, b) = (Node::new(store.clone()), Node::new(store));
+            for loads_session in [false, true] {
+                let created = sign_in(&a).await;
+                b.sessions.end(&created.session).await.unwrap();
+                match loads_session {
+                    true => assert_eq!(a.who(&browser(&created.set_cookie)).await, None),
+                    false => {
+                        assert_eq!(refresh_token(&a, created.session.grant()).await, None)
+                    }
+                }
+                assert_eq!(a.records.decoded.len(), 0, "another node has ended it");
+            }
+            for _ in 0..5 {
+                sign_in(&a).await;
+            }
+            a.clock.advance(8 * DAY);
+            sign_in(&a).await;
+            assert_eq!(a.records.decoded.len(), 1, "the others have expired");
+        }
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ mod store;
 mod ticket;
 mod value;
 mod values;
+mod weight;
 
 pub use caches::StoredCaches;
 pub use ended::SessionEndCause;

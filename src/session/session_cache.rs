@@ -7,13 +7,20 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use quick_cache::{Equivalent, sync::Cache};
 
-use super::{records::RecordId, seal::KeyAge, store::SealedRow, ticket::CookieValue};
+use super::{
+    records::RecordId,
+    seal::KeyAge,
+    store::SealedRow,
+    ticket::CookieValue,
+    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
+};
 use crate::{
-    clock::UnixTime,
+    clock::{Recurring, UnixTime},
     secret::same_array,
     sign_in::{Fingerprint, ReturnedTo, SessionOrigin},
     tokens::GrantRef,
@@ -117,25 +124,34 @@ impl fmt::Debug for Session {
     }
 }
 
-/// How long a session stays after its absolute end, in seconds: until then its end can be reported
-/// to the application, which needs its user.
-const KEPT_AFTER_END: i64 = 24 * 3600;
+/// How long a session stays after its absolute end: until then its end can be reported to the
+/// application, which needs its user.
+const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 3600);
 
-/// The least time in seconds between two removals of sessions that have ended.
-const SWEPT_EVERY: i64 = 600;
+/// The number of decoded sessions.
+const MOST: usize = 10_000;
 
-/// A bounded cache of decoded sessions by the whole value of their cookie. Only cookies that opened
-/// are inserted, so requests without a session cannot fill it. Each insertion, at most every ten
-/// minutes, removes the sessions whose absolute end is a day ago.
+/// A cache of decoded sessions by the whole value of their cookie, bounded by their number and by
+/// their bytes: a session keeps its row in memory, also one that the store has evicted. Only
+/// cookies that opened are inserted, so requests without a session cannot fill it. Each insertion,
+/// at most every ten minutes, removes the sessions whose absolute end is a day ago.
 pub(super) struct SessionCache {
-    sessions: Cache<CacheKey, Arc<Session>>,
-    /// The time of the last removal, in Unix seconds of the injected clock.
-    swept: AtomicI64,
+    sessions: Cache<CacheKey, Arc<Session>, ByBytes>,
+    sweep: Recurring,
+}
+
+impl FromRow for Arc<Session> {
+    fn row_bytes(&self) -> usize {
+        self.sealed.len()
+    }
 }
 
 impl SessionCache {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { sessions: Cache::new(capacity), swept: AtomicI64::new(0) }
+    pub(super) fn new() -> Self {
+        Self {
+            sessions: Cache::with_weighter(MOST, MOST_BYTES, ByBytes::among(MOST)),
+            sweep: Recurring::every(SWEPT_EVERY),
+        }
     }
 
     pub(super) fn get(&self, cookie: &CookieValue) -> Option<Arc<Session>> {
@@ -143,28 +159,15 @@ impl SessionCache {
     }
 
     pub(super) fn keep(&self, session: &Arc<Session>, now: UnixTime) {
-        self.sweep(now.as_seconds());
+        if self.sweep.is_due(now) {
+            self.sessions.retain(|_, session| now.since(session.expires) < KEPT_AFTER_END);
+        }
         self.replace(session);
     }
 
     /// Keeps a session in place of one with the same cookie.
     pub(super) fn replace(&self, session: &Arc<Session>) {
         self.sessions.insert(CacheKey(session.cookie), Arc::clone(session));
-    }
-
-    /// Removes the sessions whose end is too long ago to be reported.
-    fn sweep(&self, now: i64) {
-        let last = self.swept.load(Ordering::Relaxed);
-        // `now < last`: the clock was set back.
-        let is_due = now < last || now.saturating_sub(last) >= SWEPT_EVERY;
-        if is_due
-            && self.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        {
-            let is_kept = |session: &Session| {
-                now.saturating_sub(session.expires.as_seconds()) < KEPT_AFTER_END
-            };
-            self.sessions.retain(|_, session| is_kept(session));
-        }
     }
 
     pub(super) fn forget(&self, cookie: &CookieValue) {
@@ -174,6 +177,12 @@ impl SessionCache {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// The bytes of the rows that the sessions keep in memory.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.sessions.iter().map(|(_, session)| session.sealed.len()).sum()
     }
 
     /// Removes a session under every ticket that it was decoded from.
@@ -189,7 +198,7 @@ impl fmt::Debug for SessionCache {
 }
 
 /// A key of the cache: the value of a cookie that opened.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct CacheKey(CookieValue);
 
 impl Hash for CacheKey {

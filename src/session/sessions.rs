@@ -99,16 +99,12 @@ const ROLL_EVERY: Duration = Duration::from_secs(300);
 const JUST_BEGUN: Duration = Duration::from_secs(60);
 
 impl Sessions {
-    /// The default capacity of the cache of decoded sessions.
-    pub(crate) const DEFAULT_OPENED: usize = 10_000;
-
-    /// The sessions of an application, with a cache of `opened` decoded ones.
+    /// The sessions of an application.
     pub(crate) fn new(
         config: ValidConfig,
         records: Arc<Records>,
         cookies: Arc<Cookies>,
         application: Arc<Application>,
-        opened: usize,
     ) -> Self {
         // The idle time runs from the last roll. Rolling at a tenth of a short idle time keeps the
         // error below 10 %.
@@ -117,7 +113,7 @@ impl Sessions {
             records,
             cookies,
             roll_every,
-            cache: SessionCache::new(opened),
+            cache: SessionCache::new(),
             siblings: Siblings::new(),
             config,
             application,
@@ -167,13 +163,19 @@ impl Sessions {
             return self.open(cookie, ticket, age, SealedRow::Local(row), now);
         };
         if !opened.sealed.is_stored_here(now) {
-            // An expired one stays until others take its place: `ended` names its user.
-            if now < opened.expires {
-                self.cache.forget(cookie);
-            }
+            self.forget_decoded(&opened, now);
             return None;
         }
         Some(opened).filter(|opened| now < opened.ends)
+    }
+
+    /// Removes a session whose row is gone from memory, with its tokens.
+    fn forget_decoded(&self, opened: &Session, now: UnixTime) {
+        self.records.decoded.forget(opened.id().grant_id());
+        // An expired one stays until others take its place: `ended` names its user.
+        if now < opened.expires {
+            self.cache.forget(&opened.cookie);
+        }
     }
 
     /// Loads the session of a request. The store is read once per request: in every request, so
@@ -247,9 +249,7 @@ impl Sessions {
                 return Ok(Some(opened).filter(|opened| now < opened.ends));
             }
             // Ended by a sign-out, or replaced by another row.
-            if now < opened.expires {
-                self.cache.forget(cookie);
-            }
+            self.forget_decoded(&opened, now);
             return Ok(None);
         }
         let Some((ticket, age)) = Ticket::open(&self.records.keys, cookie) else { return Ok(None) };

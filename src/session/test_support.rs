@@ -93,7 +93,7 @@ impl Node {
         );
         let client = Client::over(provider, Arc::clone(&shared_clock));
         let application = Arc::new(Application::new(&config, grants, client, shared_clock));
-        let sessions = Sessions::new(config, Arc::clone(&records), cookies, application, 100);
+        let sessions = Sessions::new(config, Arc::clone(&records), cookies, application);
         Self { sessions, records, clock }
     }
 

@@ -375,3 +375,21 @@ proptest! {
         })?;
     }
 }
+
+/// A decoded session keeps its row, also one that the store has evicted.
+#[tokio::test]
+async fn decoded_sessions_are_bounded_by_their_bytes_as_well() {
+    for store in [Store::Local(Arc::new(LocalStore::new(100_000, 1 << 20))), memory()] {
+        let node = Node::new(store);
+        let mut latest = HeaderMap::new();
+        for _ in 0..1_000 {
+            let claims = format!(r#"{{"sub":"ada","picture":"{}"}}"#, "x".repeat(50_000));
+            let ada = NewSession { claims, ..signed_in("ada") };
+            latest =
+                browser(&node.sessions.create(ada, None, node.now()).await.unwrap().set_cookie);
+        }
+        let bytes = node.sessions.cache.bytes();
+        assert!(bytes <= 32 << 20, "{bytes}");
+        assert_eq!(node.who(&latest).await.as_deref(), Some("ada"));
+    }
+}

@@ -233,6 +233,7 @@ mod tests {
 
     use super::{super::test_support::*, *};
     use crate::{
+        clock::ManualClock,
         protocol::ClaimsOfPerson,
         session::Values,
         sign_in::Purpose,
@@ -243,6 +244,10 @@ mod tests {
     const APP: Context = [7; 16];
 
     fn login(name: &str) -> Arc<StoredLogin> {
+        login_with(name, &format!("refresh token of {name}"))
+    }
+
+    fn login_with(name: &str, refresh_token: &str) -> Arc<StoredLogin> {
         let person =
             Person { iss: "https://id.example".into(), sub: name.into(), tid: None, oid: None };
         let claims = serde_json::value::to_raw_value(&serde_json::json!({ "sub": name })).unwrap();
@@ -252,10 +257,7 @@ mod tests {
             person,
             expires_at: NOW,
         };
-        let issued = TokenSet {
-            refresh_token: Some(format!("refresh token of {name}").into()),
-            ..TokenSet::default()
-        };
+        let issued = TokenSet { refresh_token: Some(refresh_token.into()), ..TokenSet::default() };
         let grant = GrantRecord::at_sign_in(&identity, Default::default(), issued, NOW);
         let record = signed_in(name).record(NOW, DAY);
         Arc::new(StoredLogin::new(record, grant).unwrap())
@@ -332,7 +334,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_newer_of_the_value_and_the_grant_in_this_process_is_used() {
-        let (values, old) = (Values::new(), login("ada"));
+        let values = Values::new(Arc::new(ManualClock::at(NOW)));
+        let old = login("ada");
         let in_use = values.enter(&old).unwrap();
         let newer = Arc::new(old.grant.next());
         values.save(&in_use.grant, &newer).await.unwrap();
@@ -351,8 +354,28 @@ mod tests {
         values.save(&in_use.grant, &newer).await.unwrap();
         assert!(values.load(&in_use.grant).await.unwrap().is_none(), "a late write");
         // One that looked before the end whether the session has ended, and inserts after it.
-        drop(values.known(old.id, &newer));
+        drop(values.known(old.id, &newer, old.record.expires));
         assert!(values.load(&in_use.grant).await.unwrap().is_none(), "a later write");
+    }
+
+    /// Each session can have 256 KiB of tokens.
+    #[test]
+    fn grants_are_bounded_by_their_bytes_unless_they_are_in_use_and_leave_when_they_expire() {
+        let clock = ManualClock::at(NOW);
+        let values = Values::new(Arc::new(clock.clone()));
+        let long = |name: &str| login_with(name, &"x".repeat(100_000));
+        let in_use: Vec<_> = (0..400)
+            .map(|number| values.enter(&long(&format!("user {number}"))).unwrap())
+            .collect();
+        assert!(in_use.iter().all(|login| login.record().is_some()) && values.len() >= 400);
+        drop(in_use);
+        for number in 0..1_000 {
+            values.enter(&long(&number.to_string())).unwrap();
+        }
+        assert!((100..=336).contains(&values.len()), "{}", values.len());
+        clock.advance(2 * DAY);
+        values.enter(&login("ada")).unwrap();
+        assert_eq!(values.len(), 1);
     }
 
     proptest! {

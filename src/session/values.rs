@@ -11,39 +11,65 @@ use std::{
 };
 
 use async_trait::async_trait;
-use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, sync::Cache};
 use zeroize::Zeroizing;
 
-use super::value::StoredLogin;
+use super::{
+    value::StoredLogin,
+    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
+};
 use crate::{
+    clock::{Clock, Recurring, UnixTime},
     error::Error,
+    secret::Secret,
     tokens::{GrantId, GrantRecord, GrantRef, GrantStore},
 };
 
 /// Number of grants that are remembered. For an evicted one the grant in the value is used.
 const REMEMBERED: usize = 10_000;
+/// The number by which the cache is divided into parts, each with its part of the bytes. It is
+/// small, so that there are eight at most: a grant that is larger than a part would not be shared.
+const ESTIMATED: usize = 256;
 /// Number of ended sessions that are remembered.
 const ENDED: usize = 100_000;
 
 /// The newest grant of one session; `None` if the session has ended.
 type SharedGrant = Arc<Mutex<Option<Arc<GrantRecord>>>>;
 
+/// A session in the cache.
+#[derive(Clone)]
+struct KnownGrant {
+    newest: SharedGrant,
+    /// The bytes of the grant when it was put here: a weight must not change in the cache.
+    bytes: usize,
+    expires: UnixTime,
+}
+
+impl FromRow for KnownGrant {
+    fn row_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 /// Pins grants in use against eviction, so that all copies of a value keep sharing one grant.
 #[derive(Clone, Debug, Default)]
 struct PinInUse;
 
-impl Lifecycle<i128, SharedGrant> for PinInUse {
+impl Lifecycle<i128, KnownGrant> for PinInUse {
     type RequestState = ();
 
-    fn is_pinned(&self, _id: &i128, known: &SharedGrant) -> bool {
+    fn is_pinned(&self, _id: &i128, known: &KnownGrant) -> bool {
         // The cache itself holds one reference.
-        Arc::strong_count(known) > 1
+        Arc::strong_count(&known.newest) > 1
     }
 }
 
 /// The grants and the ended sessions that this process has seen.
 pub(crate) struct Values {
-    live: Cache<i128, SharedGrant, UnitWeighter, DefaultHashBuilder, PinInUse>,
+    clock: Arc<dyn Clock>,
+    /// Each new one, at most every ten minutes, removes those that have expired.
+    live: Cache<i128, KnownGrant, ByBytes, DefaultHashBuilder, PinInUse>,
+    sweep: Recurring,
     /// A copy of their values does not sign in again.
     ended: Cache<i128, ()>,
 }
@@ -62,15 +88,15 @@ impl LoginInUse {
 }
 
 impl Values {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let live = Cache::with(
-            REMEMBERED,
-            REMEMBERED as u64,
-            UnitWeighter,
+            ESTIMATED,
+            MOST_BYTES,
+            ByBytes::among(REMEMBERED),
             DefaultHashBuilder::default(),
             PinInUse,
         );
-        Self { live, ended: Cache::new(ENDED) }
+        Self { clock, live, sweep: Recurring::every(SWEPT_EVERY), ended: Cache::new(ENDED) }
     }
 
     /// Starts the use of a login, with the grant of its value or of this process, whichever is
@@ -79,7 +105,7 @@ impl Values {
         if self.has_ended(login.id) {
             return None;
         }
-        let known = self.known(login.id, &login.grant);
+        let known = self.known(login.id, &login.grant, login.record.expires);
         // Checked again, because a concurrent `end` may have come before the grant was inserted.
         if self.has_ended(login.id) {
             return None;
@@ -102,7 +128,7 @@ impl Values {
     pub(crate) fn end(&self, id: GrantId) {
         self.ended.insert(id.0, ());
         if let Some(known) = self.live.get(&id.0) {
-            *lock(&known) = None;
+            *lock(&known.newest) = None;
         }
         self.live.remove(&id.0);
     }
@@ -112,17 +138,48 @@ impl Values {
     }
 
     /// The shared grant of a session, `record` if there is none yet.
-    pub(super) fn known(&self, id: GrantId, record: &Arc<GrantRecord>) -> SharedGrant {
-        let new = || Arc::new(Mutex::new(Some(Arc::clone(record))));
+    pub(super) fn known(
+        &self,
+        id: GrantId,
+        record: &Arc<GrantRecord>,
+        expires: UnixTime,
+    ) -> SharedGrant {
+        if let Some(known) = self.live.get(&id.0) {
+            return known.newest;
+        }
+        let now = self.clock.now();
+        if self.sweep.is_due(now) {
+            self.live.retain(|_, known| now < known.expires);
+        }
+        let new = || KnownGrant {
+            newest: Arc::new(Mutex::new(Some(Arc::clone(record)))),
+            bytes: bytes_of(record),
+            expires,
+        };
         match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
-            Ok(known) => known,
+            Ok(known) => known.newest,
             Err(never) => match never {},
         }
     }
 }
 
+/// About the memory of a grant, in bytes.
+fn bytes_of(record: &GrantRecord) -> usize {
+    let secret = |secret: Option<&Secret>| secret.map_or(0, |secret| secret.expose().len());
+    let claims = record.claims().map_or(0, |claims| claims.get().len());
+    secret(record.refresh_token()) + secret(record.id_token()) + claims + record.tokens().bytes()
+}
+
 fn lock(known: &SharedGrant) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+impl Values {
+    /// The number of grants in memory.
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
 }
 
 impl fmt::Debug for Values {
@@ -141,15 +198,21 @@ impl GrantStore for Values {
         if self.has_ended(grant.id()) {
             return Ok(None);
         }
-        Ok(self.live.get(&grant.id().0).and_then(|known| lock(&known).clone()))
+        Ok(self.live.get(&grant.id().0).and_then(|known| lock(&known.newest).clone()))
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
-        if !self.has_ended(grant.id())
-            && let Some(current) = lock(&self.known(grant.id(), record)).as_mut()
-        {
-            *current = Arc::clone(record);
+        if self.has_ended(grant.id()) {
+            return Ok(());
         }
+        let newest = self.known(grant.id(), record, grant.expires_at());
+        match lock(&newest).as_mut() {
+            Some(current) => *current = Arc::clone(record),
+            None => return Ok(()),
+        }
+        // The same shared grant, with the weight that it has now.
+        let (bytes, expires) = (bytes_of(record), grant.expires_at());
+        self.live.insert(grant.id().0, KnownGrant { newest, bytes, expires });
         Ok(())
     }
 

@@ -205,6 +205,11 @@ impl TokenCache {
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
+
+    /// The bytes of all tokens with their scopes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.iter().map(|token| token.len()).sum()
+    }
 }
 
 impl FromIterator<Arc<CachedToken>> for TokenCache {

@@ -33,7 +33,7 @@ impl ValueSessions {
         clock: &Arc<dyn Clock>,
     ) -> Self {
         let config = relying_party.config();
-        let values = Arc::new(Values::new());
+        let values = Arc::new(Values::new(Arc::clone(clock)));
         let refresher = Arc::new(relying_party.provider().clone());
         let store = Arc::clone(&values) as _;
         let grants = Grants::new(store, refresher, Arc::clone(clock), None, config.session_end());
