@@ -19,6 +19,7 @@ use crate::{
     config::SignInOptions,
     error::{Error, ErrorKind},
     http_message::{BoxedResponse, Challenge, take_ready},
+    sign_in::Remedy,
     strings::StringList,
     user::{Groups, User},
 };
@@ -189,16 +190,12 @@ impl Terms {
             // The person may not have been asked for it yet. Where they were, and it was not
             // granted, the sign-in is refused as a redirect loop.
             Ok(_) => GuardVerdict::StepUp(Box::new(self.options(None))),
-            Err(error) => match error.kind() {
-                ErrorKind::InteractionRequired
-                | ErrorKind::NoRefreshToken
-                | ErrorKind::InvalidGrant => GuardVerdict::StepUp(Box::new(
-                    self.options(error.provider().and_then(|said| said.claims.clone())),
-                )),
-                ErrorKind::SessionEnded | ErrorKind::PersonChanged => {
-                    GuardVerdict::StepUp(Box::default())
+            Err(error) => match Remedy::of_guard(&error) {
+                Remedy::StepUp(step_up) => {
+                    GuardVerdict::StepUp(Box::new(self.options(step_up.into_claims())))
                 }
-                _ => GuardVerdict::Refuse(error),
+                Remedy::SignIn => GuardVerdict::StepUp(Box::default()),
+                Remedy::Nothing => GuardVerdict::Refuse(error),
             },
         }
     }

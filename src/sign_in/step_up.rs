@@ -53,9 +53,13 @@ pub(crate) enum Remedy {
 impl Remedy {
     /// Whether a sign-in can resolve the error.
     pub(crate) fn is_sign_in(error: &Error) -> bool {
-        // The requirements of that sign-in do not matter here.
-        let (configured, now) = (SignInOptions::default(), UnixTime::from_seconds(0));
-        !matches!(Self::of(error, &configured, now), Self::Nothing)
+        !matches!(Self::of_guard(error), Self::Nothing)
+    }
+
+    /// The remedy of a guard, which has requirements of its own: of those of the error only the
+    /// demanded claims matter.
+    pub(crate) fn of_guard(error: &Error) -> Self {
+        Self::of(error, &SignInOptions::default(), UnixTime::from_seconds(0))
     }
 
     /// The remedy for a token error. `configured` are the application's usual sign-in options.
@@ -164,6 +168,11 @@ impl StepUp {
     fn with_consent(&self) -> Option<Self> {
         let is_next = self.for_refresh_token && !self.consent;
         is_next.then(|| Self { silent: false, consent: true, ..self.clone() })
+    }
+
+    /// The claims that the provider demands.
+    pub(crate) fn into_claims(self) -> Option<String> {
+        self.claims
     }
 
     /// Requires pages: for callers that cannot start a second sign-in after a failed silent one.

@@ -82,7 +82,9 @@ async fn with_mail() -> App {
         let token = tokens.for_user(["mail.read"]).await?;
         Ok(format!("mail by {}", token.source().as_str()))
     };
-    App::builder().router(move |router| router.route("/mail", get(mail))).start().await
+    let page = get(async || "").layer(tower_identity::require_sign_in().with_scopes(["mail.read"]));
+    let app = App::builder().router(|router| router.route("/guarded", page));
+    app.router(move |router| router.route("/mail", get(mail))).start().await
 }
 
 /// What a provider says once about a refresh token it says for good: without a new sign-in every
@@ -103,12 +105,15 @@ async fn a_refresh_that_is_refused_in_any_way_leads_a_page_that_needs_a_token_to
         (200, "<html>hello</html>"),
         (200, r#"{"ok":false,"error":"no_idea"}"#),
     ] {
-        let app = with_mail().await;
-        let mut tab = app.signed_in().await;
-        app.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
-        let page = tab.open(app.at("/mail")).await;
-        assert_eq!((page.status, page.url.path()), (StatusCode::OK, "/mail"), "{status} {body}");
-        assert_eq!(app.provider.requests(Endpoint::Authorization), 2, "{status} {body}");
+        // By the handler, and by a guard.
+        for path in ["/mail", "/guarded"] {
+            let app = with_mail().await;
+            let mut tab = app.signed_in().await;
+            app.provider.fail_next(Endpoint::Token, 1, Failure::json(status, body));
+            let page = tab.open(app.at(path)).await;
+            assert_eq!((page.status, page.url.path()), (StatusCode::OK, path), "{status} {body}");
+            assert_eq!(app.provider.requests(Endpoint::Authorization), 2, "{status} {body}");
+        }
     }
 }
 
