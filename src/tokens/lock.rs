@@ -231,6 +231,7 @@ impl Lease {
                 Ok(true) => return Ok(lease),
                 Ok(false) => {}
                 Err(error) => {
+                    let error = lease.shown(&error);
                     tracing::warn!(%error, "the refresh lock cannot be reached");
                     // The lock may have been taken although the response was lost. It is freed in
                     // the background.
@@ -257,8 +258,15 @@ impl Lease {
     /// Frees the lock. If that fails, it becomes free when the lease ends.
     pub(super) async fn release(self) {
         if let Err(error) = self.lock.unlock(&self.name, &self.owner).await {
+            let error = self.shown(&error);
             tracing::warn!(%error, "the refresh lock cannot be freed before its lease ends");
         }
+    }
+
+    /// An error of the lock for the log, without the name, which some services repeat in it: it is
+    /// the id of a record in the session store.
+    fn shown(&self, error: &impl ToString) -> String {
+        error.to_string().replace(&self.name, "…")
     }
 }
 
@@ -387,6 +395,8 @@ mod tests {
         );
         assert!(!lock.is_free());
         session.settled().await;
+        // It is tried again meanwhile, in case that its lease has ended.
+        lock.log.lock().unwrap().retain(|entry| *entry != "busy");
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 

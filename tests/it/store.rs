@@ -106,6 +106,39 @@ async fn the_id_of_a_row_in_the_message_of_a_store_is_not_logged() {
     }
 }
 
+/// A lock whose messages repeat the name.
+#[derive(Debug)]
+struct TalkativeLock;
+
+#[async_trait]
+impl RefreshLock for TalkativeLock {
+    async fn try_lock(&self, name: &str, _: &str, _: Duration) -> Result<bool, BoxError> {
+        Err(format!("Key (name)=({name}) is locked").into())
+    }
+
+    async fn unlock(&self, name: &str, _: &str) -> Result<(), BoxError> {
+        Err(format!("Key (name)=({name}) is gone").into())
+    }
+}
+
+/// The name of the lock is the id of a row.
+#[tokio::test]
+async fn the_name_of_a_lock_in_its_message_is_not_logged() {
+    let (log, _listening) = Log::listen();
+    let layer = |layer: IdentityLayer| layer.with_refresh_lock(TalkativeLock);
+    let app = App::builder().layer(layer).start().await;
+    let mut tab = app.signed_in().await;
+    app.turn(4000);
+    tab.open(app.at("/me")).await;
+    let (mut text, mut polls) = (log.text(), 0);
+    while !text.contains("is gone") && polls < 1000 {
+        tokio::task::yield_now().await;
+        (text, polls) = (log.text(), polls + 1);
+    }
+    assert!(text.contains("Key (name)=(…) is locked"), "{text}");
+    assert!(text.contains("Key (name)=(…) is gone"), "{text}");
+}
+
 /// A lock on a service that is down.
 #[derive(Debug)]
 struct LockDown;
