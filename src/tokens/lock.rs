@@ -202,7 +202,7 @@ const LEASE: Duration = Duration::from_secs(60);
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// A lock that this process holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lease {
     lock: Arc<dyn RefreshLock>,
     name: String,
@@ -253,6 +253,15 @@ impl Lease {
             ErrorKind::RenewalFailed,
             "another process holds the refresh lock for longer than its lease",
         ))
+    }
+
+    /// Takes the lock again if the lease has ended. If it has not, or if another process has the
+    /// lock now, nothing changes.
+    pub(super) async fn take_again(&self) {
+        if let Err(error) = self.lock.try_lock(&self.name, &self.owner, LEASE).await {
+            let error = self.shown(&error);
+            tracing::warn!(%error, "the refresh lock cannot be reached");
+        }
     }
 
     /// Frees the lock. If that fails, it becomes free when the lease ends.

@@ -174,7 +174,8 @@ fn fingerprint_of(token: &Secret) -> [u8; 16] {
 const MOST_UNSAVED: usize = 1000;
 
 /// The records of this process that could not be stored yet, each with the lock that keeps other
-/// processes from sending the old refresh token.
+/// processes from sending the old refresh token: its lease is taken again as long as the record
+/// waits.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<HashMap<GrantId, UnsavedRecord>>);
 
@@ -210,6 +211,18 @@ impl Unsaved {
                 None
             }
             None => Some(lease),
+        }
+    }
+
+    /// Takes the lock of this grant again if its lease has ended: otherwise another process would
+    /// send the old refresh token as soon as the store is back.
+    pub(super) async fn protect(&self, grant: GrantId) {
+        let lease = self.records().get(&grant).and_then(|waiting| waiting.lease.clone());
+        let Some(lease) = lease else { return };
+        lease.take_again().await;
+        // The record may have been stored meanwhile, and its lock was freed before it was taken.
+        if self.record(grant).is_none() {
+            lease.release().await;
         }
     }
 

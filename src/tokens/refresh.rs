@@ -174,6 +174,7 @@ impl RefreshContext {
             )
             .into());
         }
+        let (tasks, clock) = (&*self.tasks, &*self.clock);
         let lease = match &self.lock {
             Some(lock) => Some(Lease::acquire(lock, grant.id(), &*self.tasks).await?),
             None => None,
@@ -443,6 +444,7 @@ impl RefreshContext {
         while self.unsaved.record(grant.id()).is_some() && self.clock.now() < grant.expires_at() {
             self.tasks.pause(wait).await;
             wait = (wait * 2).min(longest);
+            self.unsaved.protect(grant.id()).await;
             // Every flight begins by storing the record that is in memory. The condition of the
             // loop sees whether it succeeded.
             let _ = self.run(&grant, &RefreshKind::Renewal).await;

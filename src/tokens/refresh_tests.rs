@@ -183,6 +183,23 @@ async fn a_rotated_refresh_token_survives_a_store_that_is_down() {
     assert_eq!(waits.first_chunk(), Some(&[50, 200, 500, 1000, 2000]));
 }
 
+/// Otherwise another process would send the old refresh token as soon as the store is back.
+#[tokio::test]
+async fn a_lock_that_has_ended_is_taken_again_as_long_as_a_record_is_not_stored() {
+    let lock = Arc::new(FakeLock::default());
+    let session = TestSession::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits);
+    session.store.failing_saves.store(10, SeqCst);
+    assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+    lock.lapse();
+    while lock.is_free() && session.grants.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!lock.is_free() && session.store.failing_saves.load(SeqCst) > 0, "the store is down");
+    session.settled().await;
+    assert!(lock.is_free());
+    assert_eq!(session.record().refresh_token().map(Secret::expose), Some("refresh-1"));
+}
+
 #[tokio::test]
 async fn an_unsaved_record_is_dropped_after_a_sign_out() {
     let session = TestSession::new();
