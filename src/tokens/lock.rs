@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::grant_store::GrantId;
 use crate::{
+    clock::Clock,
     error::{Error, ErrorKind},
     secret,
     single_flight::Tasks,
@@ -112,7 +113,7 @@ use crate::{
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     /// Takes the lock `name` for `owner` if it is free, and returns whether it did. The lock
-    /// becomes free by itself after `lease` (60 s).
+    /// becomes free by itself after `lease` (180 s).
     ///
     /// `name` and `owner` consist of ASCII letters and digits; `owner` is different every time.
     ///
@@ -195,9 +196,14 @@ impl RefreshLock for TimedLock {
     }
 }
 
-/// The longest time that a lock is held: longer than a refresh, which may take four requests of ten
-/// seconds (document, token, keys, UserInfo) and writing the record.
-const LEASE: Duration = Duration::from_secs(60);
+/// The longest time that a lock is held: longer than the slowest refresh with the crate's own HTTP
+/// client. That waits for two permits, calls the provider eleven times (document; a token request
+/// three times, twice with a new assertion; keys, and newer ones; UserInfo; token and groups of
+/// Microsoft Graph), and makes three tries to store the record.
+const LEASE: Duration = Duration::from_secs(180);
+/// How long a refresh waits for the lock: longer than others usually need. After a crash of its
+/// holder the lock is free only at the end of the lease.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait between two attempts.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
@@ -210,7 +216,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Waits for the lock of a grant, somewhat longer than another process can hold it.
+    /// Waits for the lock of a grant, for a minute at most.
     ///
     /// # Errors
     ///
@@ -219,6 +225,7 @@ impl Lease {
         lock: &Arc<dyn RefreshLock>,
         grant: GrantId,
         tasks: &dyn Tasks,
+        clock: &dyn Clock,
     ) -> Result<Self, Error> {
         let lease = Self {
             lock: lock.clone(),
@@ -226,7 +233,9 @@ impl Lease {
             owner: format!("{:032x}", u128::from_ne_bytes(secret::random()?)),
         };
         let (mut longest, mut waited) = (WAITS.0, Duration::ZERO);
-        while waited <= LEASE + WAITS.1 {
+        let start = clock.now();
+        // The lock may be slow, and the clock may stand or be set back: the first limit ends it.
+        while waited <= LONGEST_WAIT && clock.now().since(start) <= LONGEST_WAIT {
             match lock.try_lock(&lease.name, &lease.owner, LEASE).await {
                 Ok(true) => return Ok(lease),
                 Ok(false) => {}
@@ -251,7 +260,7 @@ impl Lease {
         }
         Err(Error::new(
             ErrorKind::RenewalFailed,
-            "another process holds the refresh lock for longer than its lease",
+            "another process has held the refresh lock for a minute",
         ))
     }
 
@@ -285,10 +294,21 @@ mod tests {
 
     use super::super::{test_support::*, *};
     use super::*;
-    use crate::{clock::Clock, config::SessionEnd};
+    use crate::{
+        config::SessionEnd,
+        protocol::test_support::{LONGEST_CALL, LONGEST_PERMIT},
+    };
 
     fn locked_session(lock: &Arc<FakeLock>) -> TestSession {
         TestSession::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
+    }
+
+    #[test]
+    fn a_lease_is_longer_than_the_slowest_refresh() {
+        // With the default time limit of the store: a record is overwritten, looked for and
+        // inserted, and its session is looked for.
+        let stored = 4 * seconds(3);
+        assert!(2 * LONGEST_PERMIT + 11 * LONGEST_CALL + 3 * stored <= LEASE);
     }
 
     #[tokio::test]
@@ -362,13 +382,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_for_the_lock_ends_shortly_after_its_lease() {
+    async fn waiting_for_the_lock_ends_after_a_minute() {
         let lock = Arc::new(FakeLock::taken_by_another());
         let session = locked_session(&lock);
         assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
         let waited: Duration = session.tasks.0.lock().unwrap().iter().sum();
-        assert!(waited > LEASE && waited < LEASE + seconds(1), "{waited:?}");
+        assert!(waited > LONGEST_WAIT && waited < LONGEST_WAIT + seconds(1), "{waited:?}");
         assert_eq!(session.provider.calls(), 0);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_slow_lock_ends_as_soon() {
+        let lock = Arc::new(FakeLock::taken_by_another());
+        let session = locked_session(&lock);
+        *lock.slow.lock().unwrap() = Some((session.clock.clone(), seconds(2)));
+        assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::RenewalFailed);
+        let waited = session.clock.now().since(START);
+        assert!(waited > seconds(60) && waited < seconds(70), "{waited:?}");
     }
 
     #[tokio::test]

@@ -176,7 +176,7 @@ impl RefreshContext {
         }
         let (tasks, clock) = (&*self.tasks, &*self.clock);
         let lease = match &self.lock {
-            Some(lock) => Some(Lease::acquire(lock, grant.id(), &*self.tasks).await?),
+            Some(lock) => Some(Lease::acquire(lock, grant.id(), tasks, clock).await?),
             None => None,
         };
         let outcome = self.refresh(grant, kind).await;

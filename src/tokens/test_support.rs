@@ -172,6 +172,8 @@ pub(super) struct FakeLock {
     pub(super) failing: AtomicBool,
     /// Whether the answer is lost when the lock is taken the next time.
     pub(super) loses_answer: AtomicBool,
+    /// A clock, and how long each try takes by it.
+    pub(super) slow: Mutex<Option<(ManualClock, Duration)>>,
     pub(super) log: Mutex<Vec<&'static str>>,
 }
 
@@ -197,7 +199,7 @@ impl RefreshLock for FakeLock {
         owner: &str,
         lease: Duration,
     ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(60)));
+        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(180)));
         if self.failing.load(SeqCst) {
             return Err("the lock is down".into());
         }
@@ -210,6 +212,9 @@ impl RefreshLock for FakeLock {
             free
         };
         self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
+        if let Some((clock, time)) = &*self.slow.lock().unwrap() {
+            clock.advance(*time);
+        }
         YieldOnce::default().await;
         if free && self.loses_answer.swap(false, SeqCst) {
             Err("no answer in time".into())
