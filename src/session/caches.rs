@@ -198,9 +198,7 @@ impl StoredCaches {
         let entry = self.entry(name);
         let mut stored = entry.stored.lock().await;
         entry.client.clear_cache();
-        for row in &entry.rows {
-            self.shared.store.delete(RecordId::from_bytes(row.id)).await?;
-        }
+        self.shared.delete(&entry).await?;
         *stored =
             StoredState { is_read: true, row: None, changes: Some(entry.client.cache_changes()) };
         Ok(())
@@ -364,6 +362,14 @@ impl CacheParts {
         entry.rows.iter().find_map(open).map(Zeroizing::new)
     }
 
+    /// Deletes the row under each secret.
+    async fn delete(&self, entry: &MemoryCache) -> Result<(), Error> {
+        for row in &entry.rows {
+            self.store.delete(RecordId::from_bytes(row.id)).await?;
+        }
+        Ok(())
+    }
+
     /// Writes the cache if it differs from its row. The lock is held during the write, so that
     /// concurrent callers wait for it instead of writing again.
     async fn keep(&self, entry: &MemoryCache) -> Result<(), Error> {
@@ -395,7 +401,8 @@ impl CacheParts {
         let longest = now + Duration::from_secs(entry.lifetime.load(SeqCst));
         let expires = match entry.client.cache_end() {
             CacheEnd::Empty => {
-                self.store.delete(id).await?;
+                // Those under older secrets, too: the next process would read one of them.
+                self.delete(entry).await?;
                 *stored = StoredState { is_read: true, row: None, changes: Some(changes) };
                 return Ok(());
             }

@@ -354,6 +354,20 @@ async fn a_new_cookie_secret_keeps_the_stored_caches() {
     assert_eq!((later.token("app").await.expose(), later.calls()), (token.expose(), 0));
 }
 
+/// Its tokens were removed, so they must not come back from the row under the older secret.
+#[tokio::test]
+async fn an_empty_cache_leaves_no_row_under_an_older_secret() {
+    let (store, secrets) = (store(), [OTHER_SECRET, SECRET]);
+    process(&store).token("app").await;
+    let rotated = process_with(store.clone(), &secrets, CLIENT_ID);
+    rotated.token("app").await;
+    rotated.caches.with("app", |client| async move { client.remove_app_tokens() }).await;
+    assert_eq!(store.len(), 0);
+    let later = process_with(store.clone(), &secrets, CLIENT_ID);
+    later.token("app").await;
+    assert_eq!(later.calls(), 1);
+}
+
 #[tokio::test]
 async fn a_store_that_chooses_ids_or_saves_only_existing_rows_keeps_a_cache() {
     for chooses in [true, false] {
