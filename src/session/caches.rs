@@ -270,20 +270,26 @@ impl StoredCaches {
         if unwritten.is_empty() || self.shared.is_writing_idle.swap(true, SeqCst) {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        let started = Tokio.spawn(Box::pin(async move {
+        let writing = WritingIdle(Arc::clone(&self.shared));
+        let write = async move {
             // One that was evicted meanwhile is skipped.
             let (mut failures, mut idle) = (0, unwritten.iter().filter_map(Weak::upgrade));
             while failures < MOST_FAILURES
                 && let Some(entry) = idle.next()
             {
-                failures = if shared.keep(&entry).await.is_ok() { 0 } else { failures + 1 };
+                failures = if writing.0.keep(&entry).await.is_ok() { 0 } else { failures + 1 };
             }
-            shared.is_writing_idle.store(false, SeqCst);
-        }));
-        if started.is_err() {
-            self.shared.is_writing_idle.store(false, SeqCst);
-        }
+        };
+        self.shared.warn(Tokio.spawn(Box::pin(write)));
+    }
+}
+
+/// The task that writes the idle caches, until it ends: also by a panic, or with its runtime.
+struct WritingIdle(Arc<CacheParts>);
+
+impl Drop for WritingIdle {
+    fn drop(&mut self) {
+        self.0.is_writing_idle.store(false, SeqCst);
     }
 }
 

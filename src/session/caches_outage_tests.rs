@@ -98,6 +98,27 @@ async fn a_row_that_could_not_be_read_is_not_overwritten() {
     }
 }
 
+#[test]
+fn a_runtime_that_ends_leaves_the_writing_of_idle_caches_to_the_next_one() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = store();
+    store.set(|store| &store.down);
+    let process = process(&store);
+    let first = runtime();
+    first.block_on(async {
+        process.after(0..MOST_IDLE).await;
+        // Its task does not run any more.
+        process.caches.entry("one more");
+    });
+    drop(first);
+    store.clear(|store| &store.down);
+    runtime().block_on(async {
+        process.after(MOST_IDLE..MOST_IDLE + 2 * EVICTION_STEP).await;
+        settle().await;
+    });
+    assert!(store.len() > MOST_IDLE, "{}", store.len());
+}
+
 /// A store that never answers.
 #[derive(Debug)]
 struct HangingStore;
