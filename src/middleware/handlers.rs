@@ -229,7 +229,7 @@ impl Flow {
         }
         for ended in self.sessions.ended(cookies, self.clock.now()).await {
             if self.reported_ends.insert(ended.id) {
-                self.report_end(ended, Arc::new(request())).await;
+                self.report_end(ended.clone(), Arc::new(request())).await;
             }
         }
     }

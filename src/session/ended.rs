@@ -34,6 +34,7 @@ pub enum SessionEndCause {
 }
 
 /// A session that has ended.
+#[derive(Clone)]
 pub(crate) struct EndedSession {
     pub(crate) id: RecordId,
     pub(crate) user: User,
@@ -47,12 +48,16 @@ impl EndedSession {
 }
 
 impl Sessions {
-    /// The ended sessions that a request has tickets of, as far as they are still known.
-    pub(crate) async fn ended(
+    /// The ended sessions that a request has tickets of, as far as they are still known. They are
+    /// looked for once per request.
+    pub(crate) async fn ended<'r>(
         &self,
-        sent: &RequestCookies<'_>,
+        sent: &'r RequestCookies<'_>,
         now: UnixTime,
-    ) -> Vec<EndedSession> {
+    ) -> &'r [EndedSession] {
+        if let Some(ended) = sent.ended() {
+            return ended;
+        }
         let mut ended = Vec::new();
         for cookie in sent.tickets() {
             ended.extend(match sent.refused().filter(|session| session.cookie == *cookie) {
@@ -60,7 +65,7 @@ impl Sessions {
                 None => self.ended_one(cookie, now).await,
             });
         }
-        ended
+        sent.set_ended(ended)
     }
 
     async fn ended_one(&self, cookie: &CookieValue, now: UnixTime) -> Option<EndedSession> {

@@ -78,10 +78,10 @@ impl Sessions {
         let timed_out = [SessionEndCause::IdleTimeout, SessionEndCause::AbsoluteTimeout];
         // A cookie that is planted or left behind makes it unknown whose form it is.
         let is_known = ended.len() == sent.tickets().count();
-        let mut users = ended.into_iter().map(|one| (one.user, timed_out.contains(&one.cause)));
+        let mut users = ended.iter().map(|one| (&one.user, timed_out.contains(&one.cause)));
         let (user, is_timed_out) = users.next()?;
         let is_one = users.all(|(other, is_timed_out)| is_timed_out && other == user);
-        (is_known && is_timed_out && is_one).then_some(user)
+        (is_known && is_timed_out && is_one).then(|| user.clone())
     }
 
     /// Seals a form for its user. `None` if it could not be sent again as it was.

@@ -15,7 +15,10 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
-use super::{attempts::Slot, cookies::Cookies, session_cache::Session, ticket::CookieValue};
+use super::{
+    attempts::Slot, cookies::Cookies, ended::EndedSession, session_cache::Session,
+    ticket::CookieValue,
+};
 
 /// Number of cookies of one name that are tried (C-327). More than one, because a subdomain can
 /// plant a cookie of the same name.
@@ -45,6 +48,8 @@ pub(crate) struct RequestCookies<'a> {
     loaded: Mutex<[TicketLookup; TRIED]>,
     /// The session that the provider did not renew in this request.
     refused: OnceLock<Arc<Session>>,
+    /// The sessions that have ended, once they were looked for.
+    ended: OnceLock<Vec<EndedSession>>,
 }
 
 impl fmt::Debug for RequestCookies<'_> {
@@ -149,6 +154,15 @@ impl<'a> RequestCookies<'a> {
 
     pub(super) fn set_refused(&self, session: &Arc<Session>) {
         self.refused.get_or_init(|| Arc::clone(session));
+    }
+
+    /// The sessions that have ended, if they were looked for in this request.
+    pub(super) fn ended(&self) -> Option<&[EndedSession]> {
+        self.ended.get().map(Vec::as_slice)
+    }
+
+    pub(super) fn set_ended(&self, ended: Vec<EndedSession>) -> &[EndedSession] {
+        self.ended.get_or_init(|| ended)
     }
 
     /// The session that was loaded for this request, if there is one.
