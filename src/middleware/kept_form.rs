@@ -92,7 +92,7 @@ impl Flow {
         };
         let Some(form_page) = self.form_page() else { return self.require_sign_in(head).await };
         let Some(session) = session else {
-            self.report_ends(&head.cookies, || head.parts()).await;
+            self.report_ends(&head.cookies, || head.parts_without_query()).await;
             // The tab still has the form.
             return match is_post {
                 true => Reply::sign_in_needed(self.sign_in_first(head, &form_page)),
