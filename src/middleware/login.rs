@@ -105,8 +105,6 @@ impl Flow {
         if let Some(options) = self.asked_step_up(head).await {
             return self.step_up(head, &options, Some(&return_path)).await;
         }
-        // The new session takes the place of one that may have ended by itself.
-        self.report_ends(&head.cookies, || head.parts_without_query()).await;
         let mut start = Start::fresh(return_path);
         if head.parameter("account").as_deref() == Some("other") {
             start.options.prompt = vec![Prompt::SelectAccount];
@@ -173,7 +171,11 @@ impl Flow {
         let now = self.clock.now();
         let (session, lost) = match self.sessions.load(&head.cookies, self.clock.now()).await {
             Ok(Some(session)) => (Some(session), 0),
-            Ok(None) => (None, self.sessions.lost(&head.cookies, now)),
+            Ok(None) => {
+                // The new session takes the place of one that may have ended by itself.
+                self.report_ends(&head.cookies, || head.parts_without_query()).await;
+                (None, self.sessions.lost(&head.cookies, now))
+            }
             // A store that is down must not keep people from the sign-in page; it is found out at
             // the callback. It has lost nothing.
             Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),

@@ -50,6 +50,11 @@ impl Flow {
             Err(error) => return Reply::failed(error, None),
             Ok(session) => session,
         };
+        if session.is_none() {
+            // With the URL of the page whose handler asks: the sign-in path comes here with a
+            // session alone.
+            self.report_ends(&head.cookies, || head.parts()).await;
+        }
         let origin = session.as_deref().map(Session::origin);
         let mut causes = match self.relying_party.causes(origin, options, &return_path) {
             Err(error) => return Reply::failed(error, None),
