@@ -102,8 +102,15 @@ impl Flow {
         if !head.may_start() {
             return Reply::sign_in_needed(again());
         }
-        if let Some(options) = self.asked_step_up(head).await {
-            return self.step_up(head, &options, Some(&return_path)).await;
+        match self.asked_step_up(head).await {
+            Ok(None) => {}
+            Ok(Some(options)) => return self.step_up(head, &options, Some(&return_path)).await,
+            // The same link works when the store is back.
+            Err(error) => {
+                let link = head.uri.path_and_query();
+                let again = link.map(|link| page_as_asked(&self.config, link.as_str()));
+                return Reply::failed(error, again.map(Cow::into_owned));
+            }
         }
         let mut start = Start::fresh(return_path);
         if head.parameter("account").as_deref() == Some("other") {

@@ -76,13 +76,21 @@ impl Flow {
     }
 
     /// The step-up that a request to the sign-in path carries, if it is one of this session.
-    pub(super) async fn asked_step_up(&self, head: &RequestHead<'_>) -> Option<SignInOptions> {
-        let sealed = head.parameter(PARAMETER)?;
-        let session = self.present(&head.cookies, self.clock.now()).await.ok().flatten()?;
-        let step_up = self.sessions.open_step_up(&session, &sealed)?;
+    ///
+    /// # Errors
+    ///
+    /// As [`admit`](Self::admit). An ordinary sign-in in its place would bring less than the page
+    /// needs, and could be that of another person.
+    pub(super) async fn asked_step_up(
+        &self,
+        head: &RequestHead<'_>,
+    ) -> Result<Option<SignInOptions>, Error> {
+        let Some(sealed) = head.parameter(PARAMETER) else { return Ok(None) };
         let now = self.clock.now();
-        let is_fresh = now.since(step_up.made) < LIFETIME && step_up.made.since(now) < LIFETIME;
-        is_fresh.then(|| step_up.options(session.user.username()))
+        let Some(session) = self.present(&head.cookies, now).await? else { return Ok(None) };
+        let step_up = self.sessions.open_step_up(&session, &sealed);
+        let fresh = step_up.filter(|step_up| step_up.made.is_within(LIFETIME, now));
+        Ok(fresh.map(|step_up| step_up.options(session.user.username())))
     }
 
     /// Answers in the place of a handler that passed on an error of the person's tokens: with the

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::http::{Method, StatusCode};
+use axum::{
+    http::{Method, StatusCode},
+    routing::get,
+};
 use tower_identity::{
-    ErrorKind, IdentityConfig, IdentityLayer, RefreshLock,
-    dev::{DevProvider, Endpoint},
+    ErrorKind, IdentityConfig, IdentityLayer, RefreshLock, Tokens,
+    dev::{DevProvider, Endpoint, Failure},
 };
 use tower_sessions_core::{
     SessionStore,
@@ -62,6 +65,32 @@ async fn while_the_store_is_down_public_pages_work_and_protected_ones_say_so() {
     // Without a session cookie nothing needs the store.
     store.fail(&Operation::ALL);
     assert!(Raw::of(&app).open("/me", "").await.location().starts_with(app.provider.issuer()));
+}
+
+/// As an ordinary sign-in it would bring less than the page needs, or another person.
+#[tokio::test]
+async fn a_link_to_a_step_up_waits_for_the_store() {
+    let store = Watched::default();
+    let kept = store.clone();
+    let mail = async |tokens: Tokens| tokens.for_user(["mail.read"]).await.map(|_| "mail");
+    let app = App::builder()
+        .layer(|layer| layer.with_store(kept).unwrap())
+        .router(|router| router.route("/mail", get(mail)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    app.provider.fail_next(Endpoint::Token, 1, Failure::OAuthError("interaction_required".into()));
+    let link = raw.open("/mail", &session).await.location().to_owned();
+    assert!(link.contains("step_up="), "{link}");
+    store.fail_next(Operation::Load);
+    let answer = raw.open(&link, &session).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{:?}", answer.headers);
+    let again = format!("href=\"{}\"", link.replace('&', "&amp;"));
+    assert!(answer.body.contains(&again), "{}", answer.body);
+    let answer = raw.open(&link, &session).await;
+    assert!(answer.location().contains("mail.read"), "{}", answer.location());
 }
 
 /// A store whose messages end in the id of the row, after a text of this length.
