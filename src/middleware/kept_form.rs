@@ -58,7 +58,7 @@ impl Flow {
         let action = page_as_asked(&self.config, head.uri.path_and_query()?.as_str());
         let action = ReturnPath::parse(&action)?;
         let sealed = self.sessions.seal_form(owner, &action, body, self.clock.now()).ok()??;
-        let sign_in_url = self.sign_in_first(head, &form_page);
+        let sign_in_url = self.first_sign_in_url(&form_page);
         tracing::debug!("a form whose session has ended is kept for its user");
         Some(KeptForm::Sealed { sealed, form_url: form_page.as_str().to_owned(), sign_in_url })
     }
@@ -95,7 +95,7 @@ impl Flow {
             self.report_ends(&head.cookies, || head.parts_without_query()).await;
             // The tab still has the form.
             return match is_post {
-                true => Reply::sign_in_needed(self.sign_in_first(head, &form_page)),
+                true => Reply::sign_in_needed(self.first_sign_in_url(&form_page)),
                 false => self.require_sign_in(head).await,
             };
         };
@@ -131,15 +131,6 @@ impl Flow {
             fields: form.fields,
             posted: form.posted,
         })
-    }
-
-    /// The URL of a sign-in that returns to the kept-form path, or of the application's page before
-    /// it.
-    fn sign_in_first(&self, head: &RequestHead<'_>, form_page: &ReturnPath) -> String {
-        match self.own_page_first(head) {
-            Some(page) => self.url_of(page, form_page),
-            None => self.sign_in_url(form_page),
-        }
     }
 
     /// The kept-form path, as browsers see it.

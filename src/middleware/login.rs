@@ -328,6 +328,19 @@ impl Flow {
         self.url_of(&self.config.paths().login, return_path)
     }
 
+    /// The URL at which a sign-in begins: that of the application's page before it, otherwise the
+    /// sign-in path.
+    pub(super) fn first_sign_in_url(&self, return_path: &ReturnPath) -> String {
+        let path = return_path.as_str().split(['?', '#']).next();
+        match self.config.sign_in_page() {
+            // That page itself would lead to itself.
+            Some(page) if path != Some(&*self.config.external_path(page)) => {
+                self.url_of(page, return_path)
+            }
+            _ => self.sign_in_url(return_path),
+        }
+    }
+
     /// The URL of one of the layer's own paths, with the page to return to.
     pub(super) fn url_of(&self, own: &str, return_path: &ReturnPath) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new())

@@ -125,11 +125,6 @@ impl Flow {
         if let Some(page) = self.config.page_after_sign_out() {
             return Reply::redirect(page.as_str().to_owned());
         }
-        Reply::new(Outcome::SignedOut {
-            sign_in: match self.config.sign_in_page() {
-                Some(page) => self.url_of(page, self.config.home()),
-                None => self.sign_in_url(self.config.home()),
-            },
-        })
+        Reply::new(Outcome::SignedOut { sign_in: self.first_sign_in_url(self.config.home()) })
     }
 }

@@ -108,11 +108,11 @@ impl Flow {
         let now = self.clock.now();
         let url = match Remedy::of(&error, self.config.sign_in(), now) {
             Remedy::Nothing => return Reply::failed(error, None),
-            Remedy::SignIn => Ok(self.sign_in_url(&return_path)),
+            Remedy::SignIn => Ok(self.first_sign_in_url(&return_path)),
             // Only a step-up depends on the session, so only for one the store is asked.
             Remedy::StepUp(step_up) => match self.sessions.is_there(session.id(), now).await {
                 Ok(true) => self.step_up_url(session, &return_path, step_up).await,
-                Ok(false) => Ok(self.sign_in_url(&return_path)),
+                Ok(false) => Ok(self.first_sign_in_url(&return_path)),
                 Err(error) => return Reply::failed(error, None),
             },
         };

@@ -7,13 +7,14 @@ use axum::{
     response::Html,
     routing::get,
 };
-use tower_identity::{IdentityConfig, config::SignInMethod, require_sign_in};
+use tower_identity::{Error, IdentityConfig, Tokens, config::SignInMethod, require_sign_in};
 
 use crate::{
     app::App,
     browser::html::Form,
     deployments::{self, Deployment, kept, stripped},
     raw::Raw,
+    stores::Watched,
 };
 
 /// As the guide shows it.
@@ -144,4 +145,28 @@ async fn behind_a_proxy_the_page_is_found_or_the_mistake_is_logged() {
     let page = wrong.browser().tab().open(wrong.at("/app/me")).await.clone();
     assert!(page.status.is_server_error(), "{} {}", page.status, page.url);
     assert!(page.body.contains("PathPrefix::Kept"), "{}", page.body);
+}
+
+/// The session has ended while its page was made: its user has to sign in, as everybody else.
+#[tokio::test]
+async fn a_page_whose_session_ends_meanwhile_leads_to_the_page_too() {
+    let store = Watched::default();
+    let (kept, wiped) = (store.clone(), store.clone());
+    let mail = async move |tokens: Tokens| -> Result<String, Error> {
+        wiped.wipe().await;
+        tokens.for_user(["mail.read"]).await.map(|_| "mail".into())
+    };
+    let app = App::builder()
+        .config(|config| config.with_sign_in_page("/welcome"))
+        .layer(|layer| layer.with_store(kept).unwrap())
+        .router(|router| router.route("/welcome", get(welcome)).route("/mail", get(mail)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let begun = raw.begin("/auth/login", "").await;
+    let callback = raw.answer(&begun).await;
+    let session = raw.open(&callback, &begun.attempt).await.session().unwrap();
+    let answer = raw.open("/mail?x=1", &session).await;
+    assert_eq!(answer.location(), "/welcome?return_to=%2Fmail%3Fx%3D1");
 }
