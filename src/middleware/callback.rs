@@ -20,9 +20,7 @@ use crate::{
     measure,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{AttemptLookup, Session, SiblingKey, Slot, State},
-    sign_in::{
-        Attempt, Fallback, Purpose, RecordId, SignInRecords, VerifiedAnswer, answer_of, fingerprint,
-    },
+    sign_in::{Attempt, Fallback, Purpose, RecordId, SignInRecords, answer_of, fingerprint},
     user::User,
 };
 
@@ -175,26 +173,28 @@ impl Flow {
         let browser = self.browser_state(head, &sessions.unwrap_or_default());
         let key = fingerprint(state, &code);
         let (flow, answer) = (Arc::clone(self), state.to_owned());
-        let work = async move {
+        let work = move |permit| async move {
             let verified = flow.relying_party.redeem(&attempt, &code).await?;
             if attempt.purpose.is_policy() {
                 return flow.policy_completed(&attempt, &verified.person());
             }
-            flow.establish(&answer, &attempt, verified, &browser).await
+            let records = flow.relying_party.record(&attempt, verified, &answer).await?;
+            // The provider is done; handlers of the application follow.
+            drop(permit);
+            flow.establish(&attempt, records, &browser).await
         };
-        self.exchanges.once(key, self.relying_party.provider().permit(), work).await
+        let permit = self.relying_party.provider().permit();
+        self.exchanges.once(key, self.clock.now(), permit, work).await
     }
 
-    /// Creates a session for the person of a verified answer, in the place of those before it.
+    /// Creates the session of a verified answer, in the place of those before it.
     pub(super) async fn establish(
         &self,
-        state: &str,
         attempt: &Attempt,
-        verified: VerifiedAnswer,
+        records: SignInRecords,
         browser: &BrowserState,
     ) -> Result<NextStep, Error> {
-        let SignInRecords { session, grant, return_path } =
-            self.relying_party.record(attempt, verified, state).await?;
+        let SignInRecords { session, grant, return_path } = records;
         // A person who has signed out meanwhile is not signed in again by an edited profile.
         if attempt.purpose == Purpose::ReadClaims && !self.goes_on(attempt.started_from).await? {
             return Err(Error::new(

@@ -182,9 +182,13 @@ impl Flow {
         let Some(code) = &attempt.device else { return PollState::Over(Err(no_code())) };
         let (flow, attempt, name, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
-        let question = move |interval| async move {
+        let question = move |interval, permit| async move {
             let answered = flow.relying_party.ask(&attempt, &asked, interval).await;
-            answered.then(|verified| flow.establish(&name, &attempt, verified, &browser)).await
+            let record = |verified| flow.relying_party.record(&attempt, verified, &name);
+            let verified = answered.then(record).await;
+            // The provider is done; handlers of the application follow.
+            drop(permit);
+            verified.then(|records| flow.establish(&attempt, records, &browser)).await
         };
         self.device_polls
             .poll(state, code, self.clock.now(), self.relying_party.provider().permit(), question)

@@ -1,6 +1,6 @@
 //! The handlers of events, and when they are called.
 
-use std::{convert::Infallible, fmt, pin::Pin, sync::Arc};
+use std::{borrow::Cow, convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use http::request::Parts;
 use quick_cache::sync::Cache;
@@ -53,6 +53,10 @@ impl ReportedEnds {
     }
 }
 
+/// How long a handler of `on_signed_in` may take: the browser waits for it. It is dropped then, as
+/// are requests to a provider that does not answer.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(10);
+
 impl IdentityLayer {
     /// Calls `handler` at every sign-in, by redirect or by device code, step-ups included: to
     /// provision the person in the application's own database, to take over a session of the
@@ -61,7 +65,9 @@ impl IdentityLayer {
     ///
     /// It is called once, when everything is verified and before the browser gets its cookie, which
     /// waits for it. `Ok(())` goes on. An error refuses the sign-in with a page, and a session that
-    /// was there before continues: [`SignInRefusal`] says how.
+    /// was there before continues: [`SignInRefusal`] says how. A handler that has not returned
+    /// after 10 s is dropped, and the sign-in fails (`event_handler_failed`), as it does after a
+    /// panic.
     ///
     /// ```
     /// use tower_identity::{IdentityLayer, SignInRefusal};
@@ -181,7 +187,18 @@ impl Flow {
             },
             request: Arc::clone(request),
         };
-        handler(event).await.map_err(SignInRefusal::into_error)
+        // In a task of its own: a panic is a failure like any other, after which the session is
+        // discarded and the outcome is remembered.
+        let handler = Arc::clone(handler);
+        let running = async move { tokio::time::timeout(SIGN_IN_LIMIT, handler(event)).await };
+        match single_flight::to_the_end(&Tokio, running.in_current_span()).await {
+            Ok(Ok(decision)) => decision.map_err(SignInRefusal::into_error),
+            Ok(Err(_)) => Err(failed_at_sign_in(format!(
+                "the handler of `on_signed_in` did not return within {} s",
+                SIGN_IN_LIMIT.as_secs()
+            ))),
+            Err(_) => Err(failed_at_sign_in("the handler of `on_signed_in` panicked")),
+        }
     }
 
     /// Reports the ends of the sessions in whose place another person has signed in.
@@ -256,6 +273,11 @@ async fn run<E: Send + 'static>(
         Ok(Err(error)) => failed(name, &error),
         Err(error) => failed(name, &error.into()),
     }
+}
+
+/// The error of a sign-in whose handler neither accepted nor refused it.
+fn failed_at_sign_in(detail: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::EventHandlerFailed, detail)
 }
 
 fn failed(handler: &str, error: &BoxError) {

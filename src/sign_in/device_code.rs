@@ -108,14 +108,15 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
     }
 
     /// The state of a sign-in at `now`. It polls the provider with `question` if the interval has
-    /// passed and a permit is available. The poll finishes even if the caller's future is dropped.
+    /// passed and a permit is available, which the question holds as long as it needs the provider.
+    /// The poll finishes even if the caller's future is dropped.
     pub(crate) async fn poll<W>(
         &self,
         state: &str,
         code: &DeviceCode,
         now: UnixTime,
         permit: impl Future<Output = Result<Permit, Error>>,
-        question: impl FnOnce(Duration) -> W,
+        question: impl FnOnce(Duration, Permit) -> W,
     ) -> PollState<T>
     where
         W: Future<Output = PollState<T>> + Send + 'static,
@@ -139,7 +140,7 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
         };
         let work = || {
             let (all, state, code) = (Arc::clone(&self.known), state.clone(), code.clone());
-            let asking = question(interval);
+            let asking = question(interval, permit);
             async move {
                 // Another caller may have polled while this one waited for its permit.
                 if let Turn::Known(known) = turn(&all, &state, &code, now) {
@@ -147,7 +148,6 @@ impl<T: Clone + Send + Sync + 'static> DevicePolls<T> {
                 }
                 let outcome = asking.await;
                 all.insert(state, outcome.clone());
-                drop(permit);
                 outcome
             }
         };
@@ -287,14 +287,14 @@ mod tests {
         assert!(!is_asked(&polls, &code(5, 5), 0) && !is_asked(&polls, &code(5, 5), 4));
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
         let code = code(5, 5);
-        let first = polls.poll("state", &code, after(5), permit(), |_| {
+        let first = polls.poll("state", &code, after(5), permit(), |_, _| {
             let gate = Arc::clone(&gate);
             async move {
                 gate.acquire().await.unwrap().forget();
                 not_yet(10, 15)
             }
         });
-        let second = polls.poll("state", &code, after(6), permit(), |_| async {
+        let second = polls.poll("state", &code, after(6), permit(), |_, _| async {
             unreachable!("the question is under way")
         });
         let (first, second, ()) = tokio::join!(first, second, async { gate.add_permits(1) });
@@ -338,7 +338,7 @@ mod tests {
     async fn a_caller_without_a_permit_polls_later() {
         let busy = async { Err(Error::new(ErrorKind::Busy, "too many sign-ins")) };
         let (polls, code) = (DevicePolls::<()>::new(), code(5, 5));
-        let state = polls.poll("state", &code, after(5), busy, |_| async {
+        let state = polls.poll("state", &code, after(5), busy, |_, _| async {
             unreachable!("without a permit nothing is asked")
         });
         assert!(matches!(state.await, PollState::NotYet { next, .. } if next == after(10)));

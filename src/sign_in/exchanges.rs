@@ -1,12 +1,13 @@
 //! [`Exchanges`]: each authorization response is redeemed once, even if the browser sends it again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 use tracing::{Instrument as _, info_span};
 
 use super::attempt::Fingerprint;
 use crate::{
+    clock::{Recurring, UnixTime},
     error::Error,
     protocol::{AuthorizationCode, Permit},
     single_flight::{Order, SingleFlight, Tokio},
@@ -14,11 +15,33 @@ use crate::{
 
 /// The number of outcomes to remember for repeated responses.
 const EXCHANGES: usize = 1024;
+/// How long an outcome is remembered: as long as an attempt can be completed, so that later none
+/// leads here. An outcome can hold the tokens of a person.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The responses in progress, and the outcomes of recent ones, by their [`fingerprint`].
 pub(crate) struct Exchanges<T> {
     running: Arc<SingleFlight<Fingerprint, (), Result<T, Error>>>,
-    done: Arc<Cache<Fingerprint, Result<T, Error>>>,
+    done: Arc<Outcomes<T>>,
+}
+
+/// The outcomes of recent responses. Each new one, at most every ten minutes, removes the old ones.
+struct Outcomes<T> {
+    by_response: Cache<Fingerprint, (UnixTime, Result<T, Error>)>,
+    sweep: Recurring,
+}
+
+impl<T: Clone> Outcomes<T> {
+    fn get(&self, answer: &Fingerprint) -> Option<Result<T, Error>> {
+        self.by_response.get(answer).map(|(_, outcome)| outcome)
+    }
+
+    fn insert(&self, answer: Fingerprint, outcome: Result<T, Error>, now: UnixTime) {
+        if self.sweep.is_due(now) {
+            self.by_response.retain(|_, (done, _)| done.is_within(REMEMBERED, now));
+        }
+        self.by_response.insert(answer, (now, outcome));
+    }
 }
 
 /// The fingerprint of a response, computed from its `state` and its code.
@@ -31,21 +54,28 @@ pub(crate) fn fingerprint(state: &str, code: &AuthorizationCode) -> Fingerprint 
 
 impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     pub(crate) fn new() -> Self {
-        Self { running: SingleFlight::new(Arc::new(Tokio)), done: Arc::new(Cache::new(EXCHANGES)) }
+        let sweep = Recurring::every(REMEMBERED);
+        let done = Arc::new(Outcomes { by_response: Cache::new(EXCHANGES), sweep });
+        Self { running: SingleFlight::new(Arc::new(Tokio)), done }
     }
 
-    /// Redeems a response once. The work runs in a task of its own: a closed connection leaves no
-    /// half-finished session, and a repeated response gets the same session.
+    /// Redeems a response once, at `now`. The work runs in a task of its own: a closed connection
+    /// leaves no half-finished session, and a repeated response gets the same session. It holds the
+    /// permit as long as it needs the provider.
     ///
     /// # Errors
     ///
     /// Those of `work`; `Busy`: no permit was available.
-    pub(crate) async fn once(
+    pub(crate) async fn once<W>(
         &self,
         answer: Fingerprint,
+        now: UnixTime,
         permit: impl Future<Output = Result<Permit, Error>>,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
+        work: impl FnOnce(Permit) -> W + Send + 'static,
+    ) -> Result<T, Error>
+    where
+        W: Future<Output = Result<T, Error>> + Send + 'static,
+    {
         if let Some(outcome) = self.done.get(&answer) {
             return outcome;
         }
@@ -61,9 +91,8 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
                 if let Some(outcome) = all.get(&answer) {
                     return outcome;
                 }
-                let outcome = work.await;
-                all.insert(answer, outcome.clone());
-                drop(permit);
+                let outcome = work(permit).await;
+                all.insert(answer, outcome.clone(), now);
                 outcome
             };
             once.instrument(info_span!("complete_sign_in"))
@@ -80,6 +109,8 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_700_000_000);
 
     async fn of(permits: Arc<Semaphore>) -> Result<Permit, Error> {
         permits.acquire_owned().await.map_err(|_| Error::new(ErrorKind::Busy, "closed"))
@@ -106,12 +137,13 @@ mod tests {
 
         async fn once(&self, state: &str) -> Result<usize, Error> {
             let Self { gate, worked, .. } = self.clone();
-            let work = async move {
+            let work = move |permit| async move {
                 gate.acquire().await.unwrap().forget();
+                drop(permit);
                 Ok(worked.fetch_add(1, SeqCst))
             };
             self.exchanges
-                .once(Fingerprint::new(&[state]), of(Arc::clone(&self.permits)), work)
+                .once(Fingerprint::new(&[state]), NOW, of(Arc::clone(&self.permits)), work)
                 .await
         }
 
@@ -170,10 +202,21 @@ mod tests {
             tokio::task::yield_now().await;
         }
         for number in 0..2 * EXCHANGES {
-            gated.exchanges.done.insert(Fingerprint::new(&[&number.to_string()]), Ok(7));
+            gated.exchanges.done.insert(Fingerprint::new(&[&number.to_string()]), Ok(7), NOW);
         }
         gated.gate.add_permits(1);
         assert_eq!(gated.ask().await.unwrap().unwrap(), running.await.unwrap().unwrap());
         assert_eq!(gated.worked.load(SeqCst), 1);
+    }
+
+    #[test]
+    fn an_outcome_is_forgotten_when_no_attempt_leads_to_it_any_more() {
+        let done = Exchanges::new().done;
+        for (number, minutes) in [(0, 0), (1, 9), (2, 10), (3, 20)] {
+            let now = NOW + Duration::from_secs(60 * minutes);
+            done.insert(Fingerprint::new(&[&number.to_string()]), Ok(number), now);
+        }
+        let is_there = |number: i32| done.get(&Fingerprint::new(&[&number.to_string()])).is_some();
+        assert_eq!([0, 1, 2, 3].map(is_there), [false, false, false, true]);
     }
 }

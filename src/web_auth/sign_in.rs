@@ -225,18 +225,19 @@ impl WebAuth {
         let redeemed = code.clone();
         // The state is known before the person has signed in, so concurrent requests share an
         // exchange only if their codes are equal as well.
-        let work = async move {
+        let work = move |permit| async move {
+            let _permit = permit;
             let verified = auth.relying_party().redeem(&attempt, &redeemed).await?;
             auth.signed_in(&attempt, verified, &answer).await
         };
         let permit = self.relying_party().provider().permit();
-        let signed_in =
-            match self.sessions().exchanges.once(fingerprint(&state, &code), permit, work).await {
-                Ok(signed_in) => signed_in,
-                // The code was not sent, so the attempt stays in the value.
-                Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
-                Err(error) => return self.begin_again(session, contents, &begun, error).await,
-            };
+        let (key, now) = (fingerprint(&state, &code), self.clock().now());
+        let signed_in = match self.sessions().exchanges.once(key, now, permit, work).await {
+            Ok(signed_in) => signed_in,
+            // The code was not sent, so the attempt stays in the value.
+            Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
+            Err(error) => return self.begin_again(session, contents, &begun, error).await,
+        };
         self.finish(session, contents, &signed_in).map(SignInOutcome::SignedIn)
     }
 
@@ -333,7 +334,8 @@ impl WebAuth {
     ) -> PollState<Arc<CompletedSignIn>> {
         let (auth, attempt, answer, asked) =
             (self.clone(), attempt.clone(), state.to_owned(), code.clone());
-        let question = move |interval| async move {
+        let question = move |interval, permit| async move {
+            let _permit = permit;
             let answered = auth.relying_party().ask(&attempt, &asked, interval).await;
             answered.then(|verified| auth.signed_in(&attempt, verified, &answer)).await
         };

@@ -66,6 +66,7 @@ mod form_post;
 mod forms;
 mod granted;
 mod guards;
+mod handlers;
 mod headers;
 mod kept_forms;
 mod languages;
