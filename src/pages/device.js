@@ -5,6 +5,7 @@
     poll,
     wait,
     left,
+    oneSecond: in_one_second = '1 second',
     seconds: in_seconds = '{} seconds',
     minutes: in_minutes = '{} minutes',
   } = part('device').dataset;
@@ -15,7 +16,9 @@
     part('left').textContent =
       seconds > 90
         ? in_minutes.replace('{}', Math.round(seconds / 60))
-        : in_seconds.replace('{}', seconds);
+        : seconds === 1
+          ? in_one_second
+          : in_seconds.replace('{}', seconds);
     if (!seconds) stop();
   }, 1000);
   const stop = () => {

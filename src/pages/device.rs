@@ -59,9 +59,9 @@ pub struct DeviceSignIn {
 
 impl DeviceSignIn {
     /// The script of the default page, for an element `#device` with `data-poll`, `data-wait` and
-    /// `data-left` (in seconds), `data-seconds` and `data-minutes` (the texts `{} seconds` and
-    /// `{} minutes` in the language of the page; English without them), and elements `#left`,
-    /// `#waiting` and `#over`, of which the last two are hidden.
+    /// `data-left` (in seconds), `data-seconds`, `data-one-second` and `data-minutes` (the texts
+    /// `{} seconds`, `1 second` and `{} minutes` in the language of the page; English without
+    /// them), and elements `#left`, `#waiting` and `#over`, of which the last two are hidden.
     pub const SCRIPT: &str = SCRIPT;
 
     /// The URL of the QR code and of the link: with the code in it if the provider has that.
@@ -154,7 +154,7 @@ pub(super) fn content(device: &DeviceSignIn, language: Language) -> Markup {
         }
         div #device data-poll=(device.poll_url) data-wait=(device.wait.as_secs())
             data-left=(device.expires_in.as_secs()) data-seconds=(say(texts::SECONDS))
-            data-minutes=(say(texts::MINUTES)) {
+            data-one-second=(say(texts::ONE_SECOND)) data-minutes=(say(texts::MINUTES)) {
             ol {
                 li {
                     (before_url)
@@ -230,6 +230,7 @@ mod tests {
              rel=\"noopener noreferrer\">https://id.example/device</a>",
             "<svg class=\"qr\" role=\"img\" aria-label=",
             "<span id=\"left\">15 minutes</span>",
+            "data-seconds=\"{} seconds\" data-one-second=\"1 second\"",
             "data-poll=\"/auth/callback?state=r0.1.x\" data-wait=\"5\" data-left=\"900\"",
             "give it to nobody",
         ] {
@@ -273,7 +274,8 @@ mod tests {
         for part in [
             "<h1>Se connecter avec un code</h1>",
             "attendez 5 secondes",
-            "data-seconds=\"{} secondes\" data-minutes=\"{} minutes\"",
+            "data-seconds=\"{} secondes\" data-one-second=\"1 seconde\"",
+            "data-minutes=\"{} minutes\"",
             "<span id=\"left\">15 minutes</span>",
             "aria-label=\"Code QR de l’adresse\"",
             ">Continuer</a>",
