@@ -127,6 +127,30 @@ struct ErrorParts {
     authorization_uri: Option<String>,
 }
 
+impl ErrorParts {
+    /// Those of a failure of which nothing else is known.
+    fn of(kind: ErrorKind, detail: Cow<'static, str>) -> Self {
+        Self {
+            kind,
+            detail,
+            provider: None,
+            scopes: Vec::new(),
+            token_owner: TokenOwner::None,
+            acr_values: Vec::new(),
+            max_age: None,
+            roles: Vec::new(),
+            groups: Vec::new(),
+            api_refusal: None,
+            own_message: None,
+            cause: None,
+            at_api: false,
+            own_remedy: None,
+            grant_is_spent: false,
+            authorization_uri: None,
+        }
+    }
+}
+
 /// The owner of the token that could not be acquired, which decides how the failure is resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenOwner {
@@ -141,40 +165,24 @@ pub(crate) enum TokenOwner {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::of(kind, detail.into(), None)
+        Self(Arc::new(ErrorParts::of(kind, detail.into())))
     }
 
-    fn of(kind: ErrorKind, detail: Cow<'static, str>, provider: Option<ProviderError>) -> Self {
-        let (scopes, acr_values) = (Vec::new(), Vec::new());
-        Self(Arc::new(ErrorParts {
-            kind,
-            detail,
-            provider,
-            scopes,
-            token_owner: TokenOwner::None,
-            acr_values,
-            max_age: None,
-            roles: Vec::new(),
-            groups: Vec::new(),
-            api_refusal: None,
-            own_message: None,
-            cause: None,
-            at_api: false,
-            own_remedy: None,
-            grant_is_spent: false,
-            authorization_uri: None,
-        }))
+    /// The same failure with a change.
+    fn with(mut self, change: impl FnOnce(&mut ErrorParts)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The failure of a request that an API refused.
     pub(crate) fn from_api(refusal: ApiRefusal) -> Self {
-        let error = Self::new(ErrorKind::ApiRefused, refusal.to_string());
-        let api_refusal = Some(Box::new(refusal));
-        Self(Arc::new(ErrorParts { api_refusal, ..Arc::unwrap_or_clone(error.0) }))
+        Self::new(ErrorKind::ApiRefused, refusal.to_string())
+            .with(|parts| parts.api_refusal = Some(Box::new(refusal)))
     }
 
     pub(crate) fn from_provider(kind: ErrorKind, provider: ProviderError) -> Self {
-        Self::of(kind, "the provider answered with an error".into(), Some(provider))
+        Self::new(kind, "the provider answered with an error")
+            .with(|parts| parts.provider = Some(provider))
     }
 
     /// The failure, as one to acquire a token with these scopes.
@@ -183,11 +191,10 @@ impl Error {
         token_owner: TokenOwner,
         scopes: impl Iterator<Item = &'a str>,
     ) -> Self {
-        Self(Arc::new(ErrorParts {
-            scopes: scopes.map(str::to_owned).collect(),
-            token_owner,
-            ..Arc::unwrap_or_clone(self.0)
-        }))
+        self.with(|parts| {
+            parts.scopes = scopes.map(str::to_owned).collect();
+            parts.token_owner = token_owner;
+        })
     }
 
     /// The failure, as one to acquire a token on behalf of a caller, with the authorize endpoint
@@ -197,8 +204,8 @@ impl Error {
         scopes: impl Iterator<Item = &'a str>,
         authorization_uri: Option<String>,
     ) -> Self {
-        let error = self.for_token(TokenOwner::Caller, scopes);
-        Self(Arc::new(ErrorParts { authorization_uri, ..Arc::unwrap_or_clone(error.0) }))
+        self.for_token(TokenOwner::Caller, scopes)
+            .with(|parts| parts.authorization_uri = authorization_uri)
     }
 
     /// The authorize endpoint of [`for_caller`](Self::for_caller).
@@ -208,8 +215,7 @@ impl Error {
 
     /// The failure with a sentence of the application's own for the user.
     pub(crate) fn with_own_message(self, message: String) -> Self {
-        let own_message = Some(message.into());
-        Self(Arc::new(ErrorParts { own_message, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.own_message = Some(message.into()))
     }
 
     /// The sentence of the application's own for the user, in place of
@@ -221,19 +227,19 @@ impl Error {
     /// The failure, as one of an access token that this application verified as an API: its remedy
     /// names the settings of an API.
     pub(crate) fn at_api(self) -> Self {
-        Self(Arc::new(ErrorParts { at_api: true, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.at_api = true)
     }
 
     /// The failure as the end of the attempts to remedy `cause`, whose text and remedy end the
     /// message.
     pub(crate) fn caused_by(self, cause: Self) -> Self {
-        Self(Arc::new(ErrorParts { cause: Some(cause), ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.cause = Some(cause))
     }
 
     /// The failure with a remedy of its own, for a cause that the remedy of its kind does not help
     /// against.
     pub(crate) fn with_remedy(self, remedy: &'static str) -> Self {
-        Self(Arc::new(ErrorParts { own_remedy: Some(remedy), ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.own_remedy = Some(remedy))
     }
 
     /// The remedy of [`with_remedy`](Self::with_remedy).
@@ -244,7 +250,7 @@ impl Error {
     /// The failure, as one that the same refresh token or code would get again: a new sign-in is
     /// needed for another one, whatever the kind.
     pub(crate) fn with_spent_grant(self) -> Self {
-        Self(Arc::new(ErrorParts { grant_is_spent: true, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.grant_is_spent = true)
     }
 
     /// Whether the failure is one of [`with_spent_grant`](Self::with_spent_grant).
@@ -254,12 +260,12 @@ impl Error {
 
     /// The failure with another kind.
     pub(crate) fn with_kind(self, kind: ErrorKind) -> Self {
-        Self(Arc::new(ErrorParts { kind, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.kind = kind)
     }
 
     /// The same failure with another [`detail`](Self::detail).
     pub(crate) fn with_detail(self, detail: String) -> Self {
-        Self(Arc::new(ErrorParts { detail: detail.into(), ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.detail = detail.into())
     }
 
     /// The failure, resolved by a sign-in with one of these classes and this maximum age.
@@ -268,17 +274,20 @@ impl Error {
         acr_values: Vec<String>,
         max_age: Option<Duration>,
     ) -> Self {
-        Self(Arc::new(ErrorParts { acr_values, max_age, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| {
+            parts.acr_values = acr_values;
+            parts.max_age = max_age;
+        })
     }
 
     /// The failure of a user who has none of these roles.
     pub(crate) fn with_roles(self, roles: Vec<String>) -> Self {
-        Self(Arc::new(ErrorParts { roles, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.roles = roles)
     }
 
     /// The failure of a user who is in none of these groups.
     pub(crate) fn with_groups(self, groups: Vec<String>) -> Self {
-        Self(Arc::new(ErrorParts { groups, ..Arc::unwrap_or_clone(self.0) }))
+        self.with(|parts| parts.groups = groups)
     }
 
     /// The error of this crate in another error: that error itself, or the first of its
