@@ -188,33 +188,31 @@ impl Flow {
             Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
             Err(error) => return Err(error),
         };
-        // Another person may have signed in since the attempt before: a step-up that goes on is
-        // not theirs.
-        let expected = start.after.as_ref().and_then(|(_, before)| before.expected);
-        let session = session
-            .filter(|session| expected.is_none_or(|expected| expected.is(session.user.person())));
-        let steps_up = !start.causes.is_empty();
-        let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
-        let request = self
-            .relying_party
-            .request(start.purpose, start.fallbacks, start.options, account.as_ref())
-            .await?
-            .with_languages(&preferred_languages(head.headers));
-        if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
-            return Ok(refusal);
-        }
         // The answer to the attempt before may have been posted by the provider's site, without the
         // session's cookie: then the attempt says which session it was.
         let (slot, before) = start.after.unzip();
         let (started_from, expected) =
             before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
+        // Another person may have signed in since: a step-up that goes on is not theirs.
+        let session = session
+            .filter(|session| expected.is_none_or(|expected| expected.is(session.user.person())));
+        let steps_up = !start.causes.is_empty();
+        let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
         let person =
             session.as_ref().map(|session| PersonKey::of(session.user.person())).or(expected);
         let purpose = match start.purpose {
             Purpose::SignIn if steps_up && person.is_some() => Purpose::StepUp,
             purpose => purpose,
         };
-        let mut attempt = request.attempt(purpose, start.return_path.as_str(), now)?;
+        let request = self
+            .relying_party
+            .request(purpose, start.fallbacks, start.options, account.as_ref())
+            .await?
+            .with_languages(&preferred_languages(head.headers));
+        if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
+            return Ok(refusal);
+        }
+        let mut attempt = request.attempt(start.return_path.as_str(), now)?;
         attempt.retry = start.retry;
         attempt.lost = lost;
         attempt.resets =

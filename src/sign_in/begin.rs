@@ -148,17 +148,13 @@ impl Request<'_> {
     }
 
     /// The attempt that stores the parameters of this request.
-    pub(crate) fn attempt(
-        &self,
-        purpose: Purpose,
-        return_path: &str,
-        now: UnixTime,
-    ) -> Result<Attempt, Error> {
-        let mut attempt = Attempt::new(purpose, return_path, now)?;
+    pub(crate) fn attempt(&self, return_path: &str, now: UnixTime) -> Result<Attempt, Error> {
+        let mut attempt = Attempt::new(self.purpose, return_path, now)?;
         attempt.fallbacks = self.fallbacks;
         attempt.silent = self.options.prompt.contains(&Prompt::None);
-        // A password or profile policy gets none of these options: they are stored for the sign-in
-        // that follows it.
+        // `own` are the options of this sign-in, and `kept` those whose requirements its ID token
+        // is checked for: the merged ones. A password or profile policy gets none of them: its own
+        // are stored for the sign-in that follows it.
         let own = &self.own;
         let configured = self.config.scopes(self.config.sign_in()).join(" ");
         let (kept, scopes) = if self.purpose.is_policy() {
@@ -176,7 +172,8 @@ impl Request<'_> {
         attempt.acr = (!own.acr_values.is_empty()).then(|| own.acr_values.join(" "));
         attempt.auth_context.clone_from(&kept.auth_context);
         // A policy is not silent, the sign-in after it may be.
-        attempt.own = OwnOptions::of(own, attempt.silent || self.purpose.is_policy());
+        let keeps_silence = attempt.silent || self.purpose.is_policy();
+        attempt.own = OwnOptions::of(own, keeps_silence);
         Ok(attempt)
     }
 

@@ -43,11 +43,11 @@ impl codec::Value for Prompt {
 
 impl OwnOptions {
     /// Those of the options that a request was made of; `None` if there are none, as with most
-    /// sign-ins. `silent`: the request had `prompt=none`.
-    pub(super) fn of(options: &SignInOptions, silent: bool) -> Option<Box<Self>> {
+    /// sign-ins. `keeps_silence`: whether `prompt=none` is kept.
+    pub(super) fn of(options: &SignInOptions, keeps_silence: bool) -> Option<Box<Self>> {
         let mut prompt = options.prompt.clone();
         // The request left it out, because a silent one was refused before.
-        prompt.retain(|prompt| silent || *prompt != Prompt::None);
+        prompt.retain(|prompt| keeps_silence || *prompt != Prompt::None);
         let parameters = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&options.parameters)
             .finish();

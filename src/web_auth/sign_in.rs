@@ -137,13 +137,11 @@ impl WebAuth {
         }
         let user = known.as_ref().map(|known| &known.user);
         let account = user.and_then(User::account_hint);
-        let request = self
-            .relying_party()
-            .request(Purpose::SignIn, fallbacks, options, account.as_ref())
-            .await?;
         let expected = user.map(|user| PersonKey::of(user.person())).or(expected);
         let purpose = if expected.is_some() { Purpose::StepUp } else { Purpose::SignIn };
-        let mut attempt = request.attempt(purpose, next.as_str(), self.clock().now())?;
+        let request =
+            self.relying_party().request(purpose, fallbacks, options, account.as_ref()).await?;
+        let mut attempt = request.attempt(next.as_str(), self.clock().now())?;
         attempt.expected = expected;
         attempt.causes = causes;
         let sign_in = if self.relying_party().by_code() {
