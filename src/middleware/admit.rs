@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request};
+use http::Request;
 
 use super::{
     flow::Flow,
@@ -28,11 +28,12 @@ pub(super) enum Decision {
     Ask(Route),
 }
 
-/// Whether a user is signed in.
+/// The session of a signed-in user.
 #[derive(Debug)]
-pub(super) enum Admission {
-    In(Arc<Session>, Option<Arc<Roll>>),
-    Out,
+pub(super) struct Admitted {
+    pub(super) session: Arc<Session>,
+    /// The ticket may have been rolled.
+    pub(super) roll: Option<Arc<Roll>>,
 }
 
 impl Flow {
@@ -73,16 +74,14 @@ impl Flow {
     ///
     /// The store is unavailable, or the session could not be renewed for a passing reason: it is
     /// not known whether a user is signed in.
-    pub(super) async fn admit(&self, cookies: &RequestCookies<'_>) -> Result<Admission, Error> {
+    pub(super) async fn admit(
+        &self,
+        cookies: &RequestCookies<'_>,
+    ) -> Result<Option<Admitted>, Error> {
         let now = self.clock.now();
-        let Some(session) = self.present(cookies, now).await? else { return Ok(Admission::Out) };
+        let Some(session) = self.present(cookies, now).await? else { return Ok(None) };
         let roll = self.sessions.roll(&session, now);
-        Ok(Admission::In(session, roll))
-    }
-
-    /// The cookie of a rolled ticket, made when the response goes out.
-    pub(super) async fn confirm(&self, roll: &Roll) -> Option<HeaderValue> {
-        self.sessions.confirm(roll, self.clock.now()).await
+        Ok(Some(Admitted { session, roll }))
     }
 
     /// The session of a request, with the claims of `now`.

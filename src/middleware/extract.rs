@@ -8,9 +8,8 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::{lazy_user::LazyUser, placement::without_layer};
+use super::{lazy_user::UserSource, placement::without_layer};
 use crate::{
-    api::ApiCaller,
     error::{Error, ErrorKind},
     http_message::{Challenge, ChallengeKind, original_uri},
     user::{Tokens, User},
@@ -45,14 +44,10 @@ impl IntoResponse for UserRejection {
 
 /// The signed-in user; `None` without a layer.
 async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
-    if let Some(user) = parts.extensions.get::<User>() {
-        return Some(Ok(Some(user.clone())));
-    }
-    if parts.extensions.get::<ApiCaller>().is_some() {
-        return Some(Err(Error::for_sessions_alone()));
-    }
-    let lazy = parts.extensions.get::<LazyUser>()?;
-    Some(lazy.user_of(parts).await)
+    Some(match UserSource::find(&parts.extensions)? {
+        UserSource::Known(user) => user,
+        UserSource::Handle(lazy) => lazy.user_of(parts).await,
+    })
 }
 
 impl<S: Sync> FromRequestParts<S> for User {

@@ -17,7 +17,7 @@ use super::{
     routes::Route,
 };
 use crate::{
-    client::{AppTokens, Client},
+    client::Client,
     clock::Clock,
     config::{ResponseMode, SignInMethod, ValidConfig},
     error::Error,
@@ -157,10 +157,5 @@ impl Flow {
             }
         }
         reply
-    }
-
-    /// The source of the application's own tokens.
-    pub(super) fn app_tokens(&self) -> AppTokens {
-        self.client.app_tokens()
     }
 }

@@ -13,9 +13,8 @@ use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::lazy_user::LazyUser;
+use super::lazy_user::UserSource;
 use crate::{
-    api::ApiCaller,
     config::SignInOptions,
     error::{Error, ErrorKind},
     http_message::{BoxedResponse, Challenge, take_ready},
@@ -298,13 +297,10 @@ where
 
 /// The signed-in user, left in the extensions for the handler; `None` without a layer.
 async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
-    if let Some(user) = request.extensions().get::<User>() {
-        return Some(Ok(Some(user.clone())));
-    }
-    if request.extensions().get::<ApiCaller>().is_some() {
-        return Some(Err(Error::for_sessions_alone()));
-    }
-    let lazy = request.extensions().get::<LazyUser>()?.clone();
+    let lazy = match UserSource::find(request.extensions())? {
+        UserSource::Known(user) => return Some(user),
+        UserSource::Handle(lazy) => lazy.clone(),
+    };
     let found = lazy.user(request).await;
     if let Ok(Some(user)) = &found {
         request.extensions_mut().insert(user.clone());

@@ -9,8 +9,9 @@ use std::{
 use http::request::Parts;
 use http::{Extensions, Request, Uri, uri::PathAndQuery};
 
-use super::{admit::Admission, flow::Flow};
+use super::{admit::Admitted, flow::Flow};
 use crate::{
+    api::ApiCaller,
     client::AppTokens,
     error::Error,
     http_message::{RequestHead, RequestSummary, original_uri},
@@ -45,7 +46,7 @@ struct Lazy {
     /// The page, where every page is public by default: it may be one that does not exist.
     page: Option<PathAndQuery>,
     /// Whether the path accepts requests with effects from every origin.
-    is_cross_site: bool,
+    accepts_cross_site: bool,
     /// Boxed, because most requests have none.
     seen: OnceLock<Box<LookUp>>,
 }
@@ -54,24 +55,39 @@ struct Lazy {
 pub(super) struct LookUp {
     pub(super) summary: RequestSummary,
     /// The outcome of the first one that did not fail.
-    found: OnceLock<Found>,
-}
-
-/// The outcome of a look-up.
-struct Found {
-    session: Option<Arc<Session>>,
-    roll: Option<Arc<Roll>>,
+    found: OnceLock<Option<Admitted>>,
 }
 
 impl LookUp {
     /// The session that was found.
     pub(super) fn session(&self) -> Option<&Arc<Session>> {
-        self.found.get()?.session.as_ref()
+        Some(&self.found.get()?.as_ref()?.session)
     }
 
     /// The rolled ticket of that session, if there is one.
     pub(super) fn roll(&self) -> Option<&Arc<Roll>> {
-        self.found.get()?.roll.as_ref()
+        self.found.get()?.as_ref()?.roll.as_ref()
+    }
+}
+
+/// What knows the user of a request.
+pub(super) enum UserSource<'a> {
+    /// The layer itself: it has admitted the request, or cannot have a user for it.
+    Known(Result<Option<User>, Error>),
+    /// The handle, which is asked.
+    Handle(&'a LazyUser),
+}
+
+impl<'a> UserSource<'a> {
+    /// What the layer left in the extensions of a request; `None` without a layer.
+    pub(super) fn find(extensions: &'a Extensions) -> Option<Self> {
+        if let Some(user) = extensions.get::<User>() {
+            return Some(Self::Known(Ok(Some(user.clone()))));
+        }
+        if extensions.get::<ApiCaller>().is_some() {
+            return Some(Self::Known(Err(Error::for_sessions_alone())));
+        }
+        extensions.get().map(Self::Handle)
     }
 }
 
@@ -84,7 +100,7 @@ impl LazyUser {
         Self(Arc::new(Lazy {
             flow: Arc::clone(flow),
             page: flow.is_public_by_default().then(page).flatten(),
-            is_cross_site: flow.config.cross_site().accepts_at(uri.path()),
+            accepts_cross_site: flow.config.cross_site().accepts_at(uri.path()),
             seen: OnceLock::new(),
         }))
     }
@@ -120,7 +136,7 @@ impl LazyUser {
     }
 
     async fn look(&self, head: RequestHead<'_>) -> Result<Option<User>, Error> {
-        let Lazy { flow, is_cross_site, seen, .. } = &*self.0;
+        let Lazy { flow, accepts_cross_site, seen, .. } = &*self.0;
         // Before the look-up, which can fail: a page that shows nobody because the user cannot be
         // known depends on the request all the same (rule 14).
         let seen = seen.get_or_init(|| {
@@ -129,20 +145,15 @@ impl LazyUser {
         });
         if seen.found.get().is_none() {
             if let Some(page) = seen.summary.other_page.as_ref()
-                && !is_cross_site
+                && !accepts_cross_site
                 && head.cookies.has_session()
             {
                 return Err(page.refusal());
             }
-            let found = match flow.admit(&head.cookies).await? {
-                Admission::In(session, roll) => Found { session: Some(session), roll },
-                Admission::Out => {
-                    if head.cookies.has_session() {
-                        Box::pin(flow.report_ends(&head.cookies, || head.parts())).await;
-                    }
-                    Found { session: None, roll: None }
-                }
-            };
+            let found = flow.admit(&head.cookies).await?;
+            if found.is_none() && head.cookies.has_session() {
+                Box::pin(flow.report_ends(&head.cookies, || head.parts())).await;
+            }
             // Of two that ask at the same time the first one's answer counts.
             seen.found.get_or_init(|| found);
         }
@@ -156,7 +167,7 @@ impl LazyUser {
     /// its own.
     #[must_use]
     pub fn app_tokens(&self) -> AppTokens {
-        self.0.flow.app_tokens()
+        self.0.flow.client.app_tokens()
     }
 
     /// The application has no such page.

@@ -13,7 +13,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    admit::{Admission, Decision},
+    admit::{Admitted, Decision},
     flow::Flow,
     future::{AdmittedRequest, FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
@@ -212,8 +212,8 @@ where
             return Ok(shared.refused(&summary, error));
         }
         let admitted = match flow.admit(&cookies).await {
-            Ok(Admission::In(session, roll)) => AdmittedRequest { session, roll, summary },
-            Ok(Admission::Out) => {
+            Ok(Some(Admitted { session, roll })) => AdmittedRequest { session, roll, summary },
+            Ok(None) => {
                 return Ok(Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await);
             }
             Err(error) => return Ok(shared.refused(&summary, error)),
@@ -375,7 +375,7 @@ impl Shared {
                 return self.renderer.response(&caller, reply);
             }
             (FollowUp::Roll(roll), Ok(flow)) => {
-                if let Some(cookie) = flow.confirm(&roll).await {
+                if let Some(cookie) = flow.sessions.confirm(&roll, flow.clock.now()).await {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }
             }
