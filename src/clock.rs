@@ -66,14 +66,24 @@ impl UnixTime {
 /// ```
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match time::OffsetDateTime::from_unix_timestamp(self.0) {
-            Ok(at) if (0..=9999).contains(&at.year()) => {
-                let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
-                let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-                write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-            }
-            _ => write!(f, "{} seconds since 1970-01-01T00:00:00Z", self.0),
+        match self.utc() {
+            Some((date, clock)) => write!(f, "{date}T{clock}Z"),
+            None => write!(f, "{} seconds since 1970-01-01T00:00:00Z", self.0),
         }
+    }
+}
+
+impl UnixTime {
+    /// Date and time of day in UTC, `2023-11-14` and `22:13:20`; `None` for years that RFC 3339
+    /// cannot write.
+    pub(crate) fn utc(self) -> Option<(String, String)> {
+        let at = time::OffsetDateTime::from_unix_timestamp(self.0).ok()?;
+        let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+        let written = (0..=9999).contains(&year);
+        written.then(|| {
+            (format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}:{second:02}"))
+        })
     }
 }
 

@@ -404,11 +404,8 @@ fn facts(page: &Page) -> Markup {
 
 /// The moment for programs and for people: `2026-11-21T20:42:00Z` and `2026-11-21 20:42:00 UTC`.
 fn utc(time: UnixTime) -> Option<(String, String)> {
-    let moment = time::OffsetDateTime::from_unix_timestamp(time.as_seconds()).ok()?;
-    let (date, clock) = (moment.date(), moment.time());
-    let date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
-    let clock = format!("{:02}:{:02}:{:02}", clock.hour(), clock.minute(), clock.second());
-    Some((format!("{date}T{clock}Z"), format!("{date} {clock} UTC")))
+    let (date, clock) = time.utc()?;
+    Some((time.to_string(), format!("{date} {clock} UTC")))
 }
 
 #[cfg(test)]
