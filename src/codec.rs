@@ -298,35 +298,24 @@ impl<const N: usize> Value for Zeroizing<[u8; N]> {
     }
 }
 
-impl Value for Box<str> {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
+macro_rules! text {
+    ($text:ty, $get:expr) => {
+        impl Value for $text {
+            fn write(&self, out: &mut Vec<u8>) {
+                let get: fn(&Self) -> &str = $get;
+                out.extend_from_slice(get(self).as_bytes());
+            }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
-        std::str::from_utf8(bytes).ok().map(Into::into)
-    }
+            fn read(bytes: &[u8]) -> Option<Self> {
+                std::str::from_utf8(bytes).ok().map(Into::into)
+            }
+        }
+    };
 }
 
-impl Value for String {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        std::str::from_utf8(bytes).ok().map(Into::into)
-    }
-}
-
-impl Value for Secret {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.expose().as_bytes());
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        std::str::from_utf8(bytes).ok().map(Into::into)
-    }
-}
+text!(Box<str>, |text| text);
+text!(String, String::as_str);
+text!(Secret, Secret::expose);
 
 /// The JSON text.
 impl Value for Box<RawValue> {
