@@ -6,7 +6,7 @@ use crate::{
     error::{Error, ErrorKind, ProviderError},
     protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer, claims_of_stored},
     secret::Secret,
-    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, TokenSet, VerifiedClaims},
+    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, VerifiedClaims, life_of},
 };
 
 #[async_trait]
@@ -129,7 +129,7 @@ async fn without_id_token(
     let granted = answer.scope.as_deref();
     let claims = provider.claims((&signed, &person.sub), Some(access_token), granted, true).await;
     let now = provider.now();
-    let expires_at = now + TokenSet::from(answer.clone()).life(false, now);
+    let expires_at = now + life_of(answer.expires_in, Some(access_token), false, now);
     Some(claims.map(|claims| VerifiedClaims {
         id_token: id_token.clone(),
         claims,

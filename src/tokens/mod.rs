@@ -59,5 +59,5 @@ pub(crate) use {
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    refresher::{RefreshAnswer, RefreshRequest, Refresher, TokenSet, VerifiedClaims},
+    refresher::{RefreshAnswer, RefreshRequest, Refresher, TokenSet, VerifiedClaims, life_of},
 };
