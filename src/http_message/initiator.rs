@@ -8,7 +8,7 @@ use http::{
     header::{self, HeaderName},
 };
 
-use super::request_head::{is_prefetch, own_path};
+use super::request_head::{is_prefetch, path_at_origin};
 use crate::{
     config::CrossSiteRules,
     error::{Error, ErrorKind},
@@ -92,7 +92,7 @@ pub(crate) fn is_from_own_page(headers: &HeaderMap, origin: &str) -> bool {
         Relation::Person | Relation::Unknown => {
             let referer = headers.get(header::REFERER).and_then(|page| page.to_str().ok());
             initiator.origin.is_none()
-                && referer.is_some_and(|page| own_path(page, origin).is_some())
+                && referer.is_some_and(|page| path_at_origin(page, origin).is_some())
         }
     }
 }

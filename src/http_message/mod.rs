@@ -26,7 +26,7 @@ pub(crate) use self::{
     page::page,
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,
-        original_uri, own_path,
+        original_uri, path_at_origin,
     },
 };
 

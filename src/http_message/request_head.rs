@@ -149,7 +149,7 @@ impl ClientKind {
 }
 
 /// Path, query and fragment of an address, if it is one of this origin.
-pub(crate) fn own_path<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
+pub(crate) fn path_at_origin<'a>(address: &'a str, origin: &str) -> Option<&'a str> {
     address.strip_prefix(origin).filter(|path| path.starts_with('/'))
 }
 

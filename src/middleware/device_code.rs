@@ -119,7 +119,7 @@ impl Flow {
         mut attempt: Attempt,
         browser: BrowserState,
         is_page: bool,
-        not_yet: bool,
+        is_asked_for: bool,
     ) -> Reply {
         let again = self.sign_in_url(&self.return_path(&attempt));
         let (interval, next) = match self.poll(state.handle(), &attempt, browser).await {
@@ -159,7 +159,7 @@ impl Flow {
                 verification_uri_complete: code.verification_uri_complete.clone(),
                 expires_in: code.expires_at.since(now),
                 wait,
-                not_yet,
+                not_yet: is_asked_for,
                 continue_url: format!("{poll_url}&continue"),
                 poll_url,
             };

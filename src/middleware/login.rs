@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::{Prompt, ReturnPath, SignInOptions},
     error::{Error, ErrorKind},
-    http_message::{ClientKind, RequestHead, own_path},
+    http_message::{ClientKind, RequestHead, path_at_origin},
     languages,
     session::Slot,
     sign_in::{Attempt, Fallbacks, Fingerprint, PersonKey, Purpose, Request},
@@ -88,7 +88,7 @@ impl Flow {
         // answer could overtake that of a sign-in and take its new cookie away. By device code the
         // sign-in has not begun yet, and with a page of the application's own neither.
         let is_redirect = matches!(reply.outcome, Outcome::Redirect(_));
-        let begins = !self.relying_party.by_code() && self.own_page_first(head).is_none();
+        let begins = !self.relying_party.by_code() && self.sign_in_page_first(head).is_none();
         let removes = is_redirect && begins && head.cookies.has_session();
         reply.with_cookies(removes.then(|| self.cookies.remove_session()))
     }
@@ -132,7 +132,7 @@ impl Flow {
     pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
         // A signed-in person has seen that page, and a step-up is no choice.
         let own_page = match start.causes.is_empty() {
-            true => self.own_page_first(head).map(|page| self.url_of(page, &start.return_path)),
+            true => self.sign_in_page_first(head).map(|page| self.url_of(page, &start.return_path)),
             false => None,
         };
         match (head.client_kind(), own_page) {
@@ -159,7 +159,7 @@ impl Flow {
 
     /// The application's page that comes before a sign-in; `None` on that page itself, where a
     /// guard of the application asks: it would lead to itself.
-    pub(super) fn own_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
+    pub(super) fn sign_in_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
         let page = self.config.sign_in_page().as_deref()?;
         let own = self.config.external_path(page);
         (head.uri.path() != page && head.uri.path() != own).then_some(page)
@@ -305,20 +305,20 @@ impl Flow {
             ClientKind::Navigation => {
                 head.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str()))
             }
-            _ => self.own_page(head).map(Cow::Borrowed),
+            _ => self.calling_page(head).map(Cow::Borrowed),
         };
         page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
 
     /// The page that a script, frame or form ran on, if it is one of this origin.
-    fn own_page<'a>(&self, head: &RequestHead<'a>) -> Option<&'a str> {
+    fn calling_page<'a>(&self, head: &RequestHead<'a>) -> Option<&'a str> {
         let url = head.headers.get("hx-current-url").or_else(|| head.headers.get(REFERER))?;
-        self.own_path(url.to_str().ok()?)
+        self.page_at_origin(url.to_str().ok()?)
     }
 
     /// Path and query of a URL, if it is one of this origin.
-    pub(super) fn own_path<'a>(&self, url: &'a str) -> Option<&'a str> {
-        own_path(url, self.config.origin())?.split('#').next()
+    pub(super) fn page_at_origin<'a>(&self, url: &'a str) -> Option<&'a str> {
+        path_at_origin(url, self.config.origin())?.split('#').next()
     }
 
     /// The URL that starts a sign-in which returns to `return_path`.

@@ -51,7 +51,7 @@ pub(super) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
     flow: Result<Arc<Flow>, Error>,
     renderer: Renderer,
-    /// Requests with an access token are its.
+    /// Answers requests that have an access token, if the application is an API as well.
     api: Option<Arc<api::ApiParts>>,
 }
 
@@ -198,7 +198,7 @@ where
     async move {
         let flow = match &shared.flow {
             Ok(flow) if route == Route::Protected => flow,
-            Ok(flow) => return Ok(Box::pin(own_path(&shared, flow, route, parts, body)).await),
+            Ok(flow) => return Ok(Box::pin(layer_path(&shared, flow, route, parts, body)).await),
             Err(error) => {
                 let summary = RequestSummary::of_parts(&parts, &CrossSiteRules::default());
                 return Ok(shared.refused(&summary, error.clone()));
@@ -256,7 +256,7 @@ where
 }
 
 /// Answers a request for one of the layer's own paths.
-async fn own_path<B, R>(
+async fn layer_path<B, R>(
     shared: &Shared,
     flow: &Arc<Flow>,
     route: Route,
@@ -281,13 +281,13 @@ where
     if parts.method == Method::HEAD && !spends_code {
         parts.method = Method::GET;
         let response: Response<IdentityBody<R>> =
-            Box::pin(answer_own_path(shared, flow, route, parts, body)).await;
+            Box::pin(answer_layer_path(shared, flow, route, parts, body)).await;
         return response.map(|_| IdentityBody::default());
     }
-    answer_own_path(shared, flow, route, parts, body).await
+    answer_layer_path(shared, flow, route, parts, body).await
 }
 
-async fn answer_own_path<B, R>(
+async fn answer_layer_path<B, R>(
     shared: &Shared,
     flow: &Arc<Flow>,
     route: Route,

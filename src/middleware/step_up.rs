@@ -63,7 +63,7 @@ impl Flow {
         // The same as opening a protected page, which costs no device code and leads to the
         // application's own page first.
         let is_plain = session.is_none() && *options == SignInOptions::default();
-        if is_plain && (self.relying_party.by_code() || self.own_page_first(head).is_some()) {
+        if is_plain && (self.relying_party.by_code() || self.sign_in_page_first(head).is_some()) {
             causes.clear();
         }
         let mut options = options.clone();
@@ -147,7 +147,7 @@ impl Flow {
         let page = match &summary.page {
             Some(PageInView::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
             Some(PageInView::Behind(url)) => {
-                url.to_str().ok().and_then(|url| self.own_path(url)).map(Into::into)
+                url.to_str().ok().and_then(|url| self.page_at_origin(url)).map(Into::into)
             }
             None => None,
         };

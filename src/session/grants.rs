@@ -199,7 +199,7 @@ impl GrantStore for Records {
     }
 
     fn is_shared(&self) -> bool {
-        matches!(self.store, Store::Dyn(_))
+        matches!(self.store, Store::Shared(_))
     }
 }
 

@@ -32,12 +32,12 @@ pub(crate) enum Store {
     /// In this process: synchronous.
     Local(Arc<LocalStore>),
     /// Any implementation of `SessionStore`.
-    Dyn(RemoteStore),
+    Shared(SharedStore),
 }
 
 /// A `SessionStore`, usually reached over a network, with a time limit for each operation.
 #[derive(Clone)]
-pub(crate) struct RemoteStore {
+pub(crate) struct SharedStore {
     store: Arc<dyn SessionStore>,
     timeout: Duration,
 }
@@ -48,7 +48,7 @@ pub(crate) struct RemoteStore {
 pub(super) enum SealedRow {
     Local(Arc<LocalRow>),
     /// The bytes as base64url.
-    Dyn(String),
+    Shared(String),
 }
 
 impl SealedRow {
@@ -56,7 +56,7 @@ impl SealedRow {
     pub(super) fn bytes(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         match self {
             Self::Local(row) => Some(row.sealed().into()),
-            Self::Dyn(text) => from_base64url(text).map(Into::into),
+            Self::Shared(text) => from_base64url(text).map(Into::into),
         }
     }
 
@@ -69,7 +69,7 @@ impl SealedRow {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Local(row) => row.sealed().len(),
-            Self::Dyn(text) => text.len(),
+            Self::Shared(text) => text.len(),
         }
     }
 }
@@ -78,13 +78,13 @@ impl PartialEq for SealedRow {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Local(a), Self::Local(b)) => Arc::ptr_eq(a, b),
-            (Self::Dyn(a), Self::Dyn(b)) => a == b,
+            (Self::Shared(a), Self::Shared(b)) => a == b,
             _ => false,
         }
     }
 }
 
-impl RemoteStore {
+impl SharedStore {
     /// Runs an operation with the time limit. Some connection pools wait without end for a server
     /// that does not respond, and the request would wait with them.
     ///
@@ -128,7 +128,7 @@ impl RemoteStore {
 impl Store {
     /// A store that several processes may share. Each operation fails after `timeout`.
     pub(crate) fn shared(store: Arc<dyn SessionStore>, timeout: Duration) -> Self {
-        Self::Dyn(RemoteStore { store, timeout })
+        Self::Shared(SharedStore { store, timeout })
     }
 
     /// The row of `id`, if there is one. A row that the store itself cannot decode counts as
@@ -144,7 +144,7 @@ impl Store {
     ) -> Result<Option<SealedRow>, Error> {
         match self {
             Self::Local(store) => Ok(store.load(id, now).map(SealedRow::Local)),
-            Self::Dyn(shared) => {
+            Self::Shared(shared) => {
                 match shared.within("load", shared.store.load(&outer_id(id))).await? {
                     Ok(record) => Ok(record.and_then(sealed)),
                     Err(session_store::Error::Decode(_)) => {
@@ -177,12 +177,12 @@ impl Store {
             Self::Local(store) => {
                 Ok((id, SealedRow::Local(store.save(id, sealed, expires, owner, now))))
             }
-            Self::Dyn(shared) => {
+            Self::Shared(shared) => {
                 let text = base64url(&sealed);
                 let mut record = record(id, &text, expires);
                 let created = shared.within("create", shared.store.create(&mut record)).await?;
                 created.map_err(|error| unavailable("create", id, &error))?;
-                Ok((inner_id(record.id), SealedRow::Dyn(text)))
+                Ok((inner_id(record.id), SealedRow::Shared(text)))
             }
         }
     }
@@ -205,10 +205,10 @@ impl Store {
             Self::Local(_) => {
                 self.create(id, sealed, expires, None, now).await.map(|(_, sealed)| Some(sealed))
             }
-            Self::Dyn(shared) => {
+            Self::Shared(shared) => {
                 let text = base64url(&sealed);
                 match shared.within("save", shared.store.save(&record(id, &text, expires))).await? {
-                    Ok(()) => Ok(Some(SealedRow::Dyn(text))),
+                    Ok(()) => Ok(Some(SealedRow::Shared(text))),
                     Err(error) => match self.load(id, now).await? {
                         Some(_) => Err(unavailable("save", id, &error)),
                         None => Ok(None),
@@ -255,7 +255,7 @@ impl Store {
     ) -> Result<bool, Error> {
         match self {
             Self::Local(_) => Ok(true),
-            Self::Dyn(_) => Ok(self.load(id, now).await?.is_some_and(|stored| stored == *row)),
+            Self::Shared(_) => Ok(self.load(id, now).await?.is_some_and(|stored| stored == *row)),
         }
     }
 
@@ -270,7 +270,7 @@ impl Store {
                 store.delete(id);
                 Ok(())
             }
-            Self::Dyn(shared) => {
+            Self::Shared(shared) => {
                 let deleted = shared.within("delete", shared.store.delete(&outer_id(id))).await?;
                 deleted.map_err(|error| unavailable("delete", id, &error))
             }
@@ -316,7 +316,7 @@ impl fmt::Debug for Store {
         match self {
             Self::Local(store) => store.fmt(f),
             // Without the store's own `Debug`: some implementations print all rows.
-            Self::Dyn(_) => f.write_str("SessionStore"),
+            Self::Shared(_) => f.write_str("SessionStore"),
         }
     }
 }
@@ -343,7 +343,7 @@ fn record(id: RecordId, sealed: &str, expires: UnixTime) -> Record {
 fn sealed(record: Record) -> Option<SealedRow> {
     // It is the only member as a rule: to look is cheaper than to hash its name.
     match record.data.into_iter().find(|(name, _)| name == MEMBER)? {
-        (_, Value::String(text)) => Some(SealedRow::Dyn(text)),
+        (_, Value::String(text)) => Some(SealedRow::Shared(text)),
         _ => None,
     }
 }

@@ -84,7 +84,7 @@ async fn a_dump_of_the_store_opens_nothing() {
     let node = Node::new(store);
     node.sign_in("ada").await;
     let record = open.rows.lock().unwrap().values().next().unwrap().clone();
-    let row = store::SealedRow::Dyn(record.data["tower-identity"].as_str().unwrap().to_owned());
+    let row = store::SealedRow::Shared(record.data["tower-identity"].as_str().unwrap().to_owned());
     let dump = format!("{record:?} {:?}", row.bytes());
     assert!(!dump.contains("ada"));
     // The cookie secret alone is not enough: the key in the ticket is missing.

@@ -27,7 +27,7 @@ pub(super) struct Ticket {
     /// When this ticket was issued, at sign-in or by a roll: the start of the idle time.
     pub(super) rolled_at: UnixTime,
     /// The number of sessions in a row, before this one, that the store lost within a minute of
-    /// their sign-in. A roll sets it to zero.
+    /// their sign-in or last roll. A roll sets it to zero.
     pub(super) lost: u8,
 }
 

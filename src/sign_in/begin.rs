@@ -224,7 +224,6 @@ fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) ->
     let has = |list: &[String], tag: &str| languages::lookup(tag, list, String::as_str).is_some();
     let mut tags: Vec<String> = Vec::new();
     for tag in preferred.iter().filter(|tag| ours.is_empty() || has(ours, tag)) {
-        // Some providers refuse a tag that they do not list, such as `en-US` where `en` is listed.
         let tag = match supported {
             Some(list) => languages::lookup(tag, list, String::as_str).map(String::as_str),
             None => Some(*tag),

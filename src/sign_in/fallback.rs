@@ -60,7 +60,8 @@ impl Fallbacks {
         self.0 & fallback.bit() != 0
     }
 
-    /// These and one more; `None` if it is one of these, or after [`last`](Self::last).
+    /// These and one more; `None` if it is one of these or, but for
+    /// [`WithPages`](Fallback::WithPages), after [`last`](Self::last).
     pub(crate) fn and(self, fallback: Fallback) -> Option<Self> {
         // Without pages a sign-in that needs one could not be shown at all.
         let is_open = self.0 & LAST == 0 || fallback == Fallback::WithPages;

@@ -243,7 +243,7 @@ impl Grants {
             return Ok(token);
         }
         let record = shared.record(grant).await.map_err(RefreshError::into_error)?;
-        let request = request.of(record.scopes(), record.person().tid.as_deref());
+        let request = request.completed_for(record.scopes(), record.person().tid.as_deref());
         let now = shared.clock.now();
         match policy::token_step(&record, &request, now) {
             TokenStep::Serve(token) => Ok(AccessToken::kept(token, &request.key)),
@@ -318,7 +318,7 @@ impl Grants {
 
 /// The token of the record that answers the request, if no refresh is due.
 fn served(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> Option<AccessToken> {
-    let request = request.of(record.scopes(), record.person().tid.as_deref());
+    let request = request.completed_for(record.scopes(), record.person().tid.as_deref());
     match policy::token_step(record, &request, now) {
         TokenStep::Serve(token) => Some(AccessToken::kept(token, &request.key)),
         TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,

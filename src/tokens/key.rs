@@ -374,7 +374,7 @@ impl TokenRequest {
 
     /// The request completed for a grant: without scopes it gets those of the sign-in, and the
     /// sign-in's own tenant counts as none.
-    pub(super) fn of(&self, sign_in: &Scopes, tid: Option<&str>) -> Cow<'_, Self> {
+    pub(super) fn completed_for(&self, sign_in: &Scopes, tid: Option<&str>) -> Cow<'_, Self> {
         let names_home = self
             .key
             .tenant

@@ -332,7 +332,7 @@ impl GrantRecord {
         issued: TokenSet,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
-        let request = request.of(&self.scopes, self.person.tid.as_deref());
+        let request = request.completed_for(&self.scopes, self.person.tid.as_deref());
         self.refreshed(request.key.clone(), issued, None, now)
     }
 

@@ -64,7 +64,7 @@ fn changed_by_another_process(session: &TestSession, scopes: &str) {
     };
     let by = identity(ada(), "theirs", session.clock.now() + seconds(3600));
     let renewed_by = scopes.is_empty().then_some(Some(&by));
-    let key = request(scopes).of(record.scopes(), None).into_owned().key;
+    let key = request(scopes).completed_for(record.scopes(), None).into_owned().key;
     let (next, _) = record.refreshed(key, theirs, renewed_by, session.clock.now());
     session.store.put(&session.grant, &next);
     session.provider.accept("their-refresh");

@@ -95,7 +95,7 @@ impl FakeStore {
 
     pub(super) fn has_stored_token(&self, request: &TokenRequest, token: &AccessToken) -> bool {
         let stored = |record: &Arc<GrantRecord>| {
-            let request = request.of(record.scopes(), None);
+            let request = request.completed_for(record.scopes(), None);
             record.tokens().find(&request.key, |stored| stored.secret == *token.secret()).is_some()
         };
         self.history.lock().unwrap().iter().any(stored)
