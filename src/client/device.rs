@@ -154,7 +154,7 @@ impl Client {
             scopes,
         } = signing_in
             .provider
-            .device_codes(&signing_in.asked(signing_in.request.key_scopes()))
+            .device_codes(&signing_in.asked(signing_in.request.scope_value()))
             .await?;
         Ok(DeviceFlow {
             device_code,

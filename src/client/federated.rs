@@ -104,7 +104,7 @@ impl Client {
         }
         let (client, user, credential) = (self.clone(), user.clone(), credential.clone());
         self.to_the_end(async move {
-            let asked = signing_in.asked(signing_in.request.key_scopes());
+            let asked = signing_in.asked(signing_in.request.scope_value());
             let grant =
                 Grant::UserFederatedIdentity { credential: &credential, user: user.parameter() };
             let answer = signing_in.provider.tokens(grant, &asked).await?;

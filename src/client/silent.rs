@@ -186,7 +186,7 @@ impl Client {
         let earlier = shared.partitions.record(partition);
         let refresh_token =
             earlier.and_then(|record| record.refresh_token().cloned()).unwrap_or(refresh_token);
-        let asked = signing_in.asked(signing_in.request.key_scopes());
+        let asked = signing_in.asked(signing_in.request.scope_value());
         let mut answer =
             signing_in.provider.tokens(Grant::RefreshToken(&refresh_token), &asked).await?;
         match &answer.refresh_token {
@@ -230,7 +230,7 @@ impl Client {
         signing_in.username = Some(username.to_owned());
         let (client, username, password) = (self.clone(), username.to_owned(), password.clone());
         self.to_the_end(async move {
-            let asked = signing_in.asked(signing_in.request.key_scopes());
+            let asked = signing_in.asked(signing_in.request.scope_value());
             let grant = Grant::Password { username: &username, password: &password };
             let answer = signing_in.provider.tokens(grant, &asked).await?;
             client.take(answer, &signing_in, client.required()).await

@@ -26,7 +26,7 @@ impl StoredRequest {
     pub(super) fn of(request: &TokenRequest) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Self {
-            scopes: request.key_scopes().to_owned(),
+            scopes: request.scope_value().to_owned(),
             tenant: owned(request.tenant()),
             resource: owned(request.resource()),
             claims: owned(request.client_claims()),

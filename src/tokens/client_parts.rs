@@ -25,7 +25,7 @@ impl TokenRequest {
     }
 
     /// The value of the `scope` parameter.
-    pub(crate) fn key_scopes(&self) -> &str {
+    pub(crate) fn scope_value(&self) -> &str {
         self.key.scopes().as_str()
     }
 
