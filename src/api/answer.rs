@@ -198,7 +198,12 @@ pub(super) fn refused<R>(
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
     let status = meaning.status.as_u16();
-    tracing::info!(reason = error.reason(), status, %error, "request refused");
+    // What the client can do nothing about is for the operator.
+    if meaning.status.is_server_error() {
+        tracing::warn!(reason = error.reason(), status, %error, "request refused");
+    } else {
+        tracing::info!(reason = error.reason(), status, %error, "request refused");
+    }
     let mut response = match shape {
         Shape::Grpc(protocol) => http_message::grpc(protocol, meaning.status, error.reason()),
         Shape::Http => http_message::problem(&error, meaning.status, meaning.sentence, []),

@@ -8,13 +8,15 @@ use axum::{
     routing::get,
 };
 use tower_identity::{
-    ApiCaller, ApiConfig, ApiLayer, Authority, User, dev::AccessTokenFormat, require_scopes,
-    require_sign_in,
+    ApiCaller, ApiConfig, ApiLayer, Authority, User,
+    dev::{AccessTokenFormat, Endpoint, Failure},
+    require_scopes, require_sign_in,
 };
 
 use crate::{
     app::App,
     browser::{Page, Tab},
+    observability::Log,
 };
 
 /// Pages and an API on one router.
@@ -158,4 +160,24 @@ async fn a_program_with_neither_gets_both_challenges() {
     let page = tab.open(app.at("/notes")).await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert!(page.body.contains("No access"), "no sign-in helps: {}", page.body);
+}
+
+/// What the client can do nothing about is for the operator.
+#[tokio::test]
+async fn a_refusal_that_is_no_fault_of_the_client_is_a_warning() {
+    let app = app().await;
+    let (mut tab, token) = signed_in(&app).await;
+    let (log, _listening) = Log::listen();
+    let levels = || {
+        let text = log.text();
+        let refused = text.lines().filter(|line| line.contains("api::answer: request refused"));
+        refused.filter_map(|line| line.split_whitespace().nth(1)).collect::<Vec<_>>().join(" ")
+    };
+    with_token(&mut tab, &app.at("/notes"), "nonsense").await;
+    assert_eq!(levels(), "INFO");
+    app.provider.fail_next(Endpoint::Keys, 9, Failure::Status(500));
+    app.provider.fail_next(Endpoint::Discovery, 9, Failure::Status(500));
+    let page = with_token(&mut tab, &app.at("/notes"), &token).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(levels(), "INFO WARN");
 }
