@@ -247,11 +247,9 @@ impl ApiParts {
                     self.introspect(token, digest).await?
                 }
                 Introspection::Never => {
-                    return Err(Error::new(
-                        ErrorKind::TokenMalformed,
-                        "not a signed JWT (expected three dot-separated parts), and opaque tokens \
-                         are not introspected (`with_introspection`, IDENTITY_INTROSPECTION)",
-                    ));
+                    let detail = "not a signed JWT (expected three dot-separated parts), and \
+                                  opaque tokens are not introspected";
+                    return Err(Error::new(ErrorKind::TokenMalformed, detail).with_remedy(OPAQUE));
                 }
             };
             return Ok(self.caller(known, headers));
@@ -269,6 +267,12 @@ impl ApiParts {
         answer::refused(error, shape, &self.config)
     }
 }
+
+/// The remedy for a token that is no JWT. Both kinds are regular (RFC 6749 section 1.4), and many
+/// providers issue opaque tokens until they are asked for one for a certain API.
+const OPAQUE: &str = "if the provider issues opaque tokens, have them introspected \
+     (`ApiConfig::with_introspection`, IDENTITY_INTROSPECTION=opaque); if it issues signed ones \
+     for APIs, have the client request one for this API";
 
 impl fmt::Debug for ApiParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
