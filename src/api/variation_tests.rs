@@ -114,6 +114,10 @@ async fn rfc_9068_and_older_forms_of_generic_providers() {
         (json!({"sub": "app@clients"}), "application"),
         (json!({"sub": "app@clients", "sid": "1"}), "token_subject"),
         (json!({"sub": "App"}), "person"),
+        (json!({"sub": "client:app"}), "application"),
+        (json!({"sub": "client:app", "sid": "1"}), "token_subject"),
+        (json!({"sub": "client:App"}), "person"),
+        (json!({"sub": "user:app"}), "person"),
         (json!({"sub": "-"}), "application"),
         (json!({"sub": "-", "amr": ["pwd"]}), "person"),
         (json!({"sub": ""}), "token_subject"),
@@ -149,6 +153,10 @@ async fn rfc_9068_and_older_forms_of_generic_providers() {
         (json!({"scope": "-", "client_id": "-", "azp": "app"}), "token_kind"),
         (json!({"nonce": "n"}), "token_kind"),
         (json!({"scope": "", "client_id": "-", "azp": "app"}), "token_kind"),
+        (json!({"scope": "-", "client_id": "-", "mode": "access"}), "person"),
+        (json!({"scope": "-", "client_id": "-", "mode": "refresh"}), "token_kind"),
+        (json!({"mode": "access", "at_hash": "h"}), "token_kind"),
+        (json!({"mode": 7}), "person"),
         (json!({"scope": "-", "client_id": "-", "cid": "app", "sub": "app"}), "application"),
     ];
     judge(TestApi::plain, "JWT", &claims(), untyped).await;

@@ -118,7 +118,8 @@ pub(super) fn check_no_other_kind(
 }
 
 /// Whether a claim names the kind `access token`: `typ` in tokens of Keycloak, `token_use` in
-/// tokens of Cognito and in introspection responses of Ory Hydra.
+/// tokens of Cognito and in introspection responses of Ory Hydra, `mode` in those of OpenAuth. The
+/// last name may mean anything elsewhere, so no other value of it refuses a token.
 ///
 /// # Errors
 ///
@@ -134,7 +135,8 @@ fn is_named_access_token(claims: &Object) -> Result<bool, Error> {
         None => false,
         Some(_) => return Err(other_kind("the claim `token_use` names another kind of token")),
     };
-    Ok(by_type || by_use)
+    let by_mode = claims.get("mode").and_then(Value::as_str) == Some("access");
+    Ok(by_type || by_use || by_mode)
 }
 
 /// The caller kind from the claims of a Microsoft token.
@@ -212,8 +214,13 @@ fn is_application(
     let by_subject = match (sub, application) {
         (None, None) => return Err(malformed("it has neither `sub` nor `client_id`")),
         (Some(""), _) => return Err(malformed("`sub` is empty")),
-        // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`.
-        (Some(sub), Some(id)) => sub == id || sub.strip_suffix("@clients") == Some(id),
+        // Without a person `sub` is the client (RFC 9068 section 2.2). Auth0 appends `@clients`,
+        // authgent puts `client:` before it.
+        (Some(sub), Some(id)) => {
+            sub == id
+                || sub.strip_suffix("@clients") == Some(id)
+                || sub.strip_prefix("client:") == Some(id)
+        }
         _ => false,
     };
     let by_grant = is_grant_of_application(claims)?;
