@@ -46,6 +46,8 @@ mod readings_tests;
 #[cfg(test)]
 mod refusal_tests;
 mod scope;
+#[cfg(test)]
+mod servers_tests;
 mod service;
 #[cfg(test)]
 mod service_tests;

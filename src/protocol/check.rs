@@ -194,7 +194,7 @@ impl Check<'_> {
         else {
             return;
         };
-        self.keys(&metadata, found).await;
+        self.keys(&metadata, ConfigUse::SignIn, found).await;
         self.policies(found).await;
         found.extend(match self.config.sign_in_method() {
             // The missing endpoint was reported with the document.
@@ -289,18 +289,24 @@ impl Check<'_> {
     }
 
     /// Checks that the key set has a key for the accepted algorithms, and for this issuer.
-    pub(super) async fn keys(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
-        // The key is the client secret; such a provider may publish none.
-        if self.config.id_token_hmac().is_some() {
-            return;
-        }
+    pub(super) async fn keys(
+        &self,
+        metadata: &Metadata,
+        purpose: ConfigUse,
+        found: &mut Vec<Finding>,
+    ) {
+        let configured = self.config.id_token_algorithms().as_deref();
+        let algorithms = match purpose {
+            // The key is the client secret; such a provider may publish none.
+            ConfigUse::SignIn if self.config.id_token_hmac().is_some() => return,
+            ConfigUse::SignIn => metadata.allowed_algorithms(configured).unwrap_or_default(),
+            // The document lists none for access tokens: the type of the key decides.
+            ConfigUse::AccessTokens => configured.unwrap_or(Algorithm::ALL).to_vec(),
+        };
         let keys = match self.key_set(metadata).await {
             Ok(keys) => keys,
             Err(finding) => return found.push(finding),
         };
-        let algorithms = metadata
-            .allowed_algorithms(self.config.id_token_algorithms().as_deref())
-            .unwrap_or_default();
         let candidates: Vec<&Jwk> =
             algorithms.iter().flat_map(|algorithm| keys.candidates(*algorithm, None)).collect();
         let (uri, accepted) = (&metadata.jwks_uri, Algorithm::list(&algorithms));

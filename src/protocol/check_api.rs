@@ -55,7 +55,7 @@ impl ValidApiConfig {
                 &mut findings,
             )
         {
-            check.keys(&metadata, &mut findings).await;
+            check.keys(&metadata, ConfigUse::AccessTokens, &mut findings).await;
             self.policy_findings(&check, &mut findings).await;
             findings.extend(self.issuer_finding(&metadata));
             findings.extend(self.introspection_finding(&metadata));

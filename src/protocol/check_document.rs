@@ -29,7 +29,7 @@ pub(super) fn examine(
         check.endpoints(found);
         check.offers(found);
     }
-    check.metadata(document, before, found)
+    check.metadata(document, purpose, before, found)
 }
 
 /// The document as a JSON object.
@@ -175,12 +175,16 @@ impl DocumentCheck<'_> {
     fn metadata(
         &self,
         document: &[u8],
+        purpose: ConfigUse,
         before: usize,
         found: &mut Vec<Finding>,
     ) -> Option<Metadata> {
         match Metadata::parse(document, self.config.authority()) {
             Ok(metadata) => {
                 self.left_out(&metadata, found);
+                if purpose == ConfigUse::AccessTokens {
+                    return Some(metadata);
+                }
                 self.algorithms(&metadata, found);
                 Some(metadata)
             }
