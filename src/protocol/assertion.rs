@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::metadata::Metadata;
 use crate::{
@@ -111,10 +112,14 @@ impl Assertion<'_> {
 }
 
 /// The audience of an assertion at this provider.
-pub(super) fn audience(named: AssertionAudience, metadata: &Metadata) -> &str {
+///
+/// # Errors
+///
+/// [`ErrorKind::ProviderMisconfigured`]: it is the token endpoint, which the provider has not.
+pub(super) fn audience(named: AssertionAudience, metadata: &Metadata) -> Result<&str, Error> {
     match named {
-        AssertionAudience::TokenEndpoint => metadata.token_endpoint.as_str(),
-        AssertionAudience::Issuer => &metadata.issuer,
+        AssertionAudience::TokenEndpoint => metadata.token_endpoint().map(Url::as_str),
+        AssertionAudience::Issuer => Ok(&metadata.issuer),
     }
 }
 

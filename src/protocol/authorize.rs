@@ -86,7 +86,10 @@ impl AuthorizationRequest<'_> {
             .collect();
         // RFC 6749 section 3.1: the query of the endpoint (B2C: `?p=policy`) is retained, except
         // for parameters that would then occur twice.
-        let endpoint = &metadata.authorization_endpoint;
+        // No user is sent to sign in whose code could not be redeemed, or whose ID token not be
+        // verified.
+        metadata.check_sign_in()?;
+        let endpoint = metadata.authorization_endpoint()?;
         let kept: Vec<_> = endpoint
             .query_pairs()
             .into_owned()

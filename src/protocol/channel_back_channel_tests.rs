@@ -41,7 +41,7 @@ async fn the_provider_is_asked_in_the_back_channel_under_its_public_name() {
         let metadata = provider.metadata().await.unwrap();
         assert_eq!(metadata.issuer, "https://id.example");
         assert_eq!(
-            metadata.authorization_endpoint.as_str(),
+            metadata.authorization_endpoint().unwrap().as_str(),
             "https://id.example/authorize",
             "browsers are not sent inside"
         );

@@ -303,13 +303,16 @@ impl Check<'_> {
             // The document lists none for access tokens: the type of the key decides.
             ConfigUse::AccessTokens => configured.unwrap_or(Algorithm::ALL).to_vec(),
         };
-        let keys = match self.key_set(metadata).await {
+        let Ok(uri) = metadata.jwks_uri() else {
+            return found.push(Finding::new(Severity::Problem, "endpoint_missing", NO_KEYS));
+        };
+        let keys = match self.key_set(uri).await {
             Ok(keys) => keys,
             Err(finding) => return found.push(finding),
         };
         let candidates: Vec<&Jwk> =
             algorithms.iter().flat_map(|algorithm| keys.candidates(*algorithm, None)).collect();
-        let (uri, accepted) = (&metadata.jwks_uri, Algorithm::list(&algorithms));
+        let accepted = Algorithm::list(&algorithms);
         found.push(if candidates.is_empty() {
             let text = format!(
                 "None of the {} usable keys at {uri} can verify a token with an accepted algorithm \
@@ -336,8 +339,7 @@ impl Check<'_> {
     }
 
     /// The key set, or the finding that it cannot be had.
-    async fn key_set(&self, metadata: &Metadata) -> Result<JwkSet, Finding> {
-        let uri = &metadata.jwks_uri;
+    async fn key_set(&self, uri: &Url) -> Result<JwkSet, Finding> {
         let problem = |code, text| Finding::new(Severity::Problem, code, text);
         let answer = self.channel.document("the key set", uri).await.map_err(|error| {
             let remedy = error.own_remedy().map(|remedy| format!(" {}", sentence(remedy)));
@@ -368,6 +370,10 @@ impl Check<'_> {
     }
 }
 
+/// The finding for a document without a key set at an API that introspects nothing.
+const NO_KEYS: &str = "The discovery document has no `jwks_uri`: signed tokens cannot be verified, \
+     and opaque ones are not introspected (`with_introspection`, IDENTITY_INTROSPECTION).";
+
 /// The finding for an answer without a discovery document.
 fn without_document(address: &Url, answer: &Response<Bytes>) -> Finding {
     let error = http_error(answer);
@@ -377,7 +383,8 @@ fn without_document(address: &Url, answer: &Response<Bytes>) -> Finding {
         return finding_of(Severity::Problem, &error, said);
     }
     let text = format!(
-        "There is no discovery document at {address} (status {}): check the authority.",
+        "There is no discovery document at {address} (status {}): check the authority, or set the \
+         URL of its document if that is elsewhere (`with_discovery_url`, IDENTITY_DISCOVERY_URL).",
         answer.status().as_u16()
     );
     Finding::new(Severity::Problem, "discovery_not_found", text)

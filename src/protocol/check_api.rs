@@ -55,7 +55,9 @@ impl ValidApiConfig {
                 &mut findings,
             )
         {
-            check.keys(&metadata, ConfigUse::AccessTokens, &mut findings).await;
+            if self.needs_keys(&metadata) {
+                check.keys(&metadata, ConfigUse::AccessTokens, &mut findings).await;
+            }
             self.policy_findings(&check, &mut findings).await;
             findings.extend(self.issuer_finding(&metadata));
             findings.extend(self.introspection_finding(&metadata));
@@ -82,6 +84,12 @@ impl ValidApiConfig {
                 }
             });
         }
+    }
+
+    /// Whether signed tokens are to be verified. A server that issues opaque tokens alone has no
+    /// key set (RFC 8414 section 2).
+    fn needs_keys(&self, metadata: &Metadata) -> bool {
+        self.introspection() == Introspection::Never || metadata.jwks_uri().is_ok()
     }
 
     /// Clients compare the issuer of the provider's document with the one that the API names,

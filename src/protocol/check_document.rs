@@ -186,7 +186,8 @@ impl DocumentCheck<'_> {
                     return Some(metadata);
                 }
                 self.algorithms(&metadata, found);
-                Some(metadata)
+                // The endpoints that are missing were reported above.
+                metadata.check_sign_in().is_ok().then_some(metadata)
             }
             // A document that is refused is a problem even if no check above explains it.
             Err(error) => {

@@ -68,8 +68,9 @@ async fn try_sign_in(
     metadata: &Metadata,
     scopes: &[&str],
 ) -> (Finding, Option<Error>) {
-    let url = match sign_in_url(config, metadata, scopes) {
-        Ok(url) => url,
+    let url = sign_in_url(config, metadata, scopes);
+    let (endpoint, url) = match metadata.authorization_endpoint().and_then(|at| Ok((at, url?))) {
+        Ok(both) => both,
         Err(error) => {
             return (finding_of(Severity::Problem, &error, "No sign-in can start"), None);
         }
@@ -81,7 +82,7 @@ async fn try_sign_in(
             .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
         channel.send("the authorization endpoint", request).await
     };
-    let (endpoint, redirect_uri) = (&metadata.authorization_endpoint, config.redirect_url());
+    let redirect_uri = config.redirect_url();
     match answer.await {
         Ok(answer) => {
             let error = redirect_of(&answer, endpoint)
@@ -403,7 +404,7 @@ async fn send(
     client: ClientAuth<'_>,
     form: Form<'_>,
 ) -> Result<Response<Bytes>, Error> {
-    let request = form_request(&metadata.token_endpoint, metadata, client, form)?;
+    let request = form_request(metadata.token_endpoint()?, metadata, client, form)?;
     channel.send("the token endpoint", request).await
 }
 

@@ -347,7 +347,7 @@ impl Credentials {
                 load_assertion(path).map(from_outside).map_err(unavailable)
             }
             CredentialKind::AssertionFunction(function) => {
-                let aud = audience(named, metadata);
+                let aud = audience(named, metadata)?;
                 let request = AssertionRequest::new(&self.client_id, aud).for_fmi_path(fmi_path);
                 let request = request.after_refusal(anew);
                 let usable_at = (!anew).then_some(now);
@@ -359,7 +359,7 @@ impl Credentials {
                 let (options, client_id) = (credential.options(), self.client_id.as_str());
                 let assertion = Assertion {
                     client_id,
-                    audience: audience(named, metadata),
+                    audience: audience(named, metadata)?,
                     key: &key,
                     options,
                     authority: &self.authority,

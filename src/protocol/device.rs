@@ -110,9 +110,10 @@ pub(crate) fn read_answer(
         .ok_or_else(|| invalid("`device_code` is missing or not printable ASCII"))?;
     let user_code =
         text("user_code").filter(|code| code.len() <= MAX_USER_CODE_BYTES && visible(code));
+    let token_endpoint = metadata.token_endpoint()?;
     let uri = |name: &'static str| match text(name).map(Url::parse) {
         None => Ok(None),
-        Some(Ok(url)) if is_safe(&url, &metadata.token_endpoint) => Ok(Some(url.to_string())),
+        Some(Ok(url)) if is_safe(&url, token_endpoint) => Ok(Some(url.to_string())),
         Some(_) => Err(invalid("the verification URI is not an https URL")),
     };
     let verification_uri = match uri("verification_uri")? {

@@ -138,11 +138,17 @@ impl Discovery {
                     ),
                 ));
             }
-            if known.jwks_uri != metadata.jwks_uri {
+            // The old document serves on, as for any other one that cannot be used.
+            known
+                .check_successor(&metadata)
+                .map_err(|error| document_error(error, url, &answer))?;
+            if known.jwks_uri().ok() != metadata.jwks_uri().ok() {
                 self.keys.expire();
             }
         }
-        Ok(FetchedDocument { value: metadata, max_age: None })
+        // Where an endpoint is missing that a sign-in would need, it may soon be there.
+        let max_age = metadata.check_sign_in().is_err().then_some(Duration::ZERO);
+        Ok(FetchedDocument { value: metadata, max_age })
     }
 
     fn fetch_keys(
@@ -158,10 +164,11 @@ impl Discovery {
         );
         let (channel, metadata) = (self.channel.clone(), Arc::clone(metadata));
         observed(span, async move {
-            let answer = channel.document("the key set", &metadata.jwks_uri).await?;
+            let uri = metadata.jwks_uri()?;
+            let answer = channel.document("the key set", uri).await?;
             let keys = JwkSet::parse(answer.body())
                 .and_then(|keys| keys.after(known.as_deref()))
-                .map_err(|error| document_error(error, &metadata.jwks_uri, &answer))?;
+                .map_err(|error| document_error(error, uri, &answer))?;
             for unusable in keys.unusable() {
                 tracing::debug!(usable = keys.len(), "left out of the key set: {unusable}");
             }

@@ -58,7 +58,8 @@ async fn the_error_of_a_page_instead_of_a_document_names_url_and_media_type() {
     let (discovery, _) = self::discovery(&http);
     let nothing = discovery.metadata().await.unwrap_err().to_string();
     assert!(
-        keys.contains(metadata.jwks_uri.as_str()) && keys.contains("Content-Type \"text/html\""),
+        keys.contains(metadata.jwks_uri().unwrap().as_str())
+            && keys.contains("Content-Type \"text/html\""),
         "{keys}"
     );
     assert!(nothing.contains(&format!("{ISSUER}{WELL_KNOWN}")), "{nothing}");
@@ -158,6 +159,34 @@ async fn a_document_that_changes_its_issuer_is_refused_and_the_old_one_stays() {
         settle().await;
     }
     assert!(http.count(WELL_KNOWN) > 2);
+}
+
+/// The document is in use for a day; one that lacks what a sign-in needs is looked at sooner.
+#[tokio::test]
+async fn a_document_that_lost_an_endpoint_does_not_replace_a_whole_one() {
+    for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+        let less = move || {
+            let mut less = document();
+            less.as_object_mut().unwrap().remove(name);
+            less
+        };
+        let http = FakeHttp::publishing(document(), key_set());
+        let (discovery, clock) = discovery(&http);
+        let known = discovery.metadata().await.unwrap();
+        http.answer_with(move |request| Ok(published(request, &less(), &key_set())));
+        clock.advance(3 * DAY);
+        assert_eq!(discovery.metadata().await.unwrap(), known, "{name}");
+        assert_eq!(http.count(WELL_KNOWN), 2, "{name}");
+
+        let http = FakeHttp::publishing(less(), key_set());
+        let (discovery, clock) = self::discovery(&http);
+        discovery.metadata().await.unwrap();
+        http.answer_with(|request| Ok(published(request, &document(), &key_set())));
+        clock.advance(Duration::from_secs(600));
+        discovery.metadata().await.unwrap();
+        settle().await;
+        assert_eq!(discovery.metadata().await.unwrap(), known, "{name}");
+    }
 }
 
 // C-193: JWKS is not JSON, or `keys` missing

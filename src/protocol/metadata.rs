@@ -3,8 +3,10 @@
 //!
 //! - `issuer` must be the issuer of the configured authority (Discovery section 4.3).
 //! - A URL is used only if the authority allows it: https, except on loopback or if http was
-//!   explicitly allowed. A required endpoint with an unsafe URL refuses the document. An optional
-//!   one counts as absent: a wrong `revocation_endpoint` must not prevent sign-in.
+//!   explicitly allowed. An endpoint of a sign-in with an unsafe URL refuses the document. An
+//!   optional one counts as absent: a wrong `revocation_endpoint` must not prevent sign-in.
+//! - A missing endpoint refuses what needs it, and not the document: an API that only verifies
+//!   access tokens needs the key set alone, and an application by itself no authorization endpoint.
 //! - At Microsoft's authorities every endpoint must be on a host of the authority's cloud.
 //!   Otherwise the document is refused, even for an optional endpoint.
 //! - Unknown members are ignored. `null` and an empty string count as absent, and so does an
@@ -30,9 +32,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
-    pub(crate) authorization_endpoint: Url,
-    pub(crate) token_endpoint: Url,
-    pub(crate) jwks_uri: Url,
+    authorization_endpoint: Option<Url>,
+    token_endpoint: Option<Url>,
+    jwks_uri: Option<Url>,
     pub(crate) userinfo_endpoint: Option<Url>,
     pub(crate) end_session_endpoint: Option<Url>,
     /// The name of the return parameter of the end session endpoint, if it is not
@@ -106,10 +108,11 @@ impl Metadata {
             authority.sign_out_endpoint(members.optional("end_session_endpoint")?);
         Ok(Self {
             issuer: issuer.to_owned(),
-            authorization_endpoint: authority
-                .for_browsers(members.required("authorization_endpoint")?),
-            token_endpoint: members.required("token_endpoint")?,
-            jwks_uri: members.required("jwks_uri")?,
+            authorization_endpoint: members
+                .endpoint("authorization_endpoint")?
+                .map(|endpoint| authority.for_browsers(endpoint)),
+            token_endpoint: members.endpoint("token_endpoint")?,
+            jwks_uri: members.endpoint("jwks_uri")?,
             userinfo_endpoint: members.optional("userinfo_endpoint")?,
             end_session_endpoint,
             sign_out_return_parameter,
@@ -144,6 +147,43 @@ impl Metadata {
             msgraph_host: json::text(&object, "msgraph_host").map(str::to_owned),
             left_out: members.left_out,
         })
+    }
+
+    /// The authorization endpoint, which grants without a browser do without (RFC 8414 section 2).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the document has none. So with the next two.
+    pub(crate) fn authorization_endpoint(&self) -> Result<&Url, Error> {
+        needed("authorization_endpoint", self.authorization_endpoint.as_ref())
+    }
+
+    /// The token endpoint, which an API that only verifies access tokens does without.
+    pub(crate) fn token_endpoint(&self) -> Result<&Url, Error> {
+        needed("token_endpoint", self.token_endpoint.as_ref())
+    }
+
+    /// The URL of the key set, which opaque tokens do without.
+    pub(crate) fn jwks_uri(&self) -> Result<&Url, Error> {
+        needed("jwks_uri", self.jwks_uri.as_ref())
+    }
+
+    /// The error about the first endpoint of a sign-in that is missing.
+    pub(crate) fn check_sign_in(&self) -> Result<(), Error> {
+        self.authorization_endpoint().and(self.token_endpoint()).and(self.jwks_uri()).map(drop)
+    }
+
+    /// The error about an endpoint of a sign-in that `self` has and a newer document has not.
+    pub(crate) fn check_successor(&self, newer: &Self) -> Result<(), Error> {
+        let mut lost = Ok(());
+        for (had, endpoint) in [
+            (&self.authorization_endpoint, newer.authorization_endpoint()),
+            (&self.token_endpoint, newer.token_endpoint()),
+            (&self.jwks_uri, newer.jwks_uri()),
+        ] {
+            lost = lost.and(if had.is_some() { endpoint.map(drop) } else { Ok(()) });
+        }
+        lost
     }
 
     /// The scopes of `scopes` to request: default scopes that the provider does not list are left
@@ -287,11 +327,6 @@ impl<'a> MemberReader<'a> {
         Self { object, authority, left_out: Vec::new() }
     }
 
-    /// An endpoint that every sign-in needs.
-    fn required(&self, name: &'static str) -> Result<Url, Error> {
-        self.endpoint(name)?.ok_or_else(|| wrong(name, "is missing"))
-    }
-
     /// An endpoint that counts as absent if its URL cannot be used.
     fn optional(&mut self, name: &'static str) -> Result<Option<Url>, Error> {
         match self.address(name) {
@@ -369,6 +404,10 @@ impl<'a> MemberReader<'a> {
         );
         self.left_out.push(UnusableMember { member, problem });
     }
+}
+
+fn needed<'m>(name: &'static str, endpoint: Option<&'m Url>) -> Result<&'m Url, Error> {
+    endpoint.ok_or_else(|| wrong(name, "is missing"))
 }
 
 fn wrong(member: &'static str, problem: &str) -> Error {

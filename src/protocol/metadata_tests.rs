@@ -100,10 +100,13 @@ fn endpoints_are_those_of_the_document() {
         }
     });
     assert_eq!(
-        metadata.authorization_endpoint.as_str(),
+        metadata.authorization_endpoint().unwrap().as_str(),
         "https://other.example/authorization_endpoint-7f3a?x=1"
     );
-    assert_eq!(metadata.token_endpoint.as_str(), "https://other.example/token_endpoint-7f3a?x=1");
+    assert_eq!(
+        metadata.token_endpoint().unwrap().as_str(),
+        "https://other.example/token_endpoint-7f3a?x=1"
+    );
     assert_eq!(
         metadata.userinfo_endpoint.unwrap().as_str(),
         "https://other.example/userinfo_endpoint-7f3a?x=1"
@@ -115,19 +118,37 @@ fn endpoints_are_those_of_the_document() {
 fn keys_are_where_the_document_says() {
     let metadata =
         metadata(|document| document["jwks_uri"] = json!("https://other.example/certs/42"));
-    assert_eq!(metadata.jwks_uri.as_str(), "https://other.example/certs/42");
+    assert_eq!(metadata.jwks_uri().unwrap().as_str(), "https://other.example/certs/42");
 }
 
 // C-225: authorization_endpoint or token_endpoint missing
 #[test]
 fn a_missing_member_is_named() {
+    let absent = [json!(null), json!("")];
+    let wrong = [json!(1), json!([]), json!("not a url")];
+    let mut without = document();
+    without.as_object_mut().unwrap().remove("issuer");
+    assert!(problem(&without).contains("`issuer`"));
     for name in ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"] {
-        let mut document = document();
-        document.as_object_mut().unwrap().remove(name);
-        assert!(problem(&document).contains(&format!("`{name}`")));
-        for value in [json!(null), json!(""), json!(1), json!([]), json!("not a url")] {
-            document[name] = value;
+        for value in &wrong {
+            let mut document = document();
+            document[name] = value.clone();
             assert!(problem(&document).contains(name), "{}", problem(&document));
+        }
+    }
+    for value in absent {
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            let metadata = metadata(|document| document[name] = value.clone());
+            let endpoints =
+                [metadata.authorization_endpoint(), metadata.token_endpoint(), metadata.jwks_uri()];
+            let missing: Vec<String> = endpoints
+                .into_iter()
+                .filter_map(Result::err)
+                .map(|error| error.to_string())
+                .collect();
+            assert_eq!(missing.len(), 1, "{missing:?}");
+            assert!(missing[0].contains(&format!("`{name}` is missing")), "{missing:?}");
+            assert!(metadata.check_sign_in().is_err());
         }
     }
 }

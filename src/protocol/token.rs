@@ -45,7 +45,7 @@ pub(super) fn request(
     if metadata.has_client_info {
         form.push(("client_info", "1".into()));
     }
-    form_request(&metadata.token_endpoint, metadata, client, form)
+    form_request(metadata.token_endpoint()?, metadata, client, form)
 }
 
 /// The parameters whose values an error may show. The value of every other parameter is a secret.
