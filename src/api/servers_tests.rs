@@ -1,13 +1,16 @@
 //! Authorization servers that are no OpenID providers, or publish less than one does.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Introspection,
+    ApiLayer, Introspection,
     test_api::{TestApi, changed, claims, signed},
 };
 use crate::{
+    authority::Authority,
     clock::ManualClock,
     config::{Algorithm, ApiConfig, ClientCredential, Finding},
     protocol::test_support::{CLIENT_ID, FakeHttp, ISSUER, NOW, Signer, answer, document, key_set},
@@ -20,8 +23,71 @@ fn bare(issuer: &str) -> Value {
     json!({"issuer": issuer, "jwks_uri": format!("{ISSUER}/keys")})
 }
 
+/// An API at this issuer, whose server has this document at this URL, and nothing else but keys.
+fn at(issuer: &str, url: &'static str, document: Value) -> TestApi {
+    let http = FakeHttp::new(move |request| {
+        Ok(match request.uri().to_string() {
+            uri if uri == format!("{ISSUER}/keys") => answer(200, key_set()),
+            uri if uri == format!("{ISSUER}{url}") => answer(200, &document),
+            _ => answer(404, ""),
+        })
+    });
+    let config = ApiConfig::new(Authority::oidc(issuer).unwrap(), CLIENT_ID);
+    let clock = ManualClock::at(NOW);
+    let layer = ApiLayer::new(config.build().unwrap())
+        .with_http_client(Arc::clone(&http))
+        .with_clock(clock.clone());
+    TestApi { layer, http, clock, guard: None }
+}
+
 fn token_of(issuer: &str) -> String {
     signed("at+jwt", &changed(claims(), |claims| claims["iss"] = json!(issuer)))
+}
+
+/// RFC 8414 section 3: the well-known path stands between host and path of the issuer.
+#[tokio::test]
+async fn the_metadata_of_an_authorization_server_serves_where_there_is_no_discovery_document() {
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    for (path, url) in [
+        ("", OAUTH),
+        ("/", OAUTH),
+        ("/tenant/1", "/.well-known/oauth-authorization-server/tenant/1"),
+        ("/tenant/1/", "/.well-known/oauth-authorization-server/tenant/1"),
+    ] {
+        let issuer = format!("{ISSUER}{path}");
+        let api = at(&issuer, url, bare(&issuer));
+        assert!(api.takes(&token_of(&issuer)).await.starts_with("person"), "{issuer}");
+        let discovery = format!("{}/.well-known/openid-configuration", path.trim_end_matches('/'));
+        assert_eq!((api.http.count(&discovery), api.http.count(url)), (1, 1), "{issuer}");
+        // The document of another issuer is none, wherever it is.
+        let other = at(&issuer, url, bare("https://evil.example"));
+        let told = other.with_token(&token_of(&issuer)).await;
+        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE, "{told:?}");
+        assert!(told.error.unwrap().contains("evil.example"));
+        // The URL of the document is as good a name of the provider.
+        let named = Authority::oidc(&format!("{ISSUER}{url}")).unwrap();
+        assert_eq!(named, Authority::oidc(issuer.trim_end_matches('/')).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_of_an_authorization_server_is_not_asked_for_in_vain() {
+    const DISCOVERY: &str = "/.well-known/openid-configuration";
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    let asked = async |api: &TestApi| {
+        api.with_token(&token_of(ISSUER)).await;
+        (api.http.count(DISCOVERY), api.http.count(OAUTH))
+    };
+    assert_eq!(asked(&at(ISSUER, DISCOVERY, bare(ISSUER))).await, (1, 0));
+    for (status, counts) in [(503, (1, 0)), (429, (1, 0)), (403, (1, 1)), (405, (1, 1))] {
+        let api = TestApi::plain();
+        api.http.answer_with(move |_| Ok(answer(status, "")));
+        assert_eq!(asked(&api).await, counts, "{status}");
+    }
+    // Where the URL of the document is set, it is there or nowhere.
+    let set =
+        TestApi::with(|config| config.with_discovery_url(&format!("{ISSUER}/elsewhere")).unwrap());
+    assert_eq!(asked(&set).await, (0, 0));
 }
 
 /// An API reads keys and introspects tokens. It redeems no codes and redirects no users.
@@ -91,4 +157,24 @@ async fn the_check_of_an_api_finds_what_the_api_would() {
     assert_eq!(problems(introspecting, without.clone(), json!({})).await, Vec::<&str>::new());
     let found = problems(TestApi::plain_config(), without, json!({})).await;
     assert_eq!(found, ["endpoint_missing"]);
+}
+
+/// Such a server may issue ID tokens, and then users sign in.
+#[tokio::test]
+async fn the_check_of_a_sign_in_says_that_it_found_no_openid_provider() {
+    let found = async |path: &'static str| {
+        let http = FakeHttp::new(move |request| {
+            Ok(match request.uri().path() {
+                "/keys" => answer(200, key_set()),
+                asked if asked == path => answer(200, document()),
+                _ => answer(404, ""),
+            })
+        });
+        let config = crate::protocol::test_support::config().build().unwrap();
+        let report = config.check_with(http, ManualClock::at(NOW)).await;
+        report.findings().iter().any(|finding| finding.code() == "openid_not_announced")
+    };
+    assert!(found("/.well-known/oauth-authorization-server").await);
+    assert!(!found("/.well-known/openid-configuration").await);
+    assert!(!found("/nowhere").await);
 }

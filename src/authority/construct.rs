@@ -11,6 +11,8 @@ use super::{
 use crate::error::ConfigError;
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// The same of an authorization server, between its host and its path (RFC 8414 section 3).
+pub(super) const OAUTH_WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
 impl Authority {
     /// The authority of Microsoft Entra ID in the public cloud.
@@ -178,12 +180,12 @@ impl Authority {
         }
         Self::exact(
             AuthorityKind::Oidc,
-            issuer.strip_suffix(WELL_KNOWN).unwrap_or(issuer).to_owned(),
+            issuer.strip_suffix(WELL_KNOWN).unwrap_or(issuer).replacen(OAUTH_WELL_KNOWN, "", 1),
         )
     }
 
     /// A provider whose issuers are compared character by character.
-    fn exact(kind: AuthorityKind, issuer: String) -> Result<Self, ConfigError> {
+    pub(super) fn exact(kind: AuthorityKind, issuer: String) -> Result<Self, ConfigError> {
         // OpenID Connect Discovery 1.0 section 4.1: a terminating slash is removed before the
         // well-known path is appended.
         let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));

@@ -49,6 +49,7 @@ pub use b2c::B2cPolicies;
 pub(crate) use cloud::token_exchange_audience;
 use cloud::{Cloud, HostKind, Instance};
 pub use codes::error_codes;
+use construct::OAUTH_WELL_KNOWN;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
 pub(crate) use tenants::{Tenants, is_guid};
@@ -94,6 +95,20 @@ impl Authority {
     /// The URL of the discovery document, with the query that the authority URL had.
     pub(crate) fn metadata_url(&self) -> &Url {
         &self.metadata_url
+    }
+
+    /// The URL of the metadata of an authorization server that is no OpenID provider (RFC 8414
+    /// section 3): the well-known path stands before the path of the issuer. `None` at Microsoft
+    /// and AD FS, and where the URL of the document was set.
+    pub(crate) fn oauth_metadata_url(&self) -> Option<Url> {
+        let implied = Self::exact(AuthorityKind::Oidc, self.address.clone()).ok()?;
+        if self.kind != AuthorityKind::Oidc || self.metadata_url != implied.metadata_url {
+            return None;
+        }
+        let mut url = Url::parse(&self.address).ok()?;
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{OAUTH_WELL_KNOWN}{path}"));
+        Some(url)
     }
 
     /// The name for logs and errors: the authority URL without its query, which holds no secret.

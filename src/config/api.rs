@@ -295,6 +295,21 @@ impl ApiConfig {
         Ok(self)
     }
 
+    /// Sets the URL of the provider's document, if it is not below the issuer: see
+    /// [`IdentityConfig::with_discovery_url`](IdentityConfig::with_discovery_url).
+    ///
+    /// The metadata of an authorization server that is no OpenID provider is found without it (RFC
+    /// 8414 section 3).
+    ///
+    /// # Errors
+    ///
+    /// `address` is not an `https` URL (`http` is accepted for loopback hosts), or has credentials
+    /// or a fragment.
+    pub fn with_discovery_url(mut self, address: &str) -> Result<Self, ConfigError> {
+        self.identity = self.identity.with_discovery_url(address)?;
+        Ok(self)
+    }
+
     /// Allows an `http://` URL on another machine for the provider: see
     /// [`IdentityConfig::danger_allow_http`](IdentityConfig::danger_allow_http).
     ///

@@ -30,7 +30,8 @@ impl IdentityConfig {
 
     /// Sets the URL of the discovery document, if it is not below the issuer (OpenID Connect
     /// Discovery 1.0 section 4.1), as with FusionAuth and WSO2 Identity Server. The default is the
-    /// issuer followed by `/.well-known/openid-configuration`.
+    /// issuer followed by `/.well-known/openid-configuration`, and where nothing is there, that of
+    /// the metadata of an authorization server (RFC 8414 section 3).
     ///
     /// The authority stays the issuer: the document and the tokens have to name it exactly.
     ///

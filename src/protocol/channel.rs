@@ -96,6 +96,33 @@ impl Channel {
         document_of(what, &url, answer)
     }
 
+    /// Sends a GET for the discovery document of this authority, and where there is none, for the
+    /// metadata of an authorization server (RFC 8414). Servers that issue no ID tokens publish that
+    /// alone, and an API needs no ID tokens. Returns the URL of the response and the response,
+    /// whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`follow`](Self::follow).
+    pub(super) async fn discovery<'a>(
+        &self,
+        authority: &'a Authority,
+    ) -> Result<(Cow<'a, Url>, Response<Bytes>), Error> {
+        let absent = self.follow(DISCOVERY_DOCUMENT, authority.metadata_url()).await?;
+        // Not every server answers 404 for what it has not.
+        let status = absent.1.status();
+        let is_absent = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+        let Some(other) = authority.oauth_metadata_url().filter(|_| is_absent) else {
+            return Ok(absent);
+        };
+        match self.follow(DISCOVERY_DOCUMENT, &other).await {
+            Ok((url, answer)) if answer.status() == StatusCode::OK => {
+                Ok((Cow::Owned(url.into_owned()), answer))
+            }
+            _ => Ok(absent),
+        }
+    }
+
     /// Sends a GET and follows redirects as [`document`](Self::document) does. Returns the URL of
     /// the last response and the response, whatever its status.
     ///
@@ -254,8 +281,11 @@ fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path().get(..200).unwrap_or(url.path()))
 }
 
+/// The discovery document in the words of errors.
+pub(super) const DISCOVERY_DOCUMENT: &str = "the discovery document";
+
 /// The response, if its status is 200.
-fn document_of(
+pub(super) fn document_of(
     what: &'static str,
     url: &Url,
     answer: Response<Bytes>,

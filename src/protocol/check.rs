@@ -22,7 +22,7 @@ use super::{
     metadata::Metadata,
 };
 use crate::{
-    authority::{KeyIssuer, TokenIssuer},
+    authority::{Authority, KeyIssuer, TokenIssuer},
     clock::{Clock, SystemClock, UnixTime},
     config::{Algorithm, Finding, Severity, SignInMethod, ValidConfig},
     error::{Error, ErrorKind, ProviderError},
@@ -188,7 +188,7 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     /// Runs the checks that need the provider. Each stage needs the one before.
     async fn provider(&self, found: &mut Vec<Finding>) {
-        let Some(document) = self.document(found).await else { return };
+        let Some(document) = self.document(ConfigUse::SignIn, found).await else { return };
         let Some(metadata) =
             check_document::examine(document.body(), self.config, ConfigUse::SignIn, found)
         else {
@@ -219,11 +219,16 @@ impl Check<'_> {
     }
 
     /// Fetches the discovery document, and compares the clocks by its `Date` header.
-    pub(super) async fn document(&self, found: &mut Vec<Finding>) -> Option<Response<Bytes>> {
-        let address = self.config.authority().metadata_url();
+    pub(super) async fn document(
+        &self,
+        purpose: ConfigUse,
+        found: &mut Vec<Finding>,
+    ) -> Option<Response<Bytes>> {
+        let authority = self.config.authority();
+        let address = authority.metadata_url();
         let before = self.clock.now();
-        let answer = match self.channel.follow("the discovery document", address).await {
-            Ok((_, answer)) => answer,
+        let (url, answer) = match self.channel.discovery(authority).await {
+            Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::ProviderMisconfigured => {
                 let text = "The discovery document cannot be used";
                 found.push(finding_of(Severity::Problem, &error, text));
@@ -249,11 +254,19 @@ impl Check<'_> {
             self.config.clock_leeway().as_secs(),
         ));
         if answer.status() != StatusCode::OK {
-            found.push(without_document(address, &answer));
+            found.push(without_document(authority, &answer));
             return None;
         }
-        let text = format!("The provider answers at {address}.");
+        let text = format!("The provider answers at {url}.");
         found.push(Finding::new(Severity::Passed, "provider_reachable", text));
+        if purpose == ConfigUse::SignIn && authority.oauth_metadata_url().as_ref() == Some(&*url) {
+            let text = format!(
+                "There is no discovery document at {address}, only the metadata of an \
+                 authorization server (RFC 8414) at {url}: one that issues no ID tokens signs \
+                 nobody in."
+            );
+            found.push(Finding::new(Severity::Warning, "openid_not_announced", text));
+        }
         Some(answer)
     }
 
@@ -375,17 +388,20 @@ const NO_KEYS: &str = "The discovery document has no `jwks_uri`: signed tokens c
      and opaque ones are not introspected (`with_introspection`, IDENTITY_INTROSPECTION).";
 
 /// The finding for an answer without a discovery document.
-fn without_document(address: &Url, answer: &Response<Bytes>) -> Finding {
+fn without_document(authority: &Authority, answer: &Response<Bytes>) -> Finding {
     let error = http_error(answer);
     // An error in the provider's own words says more than the status.
     if error.provider().is_some_and(|said| said.code.is_some()) {
         let said = "The provider refuses its discovery document";
         return finding_of(Severity::Problem, &error, said);
     }
+    let nor = authority.oauth_metadata_url().map(|other| format!(", nor at {other}"));
     let text = format!(
-        "There is no discovery document at {address} (status {}): check the authority, or set the \
-         URL of its document if that is elsewhere (`with_discovery_url`, IDENTITY_DISCOVERY_URL).",
-        answer.status().as_u16()
+        "There is no discovery document at {} (status {}){}: check the authority, or set the URL \
+         of its document if that is elsewhere (`with_discovery_url`, IDENTITY_DISCOVERY_URL).",
+        authority.metadata_url(),
+        answer.status().as_u16(),
+        nor.unwrap_or_default()
     );
     Finding::new(Severity::Problem, "discovery_not_found", text)
 }

@@ -27,8 +27,8 @@ impl ValidApiConfig {
     ///   will accept it: at Microsoft's authorities by Microsoft's rules for the URL of the API and
     ///   the Application ID URI.
     ///
-    /// It makes two requests, and one more for each further policy, without a credential. It never
-    /// fails: an unreachable provider is a finding.
+    /// It makes two or three requests, and one more for each further policy, without a credential.
+    /// It never fails: an unreachable provider is a finding.
     ///
     /// ```no_run
     /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,7 +47,7 @@ impl ValidApiConfig {
         let channel = Channel::to(Arc::new(http), identity.authority());
         let check = Check { config: identity, channel, clock: &clock };
         let mut findings = self.check_settings(clock.now());
-        if let Some(document) = check.document(&mut findings).await
+        if let Some(document) = check.document(ConfigUse::AccessTokens, &mut findings).await
             && let Some(metadata) = check_document::examine(
                 document.body(),
                 identity,

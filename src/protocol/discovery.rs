@@ -8,7 +8,8 @@
 //! - `issuer` must not change while the process runs: a document with another one is refused and
 //!   the old document stays in use.
 //! - Keys come from `jwks_uri` of the metadata. If it changes, the cached keys expire.
-//! - Both are fetched by GET and need status 200, possibly after redirects within the origin.
+//! - Both are fetched by GET and need status 200, possibly after redirects within the origin. Where
+//!   there is no discovery document, the metadata of an authorization server is tried (RFC 8414).
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     cache::{DocumentCache, FetchState, FetchedDocument},
-    channel::{Channel, document_error, observed},
+    channel::{Channel, DISCOVERY_DOCUMENT, document_error, document_of, observed},
     jwks::JwkSet,
     key_search::KeySearches,
     metadata::Metadata,
@@ -120,10 +121,10 @@ impl Discovery {
         self,
         known: Option<Arc<Metadata>>,
     ) -> Result<FetchedDocument<Metadata>, Error> {
-        let url = self.authority.metadata_url();
-        let answer = self.channel.document("the discovery document", url).await?;
+        let (url, answer) = self.channel.discovery(&self.authority).await?;
+        let answer = document_of(DISCOVERY_DOCUMENT, &url, answer)?;
         let metadata = Metadata::parse(answer.body(), &self.authority)
-            .map_err(|error| document_error(error, url, &answer))?;
+            .map_err(|error| document_error(error, &url, &answer))?;
         if let Some(known) = known {
             // Sessions and caches are bound to the issuer. A document with another one is a mistake
             // or an attack on the provider's web server.
@@ -141,7 +142,7 @@ impl Discovery {
             // The old document serves on, as for any other one that cannot be used.
             known
                 .check_successor(&metadata)
-                .map_err(|error| document_error(error, url, &answer))?;
+                .map_err(|error| document_error(error, &url, &answer))?;
             if known.jwks_uri().ok() != metadata.jwks_uri().ok() {
                 self.keys.expire();
             }

@@ -51,8 +51,10 @@ async fn a_provider_that_is_set_up_wrongly_is_distinguished_from_one_that_is_dow
         Failure::Redirect("/".into()),
     ] {
         let node = Node::beside(&app, |config| config, |layer| layer).await;
-        app.provider.fail_next(Endpoint::Discovery, 1, failure.clone());
+        // The metadata of an authorization server (RFC 8414) is as wrong as the discovery document.
+        app.provider.fail_next(Endpoint::Discovery, 2, failure.clone());
         let answer = node.raw().open("/me", "").await;
+        app.provider.stop_failing(Endpoint::Discovery);
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{failure:?}");
         assert!(answer.body.contains("provider_misconfigured"), "{failure:?}: {}", answer.body);
     }
