@@ -21,7 +21,6 @@ use super::{
 use crate::{
     clock::{Clock, Recurring, UnixTime},
     error::Error,
-    secret::Secret,
     tokens::{GrantId, GrantRecord, GrantRef, GrantStore},
 };
 
@@ -153,7 +152,7 @@ impl Values {
         }
         let new = || KnownGrant {
             newest: Arc::new(Mutex::new(Some(Arc::clone(record)))),
-            bytes: bytes_of(record),
+            bytes: record.bytes(),
             expires,
         };
         match self.live.get_or_insert_with(&id.0, || Ok::<_, Infallible>(new())) {
@@ -161,13 +160,6 @@ impl Values {
             Err(never) => match never {},
         }
     }
-}
-
-/// About the memory of a grant, in bytes.
-fn bytes_of(record: &GrantRecord) -> usize {
-    let secret = |secret: Option<&Secret>| secret.map_or(0, |secret| secret.expose().len());
-    let claims = record.claims().map_or(0, |claims| claims.get().len());
-    secret(record.refresh_token()) + secret(record.id_token()) + claims + record.tokens().bytes()
 }
 
 fn lock(known: &SharedGrant) -> MutexGuard<'_, Option<Arc<GrantRecord>>> {
@@ -211,7 +203,7 @@ impl GrantStore for Values {
             None => return Ok(()),
         }
         // The same shared grant, with the weight that it has now.
-        let (bytes, expires) = (bytes_of(record), grant.expires_at());
+        let (bytes, expires) = (record.bytes(), grant.expires_at());
         self.live.insert(grant.id().0, KnownGrant { newest, bytes, expires });
         Ok(())
     }

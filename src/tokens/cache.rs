@@ -207,7 +207,7 @@ impl TokenCache {
     }
 
     /// The bytes of all tokens with their scopes.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.iter().map(|token| token.len()).sum()
     }
 }

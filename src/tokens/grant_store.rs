@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use super::record::GrantRecord;
-use crate::{clock::UnixTime, codec, error::Error};
+use crate::{clock::UnixTime, codec, error::Error, secret::Secret};
 
 /// The id of a grant's record: random, and never reused for another grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,5 +115,14 @@ pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
     /// Whether other processes may use the same records.
     fn is_shared(&self) -> bool {
         false
+    }
+}
+
+impl GrantRecord {
+    /// About its memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let secret = |secret: Option<&Secret>| secret.map_or(0, |secret| secret.expose().len());
+        let claims = self.claims().map_or(0, |claims| claims.get().len());
+        secret(self.refresh_token()) + secret(self.id_token()) + claims + self.tokens().bytes()
     }
 }
