@@ -351,8 +351,8 @@ impl User {
         self.0.application.reset_password.as_deref()
     }
 
-    /// The time of the sign-in that the session began with, by the server's clock. A further sign-in
-    /// of the same browser begins another session, and a renewal of the claims does not.
+    /// The time of the sign-in that the session began with, by the server's clock. A further
+    /// sign-in of the same browser begins another session; a renewal of the claims does not.
     ///
     /// The provider may have recognised the person by a session of its own:
     /// [`auth_time`](Self::auth_time) is the time of the last authentication there.

@@ -11,8 +11,10 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     net::TcpListener as StdListener,
     process::{Child, Command, Stdio},
+    sync::{Arc, OnceLock},
 };
 
+use async_trait::async_trait;
 use axum::{
     Router, ServiceExt,
     body::Body,
@@ -23,7 +25,11 @@ use axum::{
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_identity::{IdentityBody, IdentityLayer};
-use tower_sessions::{Session, SessionManagerLayer};
+use tower_sessions::{
+    Session, SessionManagerLayer, SessionStore,
+    session::{Id, Record},
+    session_store,
+};
 use tower_sessions_redis_store::{
     RedisStore,
     fred::{clients::Pool, interfaces::ClientLike as _, types::config::Config},
@@ -32,7 +38,7 @@ use tower_sessions_redis_store::{
 use crate::{
     app::{self, Fallible, PATH},
     browser, controls, ours,
-    person::Person,
+    person::{NAME, Person},
     provider::Provider,
     table::{self, median, number},
 };
@@ -62,6 +68,11 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "default", about: "ours: default store", goal: Some(0.92) },
     Subject { name: "default-once", about: "the same, once around the router", goal: Some(0.92) },
     Subject { name: "redis", about: "ours: Redis", goal: Some(0.5) },
+    Subject {
+        name: "redis-load",
+        about: "axum, and one load of ours' row by the same store",
+        goal: None,
+    },
     Subject {
         name: "tower-sessions-redis",
         about: "tower-sessions 0.14: Redis, one get of the user",
@@ -180,6 +191,7 @@ pub fn serve(name: &str, redis: &str) -> Fallible<()> {
             "default" => ours::application(layer).await?,
             "default-once" => return serve_once(layer).await,
             "redis" => ours::application(layer.with_store(store(redis).await?)?).await?,
+            "redis-load" => one_load(layer, store(redis).await?).await?,
             "tower-sessions-redis" => tower_sessions(store(redis).await?).await?,
             _ => return Err(format!("no server {name:?}").into()),
         };
@@ -219,6 +231,53 @@ async fn store(redis: &str) -> Fallible<RedisStore<Pool>> {
     // `wait_for_connect` after `connect` can miss the signal and wait for ever.
     pool.init().await?;
     Ok(RedisStore::new(pool))
+}
+
+/// A handler that does nothing but load the row that our session has in this store: what remains of
+/// our own figure is the store's.
+async fn one_load(
+    layer: IdentityLayer,
+    store: RedisStore<Pool>,
+) -> Fallible<(Router, HeaderValue)> {
+    let noting = Noting { store: store.clone(), loaded: Arc::default() };
+    let loaded = Arc::clone(&noting.loaded);
+    let (_, cookie) = ours::application(layer.with_store(noting)?).await?;
+    let id = *loaded.get().ok_or("no row was loaded")?;
+    let me = move || async move {
+        let row = store.load(&id).await.expect("a store");
+        row.map(|_| NAME).expect("a row")
+    };
+    Ok((Router::new().route(PATH, get(me)), cookie))
+}
+
+/// Notes the first row that is loaded.
+#[derive(Clone, Debug)]
+struct Noting {
+    store: RedisStore<Pool>,
+    loaded: Arc<OnceLock<Id>>,
+}
+
+#[async_trait]
+impl SessionStore for Noting {
+    async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        self.store.create(record).await
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        self.store.save(record).await
+    }
+
+    async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        let row = self.store.load(id).await?;
+        if row.is_some() {
+            self.loaded.get_or_init(|| *id);
+        }
+        Ok(row)
+    }
+
+    async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        self.store.delete(id).await
+    }
 }
 
 /// tower-sessions: the person is read from the session, once.
