@@ -38,6 +38,20 @@ pub(super) struct Channel {
 /// response would hang with it. The default client gives up earlier.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The response with the document of an authority.
+pub(super) struct DiscoveryAnswer<'a> {
+    /// The URL of the response.
+    pub(super) url: Cow<'a, Url>,
+    pub(super) answer: Response<Bytes>,
+    /// Whether it is the metadata of an authorization server (RFC 8414).
+    pub(super) is_oauth: bool,
+}
+
+/// Whether a status says that there is no document. Not every server answers 404 for that.
+pub(super) fn is_absent(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
+}
+
 impl Channel {
     pub(super) fn new(http: Arc<dyn HttpClient>) -> Self {
         Self { http, timeout: TIMEOUT, route: None }
@@ -98,8 +112,7 @@ impl Channel {
 
     /// Sends a GET for the discovery document of this authority, and where there is none, for the
     /// metadata of an authorization server (RFC 8414). Servers that issue no ID tokens publish that
-    /// alone, and an API needs no ID tokens. Returns the URL of the response and the response,
-    /// whatever its status.
+    /// alone, and an API needs no ID tokens. Returns the response, whatever its status.
     ///
     /// # Errors
     ///
@@ -107,17 +120,17 @@ impl Channel {
     pub(super) async fn discovery<'a>(
         &self,
         authority: &'a Authority,
-    ) -> Result<(Cow<'a, Url>, Response<Bytes>), Error> {
-        let absent = self.follow(DISCOVERY_DOCUMENT, authority.metadata_url()).await?;
-        // Not every server answers 404 for what it has not.
-        let status = absent.1.status();
-        let is_absent = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    ) -> Result<DiscoveryAnswer<'a>, Error> {
+        let (url, answer) = self.follow(DISCOVERY_DOCUMENT, authority.metadata_url()).await?;
+        let absent = DiscoveryAnswer { url, answer, is_oauth: false };
+        let is_absent = is_absent(absent.answer.status());
         let Some(other) = authority.oauth_metadata_url().filter(|_| is_absent) else {
             return Ok(absent);
         };
         match self.follow(DISCOVERY_DOCUMENT, &other).await {
             Ok((url, answer)) if answer.status() == StatusCode::OK => {
-                Ok((Cow::Owned(url.into_owned()), answer))
+                let url = Cow::Owned(url.into_owned());
+                Ok(DiscoveryAnswer { url, answer, is_oauth: true })
             }
             _ => Ok(absent),
         }

@@ -14,7 +14,7 @@ use http::{Response, StatusCode, header};
 use url::Url;
 
 use super::{
-    channel::Channel,
+    channel::{Channel, DiscoveryAnswer, is_absent},
     check_document, check_requests,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
@@ -227,26 +227,27 @@ impl Check<'_> {
         let authority = self.config.authority();
         let address = authority.metadata_url();
         let before = self.clock.now();
-        let (url, answer) = match self.channel.discovery(authority).await {
-            Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::ProviderMisconfigured => {
-                let text = "The discovery document cannot be used";
-                found.push(finding_of(Severity::Problem, &error, text));
-                return None;
-            }
-            Err(error) => {
-                let remedy = error
-                    .own_remedy()
-                    .unwrap_or("check the URL, the network, the proxy and its certificates");
-                let text = format!(
-                    "{address} cannot be reached ({}). {}",
-                    error.detail(),
-                    sentence(remedy)
-                );
-                found.push(Finding::new(Severity::Problem, "provider_unreachable", text));
-                return None;
-            }
-        };
+        let DiscoveryAnswer { url, answer, is_oauth } =
+            match self.channel.discovery(authority).await {
+                Ok(found) => found,
+                Err(error) if error.kind() == ErrorKind::ProviderMisconfigured => {
+                    let text = "The discovery document cannot be used";
+                    found.push(finding_of(Severity::Problem, &error, text));
+                    return None;
+                }
+                Err(error) => {
+                    let remedy = error
+                        .own_remedy()
+                        .unwrap_or("check the URL, the network, the proxy and its certificates");
+                    let text = format!(
+                        "{address} cannot be reached ({}). {}",
+                        error.detail(),
+                        sentence(remedy)
+                    );
+                    found.push(Finding::new(Severity::Problem, "provider_unreachable", text));
+                    return None;
+                }
+            };
         found.push(clock_finding(
             &answer,
             before,
@@ -259,11 +260,11 @@ impl Check<'_> {
         }
         let text = format!("The provider answers at {url}.");
         found.push(Finding::new(Severity::Passed, "provider_reachable", text));
-        if purpose == ConfigUse::SignIn && authority.oauth_metadata_url().as_ref() == Some(&*url) {
+        if purpose == ConfigUse::SignIn && is_oauth {
             let text = format!(
                 "There is no discovery document at {address}, only the metadata of an \
-                 authorization server (RFC 8414) at {url}: one that issues no ID tokens signs \
-                 nobody in."
+                 authorization server (RFC 8414) at {url}. If the server issues no ID tokens, \
+                 users cannot sign in."
             );
             found.push(Finding::new(Severity::Warning, "openid_not_announced", text));
         }
@@ -395,10 +396,19 @@ fn without_document(authority: &Authority, answer: &Response<Bytes>) -> Finding 
         let said = "The provider refuses its discovery document";
         return finding_of(Severity::Problem, &error, said);
     }
-    let nor = authority.oauth_metadata_url().map(|other| format!(", nor at {other}"));
+    let nor = authority
+        .oauth_metadata_url()
+        .filter(|_| is_absent(answer.status()))
+        .map(|other| format!(", nor at {other}"));
+    // The URLs of Microsoft's documents are known, and the setting is refused there.
+    let elsewhere = if authority.is_microsoft() {
+        ""
+    } else {
+        ", or set the URL of its document if that is elsewhere (`with_discovery_url`, \
+         IDENTITY_DISCOVERY_URL)"
+    };
     let text = format!(
-        "There is no discovery document at {} (status {}){}: check the authority, or set the URL \
-         of its document if that is elsewhere (`with_discovery_url`, IDENTITY_DISCOVERY_URL).",
+        "There is no discovery document at {} (status {}){}: check the authority{elsewhere}.",
         authority.metadata_url(),
         answer.status().as_u16(),
         nor.unwrap_or_default()

@@ -19,7 +19,9 @@ use tracing::{field::Empty, info_span};
 
 use super::{
     cache::{DocumentCache, FetchState, FetchedDocument},
-    channel::{Channel, DISCOVERY_DOCUMENT, document_error, document_of, observed},
+    channel::{
+        Channel, DISCOVERY_DOCUMENT, DiscoveryAnswer, document_error, document_of, observed,
+    },
     jwks::JwkSet,
     key_search::KeySearches,
     metadata::Metadata,
@@ -121,10 +123,12 @@ impl Discovery {
         self,
         known: Option<Arc<Metadata>>,
     ) -> Result<FetchedDocument<Metadata>, Error> {
-        let (url, answer) = self.channel.discovery(&self.authority).await?;
+        let DiscoveryAnswer { url, answer, is_oauth } =
+            self.channel.discovery(&self.authority).await?;
         let answer = document_of(DISCOVERY_DOCUMENT, &url, answer)?;
-        let metadata = Metadata::parse(answer.body(), &self.authority)
+        let mut metadata = Metadata::parse(answer.body(), &self.authority)
             .map_err(|error| document_error(error, &url, &answer))?;
+        metadata.is_oauth = is_oauth;
         if let Some(known) = known {
             // Sessions and caches are bound to the issuer. A document with another one is a mistake
             // or an attack on the provider's web server.
@@ -139,6 +143,14 @@ impl Discovery {
                     ),
                 ));
             }
+            // The metadata of an authorization server lacks members of OpenID Connect: it takes the
+            // place of no discovery document that a proxy hides for a moment.
+            if is_oauth && !known.is_oauth {
+                let detail = "the discovery document is gone, and the one that was known stays in \
+                              use";
+                let error = Error::new(ErrorKind::ProviderMisconfigured, detail);
+                return Err(document_error(error, &url, &answer));
+            }
             // The old document serves on, as for any other one that cannot be used.
             known
                 .check_successor(&metadata)
@@ -147,8 +159,10 @@ impl Discovery {
                 self.keys.expire();
             }
         }
-        // Where an endpoint is missing that a sign-in would need, it may soon be there.
-        let max_age = metadata.check_sign_in().is_err().then_some(Duration::ZERO);
+        // What is missing, the discovery document or an endpoint that a sign-in would need, may
+        // soon be there.
+        let is_whole = !is_oauth && metadata.check_sign_in().is_ok();
+        let max_age = (!is_whole).then_some(Duration::ZERO);
         Ok(FetchedDocument { value: metadata, max_age })
     }
 

@@ -189,6 +189,33 @@ async fn a_document_that_lost_an_endpoint_does_not_replace_a_whole_one() {
     }
 }
 
+/// A proxy that answers 404 for a moment hides the discovery document alone.
+#[tokio::test]
+async fn the_metadata_of_an_authorization_server_replaces_no_discovery_document() {
+    let hidden = |request: &http::Request<bytes::Bytes>| match request.uri().path() {
+        "/.well-known/oauth-authorization-server" => {
+            answer(200, json!({"issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys")}))
+        }
+        _ => answer(404, ""),
+    };
+    let http = FakeHttp::publishing(document(), key_set());
+    let (discovery, clock) = discovery(&http);
+    let whole = discovery.metadata().await.unwrap();
+    http.answer_with(move |request| Ok(hidden(request)));
+    clock.advance(3 * DAY);
+    assert_eq!(discovery.metadata().await.unwrap(), whole);
+    assert_eq!(http.count("/.well-known/oauth-authorization-server"), 1);
+    // At the start it is taken, until the discovery document is there.
+    let http = FakeHttp::new(move |request| Ok(hidden(request)));
+    let (discovery, clock) = self::discovery(&http);
+    assert!(discovery.metadata().await.unwrap().token_endpoint().is_err());
+    http.answer_with(|request| Ok(published(request, &document(), &key_set())));
+    clock.advance(Duration::from_secs(600));
+    discovery.metadata().await.unwrap();
+    settle().await;
+    assert_eq!(discovery.metadata().await.unwrap(), whole);
+}
+
 // C-193: JWKS is not JSON, or `keys` missing
 #[tokio::test]
 async fn a_broken_key_set_does_not_replace_a_good_one() {

@@ -32,6 +32,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
+    /// Whether it was found as the metadata of an authorization server (RFC 8414).
+    pub(super) is_oauth: bool,
     authorization_endpoint: Option<Url>,
     token_endpoint: Option<Url>,
     jwks_uri: Option<Url>,
@@ -108,6 +110,7 @@ impl Metadata {
             authority.sign_out_endpoint(members.optional("end_session_endpoint")?);
         Ok(Self {
             issuer: issuer.to_owned(),
+            is_oauth: false,
             authorization_endpoint: members
                 .endpoint("authorization_endpoint")?
                 .map(|endpoint| authority.for_browsers(endpoint)),
