@@ -53,9 +53,9 @@ impl ReportedEnds {
     }
 }
 
-/// How long a handler of `on_signed_in` may take: the browser waits for it. It is dropped then, as
-/// are requests to a provider that does not answer.
-const SIGN_IN_LIMIT: Duration = Duration::from_secs(10);
+/// How long the browser waits for a handler. A handler of `on_signed_in` is dropped then, as are
+/// requests to a provider that does not answer.
+const HANDLER_LIMIT: Duration = Duration::from_secs(10);
 
 impl IdentityLayer {
     /// Calls `handler` at every sign-in, by redirect or by device code, step-ups included: to
@@ -190,14 +190,16 @@ impl Flow {
         // In a task of its own: a panic is a failure like any other, after which the session is
         // discarded and the outcome is remembered.
         let handler = Arc::clone(handler);
-        let running = async move { tokio::time::timeout(SIGN_IN_LIMIT, handler(event)).await };
+        let running = async move { tokio::time::timeout(HANDLER_LIMIT, handler(event)).await };
         match single_flight::to_the_end(&Tokio, running.in_current_span()).await {
             Ok(Ok(decision)) => decision.map_err(SignInRefusal::into_error),
             Ok(Err(_)) => Err(failed_at_sign_in(format!(
                 "the handler of `on_signed_in` did not return within {} s",
-                SIGN_IN_LIMIT.as_secs()
+                HANDLER_LIMIT.as_secs()
             ))),
-            Err(_) => Err(failed_at_sign_in("the handler of `on_signed_in` panicked")),
+            Err(_) => Err(failed_at_sign_in(
+                "the handler of `on_signed_in` panicked, or the runtime ended",
+            )),
         }
     }
 
@@ -268,16 +270,24 @@ async fn run<E: Send + 'static>(
 ) {
     let handler = Arc::clone(handler);
     let running = async move { handler(event).await };
-    match single_flight::to_the_end(&Tokio, running.in_current_span()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => failed(name, &error),
-        Err(error) => failed(name, &error.into()),
+    let running = single_flight::to_the_end(&Tokio, running.in_current_span());
+    // The sign-in or sign-out goes on without it; the handler itself is not cut off.
+    match tokio::time::timeout(HANDLER_LIMIT, running).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => failed(name, &error),
+        Ok(Err(error)) => failed(name, &error.into()),
+        Err(_) => {
+            let limit = HANDLER_LIMIT.as_secs();
+            failed(name, &format!("it did not return within {limit} s, and runs on").into());
+        }
     }
 }
 
 /// The error of a sign-in whose handler neither accepted nor refused it.
 fn failed_at_sign_in(detail: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::EventHandlerFailed, detail)
+    Error::new(ErrorKind::EventHandlerFailed, detail).with_remedy(
+        "give the calls of the handler time limits of their own, or correct the panic in the log",
+    )
 }
 
 fn failed(handler: &str, error: &BoxError) {

@@ -10,7 +10,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::Request, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::Request,
+    http::{Method, StatusCode},
+    routing::get,
+};
 use tokio::{
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -20,7 +25,7 @@ use tower_identity::{Challenge, IdentityLayer, dev::Endpoint};
 use crate::{app::App, events::Heard, raw::Raw, stores::Watched};
 
 /// More sign-ins than may wait for the provider at the same time.
-const MANY: usize = 70;
+const MANY: usize = 65;
 
 /// The limit of concurrent requests to the provider is not one of handlers.
 #[tokio::test]
@@ -84,6 +89,36 @@ async fn a_handler_that_never_returns_ends_the_sign_in_after_ten_seconds() {
     let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(answer.body.contains("event_handler_failed"), "{}", answer.body);
+}
+
+/// The browser does not wait for it; the sign-out was completed before.
+#[tokio::test]
+async fn a_handler_that_never_returns_ends_no_sign_out() {
+    let arrived = Arc::new(Notify::new());
+    let here = arrived.clone();
+    let layer = move |layer: IdentityLayer| {
+        layer.on_signed_out(move |_| {
+            let here = here.clone();
+            async move {
+                here.notify_one();
+                pending::<Result<(), std::io::Error>>().await
+            }
+        })
+    };
+    let app = App::builder().layer(layer).start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    let session = raw.sign_in().await;
+    let answer = tokio::spawn(async move {
+        let same_origin = [("sec-fetch-site", "same-origin")];
+        raw.send(Method::POST, "/auth/logout", &session, &same_origin, "").await
+    });
+    arrived.notified().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
