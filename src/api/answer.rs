@@ -198,8 +198,9 @@ pub(super) fn refused<R>(
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
     let status = meaning.status.as_u16();
-    // What the client can do nothing about is for the operator.
-    if meaning.status.is_server_error() {
+    // What the client can do nothing about is for the operator. Any client can cause `Busy`, by
+    // tokens with random keys.
+    if meaning.status.is_server_error() && error.kind() != ErrorKind::Busy {
         tracing::warn!(reason = error.reason(), status, %error, "request refused");
     } else {
         tracing::info!(reason = error.reason(), status, %error, "request refused");

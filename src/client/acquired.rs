@@ -138,7 +138,7 @@ impl Client {
         if record.refresh_token().is_none()
             && let Some(grant) = shared.partitions.find(&partition)
         {
-            shared.users.settled(&grant).await;
+            shared.users.idle(&grant).await;
         }
         let record = match shared.partitions.record(&partition) {
             Some(earlier) => record.after(&earlier, now),

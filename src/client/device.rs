@@ -174,7 +174,8 @@ impl Client {
     /// Polls the token endpoint once. Wait for [`DeviceFlow::interval`] before each call.
     ///
     /// If the provider is unreachable, the result is `Pending` with twice the interval (at most a
-    /// minute), or with the wait of its `Retry-After`.
+    /// minute), or with the wait of its `Retry-After`; and so it is if the credential cannot be had
+    /// for a moment, after it could be before.
     ///
     /// # Errors
     ///

@@ -19,7 +19,11 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     ("GetClaimsFromUserInfoEndpoint", "use `with_user_info` (IDENTITY_USER_INFO)"),
     ("MaxAge", "use `SignInOptions::with_max_age` (IDENTITY_MAX_AGE)"),
-    ("MetadataAddress", "use `with_discovery_url` (IDENTITY_DISCOVERY_URL)"),
+    (
+        "MetadataAddress",
+        "the document is that of the authority (Instance, TenantId); for a provider other than \
+         Microsoft's use `with_discovery_url` (IDENTITY_DISCOVERY_URL)",
+    ),
     ("Prompt", "use `SignInOptions::with_prompt` (IDENTITY_PROMPT)"),
     ("RemoteSignOutPath", "front-channel sign-out is not supported"),
     ("ResponseMode", "use `with_response_mode` (IDENTITY_RESPONSE_MODE)"),

@@ -361,7 +361,8 @@ fn variable(name: &str) -> String {
 
 /// Whether a member is named like the section of an application with Microsoft.Identity.Web.
 fn is_section_of_net(name: &str) -> bool {
-    name.eq_ignore_ascii_case("AzureAd") || name.eq_ignore_ascii_case("AzureAdB2C")
+    // In any other spelling it may be of a file of this crate.
+    matches!(name, "AzureAd" | "AzureAdB2C")
 }
 
 /// Whether a member is a setting of this crate. Names are in lower case, in every format.

@@ -346,7 +346,7 @@ const API: &[Setting<ApiConfig>] = &[
     row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
         SettingValue::Secrets(c.identity.cookie_secrets.clone())
     }),
-    row("discovery_url", &[], &[], |c| url(c.identity.discovery_url.as_ref())),
+    row("discovery_url", &["with_discovery_url"], &[], |c| url(c.identity.discovery_url.as_ref())),
     row("back_channel", &["with_back_channel"], &[], |c| {
         optional(c.identity.back_channel.as_ref())
     }),

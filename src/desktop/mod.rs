@@ -143,8 +143,9 @@ impl InteractiveSignIn {
         // requests for them have limits of their own.
         let end = Instant::now() + time_limit;
         loop {
-            let arrived = tokio::time::timeout_at(end, arrivals.recv()).await;
-            let arrival = arrived.map_err(|_| {
+            let arrived = tokio::time::timeout_at(end, arrivals.recv()).await.ok();
+            // Requests that are no answer may arrive without end.
+            let arrival = arrived.filter(|_| Instant::now() < end).ok_or_else(|| {
                 let seconds = time_limit.as_secs();
                 Error::new(
                     ErrorKind::AttemptExpired,

@@ -67,7 +67,9 @@ impl<S: Sync> FromRequestParts<S> for User {
 
 /// `None`, so that public pages are served in any case:
 ///
-/// - if no user is signed in, or the session store does not answer,
+/// - if no user is signed in, or it cannot be known now: the session store or the provider does not
+///   answer,
+/// - for a caller with an access token,
 /// - for a request with effects that a page of another origin caused,
 /// - without a layer, which a debug event reports once for each route.
 impl<S: Sync> OptionalFromRequestParts<S> for User {

@@ -27,8 +27,8 @@ impl ValidApiConfig {
     ///   will accept it: at Microsoft's authorities by Microsoft's rules for the URL of the API and
     ///   the Application ID URI.
     ///
-    /// It makes two or three requests, and one more for each further policy, without a credential.
-    /// It never fails: an unreachable provider is a finding.
+    /// It makes at most three requests, redirects apart, and one more for each further policy,
+    /// without a credential. It never fails: an unreachable provider is a finding.
     ///
     /// ```no_run
     /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {

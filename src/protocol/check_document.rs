@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// Checks the document, and returns its metadata if a sign-in, or the API, would accept it. An API
-/// uses issuer and keys of the provider alone, so that of the endpoints only those are looked at
-/// without which no document is accepted ([`Metadata::parse`]).
+/// uses issuer and keys of the provider alone: an endpoint that is missing is no finding there, and
+/// one with an unsafe URL refuses the document ([`Metadata::parse`]).
 pub(super) fn examine(
     document: &[u8],
     config: &ValidConfig,

@@ -40,11 +40,12 @@ struct KeySearch {
 
 impl KeySearches {
     /// Whether the key is to be looked for; `false` if it was. `kid` is `None` for a token that
-    /// names no key. `failure` is that of a search a moment ago.
+    /// names no key. `failure` is the error of a fetch of the key set that failed a moment ago.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`]: it was not, and has to wait; `failure`, for the same reason.
+    /// The key was not looked for. [`ErrorKind::Busy`]: too many others were; `failure`: the key set
+    /// could not be fetched a moment ago.
     pub(super) fn begin(
         &self,
         kid: Option<&str>,

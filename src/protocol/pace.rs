@@ -59,13 +59,25 @@ impl Pace {
             // Entra's code for `access_denied`.
             "authorization_declined" => return ended(ErrorKind::AccessDenied),
             _ if !is_passing(error.kind()) => return Err(error),
-            _ if retry_after.is_some() => {}
-            _ => {
-                self.interval = self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
+            _ if error.kind() == ErrorKind::CredentialUnavailable => {
+                tracing::warn!(
+                    reason = error.reason(), %error,
+                    "a device code could not be asked for: it is asked for again"
+                );
+                self.interval = self.backoff();
             }
+            _ if retry_after.is_some() => {}
+            _ => self.interval = self.backoff(),
         }
         self.retry_after = retry_after.unwrap_or_default();
         Ok(())
+    }
+}
+
+impl Pace {
+    /// Twice the interval, at most a minute.
+    fn backoff(&self) -> Duration {
+        self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
     }
 }
 

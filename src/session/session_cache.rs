@@ -130,6 +130,9 @@ const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 3600);
 
 /// The number of decoded sessions.
 const MOST: usize = 10_000;
+/// The number by which the cache is divided into parts, each with its part of the bytes: at most
+/// 32. A session that is larger than a part would be decoded at each request.
+const ESTIMATED: usize = 1_000;
 
 /// A cache of decoded sessions by the whole value of their cookie, bounded by their number and by
 /// their bytes: a session keeps its row in memory, also one that the store has evicted. Only
@@ -149,7 +152,7 @@ impl FromRow for Arc<Session> {
 impl SessionCache {
     pub(super) fn new() -> Self {
         Self {
-            sessions: Cache::with_weighter(MOST, MOST_BYTES, ByBytes::among(MOST)),
+            sessions: Cache::with_weighter(ESTIMATED, MOST_BYTES, ByBytes::among(MOST)),
             sweep: Recurring::every(SWEPT_EVERY),
         }
     }

@@ -9,9 +9,9 @@ pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// The least time between two removals of records that have expired.
 pub(super) const SWEPT_EVERY: Duration = Duration::from_secs(600);
 
-/// A record that was decoded from a row.
+/// A record in memory.
 pub(super) trait FromRow {
-    /// The bytes of that row.
+    /// The bytes of the row that it was decoded from, or about its own.
     fn row_bytes(&self) -> usize;
 }
 

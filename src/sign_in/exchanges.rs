@@ -15,8 +15,8 @@ use crate::{
 
 /// The number of outcomes to remember for repeated responses.
 const EXCHANGES: usize = 1024;
-/// How long an outcome is remembered: as long as an attempt can be completed, so that later none
-/// leads here. An outcome can hold the tokens of a person.
+/// How long an outcome is remembered at least: as long as an attempt can be completed. It is
+/// removed when later ones are added, since it can hold the tokens of a person.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The responses in progress, and the outcomes of recent ones, by their [`fingerprint`].

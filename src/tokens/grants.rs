@@ -286,8 +286,16 @@ impl Grants {
         provider.groups(token.secret()).await
     }
 
-    /// Waits until no flight of a grant is running.
+    /// Waits for the flights of a grant that are running now.
     pub(crate) async fn settled(&self, grant: &GrantRef) {
+        for flight in self.0.flights.under_way(&grant.id()) {
+            // Its result is in the record.
+            let _ = flight.finished().await;
+        }
+    }
+
+    /// Waits until no flight of a grant is running.
+    pub(crate) async fn idle(&self, grant: &GrantRef) {
         while let Some(flight) = self.0.flights.under_way(&grant.id()).pop() {
             // Its result is in the record.
             let _ = flight.finished().await;

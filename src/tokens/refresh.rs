@@ -27,7 +27,7 @@ use crate::{
 
 /// The waits before each of the first attempts to store a response. After the last of them the
 /// callers get the error, and the attempts go on in the background.
-const STORE_WAITS: [Duration; 3] =
+pub(super) const STORE_WAITS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
 /// The first and the longest wait between the attempts in the background.
 const LATER_STORE_WAITS: (Duration, Duration) =

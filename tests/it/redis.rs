@@ -276,7 +276,7 @@ async fn redis_lock_that_cannot_be_asked_refreshes_nothing() {
 }
 
 /// A command that timed out may still have been carried out: the lock is released at once, and not
-/// only when its lease of a minute ends.
+/// only when its lease ends.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run `tests/run servers`"]
 async fn redis_lock_whose_answer_is_lost_is_freed() {

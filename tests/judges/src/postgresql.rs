@@ -21,7 +21,7 @@ use tower_sessions_sqlx_store::sqlx::{self, PgPool};
 mod guide;
 
 const SECRET: &str = "a cookie secret of more than thirty-two characters";
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(180);
 
 /// A server that ends with the test.
 struct Server {
