@@ -44,8 +44,8 @@ impl KeySearches {
     ///
     /// # Errors
     ///
-    /// The key was not looked for. [`ErrorKind::Busy`]: too many others were; `failure`: the key set
-    /// could not be fetched a moment ago.
+    /// The key was not looked for. [`ErrorKind::Busy`]: too many others were; `failure`: the key
+    /// set could not be fetched a moment ago.
     pub(super) fn begin(
         &self,
         kid: Option<&str>,
