@@ -18,11 +18,16 @@ use axum::{
 };
 use tokio::{
     sync::{Notify, Semaphore},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 use tower_identity::{Challenge, IdentityLayer, dev::Endpoint};
 
-use crate::{app::App, events::Heard, raw::Raw, stores::Watched};
+use crate::{
+    app::App,
+    events::Heard,
+    raw::{Answer, Raw},
+    stores::Watched,
+};
 
 /// More sign-ins than may wait for the provider at the same time.
 const MANY: usize = 65;
@@ -63,30 +68,32 @@ async fn sign_ins_whose_handlers_hang_keep_nobody_else_from_signing_in() {
     }
 }
 
+async fn hang<T>(arrived: Arc<Notify>) -> T {
+    arrived.notify_one();
+    pending().await
+}
+
+/// The answer to a request whose handler hangs, when the handler has had eleven seconds.
+async fn eleven_seconds_later(arrived: &Notify, answer: JoinHandle<Answer>) -> Answer {
+    arrived.notified().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn a_handler_that_never_returns_ends_the_sign_in_after_ten_seconds() {
     let arrived = Arc::new(Notify::new());
     let here = arrived.clone();
-    let layer = move |layer: IdentityLayer| {
-        layer.on_signed_in(move |_| {
-            let here = here.clone();
-            async move {
-                here.notify_one();
-                pending().await
-            }
-        })
-    };
+    let layer = move |layer: IdentityLayer| layer.on_signed_in(move |_| hang(here.clone()));
     let app = App::builder().layer(layer).start().await;
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let begun = raw.begin("/me", "").await;
     let callback = raw.answer(&begun).await;
     let answer = tokio::spawn(async move { raw.open(&callback, &begun.attempt).await });
-    arrived.notified().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
-    let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
+    let answer = eleven_seconds_later(&arrived, answer).await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(answer.body.contains("event_handler_failed"), "{}", answer.body);
 }
@@ -97,13 +104,7 @@ async fn a_handler_that_never_returns_ends_no_sign_out() {
     let arrived = Arc::new(Notify::new());
     let here = arrived.clone();
     let layer = move |layer: IdentityLayer| {
-        layer.on_signed_out(move |_| {
-            let here = here.clone();
-            async move {
-                here.notify_one();
-                pending::<Result<(), std::io::Error>>().await
-            }
-        })
+        layer.on_signed_out(move |_| hang::<Result<(), std::io::Error>>(here.clone()))
     };
     let app = App::builder().layer(layer).start().await;
     app.provider.sign_in_as("ada").unwrap();
@@ -113,11 +114,7 @@ async fn a_handler_that_never_returns_ends_no_sign_out() {
         let same_origin = [("sec-fetch-site", "same-origin")];
         raw.send(Method::POST, "/auth/logout", &session, &same_origin, "").await
     });
-    arrived.notified().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
-    let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap();
+    let answer = eleven_seconds_later(&arrived, answer).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }
 
