@@ -280,26 +280,28 @@ impl Check<'_> {
             ("reset the password", &policies.reset_password),
         ] {
             let Some(policy) = policy else { continue };
-            found.extend(match self.policy(policy).await {
-                None => None,
-                Some(Ok(())) => {
-                    let text = format!("The policy {policy:?} to {what} exists.");
-                    Some(Finding::new(Severity::Passed, "policy_usable", text))
-                }
-                Some(Err(error)) => {
-                    let text = format!("Users cannot {what}: the policy {policy:?} cannot be used");
-                    Some(finding_of(Severity::Warning, &error, &text))
-                }
-            });
+            let exists = format!("The policy {policy:?} to {what} exists.");
+            let refused = format!("Users cannot {what}: the policy {policy:?} cannot be used");
+            found.extend(self.policy(policy, exists, Severity::Warning, &refused).await);
         }
     }
 
-    /// Whether the document of a B2C policy can be used; `None` at other authorities.
-    pub(super) async fn policy(&self, policy: &str) -> Option<Result<(), Error>> {
+    /// The finding about the document of a B2C policy: `exists`, or `refused` with the error and
+    /// this severity. `None` at other authorities.
+    pub(super) async fn policy(
+        &self,
+        policy: &str,
+        exists: String,
+        severity: Severity,
+        refused: &str,
+    ) -> Option<Finding> {
         let authority = self.config.authority().for_policy(policy)?;
         let what = "the policy's discovery document";
         let answer = self.channel.document(what, authority.metadata_url()).await;
-        Some(answer.and_then(|answer| Metadata::parse(answer.body(), &authority)).map(|_| ()))
+        Some(match answer.and_then(|answer| Metadata::parse(answer.body(), &authority)) {
+            Ok(_) => Finding::new(Severity::Passed, "policy_usable", exists),
+            Err(error) => finding_of(severity, &error, refused),
+        })
     }
 
     /// Checks that the key set has a key for the accepted algorithms, and for this issuer.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     channel::Channel,
-    check::{Check, CheckReport, ConfigUse, finding_of},
+    check::{Check, CheckReport, ConfigUse},
     check_document,
     http::{HttpClient, ReqwestClient},
     metadata::Metadata,
@@ -69,20 +69,12 @@ impl ValidApiConfig {
     /// document was examined before.
     async fn policy_findings(&self, check: &Check<'_>, found: &mut Vec<Finding>) {
         for policy in self.rules().policies.iter().skip(1) {
-            found.extend(match check.policy(policy).await {
-                None => None,
-                Some(Ok(())) => {
-                    let text = format!("The policy {policy:?}, whose tokens are accepted, exists.");
-                    Some(Finding::new(Severity::Passed, "policy_usable", text))
-                }
-                Some(Err(error)) => {
-                    let text = format!(
-                        "Tokens of the policy {policy:?} cannot be verified \
-                         (`with_b2c_policies`, IDENTITY_API_B2C_POLICIES)"
-                    );
-                    Some(finding_of(Severity::Problem, &error, &text))
-                }
-            });
+            let exists = format!("The policy {policy:?}, whose tokens are accepted, exists.");
+            let refused = format!(
+                "Tokens of the policy {policy:?} cannot be verified (`with_b2c_policies`, \
+                 IDENTITY_API_B2C_POLICIES)"
+            );
+            found.extend(check.policy(policy, exists, Severity::Problem, &refused).await);
         }
     }
 
