@@ -1,12 +1,10 @@
 //! Authorization servers that are no OpenID providers, or publish less than one does.
 
-use std::sync::Arc;
-
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    ApiLayer, Introspection,
+    Introspection,
     test_api::{TestApi, changed, claims, signed},
 };
 use crate::{
@@ -25,19 +23,16 @@ fn bare(issuer: &str) -> Value {
 
 /// An API at this issuer, whose server has this document at this URL, and nothing else but keys.
 fn at(issuer: &str, url: &'static str, document: Value) -> TestApi {
-    let http = FakeHttp::new(move |request| {
+    let config = ApiConfig::new(Authority::oidc(issuer).unwrap(), CLIENT_ID);
+    let api = TestApi::at(config, Value::Null, Value::Null);
+    api.http.answer_with(move |request| {
         Ok(match request.uri().to_string() {
             uri if uri == format!("{ISSUER}/keys") => answer(200, key_set()),
             uri if uri == format!("{ISSUER}{url}") => answer(200, &document),
             _ => answer(404, ""),
         })
     });
-    let config = ApiConfig::new(Authority::oidc(issuer).unwrap(), CLIENT_ID);
-    let clock = ManualClock::at(NOW);
-    let layer = ApiLayer::new(config.build().unwrap())
-        .with_http_client(Arc::clone(&http))
-        .with_clock(clock.clone());
-    TestApi { layer, http, clock, guard: None }
+    api
 }
 
 fn token_of(issuer: &str) -> String {
@@ -61,9 +56,9 @@ async fn the_metadata_of_an_authorization_server_serves_where_there_is_no_discov
         assert_eq!((api.http.count(&discovery), api.http.count(url)), (1, 1), "{issuer}");
         // The document of another issuer is none, wherever it is.
         let other = at(&issuer, url, bare("https://evil.example"));
-        let told = other.with_token(&token_of(&issuer)).await;
-        assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE, "{told:?}");
-        assert!(told.error.unwrap().contains("evil.example"));
+        let refused = other.with_token(&token_of(&issuer)).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
+        assert!(refused.error.unwrap().contains("evil.example"));
         // The URL of the document is as good a name of the provider.
         let named = Authority::oidc(&format!("{ISSUER}{url}")).unwrap();
         assert_eq!(named, Authority::oidc(issuer.trim_end_matches('/')).unwrap());
@@ -115,9 +110,9 @@ async fn an_api_needs_no_endpoint_that_it_does_not_use() {
     });
     assert!(api.takes("opaque").await.starts_with("person"));
     // What needs the missing member says which it is.
-    let told = api.with_token(&token_of(ISSUER)).await;
-    assert_eq!(told.status, StatusCode::SERVICE_UNAVAILABLE, "{told:?}");
-    assert!(told.error.as_ref().unwrap().contains("`jwks_uri` is missing"), "{told:?}");
+    let refused = api.with_token(&token_of(ISSUER)).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{refused:?}");
+    assert!(refused.error.as_ref().unwrap().contains("`jwks_uri` is missing"), "{refused:?}");
 }
 
 async fn problems(config: ApiConfig, document: Value, keys: Value) -> Vec<&'static str> {

@@ -6,8 +6,9 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Json, Router, extract::Query, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+use tower::Layer as _;
 use tower_identity::{
-    Clock, IdentityConfig, IdentityLayer, ManualClock, Tokens, User,
+    Clock, IdentityConfig, IdentityLayer, IdentityService, ManualClock, Tokens, User,
     dev::{DevProvider, DevProviderBuilder, Endpoint, Failure},
     require_sign_in,
 };
@@ -101,6 +102,42 @@ impl Drop for App {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// Runs the other tasks until the condition holds.
+pub async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..10_000_000 {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it never is");
+}
+
+/// Moves the time of timers on, in which nothing else happens.
+pub async fn time_passes(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// An application at whose provider a user is signed in, and its layer around the same routes
+/// without a server.
+pub async fn with_service(
+    change: impl FnOnce(IdentityLayer) -> IdentityLayer,
+) -> (App, IdentityService<Router>) {
+    let mut made = None;
+    let app = App::builder()
+        .layer(|layer| {
+            let layer = change(layer);
+            made = Some(layer.clone());
+            layer
+        })
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    (app, made.unwrap().layer(routes()))
 }
 
 impl App {

@@ -9,6 +9,8 @@ use tower_identity::{
 };
 use tower_sessions_memory_store::MemoryStore;
 
+use crate::app::until;
+
 fn asks(scopes: &str) -> TokenRequest {
     TokenRequest::new([scopes]).unwrap()
 }
@@ -217,9 +219,7 @@ async fn a_sign_in_without_a_refresh_token_keeps_the_one_that_a_refresh_is_getti
     let signing_in = client.clone();
     let signing_in =
         tokio::spawn(async move { signing_in.poll_device(&mut again).await.map(|_| ()) });
-    while provider.requests(Endpoint::Token) < 3 {
-        tokio::task::yield_now().await;
-    }
+    until(|| provider.requests(Endpoint::Token) == 3).await;
     for _ in 0..10_000 {
         tokio::task::yield_now().await;
     }

@@ -14,7 +14,7 @@ use tower_identity::{
 };
 use url::Url;
 
-use crate::browser::Browser;
+use crate::{app::time_passes, browser::Browser};
 
 type Waiting = JoinHandle<Result<AcquiredTokens, Error>>;
 
@@ -184,9 +184,7 @@ async fn an_answer_within_the_time_limit_is_completed_after_it() {
         tab.open(&url).await.status
     });
     hold.arrived().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(7)).await;
-    tokio::time::resume();
+    time_passes(Duration::from_secs(7)).await;
     hold.release();
     waiting.await.unwrap().unwrap();
     assert_eq!(page.await.unwrap(), StatusCode::OK);

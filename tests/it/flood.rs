@@ -10,14 +10,14 @@ use axum::{Router, body::Body, http::StatusCode};
 use bytes::Bytes;
 use http::Request;
 use tokio::{sync::Semaphore, task::JoinSet};
-use tower::{Layer as _, ServiceExt as _};
+use tower::ServiceExt as _;
 use tower_identity::{
     ErrorKind, HttpClient, HttpFuture, IdentityService, ReqwestClient, SignInOptions, WebAuth,
     WebSession, config::SignInMethod, dev::Endpoint,
 };
 
 use crate::{
-    app::{App, routes},
+    app::{App, until, with_service},
     raw::{Begun, NAVIGATION, Raw},
 };
 
@@ -62,17 +62,8 @@ impl Held {
 /// An application with such a client, at whose provider a user is signed in, and its service.
 async fn app() -> (App, Held, IdentityService<Router>) {
     let held = Held::new();
-    let mut layer = None;
-    let app = App::builder()
-        .layer(|made| {
-            let made = made.with_http_client(held.clone());
-            layer = Some(made.clone());
-            made
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
-    (app, held, layer.unwrap().layer(routes()))
+    let (app, service) = with_service(|layer| layer.with_http_client(held.clone())).await;
+    (app, held, service)
 }
 
 /// The URL of a response to this sign-in with a code that the provider did not issue.
@@ -89,17 +80,6 @@ fn callback(url: &str, begun: &Begun) -> Request<Body> {
         request = request.header(name, value);
     }
     request.body(Body::empty()).unwrap()
-}
-
-/// Runs the other tasks until the condition holds.
-async fn until(is_so: impl Fn() -> bool) {
-    for _ in 0..10_000_000 {
-        if is_so() {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("it never is");
 }
 
 #[tokio::test]

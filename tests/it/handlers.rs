@@ -23,7 +23,7 @@ use tokio::{
 use tower_identity::{Challenge, IdentityLayer, dev::Endpoint};
 
 use crate::{
-    app::App,
+    app::{App, time_passes},
     events::Heard,
     raw::{Answer, Raw},
     stores::Watched,
@@ -76,9 +76,7 @@ async fn hang<T>(arrived: Arc<Notify>) -> T {
 /// The answer to a request whose handler hangs, when the handler has had eleven seconds.
 async fn eleven_seconds_later(arrived: &Notify, answer: JoinHandle<Answer>) -> Answer {
     arrived.notified().await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
+    time_passes(Duration::from_secs(11)).await;
     tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap().unwrap()
 }
 

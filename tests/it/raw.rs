@@ -31,6 +31,14 @@ impl Answer {
         self.header("location")
     }
 
+    /// The sign-in that begins with this response.
+    pub fn begun(&self) -> Begun {
+        Begun {
+            attempt: self.attempt().expect("no attempt began"),
+            provider: self.location().to_owned(),
+        }
+    }
+
     pub fn set_cookies(&self) -> Vec<&str> {
         self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect()
     }
@@ -130,11 +138,7 @@ impl Raw {
 
     /// Opens a protected page without a session.
     pub async fn begin(&self, path: &str, cookies: &str) -> Begun {
-        let answer = self.open(path, cookies).await;
-        Begun {
-            attempt: answer.attempt().expect("no attempt began"),
-            provider: answer.location().to_owned(),
-        }
+        self.open(path, cookies).await.begun()
     }
 
     /// The provider's authorization response to it, without its pages: path and query of the

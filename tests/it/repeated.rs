@@ -95,8 +95,7 @@ async fn a_repeated_sign_in_with_another_account_lets_the_user_choose_again() {
         let headers = [NAVIGATION, &[("accept-language", "en")]].concat();
         let path = "/auth/login?return_to=%2Fme&account=other";
         let first = raw.send(axum::http::Method::GET, path, "", &headers, "").await;
-        let (attempt, provider) = (first.attempt().unwrap(), first.location().to_owned());
-        let begun = crate::raw::Begun { attempt, provider };
+        let begun = first.begun();
         let callback = raw.answer(&begun).await;
         let second = raw.open(&callback, &begun.attempt).await;
         let asks = |url: &str| url.contains("prompt=select_account");
@@ -118,10 +117,7 @@ async fn a_silent_sign_in_that_needs_a_page_asks_for_the_rest_again() {
     assert_eq!(parameters(second.location()), expected);
     // It is not silent any more, also after a page for a new password or the like.
     app.provider.refuse_next_sign_in("temporarily_unavailable", "authentication_expired");
-    let begun = crate::raw::Begun {
-        attempt: second.attempt().unwrap(),
-        provider: second.location().to_owned(),
-    };
+    let begun = second.begun();
     let callback = raw.answer(&begun).await;
     let third = raw.open(&callback, &begun.attempt).await;
     assert_eq!(parameters(third.location()), expected);
@@ -202,10 +198,7 @@ async fn a_silent_sign_in_that_needs_a_page_has_the_prompts_of_the_configuration
         app.provider.refuse_next_sign_in(error, description);
         let callback = raw.answer(&begun).await;
         let next = raw.open(&callback, &begun.attempt).await;
-        begun = crate::raw::Begun {
-            attempt: next.attempt().unwrap(),
-            provider: next.location().to_owned(),
-        };
+        begun = next.begun();
         assert_eq!(asked(&begun.provider), ["login"], "after {error}");
     }
 }
@@ -230,8 +223,7 @@ async fn a_repeated_step_up_stays_that_of_its_person() {
         let callback = raw.answer(&begun).await;
         let mut answer = raw.open(&callback, &format!("{}; {grace}", begun.attempt)).await;
         if is_refused {
-            let attempt = answer.attempt().unwrap();
-            let again = crate::raw::Begun { attempt, provider: answer.location().to_owned() };
+            let again = answer.begun();
             let callback = raw.answer(&again).await;
             answer = raw.open(&callback, &format!("{}; {grace}", again.attempt)).await;
         }

@@ -147,10 +147,7 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
     let callback = raw.answer(&begun).await;
     let again = raw.open(&callback, "").await;
     assert_eq!(app.provider.requests(Endpoint::Token), 0, "the answer itself is not acted on");
-    let second = crate::raw::Begun {
-        attempt: again.attempt().unwrap(),
-        provider: again.location().to_owned(),
-    };
+    let second = again.begun();
     assert_ne!(second.attempt, begun.attempt);
     let answer = raw.answer(&second).await;
     let done = raw.open(&answer, &second.attempt).await;
@@ -176,10 +173,7 @@ async fn an_answer_whose_attempt_is_gone_leads_to_its_page_by_a_new_sign_in() {
         handle,
     ] {
         let again = raw.open(&format!("/auth/callback?code=a&state={state}"), "").await;
-        let begun = crate::raw::Begun {
-            attempt: again.attempt().unwrap(),
-            provider: again.location().to_owned(),
-        };
+        let begun = again.begun();
         let answer = raw.answer(&begun).await;
         assert_eq!(raw.open(&answer, &begun.attempt).await.location(), "/", "{state}");
     }

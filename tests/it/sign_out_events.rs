@@ -2,11 +2,11 @@
 //! of events that panic.
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode};
-use tower::{Layer as _, ServiceExt as _};
+use tower::ServiceExt as _;
 use tower_identity::{IdentityLayer, IdentityService};
 
 use crate::{
-    app::{App, routes},
+    app::{App, with_service},
     events::Heard,
     raw::{NAVIGATION, Raw},
     stores::{Operation, Watched},
@@ -14,17 +14,11 @@ use crate::{
 
 /// An application with a store, and its layer around the same routes without a server.
 async fn listening_with(store: &Watched) -> (App, Heard, IdentityService<Router>) {
-    let (heard, mut made) = (Heard::default(), None);
-    let app = App::builder()
-        .layer(|layer| {
-            let layer = heard.on(layer.with_store(store.clone()).unwrap().with_single_process());
-            made = Some(layer.clone());
-            layer
-        })
-        .start()
-        .await;
-    app.provider.sign_in_as("ada").unwrap();
-    (app, heard, made.unwrap().layer(routes()))
+    let heard = Heard::default();
+    let with_store =
+        |layer: IdentityLayer| layer.with_store(store.clone()).unwrap().with_single_process();
+    let (app, service) = with_service(|layer| heard.on(with_store(layer))).await;
+    (app, heard, service)
 }
 
 fn sign_out_request(app: &App, cookies: &str) -> Request {
@@ -103,17 +97,7 @@ async fn a_handler_that_panics_ends_no_request_and_keeps_nobody_signed_in() {
     };
     let handlers: [fn(IdentityLayer) -> IdentityLayer; 2] = [in_future, before];
     for handlers in handlers {
-        let mut made = None;
-        let app = App::builder()
-            .layer(|layer| {
-                let layer = handlers(layer);
-                made = Some(layer.clone());
-                layer
-            })
-            .start()
-            .await;
-        let service = made.unwrap().layer(routes());
-        app.provider.sign_in_as("ada").unwrap();
+        let (app, service) = with_service(handlers).await;
         let raw = Raw::of(&app);
         let ada = raw.sign_in().await;
         let ended = service.clone().oneshot(sign_out_request(&app, &ada)).await.unwrap();

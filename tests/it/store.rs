@@ -18,7 +18,7 @@ use tower_sessions_core::{
 };
 
 use crate::{
-    app::App,
+    app::{App, until},
     node::Node,
     observability::Log,
     raw::{NAVIGATION, Raw},
@@ -159,11 +159,8 @@ async fn the_name_of_a_lock_in_its_message_is_not_logged() {
     let mut tab = app.signed_in().await;
     app.turn(4000);
     tab.open(app.at("/me")).await;
-    let (mut text, mut polls) = (log.text(), 0);
-    while !text.contains("is gone") && polls < 1000 {
-        tokio::task::yield_now().await;
-        (text, polls) = (log.text(), polls + 1);
-    }
+    until(|| log.text().contains("is gone")).await;
+    let text = log.text();
     assert!(text.contains("Key (name)=(…) is locked"), "{text}");
     assert!(text.contains("Key (name)=(…) is gone"), "{text}");
 }
