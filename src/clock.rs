@@ -54,6 +54,12 @@ impl UnixTime {
     pub(crate) fn is_within(self, time: Duration, now: Self) -> bool {
         now.since(self) < time && self.since(now) < time
     }
+
+    /// Whether this time is less than `time` before `now`, and not after it: a clock that was set
+    /// back ends a pause at once.
+    pub(crate) fn is_less_ago_than(self, time: Duration, now: Self) -> bool {
+        self <= now && now.since(self) < time
+    }
 }
 
 /// The time in UTC as RFC 3339 writes it: `2023-11-14T22:13:20Z`. Years that it cannot write
@@ -103,8 +109,8 @@ impl std::ops::Sub<Duration> for UnixTime {
     }
 }
 
-/// What is due once in an interval, whenever it is asked for, such as the removal of entries of a
-/// cache that have expired.
+/// Work that is done at most once per interval, such as the removal of entries of a cache that have
+/// expired.
 #[derive(Debug)]
 pub(crate) struct Recurring {
     interval: Duration,

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
-    protocol::{INTROSPECTION_MEMORY, Permit, within},
+    protocol::{INTROSPECTION_MEMORY, Permit},
     secret::Secret,
     single_flight::{Order, SingleFlight, Tokio},
 };
@@ -53,7 +53,7 @@ impl Introspections {
 
     fn refusal(&self, digest: &Digest, now: UnixTime) -> Option<Error> {
         let (error, at) = self.refused.get(digest)?;
-        within(at, now, REFUSED).then_some(error)
+        at.is_less_ago_than(REFUSED, now).then_some(error)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) const PAUSE_BETWEEN_DEMANDS: Duration = Duration::from_secs(60);
 /// The result of a fetch.
 pub(super) struct FetchedDocument<T> {
     pub(super) value: T,
-    /// `max-age` of the response's `Cache-Control`.
+    /// How long it is to be kept, in the limits of this module; `None`: as long as they allow.
     pub(super) max_age: Option<Duration>,
 }
 
@@ -88,7 +88,7 @@ enum CacheDecision<T> {
 impl<T> DocumentState<T> {
     fn decide(&self, now: UnixTime) -> CacheDecision<T> {
         let failed_within =
-            |pause| self.failure.as_ref().is_some_and(|(at, _)| within(*at, now, pause));
+            |pause| self.failure.as_ref().is_some_and(|(at, _)| at.is_less_ago_than(pause, now));
         match (&self.entry, &self.failure) {
             (Some(entry), _) => {
                 let value = Arc::clone(&entry.value);
@@ -106,11 +106,6 @@ impl<T> DocumentState<T> {
             (None, _) => CacheDecision::Wait(None),
         }
     }
-}
-
-/// Whether `now` is within the pause after `at`. A clock that was turned back ends every pause.
-pub(crate) fn within(at: UnixTime, now: UnixTime, pause: Duration) -> bool {
-    at <= now && now.since(at) < pause
 }
 
 impl<T: Send + Sync + 'static> DocumentCache<T> {
@@ -166,7 +161,8 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
             if let Some(error) = failure {
                 return Err(error.clone());
             }
-            let is_early = demanded.is_some_and(|at| within(at, now, PAUSE_BETWEEN_DEMANDS));
+            let is_early =
+                demanded.is_some_and(|at| at.is_less_ago_than(PAUSE_BETWEEN_DEMANDS, now));
             if !is_early {
                 *demanded = Some(now);
             }
@@ -197,7 +193,8 @@ impl<T: Send + Sync + 'static> DocumentCache<T> {
                 Some(flight) => Ok(Some(flight)),
                 None => {
                     let DocumentState { demanded, failure, .. } = &mut *state;
-                    let is_recent = |(at, _): &&(UnixTime, Error)| within(*at, now, PAUSE_WITHOUT);
+                    let is_recent =
+                        |(at, _): &&(UnixTime, Error)| at.is_less_ago_than(PAUSE_WITHOUT, now);
                     let failure = failure.as_ref().filter(is_recent).map(|(_, error)| error);
                     if !may_fetch(FetchState { demanded, failure, now })? {
                         return Ok(Arc::clone(seen));

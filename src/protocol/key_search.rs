@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use super::cache::within;
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
@@ -53,14 +52,14 @@ impl KeySearches {
         failure: Option<&Error>,
     ) -> Result<bool, Error> {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.retain(|search| within(search.at, now, UNKNOWN_FOR));
+        recent.retain(|search| search.at.is_less_ago_than(UNKNOWN_FOR, now));
         if recent.iter().any(|search| search.is_of(kid)) {
             return Ok(false);
         }
         if let Some(error) = failure {
             return Err(error.clone());
         }
-        let is_pause = recent.last().is_some_and(|last| within(last.at, now, PAUSE));
+        let is_pause = recent.last().is_some_and(|last| last.at.is_less_ago_than(PAUSE, now));
         if recent.len() >= AT_ONCE && is_pause {
             return Err(Error::new(
                 ErrorKind::Busy,

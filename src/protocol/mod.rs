@@ -95,7 +95,6 @@ pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
     assertion::unverified_end,
     authorize::{AuthorizationRequest, code_challenge},
-    cache::within,
     callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,
     client_info::ClientInfo,
