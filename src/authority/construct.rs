@@ -14,6 +14,12 @@ const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 /// The same of an authorization server, between its host and its path (RFC 8414 section 3).
 pub(super) const OAUTH_WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
+/// The URL of the discovery document of an issuer. A terminating slash is removed before the
+/// well-known path is appended (OpenID Connect Discovery 1.0 section 4.1).
+pub(super) fn discovery_url(issuer: &str) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(issuer)))
+}
+
 impl Authority {
     /// The authority of Microsoft Entra ID in the public cloud.
     ///
@@ -158,8 +164,9 @@ impl Authority {
     /// The identifier is compared with `issuer` in the discovery document (OpenID Connect Discovery
     /// 1.0 section 4.3): letter case and port matter. A slash at the end does not, because both
     /// spellings have the same document URL. The `iss` of tokens then has to equal the document's
-    /// spelling, character by character. The URL of the discovery document is accepted too. A URL
-    /// on a Microsoft host is passed to [`parse`](Self::parse), so that Microsoft's rules apply.
+    /// spelling, character by character. The URL of the discovery document is accepted too, and
+    /// that of the metadata of an authorization server (RFC 8414). A URL on a Microsoft host is
+    /// passed to [`parse`](Self::parse), so that Microsoft's rules apply.
     ///
     /// # Errors
     ///
@@ -186,11 +193,8 @@ impl Authority {
 
     /// A provider whose issuers are compared character by character.
     pub(super) fn exact(kind: AuthorityKind, issuer: String) -> Result<Self, ConfigError> {
-        // OpenID Connect Discovery 1.0 section 4.1: a terminating slash is removed before the
-        // well-known path is appended.
-        let metadata = format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(&issuer));
         let metadata_url =
-            Url::parse(&metadata).or_else(|_| invalid(format!("{issuer:?} is not a URL")))?;
+            discovery_url(&issuer).or_else(|_| invalid(format!("{issuer:?} is not a URL")))?;
         Ok(Self { kind, address: issuer, metadata_url, route: ProviderRoute::default() })
     }
 

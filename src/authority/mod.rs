@@ -101,8 +101,9 @@ impl Authority {
     /// section 3): the well-known path stands before the path of the issuer. `None` at Microsoft
     /// and AD FS, and where the URL of the document was set.
     pub(crate) fn oauth_metadata_url(&self) -> Option<Url> {
-        let implied = Self::exact(AuthorityKind::Oidc, self.address.clone()).ok()?;
-        if self.kind != AuthorityKind::Oidc || self.metadata_url != implied.metadata_url {
+        if self.kind != AuthorityKind::Oidc
+            || construct::discovery_url(&self.address).ok()? != self.metadata_url
+        {
             return None;
         }
         let mut url = Url::parse(&self.address).ok()?;

@@ -45,10 +45,12 @@ pub(super) struct DiscoveryAnswer<'a> {
     pub(super) answer: Response<Bytes>,
     /// Whether it is the metadata of an authorization server (RFC 8414).
     pub(super) is_oauth: bool,
+    /// The URL of that metadata, if it was requested.
+    pub(super) oauth_url: Option<Url>,
 }
 
 /// Whether a status says that there is no document. Not every server answers 404 for that.
-pub(super) fn is_absent(status: StatusCode) -> bool {
+fn is_absent(status: StatusCode) -> bool {
     status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
 }
 
@@ -122,18 +124,17 @@ impl Channel {
         authority: &'a Authority,
     ) -> Result<DiscoveryAnswer<'a>, Error> {
         let (url, answer) = self.follow(DISCOVERY_DOCUMENT, authority.metadata_url()).await?;
-        let absent = DiscoveryAnswer { url, answer, is_oauth: false };
-        let is_absent = is_absent(absent.answer.status());
+        let is_absent = is_absent(answer.status());
         let Some(other) = authority.oauth_metadata_url().filter(|_| is_absent) else {
-            return Ok(absent);
+            return Ok(DiscoveryAnswer { url, answer, is_oauth: false, oauth_url: None });
         };
-        match self.follow(DISCOVERY_DOCUMENT, &other).await {
+        let (url, answer, is_oauth) = match self.follow(DISCOVERY_DOCUMENT, &other).await {
             Ok((url, answer)) if answer.status() == StatusCode::OK => {
-                let url = Cow::Owned(url.into_owned());
-                Ok(DiscoveryAnswer { url, answer, is_oauth: true })
+                (Cow::Owned(url.into_owned()), answer, true)
             }
-            _ => Ok(absent),
-        }
+            _ => (url, answer, false),
+        };
+        Ok(DiscoveryAnswer { url, answer, is_oauth, oauth_url: Some(other) })
     }
 
     /// Sends a GET and follows redirects as [`document`](Self::document) does. Returns the URL of

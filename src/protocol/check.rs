@@ -14,7 +14,7 @@ use http::{Response, StatusCode, header};
 use url::Url;
 
 use super::{
-    channel::{Channel, DiscoveryAnswer, is_absent},
+    channel::{Channel, DiscoveryAnswer},
     check_document, check_requests,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
@@ -227,7 +227,7 @@ impl Check<'_> {
         let authority = self.config.authority();
         let address = authority.metadata_url();
         let before = self.clock.now();
-        let DiscoveryAnswer { url, answer, is_oauth } =
+        let DiscoveryAnswer { url, answer, is_oauth, oauth_url } =
             match self.channel.discovery(authority).await {
                 Ok(found) => found,
                 Err(error) if error.kind() == ErrorKind::ProviderMisconfigured => {
@@ -255,7 +255,7 @@ impl Check<'_> {
             self.config.clock_leeway().as_secs(),
         ));
         if answer.status() != StatusCode::OK {
-            found.push(without_document(authority, &answer));
+            found.push(without_document(authority, &answer, oauth_url.as_ref()));
             return None;
         }
         let text = format!("The provider answers at {url}.");
@@ -391,17 +391,18 @@ const NO_KEYS: &str = "The discovery document has no `jwks_uri`: signed tokens c
      and opaque ones are not introspected (`with_introspection`, IDENTITY_INTROSPECTION).";
 
 /// The finding for an answer without a discovery document.
-fn without_document(authority: &Authority, answer: &Response<Bytes>) -> Finding {
+fn without_document(
+    authority: &Authority,
+    answer: &Response<Bytes>,
+    oauth_url: Option<&Url>,
+) -> Finding {
     let error = http_error(answer);
     // An error in the provider's own words says more than the status.
     if error.provider().is_some_and(|said| said.code.is_some()) {
         let said = "The provider refuses its discovery document";
         return finding_of(Severity::Problem, &error, said);
     }
-    let nor = authority
-        .oauth_metadata_url()
-        .filter(|_| is_absent(answer.status()))
-        .map(|other| format!(", nor at {other}"));
+    let nor = oauth_url.map(|other| format!(", nor at {other}"));
     // The URLs of Microsoft's documents are known, and the setting is refused there.
     let elsewhere = if authority.is_microsoft() {
         ""

@@ -3,8 +3,9 @@
 //!
 //! Both are fetched when they are first needed and cached ([`cache`](super::cache)). Beyond that:
 //!
-//! - Metadata is kept for a day. Keys are kept as long as `Cache-Control` of their response says,
-//!   between five minutes and a day.
+//! - Metadata is kept for a day; for five minutes if it lacks what a sign-in needs, or is that of
+//!   an authorization server (RFC 8414). Keys are kept as long as `Cache-Control` of their response
+//!   says, between five minutes and a day.
 //! - `issuer` must not change while the process runs: a document with another one is refused and
 //!   the old document stays in use.
 //! - Keys come from `jwks_uri` of the metadata. If it changes, the cached keys expire.
@@ -123,7 +124,7 @@ impl Discovery {
         self,
         known: Option<Arc<Metadata>>,
     ) -> Result<FetchedDocument<Metadata>, Error> {
-        let DiscoveryAnswer { url, answer, is_oauth } =
+        let DiscoveryAnswer { url, answer, is_oauth, .. } =
             self.channel.discovery(&self.authority).await?;
         let answer = document_of(DISCOVERY_DOCUMENT, &url, answer)?;
         let mut metadata = Metadata::parse(answer.body(), &self.authority)
