@@ -174,8 +174,8 @@ impl Client {
     /// Polls the token endpoint once. Wait for [`DeviceFlow::interval`] before each call.
     ///
     /// If the provider is unreachable, the result is `Pending` with twice the interval (at most a
-    /// minute), or with the wait of its `Retry-After`; and so it is if the credential cannot be had
-    /// for a moment, after it could be before.
+    /// minute), or with the wait of its `Retry-After`. The same holds while the credential is
+    /// unavailable, if it was available earlier in this flow.
     ///
     /// # Errors
     ///
@@ -212,9 +212,8 @@ impl Client {
         flow.seen_pending |=
             error.provider().is_some_and(|said| said.error == "authorization_pending");
         let mut pace = Pace { interval: flow.interval, retry_after: flow.retry_after };
-        // Elsewhere than at Microsoft the client proved itself to get the device code.
-        let is_microsoft = shared.provider.authority().is_microsoft();
-        pace.refused(error, flow.seen_pending || !is_microsoft)?;
+        let had_credential = flow.seen_pending || shared.provider.authenticates_device_requests();
+        pace.refused(error, had_credential)?;
         (flow.interval, flow.retry_after) = (pace.interval, pace.retry_after);
         Ok(DevicePoll::Pending)
     }

@@ -59,25 +59,20 @@ impl Pace {
             // Entra's code for `access_denied`.
             "authorization_declined" => return ended(ErrorKind::AccessDenied),
             _ if !is_passing(error.kind()) => return Err(error),
-            _ if error.kind() == ErrorKind::CredentialUnavailable => {
-                tracing::warn!(
-                    reason = error.reason(), %error,
-                    "a device code could not be asked for: it is asked for again"
-                );
-                self.interval = self.backoff();
-            }
             _ if retry_after.is_some() => {}
-            _ => self.interval = self.backoff(),
+            _ => {
+                self.interval = self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
+            }
+        }
+        if error.kind() == ErrorKind::CredentialUnavailable {
+            tracing::warn!(
+                reason = error.reason(), %error,
+                "the credential for the token request of a device code is unavailable: the \
+                 request is tried again"
+            );
         }
         self.retry_after = retry_after.unwrap_or_default();
         Ok(())
-    }
-}
-
-impl Pace {
-    /// Twice the interval, at most a minute.
-    fn backoff(&self) -> Duration {
-        self.interval.saturating_mul(2).min(MAX_BACKOFF.max(self.interval))
     }
 }
 
@@ -155,6 +150,7 @@ mod tests {
             assert_eq!((ended.kind(), ended.provider().unwrap().error.as_str()), (kind, error));
         }
     }
+
     #[test]
     fn a_credential_that_was_there_before_may_be_missing_for_a_moment() {
         for had_it in [true, false] {

@@ -332,8 +332,7 @@ impl Provider {
             device::device_request(&metadata, client, params, capabilities)
         };
         let read = |answer: &Response<Bytes>| device::read_answer(answer, &metadata);
-        let answer = if self.authority.is_microsoft() {
-            // Entra takes no client authentication at this endpoint.
+        let answer = if !self.authenticates_device_requests() {
             let client = ClientAuth { id: self.config.client_id(), proof: &Proof::Nothing };
             read(&self.channel.send(what, build(client)?).await?)?
         } else {
@@ -342,6 +341,12 @@ impl Provider {
             self.as_client(request, |_, second| second).await?
         };
         Ok(DeviceAnswer { scopes, ..answer })
+    }
+
+    /// Whether the client proves itself where it gets a device code. Entra takes no client
+    /// authentication at that endpoint.
+    pub(crate) fn authenticates_device_requests(&self) -> bool {
+        !self.authority.is_microsoft()
     }
 
     /// The scopes of a sign-in with these options.

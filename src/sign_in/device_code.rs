@@ -224,8 +224,7 @@ impl RelyingParty {
                 Err(refused) => refused,
             };
         let mut pace = Pace::new(interval);
-        // Elsewhere than at Microsoft the client proved itself to get the device code.
-        let had_credential = !self.provider().authority().is_microsoft();
+        let had_credential = self.provider().authenticates_device_requests();
         match pace.refused(refused, had_credential) {
             Ok(()) => PollState::NotYet {
                 interval: pace.interval,
