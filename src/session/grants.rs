@@ -20,7 +20,7 @@ use super::{
     records::{RecordId, Records},
     seal::RowPurpose,
     store::{SealedRow, Store},
-    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
+    weight::{ByBytes, MOST_BYTES, SWEPT_EVERY, Weighed},
 };
 use crate::{
     clock::{Recurring, UnixTime},
@@ -49,8 +49,8 @@ struct DecodedGrant {
     seen: AtomicI64,
 }
 
-impl FromRow for Arc<DecodedGrant> {
-    fn row_bytes(&self) -> usize {
+impl Weighed for Arc<DecodedGrant> {
+    fn bytes(&self) -> usize {
         self.row.len()
     }
 }

@@ -17,7 +17,7 @@ use super::{
     seal::KeyAge,
     store::SealedRow,
     ticket::CookieValue,
-    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
+    weight::{ByBytes, MOST_BYTES, SWEPT_EVERY, Weighed},
 };
 use crate::{
     clock::{Recurring, UnixTime},
@@ -39,7 +39,6 @@ pub(crate) struct Session {
     /// The row that the session was decoded from. The session is valid only while the store returns
     /// the same row.
     pub(super) sealed: SealedRow,
-    pub(super) created: UnixTime,
     /// The absolute end.
     pub(super) expires: UnixTime,
     /// The earlier of the absolute end and the end of the ticket's idle time.
@@ -81,7 +80,7 @@ impl Session {
     /// The causes and the response that the session began with.
     pub(crate) fn origin(&self) -> SessionOrigin<'_> {
         SessionOrigin {
-            created: self.created,
+            created: self.user.session_started(),
             causes: &self.causes,
             returned_to: self.returned_to.as_deref(),
         }
@@ -143,8 +142,8 @@ pub(super) struct SessionCache {
     sweep: Recurring,
 }
 
-impl FromRow for Arc<Session> {
-    fn row_bytes(&self) -> usize {
+impl Weighed for Arc<Session> {
+    fn bytes(&self) -> usize {
         self.sealed.len()
     }
 }

@@ -467,7 +467,6 @@ impl Sessions {
         Session {
             cookie,
             sealed,
-            created: record.created,
             expires: record.expires,
             ends: self.ends(record.expires, rolled_at),
             renew_at: record.renew_at.unwrap_or(NEVER),

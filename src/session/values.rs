@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{
     value::StoredLogin,
-    weight::{ByBytes, FromRow, MOST_BYTES, SWEPT_EVERY},
+    weight::{ByBytes, MOST_BYTES, SWEPT_EVERY, Weighed},
 };
 use crate::{
     clock::{Clock, Recurring, UnixTime},
@@ -44,8 +44,8 @@ struct KnownGrant {
     expires: UnixTime,
 }
 
-impl FromRow for KnownGrant {
-    fn row_bytes(&self) -> usize {
+impl Weighed for KnownGrant {
+    fn bytes(&self) -> usize {
         self.bytes
     }
 }

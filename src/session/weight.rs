@@ -9,10 +9,10 @@ pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// The least time between two removals of records that have expired.
 pub(super) const SWEPT_EVERY: Duration = Duration::from_secs(600);
 
-/// A record in memory.
-pub(super) trait FromRow {
-    /// The bytes of the row that it was decoded from, or about its own.
-    fn row_bytes(&self) -> usize;
+/// What a cache limits by its bytes.
+pub(super) trait Weighed {
+    /// The bytes of the record, or of the row that it was decoded from.
+    fn bytes(&self) -> usize;
 }
 
 /// Weighs a record by the memory of its row and of what was decoded from it, about twice the row.
@@ -25,12 +25,12 @@ pub(super) struct ByBytes {
 impl ByBytes {
     /// For a cache of at most this many records, in [`MOST_BYTES`].
     pub(super) fn among(records: usize) -> Self {
-        Self { average: MOST_BYTES / records.max(1) as u64 }
+        Self { average: MOST_BYTES / records as u64 }
     }
 }
 
-impl<K, V: FromRow> Weighter<K, V> for ByBytes {
+impl<K, V: Weighed> Weighter<K, V> for ByBytes {
     fn weight(&self, _: &K, record: &V) -> u64 {
-        (record.row_bytes() as u64 * 2).max(self.average)
+        (record.bytes() as u64 * 2).max(self.average)
     }
 }
