@@ -178,8 +178,8 @@ impl Attempts {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::RequestInvalid`]: the options are too long for a cookie, even without the
-    ///   return path.
+    /// - [`ErrorKind::RequestInvalid`]: the scopes and `acr_values` are too long for a cookie, even
+    ///   without the return path and the options for a repetition.
     /// - [`ErrorKind::TokenResponseInvalid`]: the device code is.
     pub(crate) fn begin(
         &self,
@@ -248,9 +248,15 @@ impl Attempts {
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let longest = self.longest(slot);
         let mut plain = codec::encode(attempt);
-        // They are for a repetition, which would ask for less without them: a refusal is shown.
+        // Without them a repetition would ask for less, so a refusal is shown instead.
         if plain.len() > longest && attempt.own.take().is_some() {
-            attempt.fallbacks = attempt.fallbacks.last();
+            tracing::debug!(
+                bytes = plain.len(),
+                most = longest,
+                "the options do not fit into the cookie of the sign-in, which is not repeated if \
+                 the provider refuses it"
+            );
+            attempt.fallbacks = attempt.fallbacks.not_repeated();
             plain = codec::encode(attempt);
         }
         if plain.len() > longest {
@@ -281,8 +287,8 @@ impl Attempts {
             None => Error::new(
                 ErrorKind::RequestInvalid,
                 format!(
-                    "the options of a sign-in (scopes, claims, hints, extra parameters and the \
-                     like) take {} bytes, and its cookie has room for {longest}: ask for less",
+                    "the options of a sign-in (scopes, `acr_values`, authentication context) take \
+                     {} bytes, and its cookie has room for {longest}: ask for less",
                     plain.len()
                 ),
             ),

@@ -60,7 +60,7 @@ fn the_longest_attempt_fits_and_a_return_path_that_does_not_becomes_home() {
         // The options for a repetition are the first to be left out.
         if found.own.is_none() {
             assert!(return_path + scopes > 2_400, "{return_path} {scopes}");
-            (expected.own, expected.fallbacks) = (None, expected.fallbacks.last());
+            (expected.own, expected.fallbacks) = (None, expected.fallbacks.not_repeated());
         }
         if found.return_path == "/" && return_path > 0 {
             assert!(return_path + scopes > 2_600, "{return_path} {scopes}");

@@ -53,7 +53,7 @@ impl Fallback {
 pub(crate) struct Fallbacks(u8);
 
 /// The bit of a sign-in that is not repeated.
-const LAST: u8 = 1 << 7;
+const NOT_REPEATED: u8 = 1 << 7;
 
 impl Fallbacks {
     pub(crate) fn has(self, fallback: Fallback) -> bool {
@@ -61,22 +61,22 @@ impl Fallbacks {
     }
 
     /// These and one more; `None` if it is one of these or, but for
-    /// [`WithPages`](Fallback::WithPages), after [`last`](Self::last).
+    /// [`WithPages`](Fallback::WithPages), after [`not_repeated`](Self::not_repeated).
     pub(crate) fn and(self, fallback: Fallback) -> Option<Self> {
         // Without pages a sign-in that needs one could not be shown at all.
-        let is_open = self.0 & LAST == 0 || fallback == Fallback::WithPages;
+        let is_open = self.0 & NOT_REPEATED == 0 || fallback == Fallback::WithPages;
         (is_open && !self.has(fallback)).then_some(Self(self.0 | fallback.bit()))
     }
 
-    /// The same for a sign-in that is not repeated, because a repetition would ask for less: only
-    /// one without pages may need another request.
-    pub(crate) fn last(self) -> Self {
-        Self(self.0 | LAST)
+    /// Marks a sign-in that is not repeated, because its options are not stored. Only
+    /// [`WithPages`](Fallback::WithPages) can still be added.
+    pub(crate) fn not_repeated(self) -> Self {
+        Self(self.0 | NOT_REPEATED)
     }
 
     /// Whether a further request of the sign-in would ask for less than the first one.
     pub(crate) fn would_ask_for_less(self) -> bool {
-        self.0 & LAST != 0
+        self.0 & NOT_REPEATED != 0
     }
 }
 
@@ -93,7 +93,7 @@ impl codec::Field for Fallbacks {
 
     /// The fallbacks that this version knows.
     fn finish(read: u8) -> Option<Self> {
-        Some(Self(read & Fallback::ALL.iter().fold(LAST, |known, kind| known | kind.bit())))
+        Some(Self(read & Fallback::ALL.iter().fold(NOT_REPEATED, |known, kind| known | kind.bit())))
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
             attempt.fallbacks = all;
             assert_eq!(Attempt::read(&codec::encode(&attempt)).unwrap().fallbacks, all);
         }
-        let last = Fallbacks::default().last();
+        let last = Fallbacks::default().not_repeated();
         for fallback in Fallback::ALL {
             assert!(!last.has(fallback), "nothing is left out");
             assert!(!all.would_ask_for_less() && last.would_ask_for_less());
