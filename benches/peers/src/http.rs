@@ -185,13 +185,13 @@ impl Drop for Redis {
 pub fn serve(name: &str, redis: &str) -> Fallible<()> {
     app::runtime()?.block_on(async {
         let provider = Provider::start()?;
-        let layer = ours::layer(ours::config(provider.issuer())?)?;
+        let layer = || ours::layer(ours::config(provider.issuer())?);
         let (router, cookie) = match name {
             "bare" => (controls::router(), ours::cookie(provider.issuer()).await?),
-            "default" => ours::application(layer).await?,
-            "default-once" => return serve_once(layer).await,
-            "redis" => ours::application(layer.with_store(store(redis).await?)?).await?,
-            "redis-load" => one_load(layer, store(redis).await?).await?,
+            "default" => ours::application(layer()?).await?,
+            "default-once" => return serve_once(layer()?).await,
+            "redis" => ours::application(layer()?.with_store(store(redis).await?)?).await?,
+            "redis-load" => one_load(layer()?, store(redis).await?).await?,
             "tower-sessions-redis" => tower_sessions(store(redis).await?).await?,
             _ => return Err(format!("no server {name:?}").into()),
         };
