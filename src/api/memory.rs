@@ -31,9 +31,9 @@ const ENTRY: usize = 1024;
 #[derive(Debug)]
 pub(super) struct RememberedToken {
     pub(super) token: VerifiedAccessToken,
-    /// When the provider said so, of an introspected token. A clock that is set back ends what was
-    /// said; a signature holds at any time before `exp`.
-    said: UnixTime,
+    /// The time of the introspection: a clock before it ends the entry. `None` for a verified
+    /// signature, which holds at any time before `exp`.
+    introspected_at: Option<UnixTime>,
     /// The end of the entry: the token's `exp` with the clock leeway, or earlier if introspected.
     pub(super) until: UnixTime,
     rights: OnceLock<Rights>,
@@ -43,16 +43,18 @@ pub(super) struct RememberedToken {
 impl RememberedToken {
     /// A token with a verified signature.
     pub(super) fn new(token: VerifiedAccessToken, until: UnixTime) -> Self {
-        Self::introspected(token, UnixTime::from_seconds(0), until)
+        Self {
+            token,
+            introspected_at: None,
+            until,
+            rights: OnceLock::new(),
+            claims: OnceLock::new(),
+        }
     }
 
-    /// A token that the provider has said at that time to be active.
-    pub(super) fn introspected(
-        token: VerifiedAccessToken,
-        said: UnixTime,
-        until: UnixTime,
-    ) -> Self {
-        Self { token, said, until, rights: OnceLock::new(), claims: OnceLock::new() }
+    /// A token that was active at its introspection.
+    pub(super) fn introspected(token: VerifiedAccessToken, at: UnixTime, until: UnixTime) -> Self {
+        Self { introspected_at: Some(at), ..Self::new(token, until) }
     }
 
     /// Groups and similar claims, decoded on first use.
@@ -106,7 +108,7 @@ impl Memory {
     /// The entry of the token with this hash, unless it has ended at `now`.
     pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<RememberedToken>> {
         let known = self.known.get(digest)?;
-        if known.until <= now || now < known.said {
+        if known.until <= now || known.introspected_at.is_some_and(|at| now < at) {
             self.known.remove(digest);
             return None;
         }

@@ -268,7 +268,7 @@ async fn the_refusal_of_a_token_of_a_workload_says_that_it_is_an_id_token() {
 
 /// An opaque token is no violation of a specification.
 #[tokio::test]
-async fn the_refusal_of_an_opaque_token_names_what_helps_and_blames_nobody() {
+async fn the_refusal_of_an_opaque_token_names_what_helps_and_names_no_specification() {
     let error = TestApi::plain().error_of("opaque").await;
     assert!(error.contains("IDENTITY_INTROSPECTION=opaque"), "{error}");
     assert!(!error.contains("specification"), "{error}");

@@ -68,7 +68,8 @@ pub(super) fn of_variables(all: &Variables<'_>) -> Vec<&'static str> {
         .filter(|name| all.is_on(name))
         .filter_map(|name| {
             let member = known(Variables::section_member(name)?.split("__").next()?)?;
-            (!all.has_text(name, |value| is_done_anyway(member, value))).then_some(member)
+            let value = all.unread(name)?;
+            (!is_done_anyway(member, &value)).then_some(member)
         })
         .collect();
     found.sort_unstable();

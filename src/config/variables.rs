@@ -121,20 +121,19 @@ impl<'a> Variables<'a> {
 
     /// Whether a variable has a value. This does not count as reading it.
     pub(super) fn has_value(&self, name: &str) -> bool {
-        (self.get)(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
+        self.unread(name).is_some_and(|value| !value.trim().is_empty())
     }
 
     /// Whether a variable has a value other than `false`. This does not count as reading it.
     pub(super) fn is_on(&self, name: &str) -> bool {
-        (self.get)(name).is_some_and(|value| {
-            let value = value.to_string_lossy();
+        self.unread(name).is_some_and(|value| {
             !value.trim().is_empty() && !value.trim().eq_ignore_ascii_case("false")
         })
     }
 
-    /// Whether a variable has a value for which this is true.
-    pub(super) fn has_text(&self, name: &str, is_it: impl FnOnce(&str) -> bool) -> bool {
-        (self.get)(name).is_some_and(|value| is_it(&value.to_string_lossy()))
+    /// The text of a variable. This does not count as reading it.
+    pub(super) fn unread(&self, name: &str) -> Option<String> {
+        Some((self.get)(name)?.to_string_lossy().into_owned())
     }
 
     /// The part of a variable's name after that of the `AzureAd` section.

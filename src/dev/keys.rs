@@ -43,7 +43,7 @@ type RsaKeys = Mutex<Vec<Arc<PrivateKey>>>;
 /// The RSA keys of this process. Generating one is slow, so all providers of a process share these:
 /// the first signs, later ones are for rotations.
 static RSA_KEYS: RsaKeys = Mutex::new(Vec::new());
-/// Those of [`EntraKeys`], which a rotation must not reach.
+/// The RSA keys of [`EntraKeys`]: no rotation of a provider's keys uses them.
 static ENTRA_RSA_KEYS: RsaKeys = Mutex::new(Vec::new());
 
 /// The `index`th RSA key of a list.

@@ -170,7 +170,7 @@ impl DevProvider {
         self.config_at(authority?, base_url)
     }
 
-    /// A configuration for that client at one of the authorities.
+    /// A configuration for the client that every provider has, at one of the authorities.
     pub(super) fn config_at(
         &self,
         authority: Authority,

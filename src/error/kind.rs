@@ -65,7 +65,7 @@ kinds! {
     AccessDenied = "access_denied", "The sign-in was cancelled or not permitted.";
 
     /// The limit of concurrent requests to the provider, or of device codes, is reached: no request
-    /// was sent. At an API also: the key of an access token has to wait until it is looked for.
+    /// was sent. At an API also: the key of an access token has not been looked for yet.
     Busy = "busy",
         "Too many people are signing in at the moment. Please try again in a few seconds.";
 

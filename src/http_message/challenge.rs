@@ -53,7 +53,7 @@ struct ChallengeParts {
 }
 
 /// The answer that a challenge asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum ChallengeKind {
     SignIn { options: Box<SignInOptions>, return_path: Option<ReturnPath> },
     Refusal(Error),

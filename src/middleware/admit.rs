@@ -32,7 +32,7 @@ pub(super) enum Decision {
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) session: Arc<Session>,
-    /// The ticket may have been rolled.
+    /// The rolled ticket, if a roll was due.
     pub(super) roll: Option<Arc<Roll>>,
 }
 

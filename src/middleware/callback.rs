@@ -179,7 +179,7 @@ impl Flow {
                 return flow.policy_completed(&attempt, &verified.person());
             }
             let records = flow.relying_party.record(&attempt, verified, &answer).await?;
-            // The provider is done; handlers of the application follow.
+            // No request of this sign-in to the provider follows, only handlers.
             drop(permit);
             flow.establish(&attempt, records, &browser).await
         };

@@ -186,7 +186,7 @@ impl Flow {
             let answered = flow.relying_party.ask(&attempt, &asked, interval).await;
             let record = |verified| flow.relying_party.record(&attempt, verified, &name);
             let verified = answered.then(record).await;
-            // The provider is done; handlers of the application follow.
+            // No request of this sign-in to the provider follows, only handlers.
             drop(permit);
             verified.then(|records| flow.establish(&attempt, records, &browser)).await
         };

@@ -54,7 +54,7 @@ pub(super) enum Pending {
 #[derive(Debug)]
 pub(super) struct AdmittedRequest {
     pub(super) session: Arc<Session>,
-    /// The ticket may have been rolled.
+    /// The rolled ticket, if a roll was due.
     pub(super) roll: Option<Arc<Roll>>,
     pub(super) summary: RequestSummary,
 }

@@ -53,8 +53,8 @@ impl ReportedEnds {
     }
 }
 
-/// How long the browser waits for a handler. A handler of `on_signed_in` is dropped then, as are
-/// requests to a provider that does not answer.
+/// How long the browser waits for a handler. A handler of `on_signed_in` is dropped then. The limit
+/// is that of a request to the provider.
 const HANDLER_LIMIT: Duration = Duration::from_secs(10);
 
 impl IdentityLayer {
@@ -102,7 +102,9 @@ impl IdentityLayer {
     /// application's own, or write an audit log. The default is none; a second call replaces the
     /// handler.
     ///
-    /// The person is signed out in any case: an error is logged (`event_handler_failed`).
+    /// The person is signed out in any case. The browser waits for the handler at most 10 s; the
+    /// handler then runs on, and this is logged (`event_handler_failed`), as are an error and a
+    /// panic.
     pub fn on_signed_out<F, E>(
         self,
         handler: impl Fn(SignOutEvent) -> F + Send + Sync + 'static,
@@ -122,7 +124,9 @@ impl IdentityLayer {
     /// The end of a session is not reported if its browser does not come back, or if its store has
     /// deleted it. A process reports each end once; several processes may report the same one.
     ///
-    /// The session has ended in any case: an error is logged (`event_handler_failed`).
+    /// The session has ended in any case. The browser waits for the handler at most 10 s; the
+    /// handler then runs on, and this is logged (`event_handler_failed`), as are an error and a
+    /// panic.
     pub fn on_session_ended<F, E>(
         self,
         handler: impl Fn(SessionEndEvent) -> F + Send + Sync + 'static,
@@ -166,7 +170,8 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// The handler refuses it: `SignInRefused`, `EventHandlerFailed`.
+    /// The handler refuses it: `SignInRefused`; it fails, panics or does not return in time:
+    /// `EventHandlerFailed`.
     pub(super) async fn report_signed_in(
         &self,
         attempt: &Attempt,

@@ -70,11 +70,11 @@ impl LookUp {
     }
 }
 
-/// What knows the user of a request.
+/// Where the user of a request is found.
 pub(super) enum UserSource<'a> {
     /// The layer itself: it has admitted the request, or cannot have a user for it.
     Known(Result<Option<User>, Error>),
-    /// The handle, which is asked.
+    /// A handle that looks the user up.
     Handle(&'a LazyUser),
 }
 

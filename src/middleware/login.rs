@@ -331,7 +331,8 @@ impl Flow {
     pub(super) fn first_sign_in_url(&self, return_path: &ReturnPath) -> String {
         let path = return_path.as_str().split(['?', '#']).next();
         match self.config.sign_in_page() {
-            // That page itself would lead to itself.
+            // A sign-in that returns to that page starts at the sign-in path: the page would
+            // redirect to itself.
             Some(page) if path != Some(&*self.config.external_path(page)) => {
                 self.url_of(page, return_path)
             }

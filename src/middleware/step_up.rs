@@ -51,8 +51,8 @@ impl Flow {
             Ok(session) => session,
         };
         if session.is_none() {
-            // With the URL of the page whose handler asks: the sign-in path comes here with a
-            // session alone.
+            // With the URL of the page whose handler asks: the sign-in path calls this only with a
+            // session.
             self.report_ends(&head.cookies, || head.parts()).await;
         }
         let origin = session.as_deref().map(Session::origin);

@@ -84,11 +84,11 @@ impl AuthorizationRequest<'_> {
             .iter()
             .filter(|(name, _)| name == "resource" || names.insert(name.as_str()))
             .collect();
+        // No user is sent to sign in whose code could not be redeemed, or whose ID token could not
+        // be verified.
+        metadata.check_sign_in()?;
         // RFC 6749 section 3.1: the query of the endpoint (B2C: `?p=policy`) is retained, except
         // for parameters that would then occur twice.
-        // No user is sent to sign in whose code could not be redeemed, or whose ID token not be
-        // verified.
-        metadata.check_sign_in()?;
         let endpoint = metadata.authorization_endpoint()?;
         let kept: Vec<_> = endpoint
             .query_pairs()

@@ -279,7 +279,7 @@ impl Credentials {
             self.remember_audience(audience);
         }
         let Proof::Secret(_, Some(method)) = taken.proof else { return };
-        // The registration has changed: `client_id` beside HTTP Basic was refused.
+        // What was learned about `client_id` beside HTTP Basic was for the method before.
         self.needs_id.store(false, Ordering::Relaxed);
         *self.method.lock().unwrap_or_else(PoisonError::into_inner) = Some(method);
         self.next_try.store(0, Ordering::Relaxed);

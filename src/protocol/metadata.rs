@@ -156,17 +156,25 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderMisconfigured`]: the document has none. So with the next two.
+    /// [`ErrorKind::ProviderMisconfigured`]: the document has none.
     pub(crate) fn authorization_endpoint(&self) -> Result<&Url, Error> {
         needed("authorization_endpoint", self.authorization_endpoint.as_ref())
     }
 
     /// The token endpoint, which an API that only verifies access tokens does without.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the document has none.
     pub(crate) fn token_endpoint(&self) -> Result<&Url, Error> {
         needed("token_endpoint", self.token_endpoint.as_ref())
     }
 
     /// The URL of the key set, which opaque tokens do without.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`]: the document has none.
     pub(crate) fn jwks_uri(&self) -> Result<&Url, Error> {
         needed("jwks_uri", self.jwks_uri.as_ref())
     }
@@ -178,15 +186,16 @@ impl Metadata {
 
     /// The error about an endpoint of a sign-in that `self` has and a newer document has not.
     pub(crate) fn check_successor(&self, newer: &Self) -> Result<(), Error> {
-        let mut lost = Ok(());
         for (had, endpoint) in [
             (&self.authorization_endpoint, newer.authorization_endpoint()),
             (&self.token_endpoint, newer.token_endpoint()),
             (&self.jwks_uri, newer.jwks_uri()),
         ] {
-            lost = lost.and(if had.is_some() { endpoint.map(drop) } else { Ok(()) });
+            if had.is_some() {
+                endpoint?;
+            }
         }
-        lost
+        Ok(())
     }
 
     /// The scopes of `scopes` to request: default scopes that the provider does not list are left

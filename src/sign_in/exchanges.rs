@@ -15,8 +15,9 @@ use crate::{
 
 /// The number of outcomes to remember for repeated responses.
 const EXCHANGES: usize = 1024;
-/// How long an outcome is remembered at least: as long as an attempt can be completed. It is
-/// removed when later ones are added, since it can hold the tokens of a person.
+/// An outcome is removed after this time, when a later one is added: it can hold the tokens of a
+/// person. No attempt can be completed for longer. Of more than [`EXCHANGES`] outcomes the older
+/// ones are removed earlier.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// The responses in progress, and the outcomes of recent ones, by their [`fingerprint`].

@@ -47,7 +47,8 @@ pub(crate) async fn refresh_with(
     let tenant = request.tenant().filter(|_| is_in_a_tenant);
     let answer = provider.in_tenant_of(tenant)?.refresh(refresh_token, &asked).await;
     let mut answer = answer.map_err(ask_for_consent)?;
-    // Some providers hand out the ID token of the sign-in again, which has expired by now.
+    // A repeated one was verified when it was new: the answer counts as one without an ID token
+    // (OpenID Connect Core section 12.2).
     let new_id_token = answer.id_token.as_ref().filter(|sent| !request.repeats(sent));
     let mut identity = match new_id_token {
         // In another tenant the same person has other identifiers, so that ID token is not used.

@@ -56,8 +56,8 @@ impl Remedy {
         !matches!(Self::of_guard(error), Self::Nothing)
     }
 
-    /// The remedy of a guard, which has requirements of its own: of those of the error only the
-    /// demanded claims matter.
+    /// The remedy of a guard. It uses its own requirements, and of the error only the claims that
+    /// the provider demands.
     pub(crate) fn of_guard(error: &Error) -> Self {
         Self::of(error, &SignInOptions::default(), UnixTime::from_seconds(0))
     }

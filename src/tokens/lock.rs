@@ -118,7 +118,9 @@ pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     /// Takes the lock `name` for `owner` if it is free, and returns whether it did. The lock
     /// becomes free by itself after `lease` (180 s).
     ///
-    /// `name` and `owner` consist of ASCII letters and digits; `owner` is different every time.
+    /// `name` and `owner` consist of ASCII letters and digits. `owner` is random. It is the same
+    /// again only where this process takes a lock again whose lease may have ended; while that
+    /// owner still holds the lock, either answer is right.
     ///
     /// # Errors
     ///
