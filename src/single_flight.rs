@@ -33,6 +33,10 @@ pub(crate) trait Tasks: fmt::Debug + Send + Sync + 'static {
 
     /// A future that waits for `duration`.
     fn pause(&self, duration: Duration) -> Task;
+
+    /// A future that ends after `duration` if other work has not ended by then. In tests it does not
+    /// end by itself.
+    fn deadline(&self, duration: Duration) -> Task;
 }
 
 /// The Tokio runtime that the caller runs on.
@@ -49,6 +53,10 @@ impl Tasks for Tokio {
 
     fn pause(&self, duration: Duration) -> Task {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn deadline(&self, duration: Duration) -> Task {
+        self.pause(duration)
     }
 }
 

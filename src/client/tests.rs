@@ -59,6 +59,10 @@ impl Tasks for Pauses {
         self.1.lock().unwrap().push(duration.as_secs());
         Box::pin(tokio::task::yield_now())
     }
+
+    fn deadline(&self, _: Duration) -> Task {
+        Box::pin(std::future::pending())
+    }
 }
 
 impl World {

@@ -37,7 +37,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS refresh_lock
 const TAKE: &str = "INSERT INTO refresh_lock (name, owner, ends)
     VALUES ($1, $2, now() + $3 * interval '1 second')
     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends
-    WHERE refresh_lock.ends < now()";
+    WHERE refresh_lock.ends < now() OR refresh_lock.owner = excluded.owner";
 const FREE: &str = "DELETE FROM refresh_lock WHERE name = $1 AND owner = $2";
 const SWEEP: &str = "DELETE FROM refresh_lock WHERE ends < now()";
 const SWEEP_SESSIONS: &str = "DELETE FROM tower_sessions.session WHERE expiry_date < now()";

@@ -160,7 +160,7 @@ pub(super) fn ask_for_no_coding(request: &mut Request<Bytes>) {
 pub(crate) const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit of a whole exchange, connecting included.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The greatest number of idle connections to one host, and how long each stays open.
 const IDLE_CONNECTIONS: (usize, Duration) = (16, Duration::from_secs(60));
 

@@ -25,7 +25,7 @@ const SESSIONS: usize = 128;
 /// How long a sign-in waits for a permit. The user can reload the page.
 const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session waits for a permit. Longer, because its refresh may run in the background.
-pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(15);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(15);
 /// The rate limit of device codes.
 const DEVICE_CODES: RateLimit = RateLimit { at_once: 120, per_second: 2 };
 /// The rate limit of introspections whose outcome is not an active token.

@@ -30,10 +30,6 @@ use crate::{
     secret::base64url,
 };
 
-/// The longest wait of a session for a permit, and the longest call to the provider.
-pub(crate) const LONGEST_PERMIT: Duration = super::permits::SESSION_TIMEOUT;
-pub(crate) const LONGEST_CALL: Duration = super::http::TIMEOUT;
-
 pub(crate) const ISSUER: &str = "https://id.example";
 pub(crate) const CLIENT_ID: &str = "client-1";
 pub(crate) const SUBJECT: &str = "subject-1";

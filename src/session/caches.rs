@@ -464,6 +464,10 @@ impl Tasks for WritingTasks {
     fn pause(&self, duration: Duration) -> Task {
         Tokio.pause(duration)
     }
+
+    fn deadline(&self, duration: Duration) -> Task {
+        Tokio.deadline(duration)
+    }
 }
 
 impl fmt::Debug for WritingTasks {

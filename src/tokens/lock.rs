@@ -1,6 +1,8 @@
 //! [`RefreshLock`]: at most one refresh per grant at a time across several processes.
 
-use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{
+    error::Error as StdError, fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -18,10 +20,10 @@ use crate::{
 /// send the same refresh token. Within one process that cannot happen. With several, give all of
 /// them a lock on a service that they share; without it they need a provider that tolerates reuse.
 ///
-/// With feature `redis` there is `RedisLock`. Another implementation is two commands, for Redis
-/// `SET name owner NX PX lease` and a script that deletes `name` if it still holds `owner`. This
-/// crate does the rest: it waits 10 to 100 ms between attempts, and reads the record again once it
-/// has the lock.
+/// With feature `redis` there is `RedisLock`. Another implementation is two commands: one takes the
+/// lock or renews its lease, the other frees it if `owner` still holds it. This crate does the
+/// rest: it waits 10 to 100 ms between attempts, reads the record again once it has the lock, and
+/// renews the lease every 15 s while the refresh goes on.
 ///
 /// Where sessions are in PostgreSQL, the lock can be there as well: a single statement takes it
 /// atomically.
@@ -43,7 +45,7 @@ use crate::{
 /// const TAKE: &str = "INSERT INTO refresh_lock (name, owner, ends)
 ///     VALUES ($1, $2, now() + ($3 || ' seconds')::interval)
 ///     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, ends = excluded.ends
-///     WHERE refresh_lock.ends < now()";
+///     WHERE refresh_lock.ends < now() OR refresh_lock.owner = excluded.owner";
 /// const FREE: &str = "DELETE FROM refresh_lock WHERE name = $1 AND owner = $2";
 ///
 /// #[derive(Debug)]
@@ -112,15 +114,14 @@ use crate::{
 /// because a lock is freed under the name of its owner.
 ///
 /// After a crash of its holder a lock is free when its lease ends. Until then nothing of that
-/// session is refreshed: a request that needs a refresh waits a minute, and fails.
+/// session is refreshed: a request that needs a refresh waits for it, a minute at most.
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
-    /// Takes the lock `name` for `owner` if it is free, and returns whether it did. The lock
-    /// becomes free by itself after `lease` (180 s).
+    /// Takes the lock `name` for `owner` if it is free or if `owner` holds it already, and returns
+    /// whether it did. The lock becomes free by itself after `lease` (45 s), which begins anew in
+    /// both cases: a refresh that takes longer renews it.
     ///
-    /// `name` and `owner` consist of ASCII letters and digits. `owner` is random. It is the same
-    /// again only where this process takes a lock again whose lease may have ended; while that
-    /// owner still holds the lock, either answer is right.
+    /// `name` and `owner` consist of ASCII letters and digits. `owner` is random for each refresh.
     ///
     /// # Errors
     ///
@@ -201,14 +202,12 @@ impl RefreshLock for TimedLock {
     }
 }
 
-/// The longest time that a lock is held: longer than the slowest refresh with the crate's own HTTP
-/// client. That waits for two permits, calls the provider eleven times (document; a token request
-/// three times, twice with a new assertion; keys, and newer ones; UserInfo; token and groups of
-/// Microsoft Graph), and makes three tries to store the record, with the default time limit of the
-/// store.
-const LEASE: Duration = Duration::from_secs(180);
-/// How long a refresh waits for the lock: longer than others usually need. After a crash of its
-/// holder the lock is free only at the end of the lease.
+/// How long a lock is held without a renewal. It is short, since a process that crashes leaves its
+/// locks behind.
+const LEASE: Duration = Duration::from_secs(45);
+/// How often a lease is renewed while a refresh goes on: a lease survives a renewal that fails.
+const RENEWAL: Duration = Duration::from_secs(15);
+/// How long a refresh waits for the lock: longer than the lease of a process that has crashed.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The shortest and the longest wait between two attempts.
 const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -270,12 +269,40 @@ impl Lease {
         ))
     }
 
-    /// Takes the lock again if the lease has ended. If it has not, or if another process has the
-    /// lock now, nothing changes.
-    pub(super) async fn take_again(&self) {
-        if let Err(error) = self.lock.try_lock(&self.name, &self.owner, LEASE).await {
-            let error = self.shown(&error);
-            tracing::warn!(%error, "the refresh lock cannot be reached");
+    /// Runs `work`, and renews the lease as long as it goes on.
+    pub(super) async fn renewed_during<T>(
+        &self,
+        work: impl Future<Output = T>,
+        tasks: &dyn Tasks,
+    ) -> T {
+        let mut work = pin!(work);
+        loop {
+            let mut deadline = tasks.deadline(RENEWAL);
+            let done = poll_fn(|context| match work.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
+            });
+            if let Some(done) = done.await {
+                return done;
+            }
+            // `work` waits for the renewal: one that is abandoned could take the lock once more
+            // after it was freed.
+            self.renew().await;
+        }
+    }
+
+    /// Begins the lease anew. If another process has the lock now, nothing changes.
+    pub(super) async fn renew(&self) {
+        match self.lock.try_lock(&self.name, &self.owner, LEASE).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(
+                "the refresh lock was lost during a refresh: its lease had ended, or its \
+                 `try_lock` does not renew the lease of an owner"
+            ),
+            Err(error) => {
+                let error = self.shown(&error);
+                tracing::warn!(%error, "the refresh lock cannot be reached");
+            }
         }
     }
 
@@ -298,23 +325,39 @@ impl Lease {
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::{refresh::STORE_WAITS, test_support::*, *};
+    use super::super::{test_support::*, *};
     use super::*;
-    use crate::{
-        config::SessionEnd,
-        protocol::test_support::{LONGEST_CALL, LONGEST_PERMIT},
-    };
+    use crate::config::SessionEnd;
 
     fn locked_session(lock: &Arc<FakeLock>) -> TestSession {
         TestSession::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
     }
 
     #[test]
-    fn a_lease_is_longer_than_the_slowest_refresh() {
-        // With the default time limit of the store. The record is read; then it is overwritten,
-        // looked for and inserted, and its session is looked for, three times with two waits.
-        let store = seconds(3) + 3 * (4 * seconds(3)) + STORE_WAITS.iter().sum::<Duration>();
-        assert!(2 * LONGEST_PERMIT + 11 * LONGEST_CALL + store <= LEASE);
+    fn a_lease_survives_a_renewal_that_fails_and_ends_before_other_processes_give_up() {
+        // With the default time limit of the lock.
+        assert!(2 * (RENEWAL + seconds(3)) < LEASE && LEASE + WAITS.1 < LONGEST_WAIT);
+    }
+
+    #[tokio::test]
+    async fn the_lease_is_renewed_while_a_refresh_goes_on() {
+        let lock = Arc::new(FakeLock::default());
+        let session = Arc::new(TestSession::with(
+            |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),
+            Some(lock.clone()),
+            SessionEnd::OwnLimits,
+        ));
+        session.tasks.1.store(3, SeqCst);
+        let caller = tokio::spawn({
+            let session = session.clone();
+            async move { session.token("mail.read").await }
+        });
+        while session.tasks.1.load(SeqCst) > 0 || lock.log.lock().unwrap().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        session.provider.gate.as_ref().unwrap().add_permits(1);
+        assert!(caller.await.unwrap().is_ok());
+        assert_eq!(*lock.log.lock().unwrap(), ["taken", "renewed", "renewed", "renewed", "freed"]);
     }
 
     #[tokio::test]
@@ -440,8 +483,8 @@ mod tests {
         );
         assert!(!lock.is_free());
         session.settled().await;
-        // It is tried again meanwhile, in case that its lease has ended.
-        lock.log.lock().unwrap().retain(|entry| *entry != "busy");
+        // Its lease is renewed meanwhile.
+        lock.log.lock().unwrap().retain(|entry| *entry != "renewed");
         assert_eq!(*lock.log.lock().unwrap(), ["taken", "freed", "taken", "freed"]);
     }
 

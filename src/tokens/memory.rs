@@ -214,13 +214,13 @@ impl Unsaved {
         }
     }
 
-    /// Takes the lock of this grant again if its lease has ended: otherwise another process would
-    /// send the old refresh token as soon as the store is back.
+    /// Renews the lease of this grant's lock: otherwise another process would send the old refresh
+    /// token as soon as the store is back.
     pub(super) async fn protect(&self, grant: GrantId) {
         let lease = self.records().get(&grant).and_then(|waiting| waiting.lease.clone());
         let Some(lease) = lease else { return };
-        lease.take_again().await;
-        // The record may have been stored meanwhile, and its lock was freed before it was taken.
+        lease.renew().await;
+        // The record may have been stored meanwhile, and its lock freed before it was taken again.
         if self.record(grant).is_none() {
             lease.release().await;
         }

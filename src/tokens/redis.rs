@@ -5,11 +5,8 @@ use std::{error::Error as StdError, fmt, time::Duration};
 use async_trait::async_trait;
 use fred::{
     clients::Client,
-    interfaces::{ClientLike as _, KeysInterface as _, LuaInterface as _},
-    types::{
-        Expiration, SetOptions,
-        config::{Config, PerformanceConfig, ReconnectPolicy},
-    },
+    interfaces::{ClientLike as _, LuaInterface as _},
+    types::config::{Config, PerformanceConfig, ReconnectPolicy},
 };
 
 use super::lock::RefreshLock;
@@ -19,6 +16,11 @@ use crate::error::ConfigError;
 const COMMAND: Duration = Duration::from_secs(2);
 /// The shortest and the longest wait before a new attempt to connect, in milliseconds.
 const RECONNECT: (u32, u32) = (100, 10_000);
+/// Sets the key for a number of milliseconds, unless another owner has it.
+const LOCK: &str = "local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1";
 /// Deletes the key if it still holds the owner, so that the lock of another process stays.
 const UNLOCK: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -88,10 +90,9 @@ impl RefreshLock for RedisLock {
         owner: &str,
         lease: Duration,
     ) -> Result<bool, Box<dyn StdError + Send + Sync>> {
-        let lease = Expiration::PX(lease.as_millis().try_into()?);
-        let set: Option<String> =
-            self.0.set(key(name), owner, Some(lease), Some(SetOptions::NX), false).await?;
-        Ok(set.is_some())
+        let lease = lease.as_millis().to_string();
+        let taken: i64 = self.0.eval(LOCK, key(name), vec![owner.to_owned(), lease]).await?;
+        Ok(taken == 1)
     }
 
     async fn unlock(&self, name: &str, owner: &str) -> Result<(), Box<dyn StdError + Send + Sync>> {

@@ -31,7 +31,7 @@ pub(super) const STORE_WAITS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
 /// The first and the longest wait between the attempts in the background.
 const LATER_STORE_WAITS: (Duration, Duration) =
-    (Duration::from_millis(500), Duration::from_secs(30));
+    (Duration::from_millis(500), Duration::from_secs(20));
 
 /// The greatest number of requests of one flight. It repeats its request only if another process
 /// has changed the record meanwhile.
@@ -179,7 +179,11 @@ impl RefreshContext {
             Some(lock) => Some(Lease::acquire(lock, grant.id(), tasks, clock).await?),
             None => None,
         };
-        let outcome = self.refresh(grant, kind).await;
+        let refresh = self.refresh(grant, kind);
+        let outcome = match &lease {
+            Some(lease) => lease.renewed_during(refresh, tasks).await,
+            None => refresh.await,
+        };
         if let Some(lease) = lease.and_then(|lease| self.unsaved.hold(grant.id(), lease)) {
             lease.release().await;
         }

@@ -164,4 +164,8 @@ impl Tasks for Arc<Model> {
             Poll::Pending
         }))
     }
+
+    fn deadline(&self, _: Duration) -> Task {
+        Box::pin(std::future::pending())
+    }
 }

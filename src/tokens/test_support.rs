@@ -199,19 +199,22 @@ impl RefreshLock for FakeLock {
         owner: &str,
         lease: Duration,
     ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
-        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(180)));
+        assert_eq!((name.len(), owner.len(), lease), (32, 32, Duration::from_secs(45)));
         if self.failing.load(SeqCst) {
             return Err("the lock is down".into());
         }
-        let free = {
+        let (free, entry) = {
             let mut held = self.owner.lock().unwrap();
-            let free = held.is_none();
-            if free {
-                *held = Some(owner.into());
+            match held.as_deref() {
+                None => {
+                    *held = Some(owner.into());
+                    (true, "taken")
+                }
+                Some(holder) if holder == owner => (true, "renewed"),
+                Some(_) => (false, "busy"),
             }
-            free
         };
-        self.log.lock().unwrap().push(if free { "taken" } else { "busy" });
+        self.log.lock().unwrap().push(entry);
         if let Some((clock, time)) = &*self.slow.lock().unwrap() {
             clock.advance(*time);
         }
@@ -238,7 +241,11 @@ impl RefreshLock for FakeLock {
 
 /// Tokio, with pauses that only yield to other tasks; their lengths are recorded.
 #[derive(Debug, Default)]
-pub(super) struct YieldingPauses(pub(super) Mutex<Vec<Duration>>);
+pub(super) struct YieldingPauses(
+    pub(super) Mutex<Vec<Duration>>,
+    /// How many of the next deadlines end. They do so at once.
+    pub(super) AtomicUsize,
+);
 
 impl Tasks for YieldingPauses {
     fn spawn(&self, task: Task) -> Result<(), Error> {
@@ -248,6 +255,14 @@ impl Tasks for YieldingPauses {
     fn pause(&self, duration: Duration) -> Task {
         self.0.lock().unwrap().push(duration);
         Box::pin(tokio::task::yield_now())
+    }
+
+    fn deadline(&self, _: Duration) -> Task {
+        let left = self.1.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Box::pin(tokio::task::yield_now()),
+            Err(_) => Box::pin(std::future::pending()),
+        }
     }
 }
 

@@ -320,6 +320,22 @@ async fn redis_lock_is_freed_by_its_owner_alone() {
         !lock.try_lock("grant", "first", lease).await.unwrap(),
         "the lease was over, and the lock another's"
     );
+    assert!(lock.try_lock("grant", "second", lease).await.unwrap(), "its owner renews the lease");
     lock.unlock("grant", "second").await.unwrap();
     assert!(lock.try_lock("grant", "first", lease).await.unwrap());
+}
+
+/// A lease that is renewed begins anew: it is over once, after the time of the last renewal.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run `tests/run servers`"]
+async fn the_lease_of_a_redis_lock_begins_anew_when_its_owner_takes_it_again() {
+    use tower_identity::RefreshLock as _;
+    let redis = Redis::start().await;
+    let lock = RedisLock::connect(&format!("redis://127.0.0.1:{}", redis.port)).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    assert!(lock.try_lock("grant", "owner", hour).await.unwrap());
+    assert!(lock.try_lock("grant", "owner", Duration::from_millis(1)).await.unwrap());
+    while !lock.try_lock("grant", "another", hour).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

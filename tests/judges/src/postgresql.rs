@@ -85,6 +85,7 @@ async fn one_owner_at_a_time_has_the_lock_of_the_guide() {
     let lock = || guide::PostgresLock::new(pool.clone());
     let (one, two) = (lock(), lock());
     assert!(one.try_lock("grant", "a", LEASE).await.unwrap());
+    assert!(one.try_lock("grant", "a", LEASE).await.unwrap(), "its owner renews the lease");
     assert!(!two.try_lock("grant", "b", LEASE).await.unwrap());
     assert!(two.try_lock("another", "b", LEASE).await.unwrap());
     // Freed by its owner alone.
