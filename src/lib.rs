@@ -133,6 +133,7 @@ mod testing;
 mod tokens;
 mod user;
 mod web_auth;
+mod www_authenticate;
 
 /// The README's examples are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "axum"))]

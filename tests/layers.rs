@@ -21,6 +21,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
             "strings",
             "languages",
             "media_type",
+            "www_authenticate",
             "json",
             "codec",
             "single_flight",

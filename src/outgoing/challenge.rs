@@ -3,21 +3,14 @@
 
 use std::time::Duration;
 
-use http::{
-    Response, StatusCode,
-    header::{HeaderValue, WWW_AUTHENTICATE},
-};
-use http_auth::{ChallengeRef, parser::ChallengeParser};
+use http::{Response, StatusCode};
 
 use crate::{
     error::{Error, ErrorKind, TokenOwner},
     json,
+    www_authenticate::{ReceivedChallenge, challenges},
 };
 
-/// The longest header that is parsed, in bytes.
-const MAX_HEADER_BYTES: usize = 8 * 1024;
-/// The greatest number of headers that are parsed.
-const MAX_HEADERS: usize = 8;
 /// The greatest length of `acr_values`, in bytes: they must fit into the cookie of an attempt.
 const MAX_ACR_VALUES_BYTES: usize = 200;
 
@@ -55,19 +48,8 @@ pub(super) fn api_challenge<B>(answer: &Response<B>) -> Option<ApiChallenge> {
     if answer.status() != StatusCode::UNAUTHORIZED {
         return None;
     }
-    let texts: Vec<String> = answer
-        .headers()
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .take(MAX_HEADERS)
-        .filter_map(text_of)
-        .collect();
-    let bearer: Vec<ChallengeRef<'_>> = texts
-        .iter()
-        // The challenges before a malformed one are used.
-        .flat_map(|text| ChallengeParser::new(text).map_while(Result::ok))
-        .filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))
-        .collect();
+    let mut bearer = challenges(answer.headers());
+    bearer.retain(|challenge| challenge.is("Bearer"));
     bearer
         .iter()
         .find_map(claims)
@@ -75,38 +57,10 @@ pub(super) fn api_challenge<B>(answer: &Response<B>) -> Option<ApiChallenge> {
         .or_else(|| bearer.iter().find_map(sign_in).map(ApiChallenge::SignIn))
 }
 
-/// A header as ASCII, which the parser requires. Other bytes occur in `error_description` only and
-/// become `?`.
-fn text_of(value: &HeaderValue) -> Option<String> {
-    let bytes = value.as_bytes();
-    (bytes.len() <= MAX_HEADER_BYTES).then(|| {
-        bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
-    })
-}
-
-/// A parameter of a challenge. One that occurs twice is ignored: its name must be unique (RFC 9110
-/// section 11.2), and either value could be the wrong one.
-fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
-    let mut values = challenge
-        .params
-        .iter()
-        .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value);
-    let value = values.next()?;
-    if values.next().is_some() {
-        tracing::warn!(
-            parameter = name,
-            "the challenge of an API has a parameter twice, which is ignored"
-        );
-        return None;
-    }
-    Some(value.to_unescaped())
-}
-
 /// The JSON object in `claims`, which is sent in Base64.
-fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
-    let encoded = parameter(challenge, "claims")?;
-    let claims = decoded(&encoded).filter(|claims| json::object_of_text(claims).is_ok());
+fn claims(challenge: &ReceivedChallenge) -> Option<String> {
+    let encoded = challenge.parameter("claims")?;
+    let claims = decoded(encoded).filter(|claims| json::object_of_text(claims).is_ok());
     if claims.is_none() {
         tracing::warn!(
             "`claims` of an API's challenge is not a JSON object in Base64: the response is \
@@ -117,11 +71,11 @@ fn claims(challenge: &ChallengeRef<'_>) -> Option<String> {
 }
 
 /// The sign-in that a challenge of RFC 9470 requires.
-fn sign_in(challenge: &ChallengeRef<'_>) -> Option<RequiredSignIn> {
-    if parameter(challenge, "error")? != "insufficient_user_authentication" {
+fn sign_in(challenge: &ReceivedChallenge) -> Option<RequiredSignIn> {
+    if challenge.parameter("error")? != "insufficient_user_authentication" {
         return None;
     }
-    let acr_values = parameter(challenge, "acr_values").unwrap_or_default();
+    let acr_values = challenge.parameter("acr_values").unwrap_or_default();
     let acr_values = if acr_values.len() <= MAX_ACR_VALUES_BYTES {
         acr_values.split_ascii_whitespace().map(str::to_owned).collect()
     } else {
@@ -130,7 +84,7 @@ fn sign_in(challenge: &ChallengeRef<'_>) -> Option<RequiredSignIn> {
         );
         Vec::new()
     };
-    let max_age = parameter(challenge, "max_age").and_then(|text| {
+    let max_age = challenge.parameter("max_age").and_then(|text| {
         // Digits only: `parse` would accept a sign.
         let seconds = text
             .bytes()
@@ -165,6 +119,8 @@ fn decoded(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::{HeaderValue, WWW_AUTHENTICATE};
+
     use super::*;
 
     fn of(status: u16, headers: &[&str]) -> Option<ApiChallenge> {
@@ -209,6 +165,8 @@ mod tests {
                 r#"Basic realm="a, b", Bearer error="insufficient_claims", CLAIMS="{encoded}""#
             ),
             format!(r#"Negotiate, Bearer realm="x", Bearer claims="{encoded}""#),
+            // A proxy in front of the API joins the lines of two challenges.
+            format!(r#"Negotiate YIIB==, Bearer  claims = "{encoded}""#),
             format!(r#"Bearer error_description="müde", claims="{encoded}""#),
             format!(r#"Bearer realm="a \"claims=\\\" b", claims="{encoded}", Broken ="""#),
         ] {

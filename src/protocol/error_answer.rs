@@ -8,12 +8,12 @@
 //! Texts of the provider are untrusted: they are shortened and stripped of control characters
 //! before they are kept.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE},
+    Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ use crate::{
     authority::codes::{self, Effect, ErrorCode},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError, shown},
+    www_authenticate::challenges,
 };
 
 const MAX_CODE_CHARS: usize = 100;
@@ -268,11 +269,7 @@ pub(super) fn response_error(
 
 /// The `error` code for a 401 without one: `invalid_client` if the challenge asks for Basic.
 fn challenged(answer: &Response<Bytes>) -> &'static str {
-    let is_basic = |challenge: &HeaderValue| {
-        let scheme = challenge.as_bytes().split(|byte| *byte == b' ').next();
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
-    };
-    if answer.headers().get_all(WWW_AUTHENTICATE).iter().any(is_basic) {
+    if challenges(answer.headers()).iter().any(|challenge| challenge.is("Basic")) {
         "invalid_client"
     } else {
         ""
@@ -458,27 +455,11 @@ pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// An HTTP date in the preferred form: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7).
+/// An HTTP date, in each of its three forms (RFC 9110 section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<UnixTime> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_, date) = text.split_once(", ")?;
-    let mut parts = date.split(' ');
-    let (day, month, year, clock, zone) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let mut clock = clock.splitn(3, ':').map(str::parse::<u8>);
-    let mut next = || clock.next()?.ok();
-    let (hour, minute, second) = (next()?, next()?, next()?);
-    let month = u8::try_from(MONTHS.iter().position(|name| *name == month)? + 1).ok()?;
-    let date = time::Date::from_calendar_date(
-        year.parse().ok()?,
-        month.try_into().ok()?,
-        day.parse().ok()?,
-    )
-    .ok()?;
-    let time = time::Time::from_hms(hour, minute, second.min(59)).ok()?;
-    (zone == "GMT")
-        .then(|| UnixTime::from_seconds(date.with_time(time).assume_utc().unix_timestamp()))
+    let date = httpdate::parse_http_date(text).ok()?;
+    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    i64::try_from(seconds).ok().map(UnixTime::from_seconds)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The classification of error responses.
 
+use http::header::WWW_AUTHENTICATE;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -194,13 +195,20 @@ fn outages_limits_and_mistakes_in_the_set_up_leave_the_refresh_token_alive() {
         let kind = refreshed(status, json!({"error": error}));
         assert_ne!(kind, ErrorKind::InvalidGrant, "{status} {error}");
     }
-    let mut refused = answer(401, "");
-    refused.headers_mut().insert(WWW_AUTHENTICATE, "basic realm=\"x\"".parse().unwrap());
-    let error = of_refresh(http_error(&refused), true);
-    assert_eq!(
-        (error.kind(), error.reason()),
-        (ErrorKind::ClientRefused, "client_credential_refused")
-    );
+    // In whatever place of the header the challenge stands.
+    for challenge in [
+        r#"basic realm="x""#,
+        "Basic",
+        "Bearer,Basic",
+        r#"Bearer realm="a, b", Basic realm="x""#,
+        r#"Negotiate YII==, Basic realm="x""#,
+    ] {
+        let mut refused = answer(401, "");
+        refused.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+        let error = of_refresh(http_error(&refused), true);
+        let seen = (error.kind(), error.reason());
+        assert_eq!(seen, (ErrorKind::ClientRefused, "client_credential_refused"), "{challenge}");
+    }
 }
 
 /// The other parameters of the request may be at fault.
@@ -323,6 +331,9 @@ fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
     assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", date), Some(30));
     assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", date), Some(0));
     assert_eq!(wait("Mon, 07 Nov 1994 08:50:07 GMT", date), Some(3600));
+    // RFC 9110 section 5.6.7: the two older forms of a date.
+    assert_eq!(wait("Sunday, 06-Nov-94 08:50:07 GMT", date), Some(30));
+    assert_eq!(wait("Sun Nov  6 08:50:07 1994", date), Some(30));
     for nonsense in [
         "",
         "soon",

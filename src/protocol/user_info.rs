@@ -10,7 +10,7 @@
 //!   and not resolved: no request goes to a URL in them.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header::WWW_AUTHENTICATE};
+use http::{Request, Response, StatusCode};
 
 use super::{
     channel::bearer_request,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, ProviderError},
     secret::Secret,
+    www_authenticate::challenges,
 };
 
 /// The request for the claims about the user of the access token.
@@ -85,24 +86,11 @@ fn refusal(answer: &Response<Bytes>) -> Error {
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return error_answer::http_error(answer);
     }
-    let challenge =
-        answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    let error = challenge.filter_map(|value| parameter(value, "error")).next().unwrap_or_default();
+    let challenges = challenges(answer.headers());
+    let error = challenges.iter().find_map(|challenge| challenge.parameter("error"));
     let mut provider = ProviderError { status: Some(status.as_u16()), ..ProviderError::default() };
-    provider.error = error_answer::code_in(answer, &error);
+    provider.error = error_answer::code_in(answer, error.unwrap_or_default());
     error_answer::response_error(answer, ErrorKind::UserInfoFailed, provider)
-}
-
-/// The value of the parameter `name="value"` in a challenge (RFC 9110 section 11.2).
-fn parameter(challenge: &str, name: &str) -> Option<String> {
-    let (mut quoted, mut escaped) = (false, false);
-    let mut parameters = challenge.split(|letter| {
-        quoted ^= letter == '"' && !escaped;
-        escaped = letter == '\\' && quoted && !escaped;
-        !quoted && matches!(letter, ',' | ' ')
-    });
-    let value = parameters.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))?;
-    Some(value.trim_matches('"').to_owned())
 }
 
 fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -111,7 +99,7 @@ fn failed(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use http::header::CONTENT_TYPE;
+    use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -241,6 +229,8 @@ mod tests {
             "Bearer realm=\"a, error=\\\"b\", error=\"invalid_token\", \
              error_description=\"expired, or so\"",
             "Bearer error=invalid_token",
+            r#"Bearer Error = "invalid_token""#,
+            r#"Negotiate YII==, Bearer  error="invalid_token""#,
             r#"Bearer realm="x",error="invalid_token""#,
         ] {
             let error = refused(challenge);
