@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{bearer, future::Shape};
 use crate::{
     config::ValidApiConfig,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, TokenOwner},
     http_message::{self, ChallengeHeader, IdentityBody},
 };
 
@@ -58,6 +58,12 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
             "insufficient_user_authentication",
             "A stronger or more recent sign-in is needed.",
         ),
+        // The refused grant is not the token of the request: the client would discard a good one.
+        Kind::InteractionRequired | Kind::InvalidGrant
+            if error.token_owner() != TokenOwner::Caller =>
+        {
+            own(StatusCode::BAD_GATEWAY)
+        }
         Kind::InteractionRequired => with(
             StatusCode::UNAUTHORIZED,
             "interaction_required",
@@ -71,7 +77,12 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
         kind if is_about_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
-        kind => own(http_message::status(kind)),
+        kind => own(match http_message::status(kind) {
+            // RFC 9110 section 15.5.2: a 401 has a challenge, and no token would satisfy this one.
+            // A session or a refresh token that is missing here is a fault of the application.
+            StatusCode::UNAUTHORIZED => StatusCode::INTERNAL_SERVER_ERROR,
+            status => status,
+        }),
     }
 }
 
@@ -224,8 +235,37 @@ pub(super) fn refused<R>(
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
     use crate::{authority::error_codes, error::ProviderError};
+
+    /// RFC 9110 section 15.5.2.
+    #[test]
+    fn every_401_of_an_api_has_a_challenge() {
+        for kind in ErrorKind::ALL {
+            for error in [
+                Error::new(*kind, "x"),
+                Error::new(*kind, "x").for_token(TokenOwner::Caller, iter::empty()),
+            ] {
+                let meaning = meaning(&error, None);
+                let is_unauthorized = meaning.status == StatusCode::UNAUTHORIZED;
+                assert!(!is_unauthorized || meaning.challenge.is_some(), "{kind:?}");
+            }
+        }
+    }
+
+    /// RFC 6750 section 3.1: `invalid_token` is about the token of the request.
+    #[test]
+    fn a_refused_grant_of_other_work_is_no_refusal_of_the_callers_token() {
+        for kind in [ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
+            for (owner, status) in [(TokenOwner::Caller, 401), (TokenOwner::User, 502)] {
+                let error = Error::new(kind, "x").for_token(owner, iter::empty());
+                assert_eq!(meaning(&error, None).status.as_u16(), status, "{kind:?} {owner:?}");
+            }
+            assert_eq!(meaning(&Error::new(kind, "x"), None).status.as_u16(), 502, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_refusal_of_an_api_mentions_neither_a_page_nor_a_sign_in() {
