@@ -37,6 +37,13 @@ pub(crate) fn caller_challenge(error: &Error) -> Option<HeaderValue> {
     challenge.value()
 }
 
+/// The challenge of a 401 that a sign-in ends. Browsers do not know the scheme, so they ask for no
+/// password.
+pub(crate) fn sign_in_challenge(sign_in: &str) -> Option<HeaderValue> {
+    let challenge = ChallengeHeader::new("Cookie").with("realm", "sign-in");
+    challenge.with("form-action", sign_in).value()
+}
+
 /// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it:
 /// the reason may be finer. `more` are members that only one kind of answer has.
 pub(crate) fn problem<R>(

@@ -140,7 +140,7 @@ impl Flow {
             Ok(code) => self.exchange(head, state.handle(), attempt.clone(), code).await,
             Err(error) => Err(error),
         };
-        let mut reply = match next {
+        let reply = match next {
             // The code was not sent.
             Err(error) if error.kind() == ErrorKind::Busy => return Err(error),
             Ok(NextStep::Page { return_path, cookie }) => {
@@ -154,9 +154,7 @@ impl Flow {
             }
             Err(error) => self.refused(head, error, attempt, state.slot).await,
         };
-        // First of all cookies: a sign-in that starts here is given the same slot.
-        reply.cookies.insert(0, self.attempts.remove(state.slot));
-        Ok(reply)
+        Ok(reply.with_removal(self.attempts.remove(state.slot)))
     }
 
     /// Redeems the code, once, in a task of its own: a browser that goes away leaves no half

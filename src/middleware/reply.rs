@@ -79,6 +79,18 @@ impl Reply {
         Self::new(Outcome::SignInNeeded { sign_in, why: None })
     }
 
+    /// Removes a cookie that this reply does not set anew: a sign-in that starts may have the slot
+    /// of the one that ended. RFC 6265 section 4.1.1: one `Set-Cookie` for each name.
+    pub(super) fn with_removal(mut self, removal: HeaderValue) -> Self {
+        let name = |cookie: &HeaderValue| {
+            cookie.as_bytes().split(|byte| *byte == b'=').next().map(<[u8]>::to_vec)
+        };
+        if !self.cookies.iter().any(|cookie| name(cookie) == name(&removal)) {
+            self.cookies.push(removal);
+        }
+        self
+    }
+
     pub(super) fn with_cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
         self.cookies.extend(cookies);
         self

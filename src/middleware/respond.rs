@@ -22,8 +22,8 @@ use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
     http_message::{
-        self, ChallengeHeader, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary,
-        caller_challenge, grpc, status, wait_before_next,
+        self, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary, caller_challenge,
+        grpc, sign_in_challenge, status, wait_before_next,
     },
     pages::{
         ActionKind, KeptForm, Language, Languages, Page, PageKind, PageRenderer, PageRequest, Text,
@@ -174,9 +174,7 @@ impl Renderer {
         (error, text): (Error, Text),
         kept: Option<Box<KeptForm>>,
     ) -> Response<IdentityBody<R>> {
-        let challenge =
-            ChallengeHeader::new("Cookie").with("realm", "sign-in").with("form-action", &sign_in);
-        let challenge = challenge.value();
+        let challenge = sign_in_challenge(&sign_in);
         let mut response = match caller.client {
             ClientKind::Grpc(protocol) => {
                 return grpc(protocol, status(error.kind()), error.reason());
@@ -228,6 +226,7 @@ impl Renderer {
             %error,
             "request refused"
         );
+        let sign_in = again.clone().unwrap_or_else(|| self.sign_in.clone());
         let mut response = match caller.client {
             ClientKind::Grpc(protocol) => grpc(protocol, status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
@@ -245,6 +244,10 @@ impl Renderer {
             ErrorKind::TokenMissing => self.bearer_challenge.clone(),
             _ => caller_challenge(&error),
         };
+        // RFC 9110 section 15.5.2: no 401 without a challenge.
+        let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+        let challenge =
+            challenge.or_else(|| sign_in_challenge(&sign_in).filter(|_| is_unauthorized));
         response.headers_mut().extend(challenge.map(|challenge| (WWW_AUTHENTICATE, challenge)));
         response.extensions_mut().insert(error);
         response

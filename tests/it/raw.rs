@@ -15,6 +15,19 @@ pub struct Raw {
     http: reqwest::Client,
 }
 
+/// What holds for every response: no 401 without a challenge (RFC 9110 section 15.5.2), and one
+/// `Set-Cookie` for each name (RFC 6265 section 4.1.1).
+pub fn assert_well_formed(status: StatusCode, headers: &HeaderMap) {
+    // Every response that the layer itself makes has this header.
+    if status == StatusCode::UNAUTHORIZED && headers.contains_key("x-content-type-options") {
+        assert!(headers.contains_key("www-authenticate"), "401 without a challenge");
+    }
+    let cookies = headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let mut names: Vec<&str> = cookies.filter_map(|cookie| cookie.split('=').next()).collect();
+    names.sort_unstable();
+    assert!(names.is_sorted_by(|one, next| one != next), "a cookie is set twice: {names:?}");
+}
+
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -133,6 +146,7 @@ impl Raw {
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
+        assert_well_formed(status, &headers);
         Answer { status, headers, body: answer.text().await.unwrap() }
     }
 

@@ -21,6 +21,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tower_identity::{Clock, SystemClock};
 use url::Url;
 
+use crate::raw::assert_well_formed;
+
 pub use self::page::{Hop, Page};
 use self::{
     html::Form,
@@ -121,6 +123,7 @@ impl Browser {
             .await
             .unwrap_or_else(|error| panic!("{} {}: {error:?}", request.method, request.url));
         let (status, headers) = (answer.status(), answer.headers().clone());
+        assert_well_formed(status, &headers);
         let body = answer.text().await.unwrap();
         if request.credentials {
             for cookie in headers.get_all(header::SET_COOKIE) {
