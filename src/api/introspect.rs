@@ -108,8 +108,8 @@ impl ApiParts {
                     self.provider().introspected_active();
                     self.introspections().active.insert(digest, ());
                 }
-                let leeway = self.config.identity().clock_leeway();
-                let until = (verified.exp + leeway).min(now + INTROSPECTION_MEMORY);
+                // RFC 7662 section 4: not beyond `exp`, at which the provider answers otherwise.
+                let until = verified.exp.min(now + INTROSPECTION_MEMORY);
                 let known = Arc::new(RememberedToken::introspected(verified, now, until));
                 self.memory()?.insert(digest, Arc::clone(&known));
                 Ok(known)

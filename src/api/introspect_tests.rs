@@ -94,6 +94,20 @@ async fn a_refused_token_is_asked_about_once_in_ten_seconds_and_a_failure_is_ask
     assert_eq!(api.takes("opaque-0").await, "person Notes.Read");
 }
 
+/// RFC 7662 section 4. The leeway is for clocks that differ; here the provider says itself that the
+/// token is active, by its own.
+#[tokio::test]
+async fn a_token_is_not_remembered_beyond_its_end() {
+    let api = api();
+    says(&api, good(&json!({"exp": NOW.as_seconds() + 5})));
+    assert_eq!(api.takes("opaque").await, "person Notes.Read");
+    says(&api, json!({"active": false}));
+    api.clock.advance(Duration::from_secs(4));
+    assert_eq!(api.takes("opaque").await, "person Notes.Read");
+    api.clock.advance(Duration::from_secs(1));
+    api.refuses("opaque", "token_inactive").await;
+}
+
 /// RFC 7662 section 2.2: all members but `active` are optional. Gluu writes `null` for those that
 /// it does not have.
 #[tokio::test]

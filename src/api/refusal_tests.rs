@@ -101,7 +101,9 @@ async fn a_signed_introspection_answer_that_does_not_verify_is_no_refusal_of_the
     document["introspection_endpoint"] = json!(INTROSPECT);
     let config = TestApi::plain_config()
         .with_credential(ClientCredential::secret("a secret of the API that is long enough"))
-        .with_introspection(Introspection::Opaque);
+        .with_introspection(Introspection::Opaque)
+        .with_resource("https://api.example/notes")
+        .unwrap();
     let api = TestApi::at(config, document.clone(), key_set());
     let claims = |more: Value| {
         let mut claims = json!({
@@ -117,7 +119,10 @@ async fn a_signed_introspection_answer_that_does_not_verify_is_no_refusal_of_the
     let header = json!({"alg": "ES256", "kid": "k1", "typ": typ});
     let cases = [
         (signed(typ, &claims(json!({}))), true),
+        // RFC 9701 section 5: the resource server, which may have its own name.
+        (signed(typ, &claims(json!({"aud": "https://api.example/notes"}))), true),
         (signed(typ, &claims(json!({"aud": "another"}))), false),
+        (signed(typ, &claims(json!({"aud": ["https://api.example/notes", "another"]}))), false),
         (signed(typ, &claims(json!({"iss": "https://evil.example"}))), false),
         (signed("JWT", &claims(json!({}))), false),
         (other_key.sign(&header, &claims(json!({}))), false),

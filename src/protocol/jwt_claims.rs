@@ -81,7 +81,14 @@ pub(super) fn check_audience(claims: &Object, rules: &TokenRules<'_>) -> Result<
         }
         Some(_) => return Err(wrong_audience("`aud` is neither a string nor an array")),
     };
-    if !audiences.iter().any(|audience| audience == rules.audience) {
+    // RFC 9701 section 5: the audience of a signed introspection answer is the API, by its client
+    // id or by one of its own names.
+    let is_ours = |audience: &Value| {
+        audience == rules.audience
+            || rules.kind == TokenKind::Introspection
+                && rules.trusted_audiences.iter().any(|name| audience == name)
+    };
+    if !audiences.iter().any(is_ours) {
         let came = shown_audiences(audiences);
         let detail = format!("the token's `aud` is {came}, without the client id {client_id}");
         return Err(wrong_audience(detail));
