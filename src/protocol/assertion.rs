@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::metadata::Metadata;
+use super::{jwt_claims::numeric_date, metadata::Metadata};
 use crate::{
     authority::Authority,
     clock::UnixTime,
@@ -133,8 +133,7 @@ pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
 /// the token is used.
 pub(crate) fn unverified_end(jwt: &Secret) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
-    let exp = serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?.as_i64()?;
-    Some(UnixTime::from_seconds(exp))
+    numeric_date(serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?)
 }
 
 /// A random GUID (UUID version 4, RFC 9562 section 5.4), which Microsoft requires as `jti`.

@@ -16,6 +16,7 @@ use url::Url;
 use super::{
     channel::{Channel, DiscoveryAnswer},
     check_document, check_requests,
+    discovery::age,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
     jwks::{Jwk, JwkSet},
@@ -435,9 +436,8 @@ fn clock_finding(
             "The response has no `Date`, so this machine's clock was not compared.",
         );
     };
-    // A response from a cache keeps its original `Date` (RFC 9111 section 5.1).
-    let age: u64 = header(header::AGE).and_then(|age| age.parse().ok()).unwrap_or_default();
-    let date = date + std::time::Duration::from_secs(age);
+    // A response from a cache keeps its original `Date`.
+    let date = date + age(answer);
     let (ahead, behind) = (before.since(date).as_secs(), date.since(after).as_secs());
     let (seconds, side) = if ahead > behind { (ahead, "ahead of") } else { (behind, "behind") };
     let text = format!(

@@ -23,6 +23,19 @@ async fn what_a_function_made_is_remembered_for_its_life() {
         setup.ask().await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), expected, "{seconds}");
     }
+    // RFC 7519 section 2: a date may have a fraction.
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let credential = ClientCredential::assertion_from(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let claims = format!(r#"{{"exp":{}.25}}"#, NOW.as_seconds() + 600);
+        async move { Ok(format!("e.{}.s", crate::secret::base64url(claims.as_bytes())).into()) }
+    });
+    let setup = CredentialSetup::new(credential);
+    for _ in 0..3 {
+        setup.ask().await.unwrap();
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
     let (credential, calls) = function(None);
     let setup = CredentialSetup::new(credential);
     for _ in 0..3 {

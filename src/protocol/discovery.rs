@@ -15,7 +15,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, header::CACHE_CONTROL};
+use http::{
+    Response,
+    header::{AGE, CACHE_CONTROL},
+};
 use tracing::{field::Empty, info_span};
 
 use super::{
@@ -193,8 +196,14 @@ impl Discovery {
     }
 }
 
+/// How old a response already was when a cache on the way sent it (RFC 9111 section 5.1).
+pub(super) fn age(answer: &Response<Bytes>) -> Duration {
+    let age = answer.headers().get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(age.unwrap_or_default())
+}
+
 /// How long `Cache-Control` lets a response be kept (RFC 9111 section 5.2.2); the shortest of
-/// several directives. `no-store` and `no-cache` count as zero, which the cache raises to its
+/// several directives, less its age (section 4.2). `no-store` and `no-cache` count as zero, which the cache raises to its
 /// minimum: fetching keys for every token would let tokens flood the provider.
 fn max_age(answer: &Response<Bytes>) -> Option<Duration> {
     let lines =
@@ -214,6 +223,7 @@ fn max_age(answer: &Response<Bytes>) -> Option<Duration> {
             }
         })
         .min()
+        .map(|lifetime| lifetime.saturating_sub(age(answer)))
 }
 
 #[cfg(test)]

@@ -270,6 +270,16 @@ fn cache_control_is_read() {
     assert_eq!(said(&["private", "max-age=60"]), Some(60));
     assert_eq!(said(&["no-cache, max-age=60"]), Some(0));
     assert_eq!(said(&["no-store"]), Some(0));
+    // RFC 9111 section 4.2: a cache on the way has had it for a while.
+    let aged = |age: &str| {
+        let mut answer = answer(200, "");
+        answer.headers_mut().insert("cache-control", "max-age=60".parse().unwrap());
+        answer.headers_mut().insert("age", age.parse().unwrap());
+        max_age(&answer).map(|age| age.as_secs())
+    };
+    for (age, left) in [("50", 10), (" 50", 10), ("70", 0), ("", 60), ("-5", 60), ("soon", 60)] {
+        assert_eq!(aged(age), Some(left), "{age}");
+    }
     for nothing in [
         "",
         "public",
