@@ -34,8 +34,8 @@ pub(crate) trait Tasks: fmt::Debug + Send + Sync + 'static {
     /// A future that waits for `duration`.
     fn pause(&self, duration: Duration) -> Task;
 
-    /// A future that ends after `duration` if other work has not ended by then. In tests it does not
-    /// end by itself.
+    /// A future that ends after `duration`, for work that may have ended before. In tests it does
+    /// not end by itself.
     fn deadline(&self, duration: Duration) -> Task;
 }
 

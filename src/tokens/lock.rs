@@ -269,28 +269,6 @@ impl Lease {
         ))
     }
 
-    /// Runs `work`, and renews the lease as long as it goes on.
-    pub(super) async fn renewed_during<T>(
-        &self,
-        work: impl Future<Output = T>,
-        tasks: &dyn Tasks,
-    ) -> T {
-        let mut work = pin!(work);
-        loop {
-            let mut deadline = tasks.deadline(RENEWAL);
-            let done = poll_fn(|context| match work.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
-                Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
-            });
-            if let Some(done) = done.await {
-                return done;
-            }
-            // `work` waits for the renewal: one that is abandoned could take the lock once more
-            // after it was freed.
-            self.renew().await;
-        }
-    }
-
     /// Begins the lease anew. If another process has the lock now, nothing changes.
     pub(super) async fn renew(&self) {
         match self.lock.try_lock(&self.name, &self.owner, LEASE).await {
@@ -318,6 +296,29 @@ impl Lease {
     /// the id of a record in the session store.
     fn shown(&self, error: &impl ToString) -> String {
         error.to_string().replace(&self.name, "…")
+    }
+}
+
+/// Runs `work`, and renews the lease as long as it goes on.
+pub(super) async fn renewed_during<T>(
+    lease: Option<&Lease>,
+    work: impl Future<Output = T>,
+    tasks: &dyn Tasks,
+) -> T {
+    let Some(lease) = lease else { return work.await };
+    let mut work = pin!(work);
+    loop {
+        let mut deadline = tasks.deadline(RENEWAL);
+        let done = poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
+        });
+        if let Some(done) = done.await {
+            return done;
+        }
+        // `work` waits for the renewal: one that is abandoned could take the lock once more after it
+        // was freed.
+        lease.renew().await;
     }
 }
 

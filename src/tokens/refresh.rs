@@ -10,7 +10,7 @@ use super::{
     access::AccessToken,
     grant_store::{GrantId, GrantRef, GrantStore},
     key::{OFFLINE_ACCESS, RefreshKind, TokenRequest},
-    lock::{Lease, RefreshLock},
+    lock::{self, Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
@@ -179,11 +179,7 @@ impl RefreshContext {
             Some(lock) => Some(Lease::acquire(lock, grant.id(), tasks, clock).await?),
             None => None,
         };
-        let refresh = self.refresh(grant, kind);
-        let outcome = match &lease {
-            Some(lease) => lease.renewed_during(refresh, tasks).await,
-            None => refresh.await,
-        };
+        let outcome = lock::renewed_during(lease.as_ref(), self.refresh(grant, kind), tasks).await;
         if let Some(lease) = lease.and_then(|lease| self.unsaved.hold(grant.id(), lease)) {
             lease.release().await;
         }
