@@ -316,7 +316,7 @@ pub(super) async fn renewed_during<T>(
         if let Some(done) = done.await {
             return done;
         }
-        // `work` waits for the renewal: one that is abandoned could take the lock once more after it
+        // `work` waits for the renewal: one that is abandoned could take the lock again after it
         // was freed.
         lease.renew().await;
     }
