@@ -99,7 +99,7 @@ async fn every_fault_of_a_document_has_its_code() {
             json!("yes"),
             (Warning, "member_left_out"),
         ),
-        ("revocation_endpoint", json!("/revoke"), (Warning, "member_left_out")),
+        ("introspection_endpoint", json!("/introspect"), (Warning, "member_left_out")),
         ("userinfo_endpoint", json!("http://id.example/userinfo"), (Warning, "member_left_out")),
         ("device_authorization_endpoint", json!(7), (Warning, "member_left_out")),
         ("end_session_endpoint", json!("logout"), (Warning, "endpoint_refused")),

@@ -4,7 +4,7 @@
 //! - `issuer` must be the issuer of the configured authority (Discovery section 4.3).
 //! - A URL is used only if the authority allows it: https, except on loopback or if http was
 //!   explicitly allowed. An endpoint of a sign-in with an unsafe URL refuses the document. An
-//!   optional one counts as absent: a wrong `revocation_endpoint` must not prevent sign-in.
+//!   optional one counts as absent: a wrong `introspection_endpoint` must not prevent sign-in.
 //! - A missing endpoint refuses what needs it, and not the document: an API that only verifies
 //!   access tokens needs the key set alone, and an application by itself no authorization endpoint.
 //! - At Microsoft's authorities every endpoint must be on a host of the authority's cloud.
@@ -42,7 +42,6 @@ pub(crate) struct Metadata {
     /// The name of the return parameter of the end session endpoint, if it is not
     /// `post_logout_redirect_uri`.
     pub(crate) sign_out_return_parameter: Option<&'static str>,
-    pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) introspection_endpoint: Option<Url>,
     /// Whether introspection answers are to be had signed (RFC 9701 section 7).
     pub(crate) signs_introspection: bool,
@@ -119,7 +118,6 @@ impl Metadata {
             userinfo_endpoint: members.optional("userinfo_endpoint")?,
             end_session_endpoint,
             sign_out_return_parameter,
-            revocation_endpoint: members.optional("revocation_endpoint")?,
             introspection_endpoint: members.optional("introspection_endpoint")?,
             signs_introspection: members
                 .list("introspection_signing_alg_values_supported")

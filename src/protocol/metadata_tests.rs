@@ -189,14 +189,14 @@ fn every_endpoint_is_https() {
         for name in [
             "userinfo_endpoint",
             "end_session_endpoint",
-            "revocation_endpoint",
+            "introspection_endpoint",
             "device_authorization_endpoint",
         ] {
             let metadata = metadata(|document| document[name] = json!(address));
             let all = [
                 &metadata.userinfo_endpoint,
                 &metadata.end_session_endpoint,
-                &metadata.revocation_endpoint,
+                &metadata.introspection_endpoint,
                 &metadata.device_authorization_endpoint,
             ];
             assert!(
@@ -268,7 +268,7 @@ fn what_is_optional_may_be_missing_null_or_empty() {
             for name in [
                 "userinfo_endpoint",
                 "end_session_endpoint",
-                "revocation_endpoint",
+                "introspection_endpoint",
                 "device_authorization_endpoint",
             ] {
                 document[name] = value.clone();
@@ -285,7 +285,7 @@ fn what_is_optional_may_be_missing_null_or_empty() {
 #[test]
 fn optional_members_of_no_use_are_left_out_and_one_text_is_a_list() {
     let metadata = metadata(|document| {
-        document["revocation_endpoint"] = json!(["https://id.example/revoke"]);
+        document["introspection_endpoint"] = json!(["https://id.example/introspect"]);
         document["id_token_signing_alg_values_supported"] = json!("RS256 ES256");
         document["userinfo_signing_alg_values_supported"] = json!(["RS256", 1, null]);
         document["token_endpoint_auth_methods_supported"] = json!({});
@@ -296,7 +296,7 @@ fn optional_members_of_no_use_are_left_out_and_one_text_is_a_list() {
     assert_eq!(
         left_out,
         [
-            "revocation_endpoint",
+            "introspection_endpoint",
             "token_endpoint_auth_methods_supported",
             "authorization_response_iss_parameter_supported"
         ]
