@@ -51,6 +51,7 @@
 //! | run several processes | [`IdentityLayer::with_store`] and [`RefreshLock`], tested by [`check_store`](IdentityLayer::check_store); [`guide::deployments`] |
 //! | test my application | the module `dev` (feature `dev-provider`), [`ManualClock`]; [`guide::testing`] |
 //! | serve a front end in JavaScript | [`with_user_path`](IdentityConfig::with_user_path); [`guide::front_ends`] |
+//! | end a WebSocket or a stream when its user signs out | [`User::has_session`], [`User::session_id`]; [`guide::front_ends`] |
 //! | keep a form that was posted after the session had ended | [`with_kept_form_path`](IdentityConfig::with_kept_form_path); [`guide::kept_forms`] |
 //! | show pages of my own | [`pages`]; [`guide::own_pages`] |
 //! | sign users in to a desktop or command-line program | the module `desktop` (feature `desktop`), or a device code of [`client`]; [`guide::programs`] |

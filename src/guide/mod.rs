@@ -13,7 +13,8 @@
 //! - [`deployments`]: proxies, path prefixes, container images, several processes, Redis with time
 //!   limits, a check in the pipeline, rotation of secrets.
 //! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
-//! - [`front_ends`]: pages that fetch, the signed-in user, a sign-out in another tab.
+//! - [`front_ends`]: pages that fetch, the signed-in user, a sign-out in another tab, connections
+//!   that stay open.
 //! - [`postgresql`]: sessions and the refresh lock in PostgreSQL.
 //! - [`testing`]: tests of an application against the development provider.
 //! - [`public_sites`]: an application of which most pages are public.

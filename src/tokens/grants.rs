@@ -174,6 +174,20 @@ impl Grants {
         }
     }
 
+    /// Whether the session of the grant goes on, by the store and never by a cache. Nothing is
+    /// refreshed.
+    ///
+    /// # Errors
+    ///
+    /// `store_unavailable`.
+    pub(crate) async fn has_session(&self, grant: &GrantRef) -> Result<bool, Error> {
+        // The caller may ask long after the last request, and not every store deletes in time.
+        if grant.expires_at() <= self.0.clock.now() {
+            return Ok(false);
+        }
+        self.0.store.session_exists(grant).await
+    }
+
     /// The present claims of a session whose renewal is due; `None` if it has ended or needs a new
     /// sign-in.
     ///

@@ -33,6 +33,7 @@ use crate::{
     clock::UnixTime,
     error::Error,
     protocol::with_names_of,
+    secret::{base64url, fingerprint},
     tokens::{GrantRef, Grants, Person},
 };
 
@@ -366,6 +367,49 @@ impl User {
     #[must_use]
     pub fn session_expires(&self) -> UnixTime {
         self.0.grant.expires_at()
+    }
+
+    /// A name of the session, the same for all of its requests in all processes: to find the
+    /// connections of a browser that signs out, and to connect the lines of an audit log.
+    ///
+    /// A further sign-in of the same browser, also one for a consent, begins another session. The
+    /// name is a hash of a random number. It opens nothing, and may be stored and logged.
+    ///
+    /// ```
+    /// use tower_identity::IdentityLayer;
+    ///
+    /// fn with_audit(layer: IdentityLayer) -> IdentityLayer {
+    ///     layer
+    ///         .on_signed_in(|event| async move {
+    ///             tracing::info!(session = event.user().session_id(), "signed in");
+    ///             Ok(())
+    ///         })
+    ///         .on_signed_out(|event| async move {
+    ///             let session = event.user().map(|user| user.session_id());
+    ///             tracing::info!(session, "signed out");
+    ///             Ok::<_, std::convert::Infallible>(())
+    ///         })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn session_id(&self) -> String {
+        let record = self.0.grant.session().to_le_bytes();
+        base64url(&fingerprint("session id", [record.as_slice()]))
+    }
+
+    /// Whether the session goes on: `false` after a sign-out in any process, after its absolute
+    /// end, and when another sign-in has taken its place. For work that outlives its request, such
+    /// as a WebSocket: [the guide](crate::guide::front_ends#a-connection-that-stays-open) shows it.
+    ///
+    /// It reads the session's record, refreshes nothing, and is no activity: it does not put off
+    /// the end by the idle time, and does not see that end either, which is written in the
+    /// browser's cookie.
+    ///
+    /// # Errors
+    ///
+    /// `StoreUnavailable`: it cannot be known at the moment.
+    pub async fn has_session(&self) -> Result<bool, Error> {
+        self.grants().has_session(self.grant()).await
     }
 
     /// The handle that gets access tokens for this person.

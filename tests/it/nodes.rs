@@ -1,8 +1,17 @@
 //! Several processes, or a restarted one, that share a store and a cookie secret.
 
-use axum::http::{Method, StatusCode};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    routing::get,
+};
 use tower_identity::{
-    IdentityConfig,
+    ErrorKind, IdentityConfig, IdentityLayer, User,
     dev::{DevClient, DevPerson, Endpoint},
 };
 
@@ -11,7 +20,7 @@ use crate::{
     node::Node,
     observability::Log,
     raw::{NAVIGATION, Raw},
-    stores::Watched,
+    stores::{Operation, Watched},
 };
 
 const OLD: &str = "an old cookie secret of more than thirty-two characters";
@@ -72,6 +81,95 @@ async fn a_sign_out_is_seen_at_once_by_every_node() {
         assert!(raw.open("/me", &session).await.location().starts_with(app.provider.issuer()));
     }
     assert_eq!(store.rows().await, 0);
+}
+
+/// The users whose work goes on after their requests, and the session ids that events told.
+#[derive(Clone, Default)]
+struct Work {
+    users: Arc<Mutex<Vec<User>>>,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Work {
+    fn begins_at(&self, router: Router) -> Router {
+        let users = Arc::clone(&self.users);
+        router.route("/work", get(|user: User| async move { users.lock().unwrap().push(user) }))
+    }
+
+    fn on(&self, layer: IdentityLayer) -> IdentityLayer {
+        let (at_in, at_out) = (Arc::clone(&self.told), Arc::clone(&self.told));
+        layer
+            .on_signed_in(move |event| {
+                at_in.lock().unwrap().push(event.user().session_id());
+                async { Ok(()) }
+            })
+            .on_signed_out(move |event| {
+                at_out.lock().unwrap().extend(event.user().map(User::session_id));
+                async { Ok::<_, Infallible>(()) }
+            })
+    }
+
+    async fn of(&self, raw: &Raw, session: &str) -> User {
+        assert_eq!(raw.open("/work", session).await.status, StatusCode::OK);
+        self.users.lock().unwrap().pop().unwrap()
+    }
+}
+
+/// Two sessions of one user that began in the same second are two sessions all the same.
+#[tokio::test]
+async fn work_that_goes_on_learns_that_its_session_has_ended() {
+    for store in [Some(Watched::default()), None] {
+        let work = Work::default();
+        let with_store = |layer: IdentityLayer| match &store {
+            Some(store) => layer.with_store(store.clone()).unwrap(),
+            None => layer,
+        };
+        let app = App::builder()
+            .config(secrets(&[OLD]))
+            .layer(|layer| work.on(with_store(layer)))
+            .router(|router| work.begins_at(router))
+            .start()
+            .await;
+        let router = |router| work.begins_at(router);
+        let node = Node::with_routes(&app, secrets(&[OLD]), with_store, router).await;
+        app.provider.sign_in_as("ada").unwrap();
+        let (here, there) = (Raw::of(&app), node.raw());
+        let other = if store.is_some() { &there } else { &here };
+        let (first, second) = (here.sign_in().await, here.sign_in().await);
+        let ended = [work.of(&here, &first).await, work.of(other, &first).await];
+        let goes_on = work.of(other, &second).await;
+        for user in ended.iter().chain([&goes_on]) {
+            assert!(user.has_session().await.unwrap());
+        }
+        assert_eq!(ended[0].session_id(), ended[1].session_id());
+        assert_ne!(ended[0].session_id(), goes_on.session_id());
+
+        let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
+        here.send(Method::POST, "/auth/logout", &first, &headers, "").await.location();
+        for user in &ended {
+            assert!(!user.has_session().await.unwrap());
+        }
+        assert!(goes_on.has_session().await.unwrap());
+        let ids = [&ended[0], &goes_on, &ended[0]].map(User::session_id);
+        assert_eq!(*work.told.lock().unwrap(), ids, "in, in, out");
+
+        if let Some(store) = &store {
+            store.fail(&[Operation::Load]);
+            let error = goes_on.has_session().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+            store.recover();
+        }
+        // Another sign-in of that browser.
+        let begun = here.begin("/auth/login", &second).await;
+        let callback = here.answer(&begun).await;
+        let cookies = format!("{second}; {}", begun.attempt);
+        let third = here.open(&callback, &cookies).await.session().unwrap();
+        assert!(!goes_on.has_session().await.unwrap());
+        let third = work.of(other, &third).await;
+        assert!(third.has_session().await.unwrap());
+        app.turn(7 * 24 * 3600);
+        assert!(!third.has_session().await.unwrap(), "the absolute timeout");
+    }
 }
 
 #[tokio::test]
