@@ -78,6 +78,8 @@ struct AccessTerms {
     tenants: Option<Vec<String>>,
     applications: Option<Vec<String>>,
     kinds: Option<Vec<CallerKind>>,
+    /// Roles of a person, of which one is required.
+    user_roles: Option<Vec<String>>,
     auth_context: Option<String>,
     max_age: Option<Duration>,
 }
@@ -117,6 +119,30 @@ impl RequireAccess {
     /// Requires one of these kinds of callers, for example people without an agent; others get 403.
     pub fn with_kinds(self, kinds: impl IntoIterator<Item = CallerKind>) -> Self {
         self.with(|terms| terms.kinds = Some(kinds.into_iter().collect()))
+    }
+
+    /// Requires of a person one of these roles, beside the scopes; people without one get 403. For
+    /// an application that calls by itself it has no effect: its roles are those of
+    /// [`or_app_roles`](Self::or_app_roles). An empty list admits no one.
+    ///
+    /// A scope says what a person allowed the calling application to do, a role what the person may
+    /// do at all. At Entra ID the roles are app roles for *Users/Groups* in the registration of
+    /// this API.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")]
+    /// # fn routes() -> axum::Router {
+    /// use axum::{Router, routing::get};
+    /// use tower_identity::require_scopes;
+    ///
+    /// let guard = require_scopes("Orders.Read")
+    ///     .with_user_roles(["Buyer", "Auditor"])
+    ///     .or_app_roles("Orders.Read.All");
+    /// Router::new().route("/orders", get(|| async { "orders" })).route_layer(guard)
+    /// # }
+    /// ```
+    pub fn with_user_roles<Kind>(self, roles: impl StringList<Kind>) -> Self {
+        self.with(|terms| terms.user_roles = Some(roles.into_strings()))
     }
 
     /// Requires an authentication context. A person whose sign-in did not satisfy it gets 401 with
@@ -204,6 +230,16 @@ impl AccessTerms {
         }
         if self.kinds.as_ref().is_some_and(|kinds| !kinds.contains(&caller.kind())) {
             return forbidden("the guard does not list the caller's kind");
+        }
+        // An application by itself has rights of its own (`or_app_roles`).
+        if let Some(roles) = self.user_roles.as_ref().filter(|_| caller.kind().is_person())
+            && !roles.iter().any(|role| caller.has_role(role))
+        {
+            let detail = format!(
+                "the guard requires of a user one of the roles {roles:?}, and the token has none \
+                 of them: assign one to the user at the provider"
+            );
+            return Err(Error::new(ErrorKind::Forbidden, detail));
         }
         Ok(())
     }

@@ -278,3 +278,34 @@ async fn the_refusal_of_an_opaque_token_names_what_helps_and_names_no_specificat
     assert!(error.contains("IDENTITY_INTROSPECTION=opaque"), "{error}");
     assert!(!error.contains("specification"), "{error}");
 }
+
+/// Roles of a person are asked for beside the scopes, and an application has rights of its own.
+#[tokio::test]
+async fn a_guard_asks_a_person_for_a_role_and_an_application_for_its_own() {
+    let guard = require_scopes("Notes.Read").with_user_roles(["Editor", "Auditor"]);
+    let api = |guard| TestApi::entra(|config| config).guarded(guard);
+    let person = |roles: Value| entra(v2(), |claims| claims["roles"] = roles);
+    let app =
+        |role: &str| entra(v2(), |claims| merge(claims, &json!({"scp": "/", "roles": [role]})));
+    for (guard, token, status) in [
+        (guard.clone(), person(json!(["Auditor"])), StatusCode::OK),
+        (guard.clone(), person(json!(["editor"])), StatusCode::FORBIDDEN),
+        (guard.clone(), person(json!([])), StatusCode::FORBIDDEN),
+        (guard.clone(), entra(v2(), |_| ()), StatusCode::FORBIDDEN),
+        (guard.clone(), app("Editor"), StatusCode::FORBIDDEN),
+        (guard.clone().or_app_roles("Notes.Read.All"), app("Notes.Read.All"), StatusCode::OK),
+        (guard.with_user_roles([""; 0]), person(json!(["Editor"])), StatusCode::FORBIDDEN),
+        (
+            require_scopes("Notes.Write").with_user_roles("Editor"),
+            person(json!(["Editor"])),
+            StatusCode::FORBIDDEN,
+        ),
+    ] {
+        let told = api(guard).with_token(&token).await;
+        assert_eq!(told.status, status, "{told:?}");
+    }
+    let missing = api(require_caller().with_user_roles("Editor"));
+    let error = missing.error_of(&person(json!(["Reader"]))).await;
+    assert!(error.contains("one of the roles [\"Editor\"]"), "{error}");
+    assert!(!error.contains("Reader"), "{error}");
+}
