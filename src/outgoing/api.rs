@@ -22,6 +22,43 @@ pub(super) const OTHER_ORIGIN: &str =
     "the URL of the request has another origin than the API: no token is sent there";
 
 /// A source of access tokens.
+///
+/// Another source is a type of the application, such as work that goes on without its caller
+/// ([`ApiCaller::begin_long_running`](crate::ApiCaller::begin_long_running)):
+///
+/// ```
+/// use tower_identity::{
+///     AccessToken, Error, StoredCaches,
+///     client::TokenRequest,
+///     outgoing::{AcquireToken, ApiClient},
+/// };
+///
+/// #[derive(Debug)]
+/// struct Job {
+///     name: String,
+///     caches: StoredCaches,
+/// }
+///
+/// #[async_trait::async_trait]
+/// impl AcquireToken for Job {
+///     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+///         let name = self.name.as_str();
+///         self.caches
+///             .with(name, async |client| client.long_running_token(name, request).await)
+///             .await
+///     }
+/// }
+///
+/// /// A step of the work, an hour later.
+/// async fn stock(api: &ApiClient, job: &Job) -> Result<u32, Error> {
+///     api.get_json(job, "/stock/bolts").await
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no source of access tokens",
+    label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, or `&AppTokens`",
+    note = "of a `User` pass `&user.tokens()`, of a `Client` pass `&client.app_tokens()`"
+)]
 #[async_trait]
 pub trait AcquireToken: fmt::Debug + Send + Sync {
     /// An access token for the request, from the cache or from the provider.

@@ -115,6 +115,11 @@ use crate::{
 ///
 /// After a crash of its holder a lock is free when its lease ends. Until then nothing of that
 /// session is refreshed: a request that needs a refresh waits for it, a minute at most.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no refresh lock",
+    label = "expected a type that implements `RefreshLock`",
+    note = "for Redis there is `RedisLock` (feature `redis`); the guide has one for PostgreSQL"
+)]
 #[async_trait]
 pub trait RefreshLock: fmt::Debug + Send + Sync + 'static {
     /// Takes the lock `name` for `owner` if it is free or if `owner` holds it already, and returns

@@ -128,6 +128,24 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         }",
         &["is neither a string nor a list of strings"],
     ),
+    (
+        "a user in place of the tokens",
+        "use tower_identity::{Error, User, outgoing::ApiClient};
+        async fn me(api: &ApiClient, user: User) -> Result<String, Error> {
+            api.get_json(&user, \"/me\").await
+        }
+        fn main() {}",
+        &["`User` is no source of access tokens", "`&user.tokens()`"],
+    ),
+    (
+        "a pool in place of a lock",
+        "struct Pool;
+        fn with(layer: tower_identity::IdentityLayer) {
+            let _ = layer.with_refresh_lock(Pool);
+        }
+        fn main() {}",
+        &["`Pool` is no refresh lock", "`RedisLock` (feature `redis`)"],
+    ),
 ];
 
 #[test]
