@@ -49,7 +49,9 @@ use crate::{
 ///
 ///   The layer says in the log when it finds itself in a place where sign-in cannot work.
 /// - Put CORS, compression and tracing outside of it.
-/// - Clones share everything: sessions, keys, connections.
+/// - Clones share everything: sessions, keys, connections. A method that changes a setting makes
+///   another layer, which shares no sessions in memory with the clones from before: call these
+///   methods first.
 ///
 /// ```
 /// use tower_identity::{Authority, ClientCredential, IdentityConfig, IdentityLayer};

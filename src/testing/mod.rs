@@ -82,8 +82,10 @@ impl DevProvider {
     /// application that is called directly (`tower::ServiceExt::oneshot`).
     ///
     /// `layer` is the one that is around the application, or a clone of it: clones share their
-    /// sessions. Each call begins a new session, and calls the handlers of the layer's events.
-    /// Nothing has to listen at the base URL.
+    /// sessions. The clone is taken when all settings are made: a method such as `on_signed_in`
+    /// makes another layer, which does not know the session of this one, and answers 401. Each call
+    /// begins a new session, and calls the handlers of the layer's events. Nothing has to listen at
+    /// the base URL.
     ///
     /// ```
     /// use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
