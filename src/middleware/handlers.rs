@@ -102,6 +102,20 @@ impl IdentityLayer {
     /// application's own, or write an audit log. The default is none; a second call replaces the
     /// handler.
     ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use tower_identity::IdentityLayer;
+    ///
+    /// fn with_audit(layer: IdentityLayer) -> IdentityLayer {
+    ///     layer.on_signed_out(|event| async move {
+    ///         let user = event.user().map(|user| user.key().to_string());
+    ///         tracing::info!(target: "audit", user, "signed out");
+    ///         // With the type of an error, which nothing here tells.
+    ///         Ok::<_, Infallible>(())
+    ///     })
+    /// }
+    /// ```
+    ///
     /// The person is signed out in any case. The browser waits for the handler at most 10 s; the
     /// handler then runs on, and this is logged (`event_handler_failed`), as are an error and a
     /// panic.
