@@ -53,6 +53,8 @@
 //! | serve a front end in JavaScript | [`with_user_path`](IdentityConfig::with_user_path); [`guide::front_ends`] |
 //! | end a WebSocket or a stream when its user signs out | [`User::has_session`], [`User::session_id`]; [`guide::front_ends`] |
 //! | keep a form that was posted after the session had ended | [`with_kept_form_path`](IdentityConfig::with_kept_form_path); [`guide::kept_forms`] |
+//! | have users of many Entra tenants | [`guide::tenants`] |
+//! | offer two providers | a broker, or a layer for each: [`guide::own_pages`] |
 //! | show pages of my own | [`pages`]; [`guide::own_pages`] |
 //! | sign users in to a desktop or command-line program | the module `desktop` (feature `desktop`), or a device code of [`client`]; [`guide::programs`] |
 //! | come from another library | [`guide::migrating`] |

@@ -10,6 +10,7 @@
 //!   Graph, tokens after the request.
 //! - [`providers`]: what to register at each provider, and which settings it needs beyond the
 //!   defaults.
+//! - [`tenants`]: an application for customers with Entra tenants of their own.
 //! - [`deployments`]: proxies, path prefixes, container images, several processes, Redis with time
 //!   limits, a check in the pipeline, rotation of secrets.
 //! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
@@ -42,6 +43,9 @@ pub mod calling_apis {}
 
 #[doc = include_str!("providers.md")]
 pub mod providers {}
+
+#[doc = include_str!("tenants.md")]
+pub mod tenants {}
 
 #[doc = include_str!("deployments.md")]
 pub mod deployments {}
