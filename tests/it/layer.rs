@@ -18,6 +18,51 @@ use crate::app::App;
 
 type Request = axum::http::Request<axum::body::Body>;
 
+/// Two providers in one application: a layer for each, one of them below a path of the other.
+#[tokio::test]
+async fn two_layers_with_base_urls_of_their_own_have_users_of_their_own() {
+    let pages = || {
+        let who = |user: Option<User>| async move {
+            user.map_or_else(|| "nobody".to_owned(), |user| user.issuer().to_owned())
+        };
+        Router::new()
+            .route("/who", get(who))
+            .route("/notes", get(|user: User| async move { user.issuer().to_owned() }))
+    };
+    let outer = DevProvider::start().await.unwrap();
+    let inner = DevProvider::start().await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let below = format!("{base}/google");
+    let config = outer.config(&base).unwrap().add_public_path("/who");
+    let outer_layer = IdentityLayer::new(config.add_public_prefix("/google/").build().unwrap());
+    let config = inner.config(&below).unwrap().add_public_path("/who");
+    let inner_layer = IdentityLayer::new(config.build().unwrap());
+    let app = pages().nest_service("/google", inner_layer.layer(pages())).layer(outer_layer);
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let browser = outer.signed_in(&base, "ada").await.unwrap();
+    let open = async |url: String| {
+        let answer = browser.get(url).header("accept", "application/json").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (at_outer, at_inner) = (outer.issuer().to_owned(), inner.issuer().to_owned());
+    assert_eq!(open(format!("{base}/notes")).await, (200, at_outer.clone()));
+    assert_eq!(open(format!("{below}/who")).await, (200, "nobody".to_owned()));
+    assert_eq!(open(format!("{below}/notes")).await.0, 401);
+
+    // The same browser signs in at the other provider as well, and signs out there alone.
+    inner.sign_in_as("alan").unwrap();
+    let answer = browser.get(format!("{below}/notes")).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), at_inner);
+    assert_eq!(open(format!("{below}/who")).await, (200, at_inner));
+    assert_eq!(open(format!("{base}/who")).await, (200, at_outer.clone()));
+    browser.post(format!("{below}/auth/logout")).send().await.unwrap();
+    assert_eq!(open(format!("{below}/notes")).await.0, 401);
+    assert_eq!(open(format!("{base}/notes")).await, (200, at_outer));
+    server.abort();
+}
+
 /// An application that is called without a network, before anybody has signed in.
 async fn answer(
     settings: impl FnOnce(IdentityConfig) -> IdentityConfig,
