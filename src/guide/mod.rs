@@ -12,7 +12,7 @@
 //!   defaults.
 //! - [`tenants`]: an application for customers with Entra tenants of their own.
 //! - [`deployments`]: proxies, path prefixes, container images, several processes, Redis with time
-//!   limits, a check in the pipeline, rotation of secrets.
+//!   limits, probes, a check in the pipeline, rotation of secrets, metrics.
 //! - [`cross_site`]: requests that pages of other sites cause, what is refused, what is left open.
 //! - [`front_ends`]: pages that fetch, the signed-in user, a sign-out in another tab, connections
 //!   that stay open.
@@ -23,7 +23,7 @@
 //!   devices, and a session of the application's own.
 //! - [`kept_forms`]: forms that are posted after the session has ended.
 //! - [`own_pages`]: sign-in, sign-out and error pages in the design of the application, and a
-//!   choice of several providers.
+//!   choice of several providers, with and without a broker.
 //! - [`programs`]: sign-in from a desktop or command-line program, in the browser or by a device
 //!   code; tokens after a restart.
 //! - [`migrating`]: from Python's `identity`, MSAL Python, Microsoft.Identity.Web, axum-login and
