@@ -239,7 +239,7 @@ impl AccessTerms {
                 "the guard requires of a user one of the roles {roles:?}, and the token has none \
                  of them: assign one to the user at the provider"
             );
-            return Err(Error::new(ErrorKind::Forbidden, detail));
+            return Err(Error::new(ErrorKind::Forbidden, detail).with_roles(roles.clone()));
         }
         Ok(())
     }

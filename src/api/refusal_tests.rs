@@ -305,6 +305,9 @@ async fn a_guard_asks_a_person_for_a_role_and_an_application_for_its_own() {
         assert_eq!(told.status, status, "{told:?}");
     }
     let missing = api(require_caller().with_user_roles("Editor"));
+    let told = missing.with_token(&person(json!(["Reader"]))).await;
+    let document: Value = serde_json::from_str(&told.body).unwrap();
+    assert_eq!(document["roles"], json!(["Editor"]));
     let error = missing.error_of(&person(json!(["Reader"]))).await;
     assert!(error.contains("one of the roles [\"Editor\"]"), "{error}");
     assert!(!error.contains("Reader"), "{error}");
