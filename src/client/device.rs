@@ -218,16 +218,22 @@ impl Client {
         Ok(DevicePoll::Pending)
     }
 
-    /// Polls at the provider's interval until the person has signed in. To cancel, drop the future
-    /// or use [`complete_device_until`](Self::complete_device_until). Tokens from an in-flight poll
-    /// are still cached.
+    /// Polls at the provider's interval until the person has signed in, or until the code expires.
+    /// To cancel, drop the future or use [`complete_device_until`](Self::complete_device_until).
+    /// Tokens from an in-flight poll are still cached.
     ///
     /// # Errors
     ///
     /// Those of [`poll_device`](Self::poll_device).
     pub async fn complete_device(&self, mut flow: DeviceFlow) -> Result<AcquiredTokens, Error> {
         loop {
-            self.shared().tasks.pause(flow.interval()).await;
+            // Interval and `Retry-After` can be longer than the code is valid: then the next poll
+            // would come too late (RFC 8628 section 3.5).
+            let left = flow.expires_at.since(self.now());
+            self.shared().tasks.pause(flow.interval().min(left)).await;
+            if left <= flow.interval() {
+                return Err(flow.expired());
+            }
             if let DevicePoll::Done(acquired) = self.poll_device(&mut flow).await? {
                 return Ok(acquired);
             }

@@ -98,6 +98,32 @@ async fn an_unused_code_expires_with_the_last_answer() {
     assert_eq!(world.calls(), 1 + 11, "55 seconds of 60, one question each 5");
 }
 
+/// A provider, or a proxy before it, can name any time to wait.
+#[tokio::test]
+async fn no_wait_goes_on_after_the_end_of_the_code() {
+    let world = World::new();
+    world.next_is(
+        200,
+        json!({
+            "device_code": "d3v1c3", "user_code": "WDJB-MJHT", "expires_in": 900,
+            "verification_uri": "https://id.example/device", "interval": 1_000_000_000,
+        }),
+    );
+    let rare = world.client.begin_device(&asks("api")).await.unwrap();
+    let busy = begun(&world, 60).await;
+    let (rare_end, busy_end) = (rare.expires_at(), busy.expires_at());
+    world.next(|_| {
+        let mut busy = answer(503, json!({}));
+        busy.headers_mut().insert("retry-after", "99999999".parse().unwrap());
+        busy
+    });
+    let error = world.client.complete_device(busy).await.unwrap_err();
+    assert_eq!((error.kind(), world.clock.now()), (ErrorKind::CodeExpired, busy_end));
+    let error = world.client.complete_device(rare).await.unwrap_err();
+    assert_eq!((error.kind(), world.clock.now()), (ErrorKind::CodeExpired, rare_end));
+    assert_eq!(world.calls(), 3);
+}
+
 #[tokio::test]
 async fn the_provider_can_end_the_flow() {
     for (said, kind) in [
