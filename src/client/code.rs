@@ -260,15 +260,12 @@ impl Client {
         flow: &AuthorizationFlow,
         answer: &str,
     ) -> Result<AcquiredTokens, Error> {
-        let provider = &self.shared().provider;
         let parameters = CallbackParameters::parse(answer.trim_start_matches('?').as_bytes())?;
         // An empty `state` would accept an answer without one.
         if flow.state.is_empty() {
             return Err(Error::new(ErrorKind::StateMismatch, "the flow has no `state`"));
         }
-        let config = provider.config();
-        // A stored flow may come from another configuration (RFC 9700 section 4.4, mix-up).
-        if flow.client_id != config.client_id() || flow.authority != config.authority().name() {
+        if !self.has_begun(&flow.client_id, &flow.authority) {
             return Err(Error::new(
                 ErrorKind::StateMismatch,
                 "the flow was begun by another application or at another provider",

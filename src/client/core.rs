@@ -273,6 +273,13 @@ impl Client {
     }
 
     /// A number that grows with every change of the cache. If it equals the value at the last
+    /// Whether a stored flow with this client ID and authority was begun by this client. Another
+    /// provider must not get its code (RFC 9700 section 4.4, mix-up).
+    pub(super) fn has_begun(&self, client_id: &str, authority: &str) -> bool {
+        let config = self.config();
+        client_id == config.client_id() && authority == config.authority().name()
+    }
+
     /// export, there is nothing new to store.
     #[must_use]
     pub fn cache_changes(&self) -> u64 {

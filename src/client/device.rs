@@ -47,6 +47,10 @@ pub struct DeviceFlow {
     /// `Retry-After` of the last answer; applies to one poll.
     #[serde(rename = "r", default)]
     retry_after: Duration,
+    #[serde(rename = "ci")]
+    client_id: String,
+    #[serde(rename = "a")]
+    authority: String,
 }
 
 /// The result of one poll.
@@ -168,6 +172,8 @@ impl Client {
             sent_scopes: scopes,
             seen_pending: false,
             retry_after: Duration::ZERO,
+            client_id: self.config().client_id().to_owned(),
+            authority: self.config().authority().name().to_owned(),
         })
     }
 
@@ -180,9 +186,16 @@ impl Client {
     /// # Errors
     ///
     /// `CodeExpired`, with the provider's last answer in [`Error::provider`]; `AccessDenied` if the
-    /// person declined; other errors of the provider; the errors of ID token verification.
+    /// person declined; `RequestInvalid` if the flow was begun with another client ID or authority;
+    /// other errors of the provider; the errors of ID token verification.
     pub async fn poll_device(&self, flow: &mut DeviceFlow) -> Result<DevicePoll, Error> {
         let shared = self.shared();
+        if !self.has_begun(&flow.client_id, &flow.authority) {
+            return Err(Error::new(
+                ErrorKind::RequestInvalid,
+                "the flow was begun by another application or at another provider",
+            ));
+        }
         // The local clock decides first: no request is sent for an expired or cancelled flow.
         if flow.expires_at <= shared.clock.now() {
             return Err(flow.expired());

@@ -124,6 +124,23 @@ async fn no_wait_goes_on_after_the_end_of_the_code() {
     assert_eq!(world.calls(), 3);
 }
 
+/// RFC 9700 section 4.4, mix-up: the device code is worth the tokens of its user.
+#[tokio::test]
+async fn a_device_code_goes_to_no_other_provider_and_from_no_other_application() {
+    let flow = begun(&World::new(), 900).await;
+    let stored = serde_json::to_string(&flow).unwrap();
+    let other_application = IdentityConfig::new(Authority::oidc(ISSUER).unwrap(), "another")
+        .with_credential(ClientCredential::secret("s3cr3t"));
+    for other in [World::with(|_| other_application), World::entra(TENANT, |config| config)] {
+        let mut flow: DeviceFlow = serde_json::from_str(&stored).unwrap();
+        let error = other.client.poll_device(&mut flow).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{error}");
+        let error = other.client.complete_device(flow).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{error}");
+        assert_eq!(other.calls(), 0);
+    }
+}
+
 #[tokio::test]
 async fn the_provider_can_end_the_flow() {
     for (said, kind) in [
