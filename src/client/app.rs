@@ -226,8 +226,10 @@ impl Client {
                 return Err(Error::new(ErrorKind::RequestInvalid, detail));
             }
         }
-        if self.shared().provider.config().authority().is_multi_tenant()
-            && request.tenant().is_none()
+        let authority = self.config().authority();
+        // The authority's own name (`common`) stands for as many tenants as the authority.
+        if authority.is_multi_tenant()
+            && request.tenant().is_none_or(|name| authority.is_tenant(name))
         {
             return Err(Error::new(
                 ErrorKind::NotConfigured,
