@@ -93,8 +93,8 @@ impl ClientCredential {
 /// Loads a client assertion from a file.
 pub(crate) fn load_assertion(path: &Path) -> Result<Secret, String> {
     let bytes = read(path)?;
-    let text = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-    let assertion = Secret::from(text);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    let assertion = Secret::from(text.strip_prefix('\u{feff}').unwrap_or(text).trim());
     if assertion.is_empty() || !is_plain(&assertion) {
         return Err(format!("{} holds no assertion", path.display()));
     }
@@ -126,4 +126,18 @@ fn fingerprint(bytes: &[u8]) -> FileHash {
         .zip(digest::digest(&SHA256, bytes).as_ref())
         .for_each(|(to, from)| *to = *from);
     fingerprint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_an_assertion() {
+        let path = std::env::temp_dir().join(format!("tower-identity-mark-{}", std::process::id()));
+        fs::write(&path, "\u{feff}h.p.s\r\n").unwrap();
+        let loaded = load_assertion(&path);
+        fs::remove_file(path).unwrap();
+        assert_eq!(loaded.unwrap().expose(), "h.p.s");
+    }
 }

@@ -253,13 +253,15 @@ impl<'a> Variables<'a> {
         Ok(first)
     }
 
-    /// The secret in a file, without line breaks at its end.
+    /// The secret in a file, without a byte order mark and without line breaks at its end.
     fn file(&self, name: &str) -> Result<Option<NamedValue<Secret>>, ConfigError> {
         let Some(path) = self.text(name)? else { return Ok(None) };
         let content = (self.read_file)(&PathBuf::from(&path.value)).map_err(|error| {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
         })?;
-        let secret = Secret::from(content.trim_end_matches(['\r', '\n']));
+        // Windows PowerShell and some editors write a byte order mark.
+        let text = content.strip_prefix('\u{feff}').unwrap_or(&content);
+        let secret = Secret::from(text.trim_end_matches(['\r', '\n']));
         // An empty file is probably a failed mount, which must not be taken for a missing setting.
         if secret.is_empty() {
             return Err(ConfigError::new(name.to_owned(), format!("{:?} is empty", path.value)));
@@ -289,6 +291,7 @@ mod tests {
         };
         let read = |path: &Path| match path.to_str() {
             Some("/run/secret") => Ok("from a file\r\n".to_owned()),
+            Some("/run/of-windows") => Ok("\u{feff}from a file\r\n".to_owned()),
             Some("/run/empty") => Ok("\n".to_owned()),
             _ => Err(io::Error::from(io::ErrorKind::NotFound)),
         };
@@ -326,6 +329,11 @@ mod tests {
         assert_eq!(
             secret(&[("A_FILE", "/run/secret")]).unwrap(),
             Some(("A_FILE".into(), "from a file".into()))
+        );
+        assert_eq!(
+            secret(&[("A", "from a file"), ("A_FILE", "/run/of-windows")]).unwrap(),
+            Some(("A".into(), "from a file".into())),
+            "the byte order mark is no part of it"
         );
         assert_eq!(
             secret(&[("A", "from a file"), ("B_FILE", "/run/secret")]).unwrap(),
