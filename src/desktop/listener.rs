@@ -1,6 +1,14 @@
 //! The HTTP server at the redirect URI: it hands on each request there, and writes one page for it.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -11,9 +19,9 @@ use http_body_util::Empty;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 
 use crate::{
@@ -22,7 +30,9 @@ use crate::{
     secret::Secret,
 };
 
-/// The greatest number of connections at a time. Browsers open some that they do not use.
+/// The greatest number of connections at a time. Browsers open some that they do not use. Beyond it
+/// the oldest one without a whole request is closed: any program of the machine could otherwise
+/// keep the browser out, until the code has expired.
 const MOST_CONNECTIONS: usize = 16;
 /// How long a connection may take to send the head of its request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -57,9 +67,42 @@ impl Arrival {
     }
 }
 
+/// The connections that are open.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    /// Those without a whole request when it was last looked, the oldest first.
+    idle: VecDeque<IdleConnection>,
+}
+
+struct IdleConnection {
+    task: AbortHandle,
+    has_request: Arc<AtomicBool>,
+}
+
+impl Connections {
+    /// Waits until there are fewer than the greatest number.
+    async fn make_room(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+        self.idle.retain(|one| !one.task.is_finished() && !one.has_request());
+        if self.tasks.len() >= MOST_CONNECTIONS {
+            if let Some(oldest) = self.idle.pop_front() {
+                oldest.task.abort();
+            }
+            self.tasks.join_next().await;
+        }
+    }
+}
+
+impl IdleConnection {
+    fn has_request(&self) -> bool {
+        self.has_request.load(Ordering::Relaxed)
+    }
+}
+
 /// Accepts connections and hands on the requests to `path`, until it is dropped.
 pub(super) async fn serve(listener: TcpListener, path: String, found: mpsc::Sender<Arrival>) {
-    let (path, mut connections) = (Arc::<str>::from(path), JoinSet::new());
+    let (path, mut connections) = (Arc::<str>::from(path), Connections::default());
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -70,38 +113,50 @@ pub(super) async fn serve(listener: TcpListener, path: String, found: mpsc::Send
                 continue;
             }
         };
-        while connections.try_join_next().is_some() {}
-        if connections.len() >= MOST_CONNECTIONS {
-            connections.join_next().await;
-        }
-        let (path, found) = (Arc::clone(&path), found.clone());
-        connections.spawn(async move {
-            let (open, connection) = watch::channel(());
-            let service = service_fn(move |request| {
-                let (path, found) = (Arc::clone(&path), found.clone());
-                let connection = connection.clone();
-                async move { Ok::<_, Infallible>(answer(request, &path, found, connection).await) }
-            });
-            let served = http1::Builder::new()
-                .keep_alive(false)
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_LIMIT)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection of the browser broke off");
-            }
-            drop(open);
-        });
+        connections.make_room().await;
+        let has_request = Arc::new(AtomicBool::new(false));
+        let served = connection(stream, Arc::clone(&path), found.clone(), Arc::clone(&has_request));
+        let task = connections.tasks.spawn(served);
+        connections.idle.push_back(IdleConnection { task, has_request });
     }
 }
 
-/// The response to a request, which for the redirect URI is made by the sign-in.
+/// Serves one connection, until its request is answered.
+async fn connection(
+    stream: TcpStream,
+    path: Arc<str>,
+    found: mpsc::Sender<Arrival>,
+    has_request: Arc<AtomicBool>,
+) {
+    let (open, connection) = watch::channel(());
+    let service = service_fn(move |request| {
+        let (path, found, connection) = (Arc::clone(&path), found.clone(), connection.clone());
+        let has_request = Arc::clone(&has_request);
+        async move {
+            let answer = answer(request, &path, found, connection, &has_request).await;
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection of the browser broke off");
+    }
+    drop(open);
+}
+
+/// The response to a request, which for the redirect URI is made by the sign-in. `has_request` is
+/// set when the request is there as a whole.
 async fn answer(
     request: Request<Incoming>,
     path: &str,
     found: mpsc::Sender<Arrival>,
     connection: watch::Receiver<()>,
+    has_request: &AtomicBool,
 ) -> PageResponse {
     if request.uri().path() != path {
         return without_page(StatusCode::NOT_FOUND);
@@ -118,6 +173,7 @@ async fn answer(
         }
     };
     let Ok(answer) = answer else { return without_page(StatusCode::BAD_REQUEST) };
+    has_request.store(true, Ordering::Relaxed);
     let accept_language = head.headers.get(ACCEPT_LANGUAGE).cloned();
     let (reply, response) = oneshot::channel();
     let arrival = Arrival { answer, accept_language, reply, connection };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{io::AsyncWriteExt as _, sync::oneshot, task::JoinHandle};
 use tower_identity::{
     Error, ErrorKind, SignInOptions,
     client::{AcquiredTokens, Client},
@@ -108,6 +108,31 @@ async fn an_answer_of_another_sign_in_is_refused_and_the_next_one_counts() {
     let _idle = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let mut browser = Browser::new().tab();
     assert_eq!(browser.open(&url).await.status, StatusCode::OK);
+    waiting.await.unwrap().unwrap();
+}
+
+/// Any program or user of the machine can connect.
+#[tokio::test]
+async fn connections_without_a_request_do_not_keep_the_browser_out() {
+    let provider = DevProvider::start().await.unwrap();
+    let client = at(&provider, ResponseMode::Query).await;
+    let limit = |sign_in: InteractiveSignIn| sign_in.with_time_limit(Duration::from_secs(30));
+    let (waiting, url) = begin(&client, SignInOptions::new(), limit).await;
+    let port = Url::parse(&parameter(&url, "redirect_uri").unwrap()).unwrap().port().unwrap();
+    let mut held = Vec::new();
+    for begun in [
+        "",
+        "GET /?code",
+        "POST / HTTP/1.1\r\nContent-Length: 9\r\nContent-Type: \
+                  application/x-www-form-urlencoded\r\n\r\ncode",
+    ] {
+        for _ in 0..60 {
+            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+    }
+    assert_eq!(Browser::new().tab().open(&url).await.status, StatusCode::OK);
     waiting.await.unwrap().unwrap();
 }
 
