@@ -212,6 +212,35 @@ async fn two_imports_of_one_refresh_token_send_it_once() {
     assert_eq!((sent, world.client.accounts().len()), (1, 1));
 }
 
+/// Its caller was dropped before the answer, or has read the old session a moment ago.
+#[tokio::test]
+async fn an_import_that_comes_again_sends_the_spent_refresh_token_no_more() {
+    let world = Arc::new(World::new());
+    let import = |scope: &'static str| {
+        let world = Arc::clone(&world);
+        async move { world.client.import_refresh_token(&"theirs".into(), &asks(scope)).await }
+    };
+    world.next(|_| answer(200, person("ada", |_| ())));
+    world.http.hold();
+    let dropped = tokio::spawn(import("x"));
+    settle().await;
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    world.http.release();
+    settle().await;
+    let again = import("x").await.unwrap();
+    let ada = again.account().unwrap();
+    assert_eq!((ada.subject(), again.token().unwrap().expose()), ("ada", "access-of-ada"));
+    assert_eq!(world.calls(), 1);
+    import("y").await.unwrap();
+    assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
+    // Without the account only the provider knows what the refresh token is worth.
+    world.client.remove_account(ada);
+    world.next_is(400, json!({"error": "invalid_grant"}));
+    assert_eq!(import("x").await.unwrap_err().kind(), ErrorKind::InvalidGrant);
+    assert_eq!(world.last()["refresh_token"], "theirs");
+}
+
 /// An account can be renewed by its refresh token; the application's own tokens only expire.
 #[tokio::test]
 async fn the_end_of_a_cache_is_that_of_its_last_token_unless_it_can_be_renewed() {

@@ -17,7 +17,7 @@ use crate::{
     error::{ConfigError, Error, ErrorKind},
     protocol::{Provider, TokenParams},
     secret::{Secret, base64url, from_base64url},
-    single_flight::{SingleFlight, Tasks, Tokio, to_the_end},
+    single_flight::{Tasks, Tokio, to_the_end},
     tokens::{CacheOwner, Grants, Partitions, Scopes, TokenRequest},
 };
 
@@ -100,7 +100,7 @@ pub(super) struct ClientParts {
     pub(super) assertions: Grants,
     pub(super) work: Grants,
     pub(super) tasks: Arc<dyn Tasks>,
-    pub(super) imports: Arc<Imports>,
+    pub(super) imports: Imports,
 }
 
 impl Client {
@@ -146,7 +146,7 @@ impl Client {
             apps,
             assertions,
             work,
-            imports: SingleFlight::new(Arc::clone(&tasks)),
+            imports: Imports::new(Arc::clone(&tasks)),
             tasks,
             partitions,
         }))
@@ -206,6 +206,7 @@ impl Client {
     /// provider, which gets no request.
     #[allow(clippy::must_use_candidate, reason = "most callers do not care whether it was there")]
     pub fn remove_account(&self, account: &Account) -> bool {
+        self.0.imports.forget(Some(account));
         self.0.partitions.remove_of(&account.partition(), |person| account.is(person))
     }
 
@@ -272,7 +273,6 @@ impl Client {
         }
     }
 
-    /// A number that grows with every change of the cache. If it equals the value at the last
     /// Whether a stored flow with this client ID and authority was begun by this client. Another
     /// provider must not get its code (RFC 9700 section 4.4, mix-up).
     pub(super) fn has_begun(&self, client_id: &str, authority: &str) -> bool {
@@ -280,6 +280,7 @@ impl Client {
         client_id == config.client_id() && authority == config.authority().name()
     }
 
+    /// A number that grows with every change of the cache. If it equals the value at the last
     /// export, there is nothing new to store.
     #[must_use]
     pub fn cache_changes(&self) -> u64 {
@@ -358,6 +359,7 @@ impl Client {
 
     /// Empties the cache.
     pub(crate) fn clear_cache(&self) {
+        self.0.imports.forget(None);
         self.0.partitions.remove_all("");
     }
 

@@ -1,7 +1,8 @@
 //! Acquisition of tokens without user interaction.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use quick_cache::sync::Cache;
 use tracing::Instrument as _;
 
 use super::{
@@ -10,16 +11,19 @@ use super::{
     core::{Client, IMPORTS, SignInRequest},
 };
 use crate::{
+    clock::UnixTime,
     error::{Error, ErrorKind},
     protocol::{Grant, IdTokenExpectation, Nonce, interaction_suberror},
     secret::Secret,
-    single_flight::{Order, SingleFlight},
+    single_flight::{Order, SingleFlight, Tasks},
     tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
 };
 
 /// Lifetime of the record that maps an imported refresh token to its successor, until the import
 /// has succeeded.
 const IMPORT_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long an import that has replaced its refresh token is remembered, and how many are.
+const REMEMBERED: (Duration, usize) = (Duration::from_secs(600), 1_000);
 
 /// The result of a silent acquisition.
 #[derive(Clone, Debug)]
@@ -108,7 +112,8 @@ impl Client {
     ///   the same refresh token: the new one is remembered for a day and sent in its place.
     ///
     /// If this future is dropped, the import still finishes. Concurrent imports of one refresh
-    /// token send one request; the others then acquire their tokens from its result.
+    /// token send one request; the others then acquire their tokens from its result, and so do
+    /// those that come in the next ten minutes, as long as the account is in the cache.
     ///
     /// # Errors
     ///
@@ -122,18 +127,35 @@ impl Client {
         let signing_in = self.signing_in(request)?;
         let name = fingerprint(refresh_token);
         let mut is_first = false;
-        let outcome = self.shared().imports.run(&name, (), Order::AtOnce, || {
+        let outcome = self.shared().imports.running.run(&name, (), Order::AtOnce, || {
             is_first = true;
             let (client, refresh_token) = (self.clone(), refresh_token.clone());
             let (name, signing_in) = (name.clone(), signing_in);
-            async move { client.imported_once(refresh_token, &name, &signing_in).await }
-                .in_current_span()
+            async move {
+                // An earlier import may have ended since this one was begun.
+                if let Some(earlier) = client.imported_before(&name) {
+                    return Ok((earlier, false));
+                }
+                let acquired = client.imported_once(refresh_token, &name, &signing_in).await?;
+                Ok((acquired, true))
+            }
+            .in_current_span()
         });
-        match outcome.await? {
+        match outcome.await?? {
+            (acquired, true) if is_first => Ok(acquired),
             // The first import has redeemed the refresh token: its account has a newer one.
-            Ok(first) if !is_first => self.again(&first, request).await,
-            outcome => outcome,
+            (first, _) => self.again(&first, request).await,
         }
+    }
+
+    /// The import of this refresh token that has replaced it a moment ago, unless its account is
+    /// gone.
+    fn imported_before(&self, name: &str) -> Option<AcquiredTokens> {
+        let (done, first) = self.shared().imports.done.get(name)?;
+        let account = first.account()?;
+        let partition = account.partition();
+        let is_there = self.shared().partitions.find_of(&partition, |person| account.is(person));
+        (is_there.is_some() && done.is_within(REMEMBERED.0, self.now())).then_some(first)
     }
 
     /// Imports a refresh token, and drops the record of its successor once that is not needed: the
@@ -150,8 +172,11 @@ impl Client {
             Ok(acquired) => acquired.account().is_some(),
             Err(error) => !is_passing(error),
         };
-        if is_settled {
-            self.shared().partitions.remove_of(&partition, |_| true);
+        let was_replaced = is_settled && self.shared().partitions.remove_of(&partition, |_| true);
+        if let Ok(acquired) = &outcome
+            && was_replaced
+        {
+            self.shared().imports.remember(name, acquired, self.now());
         }
         outcome
     }
@@ -239,5 +264,35 @@ impl Client {
     }
 }
 
-/// Imports in flight, by the fingerprint of the refresh token: most providers accept it once.
-pub(super) type Imports = SingleFlight<String, (), Result<AcquiredTokens, Error>>;
+/// Imports by the fingerprint of the refresh token: most providers accept it once, and may revoke
+/// its successor if it comes again (RFC 9700 section 4.14.2).
+pub(super) struct Imports {
+    running: Arc<SingleFlight<String, (), ImportOutcome>>,
+    /// Those that have replaced their refresh token, for a caller that was dropped meanwhile and
+    /// one that comes a moment too late.
+    done: Cache<String, (UnixTime, AcquiredTokens)>,
+}
+
+/// The result of a flight, and whether it is of this one or of an earlier one.
+type ImportOutcome = Result<(AcquiredTokens, bool), Error>;
+
+impl Imports {
+    pub(super) fn new(tasks: Arc<dyn Tasks>) -> Self {
+        Self { running: SingleFlight::new(tasks), done: Cache::new(REMEMBERED.1) }
+    }
+
+    fn remember(&self, name: &str, acquired: &AcquiredTokens, now: UnixTime) {
+        self.done.retain(|_, (done, _)| done.is_within(REMEMBERED.0, now));
+        self.done.insert(name.to_owned(), (now, acquired.clone()));
+    }
+
+    /// Forgets the tokens of an account; without one, all.
+    pub(super) fn forget(&self, account: Option<&Account>) {
+        let is_other = |first: &AcquiredTokens| {
+            account
+                .zip(first.account())
+                .is_some_and(|(one, own)| one.partition() != own.partition())
+        };
+        self.done.retain(|_, (_, first)| is_other(first));
+    }
+}
