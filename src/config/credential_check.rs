@@ -168,7 +168,11 @@ impl ClientCredential {
     }
 
     /// Checks that the provider can identify the key, and accepts its signatures.
-    fn check_key(&self, key: &SigningKey, authority: &Authority) -> Result<(), ConfigError> {
+    pub(crate) fn check_key(
+        &self,
+        key: &SigningKey,
+        authority: &Authority,
+    ) -> Result<(), ConfigError> {
         let options = &self.options;
         if let Some(algorithm) = options.algorithm
             && !key.can(algorithm)
@@ -297,12 +301,8 @@ mod tests {
             .unwrap_err();
         assert!(problem.to_string().contains("expired"), "{problem}");
         let file = key_file("dates");
-        assert_eq!(
-            ClientCredential::certificate_file(&file)
-                .with_certificate(certificate())
-                .check(&entra()),
-            Ok(())
-        );
+        let in_file = ClientCredential::certificate_file(&file).with_certificate(certificate());
+        assert_eq!(in_file.check(&entra()), Ok(()));
         std::fs::remove_file(file).unwrap();
     }
 

@@ -78,7 +78,7 @@ pub use choice::{
     SignInMethod, SignInNonce, UserInfo,
 };
 pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
-pub(crate) use credential::{AssertionOptions, CredentialKind};
+pub(crate) use credential::{AssertionOptions, CredentialKind, KeySource};
 pub use credential::{ClientAuthMethod, ClientCredential};
 pub(crate) use credential_load::{FileHash, load_assertion};
 pub use cross_site::CrossSiteRequests;

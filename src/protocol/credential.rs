@@ -2,7 +2,7 @@
 //!
 //! - Files are read for each request, so that a replaced file is used at once. The key is parsed
 //!   only if the file has changed. While a file cannot be read or parsed, because it is being
-//!   replaced, the previous key stays in use.
+//!   replaced, or fails the checks of `build`, the previous key stays in use.
 //! - An assertion from a function of the application is reused until a minute before its `exp`
 //!   ([`AssertionCache`]).
 //! - Of several configured credentials the first available one is used.
@@ -35,7 +35,7 @@ use crate::{
     clock::UnixTime,
     config::{
         AssertionAudience, AssertionRequest, ClientAuthMethod, ClientCredential, CredentialKind,
-        FileHash, SigningKey, load_assertion,
+        FileHash, KeySource, SigningKey, load_assertion,
     },
     error::{Error, ErrorKind},
     secret::Secret,
@@ -355,7 +355,7 @@ impl Credentials {
                 made.map(|jwt| Sent { audience: Some(named), ..from_outside(jwt) })
             }
             CredentialKind::Key(source) => {
-                let key = member.load(|known| credential.load_key_unless(source, known))?;
+                let key = member.key(source, &self.authority)?;
                 let (options, client_id) = (credential.options(), self.client_id.as_str());
                 let assertion = Assertion {
                     client_id,
@@ -389,6 +389,19 @@ impl Sent {
 }
 
 impl Member {
+    /// The current key, or the last one if the present file cannot be used.
+    fn key(&self, source: &KeySource, authority: &Authority) -> Result<Arc<SigningKey>, Error> {
+        self.load(|known| {
+            let loaded = self.credential.load_key_unless(source, known)?;
+            // A file that is written in two steps has the key without its certificate for a moment.
+            if let Some((key, _)) = &loaded {
+                let checked = self.credential.check_key(key, authority);
+                checked.map_err(|error| error.to_string())?;
+            }
+            Ok(loaded)
+        })
+    }
+
     /// The current key, or the last one if it cannot be loaded now. Reading the file holds no lock,
     /// so that requests do not wait for each other.
     fn load(

@@ -373,6 +373,23 @@ async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
     assert_eq!(algorithms, ["RS256", "RS256", "RS256", "ES256"]);
 }
 
+/// A file that is written in two steps has the key without its certificate for a moment. Entra
+/// takes neither that nor another kind of key.
+#[tokio::test]
+async fn a_replaced_file_is_held_to_the_checks_of_the_start() {
+    let file = File::with(&both());
+    let setup = CredentialSetup::entra(ClientCredential::certificate_file(&file.0), vec![]);
+    for content in [&both(), test_keys::rsa(), test_keys::ec()] {
+        file.write(content);
+        setup.ask().await.unwrap();
+        let (header, _) = setup.last();
+        assert_eq!(
+            (&header["alg"], &header["x5t#S256"]),
+            (&json!("PS256"), &json!(thumbprints().1))
+        );
+    }
+}
+
 #[tokio::test]
 async fn of_several_the_first_that_can_be_had_is_used() {
     let list = [
