@@ -156,7 +156,8 @@ impl ApiConfig {
     }
 
     /// Sets the names of the scopes of this API, such as `Notes.Read`, which are published with the
-    /// [resource](Self::with_resource).
+    /// [resource](Self::with_resource). Clients that find their provider by it request them in the
+    /// first sign-in. Without any, Entra ID refuses MCP clients.
     #[must_use]
     pub fn with_scopes<Kind>(mut self, scopes: impl StringList<Kind>) -> Self {
         self.scopes = scopes.into_strings();

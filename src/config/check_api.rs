@@ -63,5 +63,11 @@ impl ValidApiConfig {
              that send `resource`, as MCP clients do, get AADSTS9010010."
         );
         add(Severity::Note, "application_id_uri", text);
+        if self.scopes().is_empty() {
+            let text = "No scope of the API is published (`with_scopes`, IDENTITY_API_SCOPES): \
+                        MCP clients ask for none then, or for those of OpenID Connect, and Entra \
+                        refuses both.";
+            add(Severity::Note, "scopes_not_set", text.into());
+        }
     }
 }

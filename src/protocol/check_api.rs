@@ -24,8 +24,8 @@ impl ValidApiConfig {
     /// - its keys are usable, and opaque tokens can be introspected where that is configured;
     /// - the further B2C policies whose tokens are accepted exist;
     /// - clients that find the provider by the metadata of the API (RFC 9728), such as MCP clients,
-    ///   will accept it: at Microsoft's authorities by Microsoft's rules for the URL of the API and
-    ///   the Application ID URI.
+    ///   will accept it and can get an id there: at Microsoft's authorities by Microsoft's rules
+    ///   for the URL of the API, its scopes and the Application ID URI.
     ///
     /// It makes at most three requests, redirects apart, and one more for each further policy,
     /// without a credential. It never fails: an unreachable provider is a finding.
@@ -60,6 +60,7 @@ impl ValidApiConfig {
             }
             self.policy_findings(&check, &mut findings).await;
             findings.extend(self.issuer_finding(&metadata));
+            self.client_findings(&metadata, &mut findings);
             findings.extend(self.introspection_finding(&metadata));
         }
         CheckReport::new(identity, ConfigUse::AccessTokens, findings)
@@ -98,6 +99,28 @@ impl ValidApiConfig {
             );
             Finding::new(Severity::Warning, "issuer_not_in_metadata", text)
         })
+    }
+
+    /// What keeps clients from signing users in that know the URL of the API alone. Both are notes:
+    /// an API at Entra has them always.
+    fn client_findings(&self, metadata: &Metadata, found: &mut Vec<Finding>) {
+        if self.resource().is_none() {
+            return;
+        }
+        let mut note = |code, text: &str| found.push(Finding::new(Severity::Note, code, text));
+        // MCP, "Authorization Code Protection": clients refuse a provider without it. Most of them
+        // do not, because Microsoft's documents have no such list.
+        if !metadata.announces_pkce {
+            let text = "The provider does not announce PKCE with S256 \
+                        (`code_challenge_methods_supported`): MCP clients that follow the \
+                        specification to the letter refuse it.";
+            note("pkce_not_announced", text);
+        }
+        if !metadata.registers_clients {
+            let text = "The provider gives no ids to clients that it does not know: register a \
+                        client, and give its id to the users of MCP clients.";
+            note("clients_not_registered", text);
+        }
     }
 
     fn introspection_finding(&self, metadata: &Metadata) -> Option<Finding> {

@@ -59,6 +59,9 @@ pub(crate) struct Metadata {
     pub(crate) token_endpoint_auth_algorithms: Option<Vec<Algorithm>>,
     /// Whether `code_challenge_methods_supported` has `S256` (RFC 8414 section 2).
     pub(crate) announces_pkce: bool,
+    /// Whether clients get an id without an administrator: by dynamic registration (RFC 7591), or
+    /// as the URL of a document about them (OAuth Client ID Metadata Document).
+    pub(crate) registers_clients: bool,
     /// `scopes_supported`; `None` if absent.
     pub(crate) scopes: Option<Vec<String>>,
     /// Whether `grant_types_supported` is there and has no `refresh_token`.
@@ -134,6 +137,8 @@ impl Metadata {
             announces_pkce: members
                 .list("code_challenge_methods_supported")
                 .is_some_and(|methods| methods.iter().any(|method| method == "S256")),
+            registers_clients: json::text(&object, "registration_endpoint").is_some()
+                || members.flag("client_id_metadata_document_supported"),
             // B2C lists only `openid` and accepts the others, so Microsoft's lists are not used.
             scopes: members.list("scopes_supported").filter(|_| !authority.is_microsoft()),
             // At Microsoft's providers this list says as little as that of the scopes.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tower_identity::{
     ApiConfig, CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
     config::SignInMethod,
@@ -258,21 +259,57 @@ async fn an_api_is_checked_by_microsoft_s_rules_for_its_url_and_its_registration
     let provider = DevProvider::builder().entra().start().await.unwrap();
     let api = |tenant: &str, resource: &str| {
         let authority = provider.entra_authority(tenant).unwrap();
-        ApiConfig::new(authority, "notes").with_resource(resource).unwrap()
+        let config = ApiConfig::new(authority, "notes").with_resource(resource).unwrap();
+        config.with_scopes(["Notes.Read"])
     };
     let contoso = DevTenant::CONTOSO;
     let (good, recipe) = ("https://notes.example.com/mcp", (Note, "application_id_uri"));
-    assert_eq!(told(api(contoso.id(), good)).await, [recipe]);
+    // What is the same for every registration at Entra.
+    let [pkce, clients] = [(Note, "pkce_not_announced"), (Note, "clients_not_registered")];
+    assert_eq!(told(api(contoso.id(), good)).await, [recipe, pkce, clients]);
     assert_eq!(
         told(api(contoso.id(), "https://notes.example.com")).await,
-        [(Warning, "resource_without_path"), recipe]
+        [(Warning, "resource_without_path"), recipe, pkce, clients]
     );
     assert_eq!(
         told(api(contoso.id(), good).with_audiences([good])).await,
-        [(Warning, "client_id_not_an_audience"), recipe]
+        [(Warning, "client_id_not_an_audience"), recipe, pkce, clients]
     );
     let several = api("organizations", good).with_tenants([contoso.id()]).unwrap();
-    assert_eq!(told(several).await, [recipe, (Warning, "issuer_not_in_metadata")]);
+    let of_another = (Warning, "issuer_not_in_metadata");
+    assert_eq!(told(several).await, [recipe, of_another, pkce, clients]);
+    let without_scopes = api(contoso.id(), good).with_scopes([""; 0]);
+    assert_eq!(told(without_scopes).await, [recipe, (Note, "scopes_not_set"), pkce, clients]);
+}
+
+/// The clients of an API that find its provider by the metadata read the provider's document.
+#[tokio::test]
+async fn an_api_learns_what_its_clients_need_of_the_provider() {
+    use Severity::Note;
+    let provider = DevProvider::start().await.unwrap();
+    let authority = tower_identity::Authority::oidc(provider.issuer()).unwrap();
+    let api = || ApiConfig::new(authority.clone(), "notes");
+    let named = || api().with_resource("https://notes.example.com/mcp").unwrap();
+    let (pkce, clients) = ((Note, "pkce_not_announced"), (Note, "clients_not_registered"));
+    assert_eq!(told(named()).await, [clients]);
+    provider.spoil_next_discovery(SpoilDiscovery::ChallengeMethodsMissing);
+    assert_eq!(told(named()).await, [pkce, clients]);
+    // Without the metadata no client looks for the provider.
+    provider.spoil_next_discovery(SpoilDiscovery::ChallengeMethodsMissing);
+    assert_eq!(told(api()).await, [(Note, "resource_not_set")]);
+    let url = format!("{}/.well-known/openid-configuration", provider.issuer());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let document: Value = http.get(url).send().await.unwrap().json().await.unwrap();
+    for (member, value) in [
+        ("registration_endpoint", json!("https://id.example/register")),
+        ("client_id_metadata_document_supported", json!(true)),
+    ] {
+        let mut offered = document.clone();
+        offered[member] = value;
+        let answer = Failure::json(200, offered.to_string());
+        provider.fail_next(Endpoint::Discovery, 1, answer);
+        assert_eq!(told(named()).await, [], "{member}");
+    }
 }
 
 /// B2C has a document for each policy.
@@ -299,7 +336,7 @@ async fn an_api_at_any_provider_gets_the_requirements_of_its_tokens() {
     let api = || ApiConfig::new(authority.clone(), "notes");
     assert_eq!(told(api()).await, [(Severity::Note, "resource_not_set")]);
     let named = || api().with_resource("https://notes.example.com").unwrap();
-    assert_eq!(told(named()).await, []);
+    assert_eq!(told(named()).await, [(Severity::Note, "clients_not_registered")]);
     let report = named().build().unwrap().check().await;
     assert!(report.to_string().ends_with("No problems: access tokens can be verified."));
     provider.shutdown().await;
