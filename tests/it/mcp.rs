@@ -1,5 +1,5 @@
 //! The example of an MCP server, with the clients of two SDKs: from the first 401 to a tool, and
-//! from there to a tool that needs more scopes.
+//! from there to a tool that needs more scopes. A scanner judges what it answers besides.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -20,7 +20,7 @@ use rmcp::{
         streamable_http_client::StreamableHttpClientTransportConfig,
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_identity::dev::{DevClient, DevProvider, DevTenant};
 
 use crate::{
@@ -172,6 +172,70 @@ async fn the_mcp_server_leads_the_typescript_client_from_a_401_to_its_tools() {
     assert_eq!(told[4..], ["drop_notes 403"]);
     let writes = |address: &String| address.contains("Notes.Write");
     assert_eq!(asked.iter().map(writes).collect::<Vec<_>>(), [false, true], "{asked:?}");
+}
+
+/// The checks of a server that mcp-authlab has made.
+struct Scan(Vec<Value>);
+
+impl Scan {
+    async fn of(server: &str, options: &[&str]) -> Self {
+        let scanner = std::env::var("MCP_AUTHLAB")
+            .expect("MCP_AUTHLAB is the command mcp-authlab: tests/run mcp sets it");
+        let output = tokio::process::Command::new(scanner)
+            .args(["scan", server, "--no-login", "--format", "json"])
+            .args(options)
+            .output()
+            .await
+            .unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        Self(said["results"].as_array().unwrap().clone())
+    }
+
+    fn with(&self, status: &str) -> Vec<&str> {
+        let found = self.0.iter().filter(|check| check["status"] == status);
+        found.map(|check| check["id"].as_str().unwrap()).collect()
+    }
+}
+
+/// `tests/run mcp` installs mcp-authlab.
+#[tokio::test]
+#[ignore = "it needs Python and the package of tests/mcp"]
+async fn the_mcp_server_passes_the_scan_of_mcp_authlab() {
+    let provider = DevProvider::start().await.unwrap();
+    // The URL of the server is a setting of it, so that the port is chosen first.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = free.local_addr().unwrap();
+    drop(free);
+    let server = format!("http://localhost:{}/mcp", listen.port());
+    let _example = Example::start_as(
+        "mcp",
+        &[
+            ("LISTEN", &listen.to_string()),
+            ("IDENTITY_OIDC_AUTHORITY", provider.issuer()),
+            ("IDENTITY_CLIENT_ID", "notes"),
+            ("IDENTITY_RESOURCE", &server),
+        ],
+    );
+    let token = |audience: &str| provider.access_token("ada", audience, "Notes.Read").unwrap();
+    let (own, foreign) = (token(&server), token("https://other.example/mcp"));
+    let tokens = ["--token", own.expose(), "--foreign-token", foreign.expose()];
+    let scan = Scan::of(&server, &[&tokens[..], &["--tool", "add_note"]].concat()).await;
+    for bad in ["fail", "error"] {
+        assert_eq!(scan.with(bad), [""; 0], "{:?}", scan.0);
+    }
+    // No TLS on loopback. The development provider registers no clients, as Entra does not.
+    assert_eq!(scan.with("warn"), ["TLS-01", "ASM-05"]);
+    // A sign-in of the scanner's own, and the sessions of MCP, which the example has not.
+    let left_out = ["ASF-01", "ASF-02", "ASF-03", "ASF-04", "ASF-05", "ASF-06", "SESS-01"];
+    assert_eq!(scan.with("skip"), [&left_out[..], &["SESS-02"]].concat());
+
+    // The imitated Entra announces neither PKCE nor `iss`, as Microsoft's documents do not.
+    let example = Example::start("mcp");
+    let scan = Scan::of(&format!("{}/mcp", example.url), &[]).await;
+    assert_eq!(scan.with("fail"), ["ASM-04"], "{:?}", scan.0);
+    assert_eq!(scan.with("warn"), ["TLS-01", "ASM-05", "ASM-06"]);
+    assert_eq!(scan.with("error"), [""; 0]);
 }
 
 /// AADSTS9010010, which MCP clients get where the Application ID URI is not the URL that they use.
