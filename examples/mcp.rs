@@ -5,8 +5,14 @@
 //! ```
 //!
 //! Without configuration it starts the development provider, which imitates Microsoft Entra and has
-//! a registration for MCP clients. With `IDENTITY_*` variables it accepts the tokens of another
-//! provider; at Microsoft Entra:
+//! a registration for MCP clients. Clients have to be given its id, as in
+//!
+//! ```console
+//! $ npx @modelcontextprotocol/inspector --cli http://localhost:3004/mcp \
+//!     --client-id mcp-client --method tools/list
+//! ```
+//!
+//! With `IDENTITY_*` variables it accepts the tokens of another provider; at Microsoft Entra:
 //!
 //! | variable | |
 //! |---|---|
@@ -75,7 +81,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let resource = variable("IDENTITY_RESOURCE");
 
     // The provider has to stay alive as long as the server.
-    let (config, resource, _provider) = if is_configured() {
+    let (config, resource, provider) = if is_configured() {
         let resource = resource.ok_or("IDENTITY_RESOURCE is missing: the URL of this server")?;
         (ApiConfig::from_env()?, resource, None)
     } else {
@@ -84,6 +90,11 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         (config, resource, Some(provider))
     };
     println!("The MCP server is at {resource}");
+    if provider.is_some() {
+        println!("MCP clients sign in with the client id {CLIENT} and no secret; for example:");
+        println!("\n  npx @modelcontextprotocol/inspector --cli {resource} \\");
+        println!("    --client-id {CLIENT} --method tools/list\n");
+    }
     axum::serve(listener, app(config, &resource.parse()?)?).await?;
     Ok(())
 }
@@ -163,7 +174,6 @@ async fn development_provider(
         DevProvider::builder().entra().with_client(client).with_client(server).start().await?;
     let authority = provider.entra_authority(DevTenant::CONTOSO.id())?;
     println!("No provider is configured. Started the development provider; ada is a test account.");
-    println!("MCP clients sign in with the client id {CLIENT} and no secret.");
     Ok((ApiConfig::new(authority, SERVER).with_resource(resource)?, provider))
 }
 

@@ -21,6 +21,7 @@ use crate::{authority::Authority, error::ConfigError, secret::Secret, strings::S
 ///     "6731de76-14a6-49ae-97bc-6eba6914391e",
 /// )
 /// .with_resource("https://api.example.com/notes")?
+/// .with_scopes(["Notes.Read"])
 /// .add_public_path("/health")
 /// .build()?;
 /// # Ok::<_, tower_identity::ConfigError>(())
