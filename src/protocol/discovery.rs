@@ -203,8 +203,9 @@ pub(super) fn age(answer: &Response<Bytes>) -> Duration {
 }
 
 /// How long `Cache-Control` lets a response be kept (RFC 9111 section 5.2.2); the shortest of
-/// several directives, less its age (section 4.2). `no-store` and `no-cache` count as zero, which the cache raises to its
-/// minimum: fetching keys for every token would let tokens flood the provider.
+/// several directives, less its age (section 4.2). `no-store` and `no-cache` count as zero, which
+/// the cache raises to its minimum: fetching keys for every token would let tokens flood the
+/// provider.
 fn max_age(answer: &Response<Bytes>) -> Option<Duration> {
     let lines =
         answer.headers().get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
