@@ -98,10 +98,11 @@ fn return_to(
     client.check_accounts(realm)?;
     let redirect_uri =
         parameters.first("redirect_uri").ok_or_else(|| wrong("redirect_uri is missing."))?;
-    // RFC 9700 section 2.1: compared as strings.
-    if !client.may_redirect_to(redirect_uri) {
+    // RFC 9700 section 2.1: compared as strings, except for the port of a loopback address.
+    if !client.may_redirect_to(redirect_uri, realm) {
         let description = "This redirect_uri is not registered for the client. It has to be the \
-                           same, character by character.";
+                           same, character by character; only the port of an address such as \
+                           http://127.0.0.1/callback may be another.";
         return Err(wrong(description).entra(50_011).b2c(90_006));
     }
     // OAuth 2.0 Multiple Response Type Encoding Practices section 2.1: the default of the response

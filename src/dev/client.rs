@@ -1,5 +1,7 @@
 //! [`DevClient`]: a client of the development provider.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
@@ -173,7 +175,10 @@ impl DevClient {
         self
     }
 
-    /// Registers a redirect URI for sign-in. It is compared as a string (RFC 9700 section 2.1).
+    /// Registers a redirect URI for sign-in. It is compared as a string (RFC 9700 section 2.1),
+    /// except for the port of a loopback address such as `http://127.0.0.1/callback`: a program
+    /// listens at a port that is free (RFC 8252 section 7.3). Entra ID ignores the port of
+    /// `http://localhost` as well.
     #[must_use]
     pub fn with_redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
@@ -325,9 +330,11 @@ impl DevClient {
     }
 
     /// Whether `uri` is accepted as the redirect URI of a sign-in.
-    pub(super) fn may_redirect_to(&self, uri: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| registered == uri)
-            || (self.any_loopback && is_on_loopback(uri))
+    pub(super) fn may_redirect_to(&self, uri: &str, realm: &Realm) -> bool {
+        let is_same = |registered: &String| {
+            registered == uri || is_same_but_port(registered, uri, matches!(realm, Realm::Entra(_)))
+        };
+        self.redirect_uris.iter().any(is_same) || (self.any_loopback && is_on_loopback(uri))
     }
 
     /// Whether `uri` is accepted as the redirect URI of a sign-out.
@@ -335,6 +342,39 @@ impl DevClient {
         self.post_logout_redirect_uris.iter().any(|registered| registered == uri)
             || (self.any_loopback && is_on_loopback(uri))
     }
+}
+
+/// Whether two redirect URIs of a program on this machine differ in nothing but the port.
+fn is_same_but_port(registered: &str, uri: &str, is_name_enough: bool) -> bool {
+    // RFC 8252 section 7.3 has the two forms with an IP literal. Section 8.3 advises against the
+    // name `localhost`, whose port Entra ID ignores.
+    let is_loopback = |host: &str| {
+        host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+            || host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']')?.parse::<Ipv6Addr>().ok())
+                .is_some_and(|address| address.is_loopback())
+            || (is_name_enough && host == "localhost")
+    };
+    match (without_port(registered), without_port(uri)) {
+        (Some((own, rest)), Some(other)) => (own, rest) == other && is_loopback(own),
+        _ => false,
+    }
+}
+
+/// The host of an `http` URI, and what follows its port.
+fn without_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at_checked(end)?;
+    let is_port =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    // The last colon of `[::1]` belongs to the address.
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        _ => authority,
+    };
+    Some((host, rest))
 }
 
 /// Whether `uri` is an absolute http or https URL on a loopback host, without user name or

@@ -153,6 +153,8 @@ mod wire;
 #[cfg(test)]
 mod access_token_tests;
 #[cfg(test)]
+mod endpoint_tests;
+#[cfg(test)]
 mod server_tests;
 #[cfg(test)]
 mod spoil_tests;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::{io::AsyncWriteExt as _, sync::oneshot, task::JoinHandle};
 use tower_identity::{
-    Error, ErrorKind, SignInOptions,
+    Authority, ClientCredential, Error, ErrorKind, IdentityConfig, SignInOptions,
     client::{AcquiredTokens, Client},
     config::ResponseMode,
     desktop::InteractiveSignIn,
-    dev::{DevProvider, Endpoint},
+    dev::{DevClient, DevProvider, DevTenant, Endpoint},
     pages::{Page, PageRenderer, PageRequest, RenderedPage},
 };
 use url::Url;
@@ -79,6 +79,41 @@ async fn entra_gets_the_redirect_uri_whose_port_it_ignores() {
     let answered = Browser::new().tab().open(&url).await.status;
     assert_eq!(answered, StatusCode::OK);
     waiting.await.unwrap().unwrap();
+}
+
+/// RFC 8252 section 7.3: the program is registered without the port that it finds free.
+#[tokio::test]
+async fn a_program_is_registered_with_its_path_and_without_its_port() {
+    for is_entra in [false, true] {
+        // Entra ID ignores the port of the name as well.
+        let host = if is_entra { "localhost" } else { "127.0.0.1" };
+        let builder = DevProvider::builder().with_client(
+            DevClient::public("native").with_redirect_uri(format!("http://{host}/callback")),
+        );
+        let provider = if is_entra { builder.entra() } else { builder }.start().await.unwrap();
+        provider.sign_in_as("ada").unwrap();
+        let authority = if is_entra {
+            provider.entra_authority(DevTenant::CONTOSO.id()).unwrap()
+        } else {
+            Authority::parse(provider.issuer()).unwrap()
+        };
+        let config = IdentityConfig::new(authority, "native");
+        let client = Client::new(config.with_credential(ClientCredential::none())).unwrap();
+        for (path, status) in [("callback", StatusCode::OK), ("other", StatusCode::BAD_REQUEST)] {
+            let uri = format!("http://{host}/{path}");
+            let there = |sign_in: InteractiveSignIn| sign_in.with_redirect_uri(uri);
+            let (waiting, url) = begin(&client, SignInOptions::new(), there).await;
+            let mut tab = Browser::new().tab();
+            let page = tab.open(&url).await;
+            assert_eq!(page.status, status, "{url}: {}", page.body);
+            if path == "callback" {
+                waiting.await.unwrap().unwrap();
+            } else {
+                assert!(page.body.contains("redirect_uri is not registered"), "{}", page.body);
+                waiting.abort();
+            }
+        }
+    }
 }
 
 #[tokio::test]
