@@ -52,15 +52,16 @@ pub(super) struct Device {
 
 /// Handles a device authorization request (RFC 8628 section 3.1).
 pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
+    let form = incoming.posted_form()?;
     let mut guard = server.state();
     let state = &mut *guard;
     let client = client(server, state, incoming)?;
     // RFC 8628 section 3.1 makes `scope` optional; a request of an OpenID Connect client has one.
-    let scopes = incoming.form.list("scope");
+    let scopes = form.list("scope");
     if scopes.is_empty() {
         return Err(Fault::new("invalid_request", "scope is missing").into());
     }
-    let resources = resource::named(&incoming.form)?;
+    let resources = resource::named(form)?;
     let (device_code, user_code) = (unguessable()?, user_code()?);
     let device = Device {
         user_code: user_code.clone(),

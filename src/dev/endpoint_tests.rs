@@ -1,9 +1,13 @@
 //! What the specifications demand at several endpoints: registered addresses, forms, challenges,
 //! the user that a request is for.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
 
-use super::{test_browser::with_ada, *};
+use super::{
+    test_browser::{text, with_ada},
+    *,
+};
 
 /// RFC 8252 section 7.3, RFC 9700 section 2.1
 #[tokio::test]
@@ -41,4 +45,50 @@ async fn the_port_of_a_loopback_redirect_uri_is_not_compared() {
         let expected = if is_registered { StatusCode::SEE_OTHER } else { StatusCode::BAD_REQUEST };
         assert_eq!(seen.status, expected, "{uri}");
     }
+}
+
+/// RFC 6749 section 3.2 and its siblings: RFC 7009 and RFC 7662 section 2.1, RFC 8628 section 3.1
+#[tokio::test]
+async fn a_posted_request_is_a_form_with_each_parameter_once() {
+    let (provider, mut browser) = with_ada().await;
+    let secret = provider.client_secret();
+    let client = [("client_id", "quickstart"), ("client_secret", secret.expose())];
+    for path in ["/token", "/device-authorization", "/revoke", "/introspect"] {
+        let url = format!("{}{path}", provider.issuer());
+        let body = json!({ "client_id": "quickstart", "token": "a" });
+        let json = browser.http.post(&url).basic_auth("quickstart", Some(secret.expose()));
+        let json = json.header("content-type", "application/json").body(body.to_string());
+        let repeated = [&client[..], &[("token", "a"), ("token", "b")]].concat();
+        let seen = [
+            browser.send(json).await.unwrap(),
+            browser.post(path, &repeated).await,
+            browser.post(path, &[&client[..], &[("x", ""), ("x", "")]].concat()).await,
+        ];
+        for refused in seen {
+            let answer = refused.json();
+            assert_eq!(
+                (refused.status, text(&answer, "error")),
+                (StatusCode::BAD_REQUEST, "invalid_request"),
+                "{path}: {answer}"
+            );
+            let is_about_form = ["form", "twice"].iter().any(|word| refused.body.contains(word));
+            assert!(is_about_form, "{path}: {answer}");
+        }
+    }
+}
+
+/// RFC 6750 sections 2.2 and 3.1
+#[tokio::test]
+async fn user_info_takes_a_token_once_and_from_a_posted_form() {
+    let (provider, mut browser) = with_ada().await;
+    let token = provider.issue_tokens("ada", "quickstart", "openid", None).unwrap().access_token;
+    let once = [("access_token", token.expose())];
+    let twice = [once[0], once[0]];
+    assert_eq!(browser.post("/userinfo", &once).await.status, StatusCode::OK);
+    let refused = browser.post("/userinfo", &twice).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.header("www-authenticate").contains("invalid_request"));
+    let url = format!("{}/userinfo", provider.issuer());
+    let read = browser.http.request(Method::GET, url).form(&once);
+    assert_eq!(browser.send(read).await.unwrap().status, StatusCode::UNAUTHORIZED);
 }

@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, header};
 use url::form_urlencoded;
 
-use super::{realm::Realm, server::Server, switches::RecordedRequest};
+use super::{fault::Fault, realm::Realm, server::Server, switches::RecordedRequest};
 use crate::media_type;
 
 /// The maximum size of a form, in bytes.
@@ -95,6 +95,20 @@ impl EndpointRequest {
             has_form,
             headers: parts.headers,
         })
+    }
+
+    /// The parameters of a request that clients post, not browsers: a form (RFC 6749 section 4.1.3,
+    /// RFC 7009 and RFC 7662 section 2.1, RFC 8628 section 3.1) in which each parameter occurs once
+    /// (RFC 6749 section 3.2).
+    pub(super) fn posted_form(&self) -> Result<&Parameters, Fault> {
+        if !self.has_form {
+            return Err(Fault::new("invalid_request", "the body has to be a form"));
+        }
+        if self.form.repeated().is_some() {
+            let fault = Fault::new("invalid_request", "a parameter is there twice");
+            return Err(fault.entra(9_002_313));
+        }
+        Ok(&self.form)
     }
 
     pub(super) fn header(&self, name: header::HeaderName) -> Option<&str> {

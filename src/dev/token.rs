@@ -38,19 +38,11 @@ pub(super) fn token(server: &Server, incoming: &EndpointRequest) -> Result<Respo
     if let Realm::Entra(Audience::Unknown(name)) = &incoming.realm {
         return Err(fault::no_tenant(name).into());
     }
-    // RFC 6749 section 4.1.3: the parameters are in `application/x-www-form-urlencoded`.
-    if !incoming.has_form {
-        return Err(Fault::new("invalid_request", "the body has to be a form").into());
-    }
-    // RFC 6749 section 3.2: a parameter must not occur twice.
-    if incoming.form.repeated().is_some() {
-        let fault = Fault::new("invalid_request", "a parameter is there twice");
-        return Err(fault.entra(9_002_313).into());
-    }
+    let form = incoming.posted_form()?;
     let mut guard = server.state();
     let state = &mut *guard;
     let client = &client_auth::authenticate(server, state, incoming)?;
-    let grant_type = incoming.form.first("grant_type");
+    let grant_type = form.first("grant_type");
     let mut members = match grant_type {
         Some("authorization_code") => redeem(server, state, client, incoming)?,
         Some("refresh_token") => refresh(server, state, client, incoming)?,

@@ -20,10 +20,11 @@ use super::{
 /// Handles a revocation request: a refresh token is revoked with the whole family, an access token
 /// alone.
 pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
+    let form = incoming.posted_form()?;
     let mut guard = server.state();
     let state = &mut *guard;
     let client = client_auth::authenticate(server, state, incoming)?;
-    let Some(token) = incoming.form.first("token") else {
+    let Some(token) = form.first("token") else {
         return Ok(reply::oauth_error(
             StatusCode::BAD_REQUEST,
             "invalid_request",
@@ -54,11 +55,12 @@ pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Resp
 
 /// Handles an introspection request about a token of the client, or for the client as an API.
 pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
+    let form = incoming.posted_form()?;
     let mut guard = server.state();
     let state = &mut *guard;
     let client = client_auth::authenticate(server, state, incoming)?;
     // RFC 7662 section 2.2: a token that is unknown, expired or revoked is no error.
-    let token = incoming.form.first("token").unwrap_or_default();
+    let token = form.first("token").unwrap_or_default();
     let body = status(server, state, &client, token).unwrap_or(json!({ "active": false }));
     // RFC 9701 section 4: the client asks for a signed response by `Accept`.
     let accepts = incoming.header(header::ACCEPT).unwrap_or_default();

@@ -6,14 +6,20 @@ use super::{
 };
 use crate::error::Error;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 /// Answers with the claims that the token's scopes allow.
 pub(super) fn user_info(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let refused = |status, error| Ok(reply::bearer_error(status, error));
-    // The token is in the header or in the form, not in both, and never in the query (RFC 6750
+    // RFC 6750 section 3.1: a repeated parameter makes the request invalid.
+    if incoming.form.repeated().is_some() {
+        return refused(StatusCode::BAD_REQUEST, Some("invalid_request"));
+    }
+    // The token is in the header or in a posted form, not in both, and never in the query (RFC 6750
     // section 2).
-    let token = match (incoming.bearer(), incoming.form.first("access_token")) {
+    let form = Some(&incoming.form).filter(|_| incoming.method == Method::POST);
+    let posted = form.and_then(|form| form.first("access_token"));
+    let token = match (incoming.bearer(), posted) {
         (Some(_), Some(_)) => return refused(StatusCode::BAD_REQUEST, Some("invalid_request")),
         (Some(token), None) | (None, Some(token)) => token,
         (None, None) => return refused(StatusCode::UNAUTHORIZED, None),
