@@ -47,6 +47,31 @@ async fn the_port_of_a_loopback_redirect_uri_is_not_compared() {
     }
 }
 
+/// RFC 7662 section 2.1, RFC 7009 section 2.1
+#[tokio::test]
+async fn introspection_needs_a_credential_and_a_token() {
+    let (provider, mut browser) = with_ada().await;
+    provider.add_client(DevClient::public("cli"));
+    let token = provider.issue_tokens("ada", "cli", "openid", None).unwrap().access_token;
+    let of_cli = [("client_id", "cli"), ("token", token.expose())];
+    let refused = browser.post("/introspect", &of_cli).await;
+    assert_eq!(
+        (refused.status, text(&refused.json(), "error")),
+        (StatusCode::UNAUTHORIZED, "invalid_client")
+    );
+    assert_eq!(browser.post("/revoke", &of_cli).await.status, StatusCode::OK);
+    let secret = provider.client_secret();
+    let without_token = [("client_id", "quickstart"), ("client_secret", secret.expose())];
+    for path in ["/introspect", "/revoke"] {
+        let refused = browser.post(path, &without_token).await;
+        assert_eq!(
+            (refused.status, text(&refused.json(), "error")),
+            (StatusCode::BAD_REQUEST, "invalid_request"),
+            "{path}"
+        );
+    }
+}
+
 /// RFC 6749 section 3.2 and its siblings: RFC 7009 and RFC 7662 section 2.1, RFC 8628 section 3.1
 #[tokio::test]
 async fn a_posted_request_is_a_form_with_each_parameter_once() {

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::{
     client::DevClient,
     client_auth,
-    fault::Refused,
+    fault::{Fault, Refused},
     jwt,
     metadata::members,
     reply,
-    request::EndpointRequest,
+    request::{EndpointRequest, Parameters},
     resource,
     server::Server,
     state::{IssuedGrant, ProviderState},
@@ -24,13 +24,7 @@ pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Resp
     let mut guard = server.state();
     let state = &mut *guard;
     let client = client_auth::authenticate(server, state, incoming)?;
-    let Some(token) = form.first("token") else {
-        return Ok(reply::oauth_error(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "token is missing",
-        ));
-    };
+    let token = token(form)?;
     // Revoking an unknown token succeeds (RFC 7009 section 2.2). Another client's token is refused
     // and stays valid (section 2.1).
     let refresh = state.refresh_tokens.find(token).map(|entry| entry.grant.clone());
@@ -53,15 +47,26 @@ pub(super) fn revoke(server: &Server, incoming: &EndpointRequest) -> Result<Resp
     Ok(reply::empty(StatusCode::OK))
 }
 
+/// The token that a request is about (RFC 7009 and RFC 7662 section 2.1).
+fn token(form: &Parameters) -> Result<&str, Fault> {
+    form.first("token").ok_or_else(|| Fault::new("invalid_request", "token is missing"))
+}
+
 /// Handles an introspection request about a token of the client, or for the client as an API.
 pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<Response, Refused> {
     let form = incoming.posted_form()?;
     let mut guard = server.state();
     let state = &mut *guard;
     let client = client_auth::authenticate(server, state, incoming)?;
+    // RFC 7662 section 2.1: the endpoint requires authorization, against scanning for tokens. The
+    // name of a public client is none.
+    if !client.is_confidential() {
+        let description = "a client without a credential cannot introspect tokens: register it \
+                           with `DevClient::confidential`";
+        return Err(Fault::new("invalid_client", description).into());
+    }
     // RFC 7662 section 2.2: a token that is unknown, expired or revoked is no error.
-    let token = form.first("token").unwrap_or_default();
-    let body = status(server, state, &client, token).unwrap_or(json!({ "active": false }));
+    let body = status(server, state, &client, token(form)?).unwrap_or(json!({ "active": false }));
     // RFC 9701 section 4: the client asks for a signed response by `Accept`.
     let accepts = incoming.header(header::ACCEPT).unwrap_or_default();
     if !accepts.split(',').any(|kind| kind.trim().starts_with(SIGNED_ANSWER)) {
