@@ -1,7 +1,7 @@
 //! What the specifications demand at several endpoints: registered addresses, forms, challenges,
 //! the user that a request is for.
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::{
@@ -116,4 +116,30 @@ async fn user_info_takes_a_token_once_and_from_a_posted_form() {
     let url = format!("{}/userinfo", provider.issuer());
     let read = browser.http.request(Method::GET, url).form(&once);
     assert_eq!(browser.send(read).await.unwrap().status, StatusCode::UNAUTHORIZED);
+}
+
+/// RFC 9110 sections 8.3.1 and 12.4.2, RFC 9701 section 4
+#[tokio::test]
+async fn a_signed_introspection_answer_is_for_a_client_that_accepts_it() {
+    let (provider, mut browser) = with_ada().await;
+    let secret = provider.client_secret();
+    let url = format!("{}/introspect", provider.issuer());
+    let (signed, plain) = ("application/token-introspection+jwt", "application/json");
+    for (accept, media_type) in [
+        (vec![signed], signed),
+        (vec!["Application/Token-Introspection+JWT"], signed),
+        (vec!["application/json, application/token-introspection+jwt;q=0.5"], signed),
+        (vec!["application/json", signed], signed),
+        (vec!["application/token-introspection+jwt;q=0"], plain),
+        (vec!["application/token-introspection+jwtx"], plain),
+        (vec!["*/*"], plain),
+        (vec![], plain),
+    ] {
+        let request = browser.http.post(&url).basic_auth("quickstart", Some(secret.expose()));
+        let request = accept.iter().fold(request.form(&[("token", "a")]), |request, value| {
+            request.header(header::ACCEPT, *value)
+        });
+        let answer = browser.send(request).await.unwrap();
+        assert_eq!(answer.header("content-type"), media_type, "{accept:?}");
+    }
 }

@@ -16,6 +16,7 @@ use super::{
     server::Server,
     state::{IssuedGrant, ProviderState},
 };
+use crate::media_type;
 
 /// Handles a revocation request: a refresh token is revoked with the whole family, an access token
 /// alone.
@@ -68,8 +69,9 @@ pub(super) fn introspect(server: &Server, incoming: &EndpointRequest) -> Result<
     // RFC 7662 section 2.2: a token that is unknown, expired or revoked is no error.
     let body = status(server, state, &client, token(form)?).unwrap_or(json!({ "active": false }));
     // RFC 9701 section 4: the client asks for a signed response by `Accept`.
-    let accepts = incoming.header(header::ACCEPT).unwrap_or_default();
-    if !accepts.split(',').any(|kind| kind.trim().starts_with(SIGNED_ANSWER)) {
+    let lines = incoming.headers.get_all(header::ACCEPT).iter();
+    let mut lines = lines.filter_map(|line| line.to_str().ok());
+    if !lines.any(|line| media_type::accepts(line, SIGNED_ANSWER)) {
         return Ok(reply::private_json(StatusCode::OK, &body));
     }
     // RFC 9701 section 5: `aud` is this client, and `typ` prevents use as an access token.
