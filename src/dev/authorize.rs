@@ -76,6 +76,23 @@ impl IncomingAuthorization {
     pub(super) fn prompts(&self, value: &str) -> bool {
         self.prompt.iter().any(|prompt| prompt == value)
     }
+
+    /// Whether the request names the user that it is for, so that no other may be signed in.
+    pub(super) fn names_user(&self) -> bool {
+        self.hinted.is_some() || self.claims.restrict_subject()
+    }
+
+    /// Whether the request is for this user: that of `id_token_hint` and of a requested `sub`
+    /// (OpenID Connect Core sections 3.1.2.2 and 5.5.1).
+    pub(super) fn is_for(&self, server: &Server, person: &DevPerson) -> bool {
+        let tenant = self.realm.tenant_of(server.entra.as_ref(), person);
+        let subject = match &tenant {
+            Some(tenant) => tenant::subject(person, tenant, &self.client),
+            None => person.subject.clone(),
+        };
+        self.hinted.as_deref().is_none_or(|id| person.id == id)
+            && self.claims.allow_subject(&subject)
+    }
 }
 
 /// Checks the client and the redirect URI. If one is wrong, the error is shown on a page: a
@@ -422,7 +439,7 @@ fn suffices(
         .login_hint
         .as_deref()
         .is_none_or(|hint| person.is(hint) || !state.people.iter().any(|p| p.is(hint)))
-        && request.hinted.as_deref().is_none_or(|id| person.id == id);
+        && request.is_for(server, person);
     // `auth_time` has whole seconds: an age of exactly `max_age` is still allowed, but 0 always
     // asks (OpenID Connect Core section 3.1.2.1).
     let age = now.as_seconds().saturating_sub(session.auth_time.as_seconds());

@@ -2,10 +2,10 @@
 //! the user that a request is for.
 
 use reqwest::{Method, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    test_browser::{text, with_ada},
+    test_browser::{TestResponse, part, text, with_ada},
     *,
 };
 
@@ -116,6 +116,60 @@ async fn user_info_takes_a_token_once_and_from_a_posted_form() {
     let url = format!("{}/userinfo", provider.issuer());
     let read = browser.http.request(Method::GET, url).form(&once);
     assert_eq!(browser.send(read).await.unwrap().status, StatusCode::UNAUTHORIZED);
+}
+
+/// A `claims` parameter that asks for one of these subjects.
+fn asking(part: &str, wanted: Value) -> String {
+    json!({ part: { "sub": wanted } }).to_string()
+}
+
+/// OpenID Connect Core sections 3.1.2.2 and 5.5.1
+#[tokio::test]
+async fn a_request_for_a_subject_never_brings_another_user() {
+    let (provider, mut browser) = with_ada().await;
+    let of = |person: &str| provider.person(person).unwrap().subject().to_owned();
+    let (ada, grace) = (of("ada"), of("grace"));
+    let error = |seen: TestResponse| seen.sent_back("error");
+    let refused = Some("login_required".to_owned());
+    browser.code().await;
+    for claims in [
+        asking("id_token", json!({ "value": grace })),
+        asking("id_token", json!({ "values": [grace, "nobody"] })),
+        asking("userinfo", json!({ "essential": true, "value": grace })),
+        asking("id_token", json!({ "value": 7 })),
+    ] {
+        let silent = browser.authorize(&[("prompt", "none"), ("claims", &claims)]).await;
+        assert_eq!(error(silent), refused, "{claims}");
+        // The user who is signed in instead is not the one who was asked for, either.
+        assert_eq!(error(browser.authorize(&[("claims", &claims)]).await), refused, "{claims}");
+    }
+    for claims in [
+        asking("id_token", json!({ "value": ada })),
+        asking("id_token", json!({ "values": [grace, ada] })),
+        asking("id_token", json!(null)),
+        asking("userinfo", json!({ "essential": true })),
+    ] {
+        let silent = browser.authorize(&[("prompt", "none"), ("claims", &claims)]).await;
+        assert!(silent.sent_back("code").is_some(), "{claims}");
+    }
+
+    let hint = provider.issue_tokens("grace", "quickstart", "openid", None).unwrap();
+    let hint = hint.id_token.unwrap();
+    let claims = asking("id_token", json!({ "value": grace }));
+    provider.show_pages();
+    for asked in [("id_token_hint", hint.expose()), ("claims", &*claims)] {
+        let picker = browser.authorize(&[asked]).await;
+        assert_eq!(error(browser.click(&picker, "person", "ada").await), refused, "{asked:?}");
+        let picker = browser.authorize(&[asked, ("prompt", "login")]).await;
+        let place = |name: &str| picker.body.find(name).unwrap();
+        assert!(place("Grace Hopper") < place("Ada Lovelace"), "the user who is meant is first");
+        let consent = browser.click(&picker, "person", "grace").await;
+        let back = browser.click(&consent, "decision", "agree").await;
+        let answer = browser.token(&[("code", &back.sent_back("code").unwrap())]).await.json();
+        assert_eq!(text(&part(text(&answer, "id_token"), 1), "sub"), grace);
+        provider.sign_everybody_out();
+        provider.forget_consents();
+    }
 }
 
 /// RFC 9110 sections 8.3.1 and 12.4.2, RFC 9701 section 4

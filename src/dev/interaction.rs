@@ -297,6 +297,13 @@ fn sign_in_or_page(
     pending: &mut Interaction,
     person: &str,
 ) -> Result<Option<Response>, Error> {
+    // OpenID Connect Core section 3.1.2.2: no code for another user than the one that the request
+    // is for.
+    if state.person(person).is_some_and(|person| !pending.request.is_for(server, person)) {
+        let description = "the user who signed in is not the one that the request is for";
+        let fault = Fault::new("login_required", description);
+        return Ok(Some(callback::error(server, state, &pending.request.return_to(), &fault)));
+    }
     let fault = sign_in(server, state, pending, person)?;
     Ok(fault
         .map(|fault| fault::page(server, &pending.request.realm, &Parameters::default(), &fault)))

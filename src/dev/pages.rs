@@ -144,7 +144,7 @@ pub(super) fn offered<'s>(
 ) -> (Vec<&'s DevPerson>, bool) {
     let hinted = |person: &&DevPerson| {
         request.login_hint.as_deref().is_some_and(|hint| person.is(hint))
-            || request.hinted.as_deref() == Some(person.id.as_str())
+            || (request.names_user() && request.is_for(server, person))
     };
     let offered =
         state.people.iter().filter(|person| request.realm.offers(server.entra.as_ref(), person));

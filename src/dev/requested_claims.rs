@@ -25,6 +25,9 @@ pub(super) struct RequestedClaims {
     /// Capabilities of the client, such as claims challenges:
     /// `{"access_token":{"xms_cc":{"values":["cp1"]}}}`.
     pub(super) capabilities: Vec<String>,
+    /// The subjects of which the user has to be one (section 5.5.1), if some are requested:
+    /// `{"id_token":{"sub":{"value":"…"}}}`.
+    subjects: Option<Vec<String>>,
     id_token: Vec<String>,
     user_info: Vec<String>,
 }
@@ -42,10 +45,9 @@ impl RequestedClaims {
                 .cloned()
                 .collect()
         };
-        let values = |name: &str| {
+        let values = |parts: [&str; 2], name: &str| {
             // Section 5.5.1: `value` is one requested value, `values` are several.
-            let wanted =
-                ["id_token", "access_token"].iter().filter_map(|part| asked.get(*part)?.get(name));
+            let wanted = parts.iter().filter_map(|part| asked.get(*part)?.get(name));
             let values = wanted.flat_map(|wanted| {
                 let several = wanted.get("values").and_then(Value::as_array).into_iter().flatten();
                 wanted.get("value").into_iter().chain(several).filter_map(Value::as_str)
@@ -55,13 +57,32 @@ impl RequestedClaims {
             values.dedup();
             values
         };
+        // UserInfo is about the user of the ID token (section 5.3.2), so that a subject that is
+        // requested there is requested for both.
+        let (tokens, about_user) = (["id_token", "access_token"], ["id_token", "userinfo"]);
+        let is_restricted = about_user.iter().any(|part| {
+            let subject = asked.get(*part).and_then(|part| part.get("sub"));
+            let is_there = |name: &str| subject.is_some_and(|subject| subject.get(name).is_some());
+            is_there("value") || is_there("values")
+        });
         Some(Self {
-            contexts: values("acrs"),
-            classes: values("acr"),
-            capabilities: values("xms_cc"),
+            contexts: values(tokens, "acrs"),
+            classes: values(tokens, "acr"),
+            capabilities: values(tokens, "xms_cc"),
+            subjects: is_restricted.then(|| values(about_user, "sub")),
             id_token: names("id_token"),
             user_info: names("userinfo"),
         })
+    }
+
+    /// Whether subjects are requested, so that others are excluded.
+    pub(super) fn restrict_subject(&self) -> bool {
+        self.subjects.is_some()
+    }
+
+    /// Whether a user with this `sub` may be signed in for the request.
+    pub(super) fn allow_subject(&self, subject: &str) -> bool {
+        self.subjects.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == subject))
     }
 
     /// The requested claims of the ID token, regardless of the scopes.
