@@ -11,7 +11,7 @@ use super::{
     client::DevClient, federated, quirk::Quirk, realm::Realm, request::EndpointRequest,
     server::Server, state::ProviderState,
 };
-use crate::secret::from_base64url;
+use crate::{json, secret::from_base64url};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The maximum lifetime of an assertion in seconds, as in Entra ID.
@@ -25,8 +25,10 @@ pub(super) fn named(assertion: &str) -> Option<String> {
     payload.get("sub").and_then(Value::as_str).map(ToOwned::to_owned)
 }
 
+/// The object in a part of an assertion. RFC 7515 section 4: a name that occurs twice may be
+/// refused, since two parsers could read two values.
 fn object(part: &str) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&from_base64url(part)?).ok()
+    json::object(&from_base64url(part)?).ok()
 }
 
 /// The reason of a refusal: a description, and Entra ID's error number.
@@ -63,6 +65,10 @@ pub(super) fn check(
     let (header, payload) = message.split_once('.').ok_or(malformed)?;
     let (header, claims) = object(header).zip(object(payload)).ok_or(malformed)?;
     let signature = from_base64url(signature).ok_or(malformed)?;
+    // RFC 7515 section 4.1.11: no extension is understood here, and an empty list is not allowed.
+    if header.contains_key("crit") {
+        return Err(("the assertion has critical extensions that are not understood", 50_027));
+    }
     let lenient = incoming.realm != Realm::Plain;
     // OpenID Connect Core section 10.1: `kid` selects the key. A key that was registered without a
     // name is always tried.

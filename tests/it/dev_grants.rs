@@ -210,16 +210,22 @@ async fn the_error_for_a_device_says_declined_or_expired() {
 
 /// A client assertion with these claims changed. `null` leaves a claim out.
 fn assertion(key: &EcdsaKeyPair, kid: &str, audience: &str, changed: &Value) -> String {
+    let header = json!({ "alg": "ES256", "kid": kid }).to_string();
+    signed_assertion(key, &header, audience, changed)
+}
+
+/// The same with this header.
+fn signed_assertion(key: &EcdsaKeyPair, header: &str, audience: &str, changed: &Value) -> String {
     let now = SystemClock.now().as_seconds();
     let mut claims = json!({
         "iss": "prover", "sub": "prover", "aud": audience, "iat": now, "exp": now + 300,
-        "jti": format!("{kid}{changed}"),
+        "jti": format!("{header}{changed}"),
     });
     for (name, value) in changed.as_object().unwrap() {
         claims[name] = value.clone();
     }
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode_to_string(value.to_string());
-    let message = format!("{}.{}", part(&json!({ "alg": "ES256", "kid": kid })), part(&claims));
+    let part = |text: &str| URL_SAFE_NO_PAD.encode_to_string(text);
+    let message = format!("{}.{}", part(header), part(&claims.to_string()));
     let signature = key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode_to_string(signature.as_ref()))
 }
@@ -247,6 +253,9 @@ async fn an_assertion_is_checked_whole_and_used_once() {
     let good = assertion(&key, "one", &here, &json!({}));
     assert_eq!(send(&good).await.0, StatusCode::OK);
     let stranger = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let headed = |header: &str| signed_assertion(&key, header, &here, &json!({}));
+    let typed = headed(r#"{"typ":"JWT","alg":"ES256","kid":"one"}"#);
+    assert_eq!(send(&typed).await.0, StatusCode::OK, "the header alone is no fault");
     for wrong in [
         good.clone(),
         assertion(&stranger, "one", &here, &json!({})),
@@ -257,6 +266,11 @@ async fn an_assertion_is_checked_whole_and_used_once() {
         assertion(&key, "one", &here, &json!({ "jti": null })),
         assertion(&key, "one", &here, &json!({ "iss": "quickstart" })),
         assertion(&key, "one", &here, &json!({ "nbf": 9_999_999_999_i64 })),
+        // RFC 7515 section 4.1.11: an extension that is not understood, or an empty list.
+        headed(r#"{"alg":"ES256","kid":"one","crit":["x"],"x":1}"#),
+        headed(r#"{"alg":"ES256","kid":"one","crit":[]}"#),
+        // RFC 7515 section 4: a name occurs once.
+        headed(r#"{"alg":"ES256","kid":"two","kid":"one"}"#),
         "a.b.c".to_owned(),
     ] {
         let (status, answer) = send(&wrong).await;
