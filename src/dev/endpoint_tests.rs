@@ -118,6 +118,43 @@ async fn user_info_takes_a_token_once_and_from_a_posted_form() {
     assert_eq!(browser.send(read).await.unwrap().status, StatusCode::UNAUTHORIZED);
 }
 
+/// RFC 9110 section 15.5.2, RFC 6750 section 3
+#[tokio::test]
+async fn an_answer_with_status_401_has_a_challenge_with_a_parameter() {
+    let (_provider, mut browser) = with_ada().await;
+    for path in ["/token", "/device-authorization", "/revoke", "/introspect"] {
+        let form = [
+            ("client_id", "quickstart"),
+            ("client_secret", "wrong"),
+            ("scope", "a"),
+            ("token", "a"),
+        ];
+        let refused = browser.post(path, &form).await;
+        assert_eq!(
+            (refused.status, refused.header("www-authenticate")),
+            (StatusCode::UNAUTHORIZED, "Basic realm=\"token endpoint\""),
+            "{path}"
+        );
+    }
+    let none = browser.get("/userinfo").await;
+    assert_eq!(
+        (none.status, none.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\"")
+    );
+    let unknown = browser.user_info("unknown").await;
+    assert_eq!(
+        unknown.header("www-authenticate"),
+        "Bearer realm=\"userinfo\", error=\"invalid_token\""
+    );
+    let entra = DevProvider::builder().entra().start().await.unwrap();
+    let me = browser.http.get(format!("{}/v1.0/me", entra.graph_url()));
+    let refused = browser.send(me).await.unwrap();
+    assert_eq!(
+        (refused.status, refused.header("www-authenticate")),
+        (StatusCode::UNAUTHORIZED, "Bearer realm=\"\"")
+    );
+}
+
 /// A `claims` parameter that asks for one of these subjects.
 fn asking(part: &str, wanted: Value) -> String {
     json!({ part: { "sub": wanted } }).to_string()

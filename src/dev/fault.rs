@@ -229,11 +229,11 @@ pub(super) fn json_answer(server: &Server, incoming: &EndpointRequest, fault: &F
     if let Some(members) = body.as_object_mut() {
         members.extend(fault.claims.clone().map(|claims| ("claims".to_owned(), claims.into())));
     }
-    // RFC 6749 section 5.2: 401 with a challenge only if the client used an HTTP header or failed
-    // to authenticate.
     let mut response = reply::private_json(fault.status, &body);
-    if fault.status == StatusCode::UNAUTHORIZED && incoming.header(header::AUTHORIZATION).is_some()
-    {
+    // RFC 9110 section 15.5.2: a 401 has a challenge. Entra ID sends it only to a client that used
+    // the header, for which RFC 6749 section 5.2 demands it.
+    let is_due = *realm == Realm::Plain || incoming.header(header::AUTHORIZATION).is_some();
+    if fault.status == StatusCode::UNAUTHORIZED && is_due {
         reply::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"token endpoint\"");
     }
     response

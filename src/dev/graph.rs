@@ -62,9 +62,9 @@ fn caller(
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let mut response =
         reply::private_json(status, &json!({ "error": { "code": code, "message": message } }));
-    // RFC 6750 section 3: a 401 has a challenge.
+    // RFC 6750 section 3: a 401 has a challenge with a parameter. Graph's realm has no name.
     if status == StatusCode::UNAUTHORIZED {
-        reply::set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+        reply::set(&mut response, header::WWW_AUTHENTICATE, "Bearer realm=\"\"");
     }
     response
 }

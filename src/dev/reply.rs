@@ -51,11 +51,11 @@ pub(super) fn redirect(to: &str) -> Response {
     response
 }
 
-/// The error response of a protected resource (RFC 6750 section 3).
+/// The error response of UserInfo (RFC 6750 section 3: the scheme has at least one parameter).
 pub(super) fn bearer_error(status: StatusCode, error: Option<&str>) -> Response {
     let mut response = empty(status);
-    let challenge =
-        error.map_or_else(|| "Bearer".to_owned(), |error| format!("Bearer error=\"{error}\""));
+    let error = error.map_or_else(String::new, |error| format!(", error=\"{error}\""));
+    let challenge = format!("Bearer realm=\"userinfo\"{error}");
     set(&mut response, header::WWW_AUTHENTICATE, &challenge);
     response
 }

@@ -78,11 +78,15 @@ impl TestBrowser {
         if let Some(cookie) = response.headers().get(header::SET_COOKIE) {
             self.cookie = cookie.to_str().unwrap().split(';').next().map(ToOwned::to_owned);
         }
-        Ok(TestResponse {
+        let response = TestResponse {
             status: response.status(),
             headers: response.headers().clone(),
             body: response.text().await?,
-        })
+        };
+        // RFC 9110 section 15.5.2: every answer with this status has a challenge.
+        let challenge = response.header("www-authenticate");
+        assert!(response.status != StatusCode::UNAUTHORIZED || challenge.contains('='));
+        Ok(response)
     }
 
     pub(super) async fn get(&mut self, path: &str) -> TestResponse {

@@ -244,7 +244,7 @@ async fn user_info_takes_one_token_in_the_header_or_the_form() {
     let in_address = browser.get(&format!("/userinfo?access_token={token}")).await;
     assert_eq!(
         (in_address.status, in_address.header("www-authenticate")),
-        (StatusCode::UNAUTHORIZED, "Bearer")
+        (StatusCode::UNAUTHORIZED, "Bearer realm=\"userinfo\"")
     );
     assert!(
         browser.user_info("unknown").await.header("www-authenticate").contains("invalid_token")
