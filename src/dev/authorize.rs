@@ -137,9 +137,9 @@ fn return_to(
     })
 }
 
-/// The user of an `id_token_hint` that this provider signed.
+/// The user of an `id_token_hint`, an ID token of this provider.
 pub(super) fn hinted(server: &Server, state: &ProviderState, hint: &str) -> Option<String> {
-    let claims = jwt::own_claims(state, hint)?;
+    let claims = jwt::id_token_claims(state, hint)?;
     let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
     let (subject, audience) = (text("sub")?, text("aud").unwrap_or_default());
     let tenants = server.entra.iter().flat_map(|entra| &entra.tenants);

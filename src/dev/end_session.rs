@@ -33,12 +33,12 @@ fn read(
     if parameters.repeated().is_some() {
         return Err("A parameter is there twice.");
     }
-    // OpenID Connect RP-Initiated Logout section 2: the hint may have expired, but this provider
-    // signed it.
+    // OpenID Connect RP-Initiated Logout section 2: the hint may have expired, but is an ID token
+    // that this provider issued.
     let hint = match parameters.first("id_token_hint") {
         None => None,
         Some(hint) => Some(
-            jwt::own_claims(state, hint)
+            jwt::id_token_claims(state, hint)
                 .ok_or("id_token_hint is not an ID token of this provider.")?,
         ),
     };

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
-    test_browser::{TestResponse, part, text, with_ada},
+    test_browser::{TestBrowser, TestResponse, part, text, with_ada},
     *,
 };
 
@@ -206,6 +206,46 @@ async fn a_request_for_a_subject_never_brings_another_user() {
         assert_eq!(text(&part(text(&answer, "id_token"), 1), "sub"), grace);
         provider.sign_everybody_out();
         provider.forget_consents();
+    }
+}
+
+/// RFC 8725 sections 3.11 and 3.12
+#[tokio::test]
+async fn an_id_token_hint_is_an_id_token() {
+    let provider = DevProvider::builder()
+        .with_access_token_format(AccessTokenFormat::Jwt)
+        .start()
+        .await
+        .unwrap();
+    provider.sign_in_as("ada").unwrap();
+    let mut browser = TestBrowser::new(&provider);
+    let code = browser.code().await;
+    let answer = browser.token(&[("code", &code)]).await.json();
+    let secret = provider.client_secret();
+    let url = format!("{}/introspect", provider.issuer());
+    let asks = browser.http.post(url).header("accept", "application/token-introspection+jwt");
+    let asks = asks.basic_auth("quickstart", Some(secret.expose()));
+    let about = asks.form(&[("token", text(&answer, "access_token"))]);
+    let introspected = browser.send(about).await.unwrap().body;
+    provider.show_pages();
+    for other in [text(&answer, "access_token"), &introspected] {
+        let silent = browser.authorize(&[("prompt", "none"), ("id_token_hint", other)]).await;
+        assert_eq!(silent.sent_back("error").as_deref(), Some("invalid_request"), "{other}");
+        let sign_out = browser.get(&format!("/end-session?id_token_hint={other}")).await;
+        assert_eq!(sign_out.status, StatusCode::BAD_REQUEST, "{other}");
+    }
+    let silent = [("prompt", "none"), ("id_token_hint", text(&answer, "id_token"))];
+    assert!(browser.authorize(&silent).await.sent_back("code").is_some(), "still signed in");
+
+    // Access tokens of Entra ID have the type of its ID tokens.
+    let entra = DevProvider::builder().entra().start().await.unwrap();
+    let access = entra.access_token("ada", "api://notes", "Notes.Read").unwrap();
+    let id_token = entra.issue_tokens("ada", entra.client_id(), "openid", None).unwrap().id_token;
+    for (hint, status) in [(access, StatusCode::BAD_REQUEST), (id_token.unwrap(), StatusCode::OK)] {
+        let path = format!("{}/oauth2/v2.0/logout", DevTenant::CONTOSO.id());
+        let url = format!("http://{}/{path}?id_token_hint={}", entra.address(), hint.expose());
+        let request = browser.http.get(url);
+        assert_eq!(browser.send(request).await.unwrap().status, status);
     }
 }
 

@@ -50,8 +50,20 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
     base64url(bytes.get(..bytes.len() / 2).unwrap_or_default())
 }
 
-/// The claims of a JWT that this provider signed, even if it has expired: an `id_token_hint` may be
+/// The claims of an ID token of this provider, even if it has expired: an `id_token_hint` may be
 /// expired (OpenID Connect RP-Initiated Logout section 2).
+pub(super) fn id_token_claims(state: &ProviderState, jwt: &str) -> Option<Map<String, Value>> {
+    let header: Value = serde_json::from_slice(&from_base64url(jwt.split('.').next()?)?).ok()?;
+    // RFC 8725 sections 3.11 and 3.12: JWTs of other kinds have the same keys, and a type of their
+    // own. Access tokens of Entra ID have the type of its ID tokens.
+    let is_id_token = match header.get("typ") {
+        None => true,
+        Some(typ) => typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")),
+    };
+    own_claims(state, jwt).filter(|_| is_id_token && state.access_tokens.find(jwt).is_none())
+}
+
+/// The claims of a JWT that this provider signed, even if it has expired.
 pub(super) fn own_claims(state: &ProviderState, jwt: &str) -> Option<Map<String, Value>> {
     let (message, signature) = jwt.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
