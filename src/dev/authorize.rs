@@ -331,7 +331,11 @@ fn read(
 pub(super) fn authorize(server: &Server, incoming: &EndpointRequest) -> Result<Response, Error> {
     let mut guard = server.state();
     let state = &mut *guard;
-    let (realm, parameters) = (&incoming.realm, incoming.parameters());
+    let realm = &incoming.realm;
+    let parameters = match state.quirks.has(Quirk::PlusIsNoSpace) {
+        true => &incoming.parameters_with_plus(),
+        false => incoming.parameters(),
+    };
     // RFC 6749 section 4.1.2.1: an error of client or redirect URI is a page; all others are sent
     // to the redirect URI.
     let checked = match realm {

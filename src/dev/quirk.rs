@@ -105,6 +105,9 @@ quirks! {
         /// Responses have additional parameters: `scope`, `authuser`, `prompt`, `session_state`
         /// (Google, Keycloak).
         MoreResponseParameters = "more-response-parameters",
+        /// The authorization endpoint reads `+` as that character, not as a space, so that scopes
+        /// have to be separated by `%20` (Apple on its own devices).
+        PlusIsNoSpace = "plus-is-no-space",
         /// PKCE is not supported: its parameters are ignored, and the document lists no method.
         NoPkce = "no-pkce",
 

@@ -135,6 +135,17 @@ impl EndpointRequest {
         if self.method == Method::POST { &self.form } else { &self.query }
     }
 
+    /// The same where `+` in a query stands for itself, as in the generic syntax of URLs (RFC 3986
+    /// section 2.2): only forms have it stand for a space.
+    pub(super) fn parameters_with_plus(&self) -> Parameters {
+        match self.path_and_query.split_once('?') {
+            Some((_, query)) if self.method != Method::POST => {
+                Parameters::parse(query.replace('+', "%2B").as_bytes())
+            }
+            _ => self.parameters().clone(),
+        }
+    }
+
     /// The first value of a cookie.
     pub(super) fn cookie(&self, name: &str) -> Option<&str> {
         self.headers

@@ -97,6 +97,7 @@ impl AuthorizationRequest<'_> {
             .collect();
         let mut url = endpoint.clone();
         url.query_pairs_mut().clear().extend_pairs(kept).extend_pairs(ours).extend_pairs(extra);
+        escape_spaces(&mut url);
         Ok(url)
     }
 
@@ -136,6 +137,17 @@ impl AuthorizationRequest<'_> {
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         Ok(parameters)
+    }
+}
+
+/// Writes each space of a query as `%20`. RFC 6749 appendix B has `+`, which only readers of forms
+/// take for a space: Apple's devices take it for a part of the scope. Every reader takes `%20`.
+pub(super) fn escape_spaces(url: &mut Url) {
+    // A serialized `+` is always a space: that character itself is `%2B`.
+    let escaped =
+        url.query().filter(|query| query.contains('+')).map(|query| query.replace('+', "%20"));
+    if let Some(query) = escaped {
+        url.set_query(Some(&query));
     }
 }
 

@@ -6,7 +6,7 @@
 
 use url::Url;
 
-use super::metadata::Metadata;
+use super::{authorize::escape_spaces, metadata::Metadata};
 use crate::config::SignOutRequest;
 
 /// The longest URL, in bytes. Most servers and proxies accept a request line of 8 KiB.
@@ -71,6 +71,7 @@ impl EndSession<'_> {
             .extend_pairs(kept)
             .extend_pairs(parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))))
             .extend_pairs(extra.clone());
+        escape_spaces(&mut url);
         url
     }
 }
