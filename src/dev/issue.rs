@@ -15,7 +15,7 @@ use super::{
     },
     tenant::DevTenant,
 };
-use crate::{error::Error, secret::Secret};
+use crate::{config::Algorithm, error::Error, secret::Secret};
 
 /// Tokens that were issued without a browser, by
 /// [`DevProvider::issue_tokens`](super::DevProvider::issue_tokens).
@@ -193,7 +193,12 @@ fn id_token_claims(
     }
     // Optional in the code flow (OpenID Connect Core section 3.1.3.6), and sent by most providers.
     if let Some(token) = access_token {
-        set("at_hash", jwt::half_hash(state.algorithm, token).into());
+        let algorithm = if state.quirks.has(Quirk::Sha256TokenHash) {
+            Algorithm::Rs256
+        } else {
+            state.algorithm
+        };
+        set("at_hash", jwt::half_hash(algorithm, token).into());
     }
     claims.extend(strength(&grant.signed_in));
     if let Some(person) = person {

@@ -182,6 +182,10 @@ quirks! {
         /// page). A sign-in with default settings is refused; it needs
         /// [`SignInNonce::Omit`](crate::config::SignInNonce::Omit).
         NoNonce = "no-nonce",
+        /// `at_hash` is made by SHA-256, whatever the algorithm of the signature (authentik;
+        /// Doorkeeper before 2026-04). It differs from the specification where the provider signs
+        /// otherwise than with one of the algorithms in `256`.
+        Sha256TokenHash = "sha256-token-hash",
         /// The header has no `typ`.
         NoTokenType = "no-token-type",
         /// The signature's algorithm is correct, but the document lists no algorithms.

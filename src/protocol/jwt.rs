@@ -107,19 +107,21 @@ enum ExpectedSignature<'a> {
 
 impl ExpectedSignature<'_> {
     /// The hash algorithms that `at_hash` may use: that of the signature (OpenID Connect Core
-    /// section 3.1.3.6).
+    /// section 3.1.3.6), and SHA-256, which some providers take beside every signature (authentik;
+    /// Doorkeeper before 2026-04). Half of either hash has at least the 128 bits that the
+    /// specification has for RS256, and ties the ID token to its access token.
     ///
     /// No specification names one for `EdDSA`. Most providers take SHA-512, which Ed25519 uses
-    /// inside, some SHA-256; either ties the ID token to its access token.
+    /// inside.
     fn hashes(self) -> &'static [&'static digest::Algorithm] {
         match self {
             Self::Key(Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256)
             | Self::Secret(HmacAlgorithm::Hs256, _) => &[&SHA256],
             Self::Key(Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384)
-            | Self::Secret(HmacAlgorithm::Hs384, _) => &[&SHA384],
+            | Self::Secret(HmacAlgorithm::Hs384, _) => &[&SHA384, &SHA256],
             Self::Key(Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512)
-            | Self::Secret(HmacAlgorithm::Hs512, _) => &[&SHA512],
-            Self::Key(Algorithm::EdDsa) => &[&SHA512, &SHA256],
+            | Self::Secret(HmacAlgorithm::Hs512, _)
+            | Self::Key(Algorithm::EdDsa) => &[&SHA512, &SHA256],
         }
     }
 }

@@ -171,3 +171,22 @@ async fn where_the_client_secret_signs_no_other_signature_is_accepted() {
         assert_eq!(app.sign_in().await.status, StatusCode::OK, "{spoil:?}");
     }
 }
+
+/// A hash of SHA-256 beside a signature of another algorithm ties the ID token to its access token
+/// all the same.
+#[tokio::test]
+async fn a_token_hash_by_sha_256_is_read_beside_every_signature() {
+    for algorithm in [Algorithm::Rs512, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa] {
+        let app = App::builder()
+            .provider(|provider| {
+                provider.with_algorithm(algorithm).with_quirks([Quirk::Sha256TokenHash])
+            })
+            .start()
+            .await;
+        let page = app.sign_in().await;
+        assert_eq!(page.status, StatusCode::OK, "{algorithm}: {}", page.body);
+        app.provider.spoil_next_id_token(Spoil::AccessTokenHashOther);
+        let page = app.sign_in().await;
+        assert!(page.body.contains("token_at_hash"), "{algorithm}: {}", page.body);
+    }
+}
