@@ -1,5 +1,7 @@
 //! The token responses of a generic provider.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
     },
     tenant::DevTenant,
 };
-use crate::{config::Algorithm, error::Error, secret::Secret};
+use crate::{clock::UnixTime, config::Algorithm, error::Error, secret::Secret};
 
 /// Tokens that were issued without a browser, by
 /// [`DevProvider::issue_tokens`](super::DevProvider::issue_tokens).
@@ -150,6 +152,11 @@ pub(super) fn first_refresh_token(
     refreshable(state, grant).then(|| refresh_token(server, state, grant_id)).transpose()
 }
 
+/// The `nbf` of a refresh token of this time: a minute before its access token ends.
+pub(super) fn refresh_not_before(state: &ProviderState, issued: UnixTime) -> UnixTime {
+    issued + state.lifetimes.access_token - Duration::from_secs(60)
+}
+
 /// Issues a refresh token for the grant.
 pub(super) fn refresh_token(
     server: &Server,
@@ -157,7 +164,15 @@ pub(super) fn refresh_token(
     grant_id: &str,
 ) -> Result<String, Error> {
     let now = server.now();
-    let token = unguessable()?;
+    let mut token = unguessable()?;
+    if state.quirks.has(Quirk::RefreshTokenNotBefore) {
+        let nbf = refresh_not_before(state, now);
+        let claims = members(json!({
+            "typ": "Refresh", "jti": token, "iat": now, "nbf": nbf,
+            "exp": now + state.lifetimes.refresh_token,
+        }));
+        token = jwt::sign(state.keys.current()?, "JWT", &claims)?;
+    }
     let entry = RefreshTokenEntry {
         grant: grant_id.to_owned(),
         issued: now,

@@ -159,6 +159,9 @@ quirks! {
         /// Refresh tokens are issued for `offline_access` only after `prompt=consent`; without it
         /// the scope is ignored (node-oidc-provider; OpenID Connect Core section 11 allows that).
         OfflineAccessByConsent = "offline-access-by-consent",
+        /// Refresh tokens are JWTs with the claim `nbf`, a minute before the access token ends. One
+        /// that is used earlier is refused, and all tokens of its grant are revoked (Rauthy).
+        RefreshTokenNotBefore = "refresh-token-not-before",
         /// A refresh response has no ID token (OpenID Connect Core section 12.2 allows that).
         NoIdTokenAtRefresh = "no-id-token-at-refresh",
         /// The ID token of a refresh has neither name nor e-mail address, and neither has UserInfo,

@@ -12,6 +12,7 @@ use super::{
     federated, grants,
     issue::{self, Occasion, Part},
     on_behalf_of,
+    quirk::Quirk,
     realm::{Audience, Realm},
     reply,
     request::{EndpointRequest, Parameters},
@@ -186,8 +187,15 @@ fn refresh(
         state.revoke_grant(&entry.grant);
         return Err(refused("the refresh token was used before; what it gave is revoked").into());
     }
-    if server.now() >= entry.expires {
+    let now = server.now();
+    if now >= entry.expires {
         return Err(refused("the refresh token has expired").into());
+    }
+    if state.quirks.has(Quirk::RefreshTokenNotBefore)
+        && now < issue::refresh_not_before(state, entry.issued)
+    {
+        state.revoke_grant(&entry.grant);
+        return Err(refused("the refresh token is not valid yet; its grant is revoked").into());
     }
     // A policy that has changed since the sign-in decides before a new token is issued.
     if let Some(fault) =

@@ -132,8 +132,18 @@ pub(super) fn usable_until(jwt: &Secret) -> Option<UnixTime> {
 /// The `exp` claim of an unverified JWT; `None` for an opaque token. It may only shorten how long
 /// the token is used.
 pub(crate) fn unverified_end(jwt: &Secret) -> Option<UnixTime> {
+    unverified_time(jwt, "exp")
+}
+
+/// The `nbf` claim of an unverified JWT; `None` for an opaque token. It may only delay the use of
+/// the token.
+pub(crate) fn unverified_beginning(jwt: &Secret) -> Option<UnixTime> {
+    unverified_time(jwt, "nbf")
+}
+
+fn unverified_time(jwt: &Secret, claim: &str) -> Option<UnixTime> {
     let claims = crate::secret::from_base64url(jwt.expose().split('.').nth(1)?)?;
-    numeric_date(serde_json::from_slice::<Value>(&claims).ok()?.get("exp")?)
+    numeric_date(serde_json::from_slice::<Value>(&claims).ok()?.get(claim)?)
 }
 
 /// A random GUID (UUID version 4, RFC 9562 section 5.4), which Microsoft requires as `jti`.

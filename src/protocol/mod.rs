@@ -93,7 +93,7 @@ pub use self::{
 };
 pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
-    assertion::unverified_end,
+    assertion::{unverified_beginning, unverified_end},
     authorize::{AuthorizationRequest, code_challenge},
     callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,

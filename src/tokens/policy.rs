@@ -11,6 +11,7 @@ use crate::{
     clock::UnixTime,
     config::SessionEnd,
     error::{Error, ErrorKind},
+    protocol::unverified_beginning,
 };
 
 /// An access token is treated as expired this early, so that it outlives the call that it is sent
@@ -48,7 +49,9 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
     }
     match record.tokens().find(&request.key, |token| now < token.expires_at - early(token)) {
         Some(token)
-            if token.refresh_at.is_some_and(|at| at <= now) && record.refresh_token().is_some() =>
+            if token.refresh_at.is_some_and(|at| at <= now)
+                && record.refresh_token().is_some()
+                && !has_to_wait(record, token, now) =>
         {
             TokenStep::ServeAndRefresh(token.clone())
         }
@@ -57,14 +60,23 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
             // A token with renamed scopes may lack a right. Without a refresh token it is the only
             // one.
             Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
-            _ => TokenStep::Refresh {
-                fallback: record
-                    .tokens()
-                    .find(&request.key, |token| now < token.expires_at)
-                    .cloned(),
+            _ => match record.tokens().find(&request.key, |token| now < token.expires_at) {
+                Some(token) if has_to_wait(record, token, now) => TokenStep::Serve(token.clone()),
+                token => TokenStep::Refresh { fallback: token.cloned() },
             },
         },
     }
+}
+
+/// Whether the refresh token says that it may be used later, while the access token is valid still.
+///
+/// Rauthy makes refresh tokens valid a minute before the access token ends (RFC 7519 section
+/// 4.1.5), and takes an earlier use for that of a thief. A later time than the end of the access
+/// token is not waited for: the format of refresh tokens is the provider's own, so the time may
+/// mean something else there.
+fn has_to_wait(record: &GrantRecord, token: &CachedToken, now: UnixTime) -> bool {
+    let begins = record.refresh_token().and_then(unverified_beginning);
+    begins.is_some_and(|begins| now < begins && begins < token.expires_at)
 }
 
 /// How long before its end a token counts as expired: five minutes, but for a token of a refresh at

@@ -190,3 +190,24 @@ async fn a_token_hash_by_sha_256_is_read_beside_every_signature() {
         assert!(page.body.contains("token_at_hash"), "{algorithm}: {}", page.body);
     }
 }
+
+/// The refresh token says from when on it may be used, and the access token has not ended then.
+#[tokio::test]
+async fn a_refresh_token_is_not_sent_before_the_time_that_it_names() {
+    let app = App::builder()
+        .provider(|provider| provider.with_quirks([Quirk::RefreshTokenNotBefore]))
+        .start()
+        .await;
+    let mut tab = app.signed_in().await;
+    let first = tab.open(app.at("/token")).await.json();
+    app.turn(3600 - 200);
+    let page = tab.open(app.at("/token")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(page.json()["token"], first["token"]);
+    assert_eq!(app.provider.requests(Endpoint::Token), 1);
+    app.turn(160);
+    let page = tab.open(app.at("/token")).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_ne!(page.json()["token"], first["token"]);
+    assert_eq!(app.provider.requests(Endpoint::Token), 2);
+}
