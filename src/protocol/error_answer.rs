@@ -105,7 +105,9 @@ pub(super) fn lacks_the_secret(error: &Error) -> bool {
 /// - `invalid_token`, `expired_token`, `invalid_refresh_token` and similar codes (iRacing,
 ///   CloudBase), also with the status 200 (Slack), or `invalid_grant: …` followed by a text (EVE
 ///   Online).
-/// - 400 whose description names the refresh token (Twitch: `Invalid refresh token`).
+/// - 400 or 404 whose description names the refresh token (Twitch: `Invalid refresh token`; Rauthy:
+///   `Refresh Token does not exist`), or a code that names a token with a description that says
+///   what is wrong with it (Rauthy: `JwtToken`, `Token has expired`).
 /// - 401 without a code (FerrisKey). A refused client is `invalid_client`, or has a challenge
 ///   ([`http_error`]).
 ///
@@ -122,19 +124,23 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
             _ => error,
         };
     };
+    let code = said.error.to_ascii_lowercase();
+    let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let names_the_token = || {
+        let has_one_of = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+        let faults = ["invalid", "expired", "revoked", "inactive", "not_found", "unknown"];
+        has_one_of(&code, &["token", "grant", "session"])
+            && (has_one_of(&code, &faults) || has_one_of(&description, &faults))
+    };
+    let describes_the_token = || description.replace(['_', '-'], " ").contains("refresh token");
     let is_refused = matches!(
         error.kind(),
         ErrorKind::ProviderError | ErrorKind::ClientRefused | ErrorKind::AccessDenied
-    ) && matches!(said.status, Some(200 | 400 | 401 | 403));
-    let code = said.error.to_ascii_lowercase();
-    let names_the_token = || {
-        let has_one_of = |words: &[&str]| words.iter().any(|word| code.contains(word));
-        has_one_of(&["token", "grant", "session"])
-            && has_one_of(&["invalid", "expired", "revoked", "inactive", "not_found", "unknown"])
-    };
-    let describes_the_token = || {
-        let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
-        description.replace(['_', '-'], " ").contains("refresh token")
+    ) && match said.status {
+        Some(200 | 400 | 401 | 403) => true,
+        // A proxy or a missing endpoint says so as well, but not of a refresh token.
+        Some(404) => describes_the_token(),
+        _ => false,
     };
     let is_invalid = match code.as_str() {
         _ if !is_refused => false,

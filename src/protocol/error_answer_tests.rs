@@ -132,6 +132,8 @@ fn a_dead_refresh_token_is_one_by_whatever_name() {
         (400, json!({"message": "The refresh_token has expired."})),
         (400, json!({"errors": [{"errorType": "invalid_grant"}], "success": false})),
         (200, json!({"ok": false, "error": "invalid_refresh_token"})),
+        (404, json!({"error": "NotFound", "message": "Refresh Token does not exist"})),
+        (401, json!({"error": "JwtToken", "message": "Token has expired"})),
     ] {
         assert_eq!(refreshed(status, &body), ErrorKind::InvalidGrant, "{body}");
     }
@@ -151,6 +153,8 @@ fn a_refusal_of_another_kind_is_final_for_this_refresh_token_alone() {
         (401, r#"{"error":"server_error"}"#),
         (403, r#"{"error":"access_denied"}"#),
         (404, "<html>"),
+        (404, r#"{"error":"NotFound","message":"no such endpoint"}"#),
+        (401, r#"{"error":"JwtToken","message":"Token is not valid yet"}"#),
         (200, r#"{"error":"other"}"#),
     ] {
         assert!(spent(status, body), "{status} {body}");
