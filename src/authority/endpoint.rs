@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    Authority, AuthorityKind,
+    Authority, AuthorityKind, BEHIND_A_PROXY,
     cloud::{Cloud, HostKind, Instance},
     is_loopback, tenants,
 };
@@ -22,9 +22,12 @@ impl Authority {
     ///
     /// [`ErrorKind::ProviderMisconfigured`], with the endpoint's URL but without its query.
     pub(crate) fn check_endpoint(&self, name: &'static str, url: &Url) -> Result<(), Error> {
-        let problem = if url.scheme() != "https"
-            && !(url.scheme() == "http" && self.allows_http(url))
-        {
+        let is_http = url.scheme() == "http" && !self.allows_http(url);
+        // No setting allows `http` to a provider that has TLS.
+        let is_downgraded = is_http && self.metadata_url.scheme() == "https";
+        let problem = if is_downgraded {
+            "is not https"
+        } else if is_http || !matches!(url.scheme(), "http" | "https") {
             "is not https (in a private network that you trust: `danger_allow_http`, \
              IDENTITY_DANGER_ALLOW_HTTP)"
         } else if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some()
@@ -43,10 +46,11 @@ impl Authority {
             false => format!("{}:", url.scheme()),
         };
         let location = format!("{start}{}", url.path());
-        Err(Error::new(
+        let error = Error::new(
             ErrorKind::ProviderMisconfigured,
             format!("{name} of {self} {problem}: {location:?}"),
-        ))
+        );
+        Err(if is_downgraded { error.with_remedy(BEHIND_A_PROXY) } else { error })
     }
 
     /// Whether requests to the endpoint may go without TLS.
@@ -143,6 +147,17 @@ mod tests {
             .unwrap()
             .check_endpoint(name, &Url::parse(endpoint).unwrap())
             .map_err(|error| error.to_string())
+    }
+
+    /// At a provider with TLS no setting allows an endpoint without.
+    #[test]
+    fn the_remedy_for_an_endpoint_without_tls_is_the_one_that_helps() {
+        let endpoint = "http://op.example.com/x";
+        let refused = check("https://op.example.com", "token_endpoint", endpoint).unwrap_err();
+        assert!(refused.contains("X-Forwarded-Proto"), "{refused}");
+        assert!(!refused.contains("IDENTITY_DANGER_ALLOW_HTTP"), "{refused}");
+        let refused = check("http://op.example.com", "token_endpoint", endpoint).unwrap_err();
+        assert!(refused.contains("IDENTITY_DANGER_ALLOW_HTTP"), "{refused}");
     }
 
     #[test]

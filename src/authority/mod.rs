@@ -72,6 +72,11 @@ pub struct Authority {
     route: ProviderRoute,
 }
 
+/// The remedy for a document with `http` URLs at an authority with `https`.
+const BEHIND_A_PROXY: &str = "the provider does not know that its users reach it over TLS: set \
+     its public URL there, and have the proxy in front of it send `X-Forwarded-Proto: https` \
+     (Keycloak: `hostname`, `proxy-headers`)";
+
 /// The route of requests to a provider that is not reached over TLS at its own URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ProviderRoute {

@@ -1,7 +1,7 @@
 //! Which discovery documents, tokens and signing keys an authority accepts, by their issuers.
 
 use super::{
-    Authority, AuthorityKind, Instance, Tenant, Tenants,
+    Authority, AuthorityKind, BEHIND_A_PROXY, Instance, Tenant, Tenants,
     tenants::{PERSONAL, TEMPLATE, is_guid},
 };
 use crate::error::{Error, ErrorKind, shown};
@@ -47,6 +47,19 @@ impl Authority {
         };
         if fits {
             return Ok(());
+        }
+        let of_https = issuer.strip_prefix("http://").map(|rest| format!("https://{rest}"));
+        if of_https
+            .is_some_and(|issuer| without_last_slash(&issuer) == without_last_slash(&self.address))
+        {
+            let issuer = truncated(issuer);
+            let detail = format!(
+                "the discovery document of {self} has the issuer {issuer:?}, with `http` in the \
+                 place of `https`"
+            );
+            return Err(
+                Error::new(ErrorKind::ProviderMisconfigured, detail).with_remedy(BEHIND_A_PROXY)
+            );
         }
         Err(Error::new(
             ErrorKind::ProviderMisconfigured,

@@ -295,3 +295,15 @@ fn the_error_of_a_slash_that_only_document_or_token_has_shows_both_values() {
     }
     assert!(!told(without, "https://op.example.com/a").contains("slash"));
 }
+
+/// The provider that does not know of the TLS in front of it is more often met than one without.
+#[test]
+fn a_document_with_http_for_https_is_told_as_a_mistake_of_the_provider() {
+    let authority = Authority::oidc("https://id.example.com/realms/x").unwrap();
+    let told = |issuer: &str| authority.check_metadata_issuer(issuer).unwrap_err().to_string();
+    let of_scheme = told("http://id.example.com/realms/x/");
+    assert!(of_scheme.contains("X-Forwarded-Proto"), "{of_scheme}");
+    assert!(!of_scheme.contains("exactly as the document"), "{of_scheme}");
+    let other = told("http://id.example.com/realms/y");
+    assert!(other.contains("exactly as the document"), "{other}");
+}
