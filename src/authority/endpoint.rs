@@ -114,6 +114,14 @@ impl Authority {
         }
     }
 
+    /// Whether the endpoint that ends the session refuses `id_token_hint`, which RP-Initiated
+    /// Logout 1.0 section 2 recommends: Login.gov shows an error page where it is sent
+    /// (<https://developers.login.gov/oidc/logout/>). `client_id` says enough there.
+    pub(crate) fn refuses_id_token_hint(&self) -> bool {
+        let host = self.metadata_url.host_str().unwrap_or_default();
+        host == "secure.login.gov" || host.ends_with(".identitysandbox.gov")
+    }
+
     /// The origin of Microsoft Graph for users of this authority, without a slash at the end;
     /// `None` if there is none.
     ///

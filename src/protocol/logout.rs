@@ -36,12 +36,13 @@ impl EndSession<'_> {
         let known = if configured.is_some() { None } else { metadata.sign_out_return_parameter };
         let named = self.settings.and_then(|settings| settings.return_parameter.as_deref());
         let return_parameter = named.or(known).unwrap_or("post_logout_redirect_uri");
+        let without_hint =
+            || Self { id_token_hint: None, ..*self }.appended(endpoint, return_parameter);
+        if metadata.refuses_id_token_hint {
+            return Some(without_hint());
+        }
         let url = self.appended(endpoint, return_parameter);
-        Some(if url.as_str().len() <= MAX_URL_BYTES {
-            url
-        } else {
-            Self { id_token_hint: None, ..*self }.appended(endpoint, return_parameter)
-        })
+        Some(if url.as_str().len() <= MAX_URL_BYTES { url } else { without_hint() })
     }
 
     /// The endpoint's URL with the parameters appended.
@@ -110,6 +111,23 @@ mod tests {
              &post_logout_redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2Fsigned-out\
              &state=s-1&logout_hint=ada%26x"
         );
+    }
+
+    /// Login.gov shows an error where the hint is sent.
+    #[test]
+    fn no_hint_is_sent_where_the_provider_refuses_it() {
+        for (issuer, has_hint) in [
+            ("https://secure.login.gov/", false),
+            ("https://idp.int.identitysandbox.gov/", false),
+            ("https://login.gov.example/", true),
+        ] {
+            let authority = crate::authority::Authority::oidc(issuer).unwrap();
+            let document = json!({"issuer": issuer, "end_session_endpoint": "https://x.example/"});
+            let metadata = Metadata::parse(document.to_string().as_bytes(), &authority).unwrap();
+            let names = names(&request("a.b.c").url(&metadata).unwrap());
+            assert_eq!(names.contains(&"id_token_hint".to_owned()), has_hint, "{issuer}");
+            assert!(names.contains(&"client_id".to_owned()), "{issuer}");
+        }
     }
 
     /// Amazon Cognito answers 400 without `logout_uri`, Auth0's `/v2/logout` knows `returnTo` and

@@ -42,6 +42,8 @@ pub(crate) struct Metadata {
     /// The name of the return parameter of the end session endpoint, if it is not
     /// `post_logout_redirect_uri`.
     pub(crate) sign_out_return_parameter: Option<&'static str>,
+    /// Whether `id_token_hint` is left out of sign-out requests.
+    pub(super) refuses_id_token_hint: bool,
     pub(crate) introspection_endpoint: Option<Url>,
     /// Whether introspection answers are to be had signed (RFC 9701 section 7).
     pub(crate) signs_introspection: bool,
@@ -121,6 +123,7 @@ impl Metadata {
             userinfo_endpoint: members.optional("userinfo_endpoint")?,
             end_session_endpoint,
             sign_out_return_parameter,
+            refuses_id_token_hint: authority.refuses_id_token_hint(),
             introspection_endpoint: members.optional("introspection_endpoint")?,
             signs_introspection: members
                 .list("introspection_signing_alg_values_supported")
