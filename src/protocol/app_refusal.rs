@@ -1,6 +1,7 @@
 //! Refused tokens of the application itself: the remedies of the client credentials grant, which
 //! are others than those of a sign-in.
 
+use super::error_answer::specified_error;
 use crate::error::Error;
 
 /// The providers that name the API by a parameter refuse a request without it by different codes.
@@ -30,7 +31,7 @@ const REQUEST_INVALID: &str = "the provider rejects a parameter of this request,
 pub(super) fn of_application(error: Error, scopes: &str) -> Error {
     let Some(said) = error.provider() else { return error };
     let names_default = scopes.split(' ').any(|scope| scope.ends_with("/.default"));
-    let remedy = match said.error.as_str() {
+    let remedy = match specified_error(said) {
         "invalid_scope" | "invalid_target" | "invalid_request" if names_default => DEFAULT_SCOPE,
         "invalid_scope" => SCOPE_INVALID,
         // Auth0 answers `access_denied` (403) without an audience, or without a grant for it.

@@ -83,6 +83,7 @@ async fn the_response_of_the_token_endpoint_shows_whether_the_credential_is_righ
     for (status, body, severity, code) in [
         (400, json!({"error": "invalid_grant"}), Passed, "credential_accepted"),
         (401, json!({"error": "invalid_client"}), Problem, "client_credential_refused"),
+        (401, json!({"error": "unauthorized_client"}), Problem, "client_credential_refused"),
         (401, json!(null), Problem, "client_refused"),
         (
             400,

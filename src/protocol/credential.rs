@@ -28,6 +28,7 @@ use super::{
     assertion::{Assertion, audience, unavailable},
     assertion_cache::AssertionCache,
     client_auth::{ClientAuth, Proof, other_method, with_id},
+    error_answer::specified_error,
     metadata::Metadata,
 };
 use crate::{
@@ -158,7 +159,7 @@ impl Credentials {
             return false;
         }
         // RFC 6749 section 5.2. Some providers send the status 401 without an error code.
-        let is_about_the_client = answer.error == "invalid_client"
+        let is_about_the_client = specified_error(answer) == "invalid_client"
             || (answer.error.is_empty() && answer.status == Some(401));
         if !is_about_the_client || error.kind() != ErrorKind::ClientRefused {
             return false;

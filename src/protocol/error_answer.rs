@@ -124,7 +124,7 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
             _ => error,
         };
     };
-    let code = said.error.to_ascii_lowercase();
+    let code = specified_error(said).to_ascii_lowercase();
     let description = said.description.as_deref().unwrap_or_default().to_ascii_lowercase();
     let names_the_token = || {
         let has_one_of = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -168,6 +168,23 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
         _ => false,
     };
     if is_final { error.with_spent_grant() } else { error }
+}
+
+/// The `error` as RFC 6749 section 5.2 has it. `unauthorized_client` is specified for a grant that
+/// the client may not use, but Keycloak and Gitea write it for a wrong secret as well, and only
+/// their descriptions tell the two apart (Keycloak has 401 for both). 401 without a description is
+/// for a failed client authentication. Microsoft's codes say what is meant.
+pub(super) fn specified_error(said: &ProviderError) -> &str {
+    let is_about_the_secret = || match &said.description {
+        None => said.status == Some(401),
+        Some(description) => {
+            let description = description.to_ascii_lowercase();
+            let words = ["client secret", "invalid client credentials"];
+            words.iter().any(|words| description.contains(words))
+        }
+    };
+    let is_written_for_both = said.error == "unauthorized_client" && said.codes.is_empty();
+    if is_written_for_both && is_about_the_secret() { "invalid_client" } else { &said.error }
 }
 
 /// Whether the user declined: `access_denied` (RFC 6749 section 4.1.2.1), or a code that providers
@@ -327,7 +344,8 @@ fn advise(provider: &mut ProviderError) -> Effect {
         (None, Some(number)) if !family.is_empty() => Some(format!("{family}{number}")),
         (None, _) => None,
     };
-    provider.advice = row.or_else(|| codes::oauth(&provider.error)).map(|row| &row.advice);
+    let general = || codes::oauth(specified_error(provider));
+    provider.advice = row.or_else(general).map(|row| &row.advice);
     row.map_or(Effect::Unchanged, |row| row.effect)
 }
 

@@ -148,6 +148,7 @@ fn a_refusal_of_another_kind_is_final_for_this_refresh_token_alone() {
     };
     for (status, body) in [
         (400, r#"{"error":"unauthorized_client"}"#),
+        (401, r#"{"error":"unauthorized_client","error_description":"Client not enabled to x"}"#),
         (400, r#"{"error":"unsupported_grant_type","error_description":"no refresh token"}"#),
         (400, r#"{"error":{"code":190}}"#),
         (401, r#"{"error":"server_error"}"#),
@@ -161,6 +162,8 @@ fn a_refusal_of_another_kind_is_final_for_this_refresh_token_alone() {
     }
     for (status, body) in [
         (400, r#"{"error":"invalid_client"}"#),
+        (401, r#"{"error":"unauthorized_client"}"#),
+        (400, r#"{"error":"unauthorized_client","error_description":"Invalid client secret"}"#),
         (400, r#"{"error":"temporarily_unavailable"}"#),
         (400, r#"{"error":"slow_down"}"#),
         (408, ""),

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use super::{
     client_auth::{ClientAuth, Proof},
     credential::{ProofRequest, Sent},
-    error_answer::{lacks_the_secret, may_lack_the_client_id},
+    error_answer::{lacks_the_secret, may_lack_the_client_id, specified_error},
     provider::Provider,
 };
 use crate::error::{Error, ErrorKind};
@@ -120,7 +120,7 @@ const ASSERTION_REFUSED: &str = "the provider does not accept the client id or t
 pub(super) fn with_settings(error: Error, proof: &Proof) -> Error {
     let is_refused = error.kind() == ErrorKind::ClientRefused
         && error.provider().is_some_and(|said| {
-            said.codes.is_empty() && matches!(said.error.as_str(), "" | "invalid_client")
+            said.codes.is_empty() && matches!(specified_error(said), "" | "invalid_client")
         });
     match proof {
         Proof::Assertion(_) if is_refused => error.with_remedy(ASSERTION_REFUSED),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use serde_json::json;
 use tower_identity::{
     Authority, ClientCredential, Clock, IdentityConfig, ManualClock, Prompt, SignInOptions,
     config::ClientAuthMethod,
@@ -173,4 +174,26 @@ async fn a_clock_within_the_leeway_signs_in_and_stays_signed_in_at_both_ends() {
     }
     let (status, _, body) = at(-61).await;
     assert!(status != StatusCode::OK && body.contains("clock"), "{status}: {body}");
+}
+
+/// The answers of Keycloak and Gitea to a wrong secret.
+#[tokio::test]
+async fn a_refused_secret_is_known_beside_the_code_of_another_mistake() {
+    for (status, description) in
+        [(401, "Invalid client or Invalid client credentials"), (400, "invalid client secret")]
+    {
+        let body = json!({"error": "unauthorized_client", "error_description": description});
+        let refusal = || Failure::json(status, body.to_string());
+        let app = App::start().await;
+        app.provider.fail_next(Endpoint::Token, 1, refusal());
+        let page = app.sign_in().await;
+        assert_eq!(page.status, StatusCode::OK, "by the other method: {}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Token), 2);
+        let app = App::start().await;
+        app.provider.fail_next(Endpoint::Token, 9, refusal());
+        let page = app.sign_in().await;
+        for words in ["client_credential_refused", "IDENTITY_CLIENT_SECRET"] {
+            assert!(page.body.contains(words), "{description}: {}", page.body);
+        }
+    }
 }
