@@ -156,7 +156,7 @@ async fn an_answer_with_status_401_has_a_challenge_with_a_parameter() {
 }
 
 /// A `claims` parameter that asks for one of these subjects.
-fn asking(part: &str, wanted: Value) -> String {
+fn asking(part: &str, wanted: &Value) -> String {
     json!({ part: { "sub": wanted } }).to_string()
 }
 
@@ -170,10 +170,10 @@ async fn a_request_for_a_subject_never_brings_another_user() {
     let refused = Some("login_required".to_owned());
     browser.code().await;
     for claims in [
-        asking("id_token", json!({ "value": grace })),
-        asking("id_token", json!({ "values": [grace, "nobody"] })),
-        asking("userinfo", json!({ "essential": true, "value": grace })),
-        asking("id_token", json!({ "value": 7 })),
+        asking("id_token", &json!({ "value": grace })),
+        asking("id_token", &json!({ "values": [grace, "nobody"] })),
+        asking("userinfo", &json!({ "essential": true, "value": grace })),
+        asking("id_token", &json!({ "value": 7 })),
     ] {
         let silent = browser.authorize(&[("prompt", "none"), ("claims", &claims)]).await;
         assert_eq!(error(silent), refused, "{claims}");
@@ -181,10 +181,10 @@ async fn a_request_for_a_subject_never_brings_another_user() {
         assert_eq!(error(browser.authorize(&[("claims", &claims)]).await), refused, "{claims}");
     }
     for claims in [
-        asking("id_token", json!({ "value": ada })),
-        asking("id_token", json!({ "values": [grace, ada] })),
-        asking("id_token", json!(null)),
-        asking("userinfo", json!({ "essential": true })),
+        asking("id_token", &json!({ "value": ada })),
+        asking("id_token", &json!({ "values": [grace, ada] })),
+        asking("id_token", &json!(null)),
+        asking("userinfo", &json!({ "essential": true })),
     ] {
         let silent = browser.authorize(&[("prompt", "none"), ("claims", &claims)]).await;
         assert!(silent.sent_back("code").is_some(), "{claims}");
@@ -192,7 +192,7 @@ async fn a_request_for_a_subject_never_brings_another_user() {
 
     let hint = provider.issue_tokens("grace", "quickstart", "openid", None).unwrap();
     let hint = hint.id_token.unwrap();
-    let claims = asking("id_token", json!({ "value": grace }));
+    let claims = asking("id_token", &json!({ "value": grace }));
     provider.show_pages();
     for asked in [("id_token_hint", hint.expose()), ("claims", &*claims)] {
         let picker = browser.authorize(&[asked]).await;
