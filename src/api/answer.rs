@@ -48,6 +48,12 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
         },
         Kind::AuthorizationInvalid => with(StatusCode::BAD_REQUEST, "invalid_request", sentence),
         Kind::InsufficientScope => with(StatusCode::FORBIDDEN, "insufficient_scope", sentence),
+        // The refused grant is not the token of the request: the client would discard a good one.
+        Kind::InteractionRequired | Kind::InvalidGrant
+            if error.token_owner() != TokenOwner::Caller =>
+        {
+            own(StatusCode::BAD_GATEWAY)
+        }
         Kind::StrongerSignInNeeded | Kind::InteractionRequired if claims.is_some() => with(
             StatusCode::UNAUTHORIZED,
             "insufficient_claims",
@@ -58,12 +64,6 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
             "insufficient_user_authentication",
             "A stronger or more recent sign-in is needed.",
         ),
-        // The refused grant is not the token of the request: the client would discard a good one.
-        Kind::InteractionRequired | Kind::InvalidGrant
-            if error.token_owner() != TokenOwner::Caller =>
-        {
-            own(StatusCode::BAD_GATEWAY)
-        }
         Kind::InteractionRequired => with(
             StatusCode::UNAUTHORIZED,
             "interaction_required",
@@ -112,9 +112,7 @@ fn sentence(kind: ErrorKind) -> &'static str {
         Kind::AccessDenied | Kind::AuthContextMissing => {
             "The provider did not permit this for the user of the access token."
         }
-        Kind::SignInRequired | Kind::SessionEnded | Kind::NoRefreshToken => {
-            "This request needs the user of a session."
-        }
+        Kind::SignInRequired | Kind::SessionEnded => "This request needs the user of a session.",
         _ => "A service that this request needs did not do what it was asked.",
     }
 }
@@ -261,7 +259,10 @@ mod tests {
         for kind in [ErrorKind::InvalidGrant, ErrorKind::InteractionRequired] {
             for (owner, status) in [(TokenOwner::Caller, 401), (TokenOwner::User, 502)] {
                 let error = Error::new(kind, "x").for_token(owner, iter::empty());
-                assert_eq!(meaning(&error, None).status.as_u16(), status, "{kind:?} {owner:?}");
+                for claims in [None, Some("{}")] {
+                    let status_told = meaning(&error, claims).status.as_u16();
+                    assert_eq!(status_told, status, "{kind:?} {owner:?} {claims:?}");
+                }
             }
             assert_eq!(meaning(&Error::new(kind, "x"), None).status.as_u16(), 502, "{kind:?}");
         }
