@@ -51,7 +51,7 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
         Some(token)
             if token.refresh_at.is_some_and(|at| at <= now)
                 && record.refresh_token().is_some()
-                && !has_to_wait(record, token, now) =>
+                && !has_to_wait(record, token.expires_at, now) =>
         {
             TokenStep::ServeAndRefresh(token.clone())
         }
@@ -61,22 +61,25 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
             // one.
             Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
             _ => match record.tokens().find(&request.key, |token| now < token.expires_at) {
-                Some(token) if has_to_wait(record, token, now) => TokenStep::Serve(token.clone()),
+                Some(token) if has_to_wait(record, token.expires_at, now) => {
+                    TokenStep::Serve(token.clone())
+                }
                 token => TokenStep::Refresh { fallback: token.cloned() },
             },
         },
     }
 }
 
-/// Whether the refresh token says that it may be used later, while the access token is valid still.
+/// Whether the refresh token says that it may be used later, and before the access token ends,
+/// which is valid until `end`.
 ///
 /// Rauthy makes refresh tokens valid a minute before the access token ends (RFC 7519 section
-/// 4.1.5), and takes an earlier use for that of a thief. A later time than the end of the access
-/// token is not waited for: the format of refresh tokens is the provider's own, so the time may
-/// mean something else there.
-fn has_to_wait(record: &GrantRecord, token: &CachedToken, now: UnixTime) -> bool {
+/// 4.1.5), and takes an earlier use for that of a thief. A later time than that end is not waited
+/// for: the format of refresh tokens is the provider's own, so the time may mean something else
+/// there.
+fn has_to_wait(record: &GrantRecord, end: UnixTime, now: UnixTime) -> bool {
     let begins = record.refresh_token().and_then(unverified_beginning);
-    begins.is_some_and(|begins| now < begins && begins < token.expires_at)
+    begins.is_some_and(|begins| now < begins && begins < end)
 }
 
 /// How long before its end a token counts as expired: five minutes, but for a token of a refresh at
@@ -116,6 +119,14 @@ pub(super) fn renewal_step(
         _ if now < renew_at => RenewalStep::Live,
         None if session_end == SessionEnd::IdTokenExpiry => RenewalStep::End,
         None => RenewalStep::LiveForGood,
+        // An ID token can end long before the access tokens of its sign-in. Where it ends the
+        // session, the refresh token is sent at once.
+        Some(_)
+            if session_end == SessionEnd::OwnLimits
+                && record.tokens().iter().any(|one| has_to_wait(record, one.expires_at, now)) =>
+        {
+            RenewalStep::Live
+        }
         Some(_) if now.since(renew_at) <= BACKGROUND && !failed_for_long => {
             RenewalStep::LiveAndRenew
         }

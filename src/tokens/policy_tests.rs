@@ -28,6 +28,38 @@ fn unreachable(retry_after: Option<u64>) -> ProviderError {
     }
 }
 
+/// Rauthy revokes the grant of a refresh token that comes earlier.
+#[tokio::test]
+async fn a_refresh_token_is_sent_from_the_time_that_it_names() {
+    let usable_from = |time: i64| {
+        let claims = format!(r#"{{"nbf":{}}}"#, START.as_seconds() + time);
+        Some(format!("h.{}.s", crate::secret::base64url(claims.as_bytes())).into())
+    };
+    // A later time than the end of the access token, which lives for an hour, is not waited for.
+    for (nbf, calls) in [(600, 0), (3599, 0), (3600, 1), (0, 1)] {
+        let session = TestSession::new();
+        session.sign_in(&session.grant, |issued| {
+            issued.refresh_token = usable_from(nbf);
+            issued.refresh_in = Some(seconds(0));
+        });
+        session.token("openid api.read").await.unwrap();
+        session.settled().await;
+        assert_eq!(session.provider.calls(), calls, "{nbf}");
+    }
+    // The ID token ends before the access token.
+    let session = TestSession::new();
+    session.sign_in(&session.grant, |issued| {
+        issued.refresh_token = usable_from(7000);
+        issued.expires_in = Some(seconds(7200));
+    });
+    for (time, calls) in [(3700, 0), (3299, 0), (1, 1)] {
+        session.clock.advance(seconds(time));
+        session.live().await;
+        session.settled().await;
+        assert_eq!(session.provider.calls(), calls, "{time}");
+    }
+}
+
 // MSAL-087: ID token older than its lifetime + 210 s; page load
 #[tokio::test]
 async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {
