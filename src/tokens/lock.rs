@@ -210,7 +210,8 @@ impl RefreshLock for TimedLock {
 /// How long a lock is held without a renewal. It is short, since a process that crashes leaves its
 /// locks behind.
 const LEASE: Duration = Duration::from_secs(45);
-/// How often a lease is renewed while a refresh goes on: a lease survives a renewal that fails.
+/// How often a lease is renewed while a refresh goes on. With the default time limit of the store a
+/// lease survives a renewal that fails.
 const RENEWAL: Duration = Duration::from_secs(15);
 /// How long a refresh waits for the lock: longer than the lease of a process that has crashed.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -279,8 +280,8 @@ impl Lease {
         match self.lock.try_lock(&self.name, &self.owner, LEASE).await {
             Ok(true) => {}
             Ok(false) => tracing::warn!(
-                "the refresh lock was lost during a refresh: its lease had ended, or its \
-                 `try_lock` does not renew the lease of an owner"
+                "the refresh lock was lost: its lease had ended, or its `try_lock` does not renew \
+                 the lease of an owner"
             ),
             Err(error) => {
                 let error = self.shown(&error);
@@ -331,7 +332,7 @@ pub(super) async fn renewed_during<T>(
 mod tests {
     use std::sync::atomic::Ordering::SeqCst;
 
-    use super::super::{test_support::*, *};
+    use super::super::{refresh::LATER_STORE_WAITS, test_support::*, *};
     use super::*;
     use crate::config::SessionEnd;
 
@@ -341,8 +342,10 @@ mod tests {
 
     #[test]
     fn a_lease_survives_a_renewal_that_fails_and_ends_before_other_processes_give_up() {
-        // With the default time limit of the lock.
+        // With the default time limit of store and lock. A record that is not stored is looked for
+        // between two renewals.
         assert!(2 * (RENEWAL + seconds(3)) < LEASE && LEASE + WAITS.1 < LONGEST_WAIT);
+        assert!(2 * (LATER_STORE_WAITS.1 + 2 * seconds(3)) < LEASE);
     }
 
     #[tokio::test]
@@ -358,7 +361,7 @@ mod tests {
             let session = session.clone();
             async move { session.token("mail.read").await }
         });
-        while session.tasks.1.load(SeqCst) > 0 || lock.log.lock().unwrap().len() < 4 {
+        for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
         session.provider.gate.as_ref().unwrap().add_permits(1);

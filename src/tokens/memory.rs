@@ -174,7 +174,7 @@ fn fingerprint_of(token: &Secret) -> [u8; 16] {
 const MOST_UNSAVED: usize = 1000;
 
 /// The records of this process that could not be stored yet, each with the lock that keeps other
-/// processes from sending the old refresh token: its lease is taken again as long as the record
+/// processes from sending the old refresh token: its lease is renewed as long as the record
 /// waits.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved(Mutex<HashMap<GrantId, UnsavedRecord>>);

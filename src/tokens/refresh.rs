@@ -29,9 +29,10 @@ use crate::{
 /// callers get the error, and the attempts go on in the background.
 pub(super) const STORE_WAITS: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(200)];
-/// The first and the longest wait between the attempts in the background.
-const LATER_STORE_WAITS: (Duration, Duration) =
-    (Duration::from_millis(500), Duration::from_secs(20));
+/// The first and the longest wait between the attempts in the background. Each begins with a
+/// renewal of the lease, which the longest one must not outlast.
+pub(super) const LATER_STORE_WAITS: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_secs(15));
 
 /// The greatest number of requests of one flight. It repeats its request only if another process
 /// has changed the record meanwhile.
