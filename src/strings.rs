@@ -1,6 +1,11 @@
-//! [`StringList`]: arguments that are one string or a list of strings.
+//! [`StringList`]: arguments that are one string or a list of strings; and texts of files.
 
 use std::iter::{self, Once};
+
+/// The text of a file without a byte order mark, which Windows PowerShell and some editors write.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
 
 /// One string or several, for settings, guards and token requests that take a list (scopes, roles,
 /// groups, tenants, …).

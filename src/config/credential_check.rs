@@ -130,14 +130,27 @@ impl ClientCredential {
                 let key = self
                     .load_key(source)
                     .map_err(|problem| ConfigError::new("credential", problem))?;
-                self.check_key(&key, authority)?;
-                self.check_dates(&key, authority, SystemClock.now())
+                self.check_loaded(&key, authority)
             }
             CredentialKind::AssertionFile(path) => load_assertion(path)
                 .map(|_| ())
                 .map_err(|problem| ConfigError::new("credential", problem)),
             _ => Ok(()),
         }
+    }
+
+    /// Checks a key that was loaded, now or when its file is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The provider cannot identify the key, or accepts neither its signatures nor its certificate.
+    pub(crate) fn check_loaded(
+        &self,
+        key: &SigningKey,
+        authority: &Authority,
+    ) -> Result<(), ConfigError> {
+        self.check_key(key, authority)?;
+        self.check_dates(key, authority, SystemClock.now())
     }
 
     /// Checks the validity period of the certificate. Microsoft's providers refuse an expired
@@ -168,11 +181,7 @@ impl ClientCredential {
     }
 
     /// Checks that the provider can identify the key, and accepts its signatures.
-    pub(crate) fn check_key(
-        &self,
-        key: &SigningKey,
-        authority: &Authority,
-    ) -> Result<(), ConfigError> {
+    fn check_key(&self, key: &SigningKey, authority: &Authority) -> Result<(), ConfigError> {
         let options = &self.options;
         if let Some(algorithm) = options.algorithm
             && !key.can(algorithm)

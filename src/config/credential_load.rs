@@ -13,7 +13,7 @@ use super::{
     encrypted_key::{decrypted, is_encrypted},
     signing_key::SigningKey,
 };
-use crate::secret::Secret;
+use crate::{secret::Secret, strings::without_byte_order_mark};
 
 /// The maximum size of a file, in bytes: larger than any certificate chain.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -59,7 +59,7 @@ impl ClientCredential {
 
     fn in_file(&self, path: &Path, bytes: &[u8]) -> Result<SigningKey, String> {
         let key = match std::str::from_utf8(bytes) {
-            Ok(text) if text.contains("-----BEGIN") => self.of_pem(text),
+            Ok(text) if text.contains("-----BEGIN") => self.of_pem(without_byte_order_mark(text)),
             _ => self.of_pfx(bytes),
         };
         key.map_err(|problem| format!("{}: {problem}", path.display()))
@@ -94,7 +94,7 @@ impl ClientCredential {
 pub(crate) fn load_assertion(path: &Path) -> Result<Secret, String> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
-    let assertion = Secret::from(text.strip_prefix('\u{feff}').unwrap_or(text).trim());
+    let assertion = Secret::from(without_byte_order_mark(text).trim());
     if assertion.is_empty() || !is_plain(&assertion) {
         return Err(format!("{} holds no assertion", path.display()));
     }

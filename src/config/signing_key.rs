@@ -28,6 +28,7 @@ use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
     secret::{Secret, base64url},
+    strings::without_byte_order_mark,
 };
 
 /// A private key, and the certificates by which the provider identifies it.
@@ -80,7 +81,9 @@ impl SigningKey {
             Some(text) if text.contains("PRIVATE KEY-----") => {
                 return Err("the certificate setting contains a private key".into());
             }
-            Some(text) if text.contains("-----BEGIN") => chain.extend(certificates_of(text)?),
+            Some(text) if text.contains("-----BEGIN") => {
+                chain.extend(certificates_of(without_byte_order_mark(text))?);
+            }
             Some(bare) => {
                 let base64: String = bare.split_whitespace().collect();
                 let der = base64_simd::STANDARD

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{env_names, mistakes::Mistakes};
-use crate::{error::ConfigError, secret::Secret};
+use crate::{error::ConfigError, secret::Secret, strings::without_byte_order_mark};
 
 /// The environment as functions, so that tests do not change their process.
 pub(super) struct Variables<'a> {
@@ -259,8 +259,7 @@ impl<'a> Variables<'a> {
         let content = (self.read_file)(&PathBuf::from(&path.value)).map_err(|error| {
             ConfigError::new(name.to_owned(), format!("{:?} cannot be read: {error}", path.value))
         })?;
-        // Windows PowerShell and some editors write a byte order mark.
-        let text = content.strip_prefix('\u{feff}').unwrap_or(&content);
+        let text = without_byte_order_mark(&content);
         let secret = Secret::from(text.trim_end_matches(['\r', '\n']));
         // An empty file is probably a failed mount, which must not be taken for a missing setting.
         if secret.is_empty() {

@@ -1,8 +1,9 @@
 //! [`Credentials`] obtain the client authentication for the next token request.
 //!
 //! - Files are read for each request, so that a replaced file is used at once. The key is parsed
-//!   only if the file has changed. While a file cannot be read or parsed, because it is being
-//!   replaced, or fails the checks of `build`, the previous key stays in use.
+//!   only if the file is another one than that of the key in use. While a file cannot be read or
+//!   parsed, because it is being replaced, or fails the checks of `build`, the previous key stays
+//!   in use.
 //! - An assertion from a function of the application is reused until a minute before its `exp`
 //!   ([`AssertionCache`]).
 //! - Of several configured credentials the first available one is used.
@@ -396,7 +397,7 @@ impl Member {
             let loaded = self.credential.load_key_unless(source, known)?;
             // A file that is written in two steps has the key without its certificate for a moment.
             if let Some((key, _)) = &loaded {
-                let checked = self.credential.check_key(key, authority);
+                let checked = self.credential.check_loaded(key, authority);
                 checked.map_err(|error| error.to_string())?;
             }
             Ok(loaded)

@@ -379,7 +379,8 @@ async fn files_are_read_again_and_what_is_broken_for_a_moment_is_bridged() {
 async fn a_replaced_file_is_held_to_the_checks_of_the_start() {
     let file = File::with(&both());
     let setup = CredentialSetup::entra(ClientCredential::certificate_file(&file.0), vec![]);
-    for content in [&both(), test_keys::rsa(), test_keys::ec()] {
+    let marked = format!("\u{feff}{}", both());
+    for content in [&both(), test_keys::rsa(), test_keys::ec(), &marked] {
         file.write(content);
         setup.ask().await.unwrap();
         let (header, _) = setup.last();
