@@ -129,8 +129,11 @@ pub(crate) fn of_refresh(error: Error, sent_alone: bool) -> Error {
     let names_the_token = || {
         let has_one_of = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
         let faults = ["invalid", "expired", "revoked", "inactive", "not_found", "unknown"];
+        // Descriptions say "invalid" and "unknown" of anything.
+        let is_described =
+            description.contains("token") && has_one_of(&description, &["expired", "revoked"]);
         has_one_of(&code, &["token", "grant", "session"])
-            && (has_one_of(&code, &faults) || has_one_of(&description, &faults))
+            && (has_one_of(&code, &faults) || is_described)
     };
     let describes_the_token = || description.replace(['_', '-'], " ").contains("refresh token");
     let is_refused = matches!(

@@ -156,6 +156,8 @@ fn a_refusal_of_another_kind_is_final_for_this_refresh_token_alone() {
         (404, "<html>"),
         (404, r#"{"error":"NotFound","message":"no such endpoint"}"#),
         (401, r#"{"error":"JwtToken","message":"Token is not valid yet"}"#),
+        (400, r#"{"error":"token_error","error_description":"An unknown error occurred"}"#),
+        (400, r#"{"error":"grant_refused","error_description":"invalid for this client"}"#),
         (200, r#"{"error":"other"}"#),
     ] {
         assert!(spent(status, body), "{status} {body}");
