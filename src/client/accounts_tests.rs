@@ -234,7 +234,11 @@ async fn an_import_that_comes_again_sends_the_spent_refresh_token_no_more() {
     assert_eq!(world.calls(), 1);
     import("y").await.unwrap();
     assert_eq!(world.last()["refresh_token"], "refresh-of-ada");
-    // Without the account only the provider knows what the refresh token is worth.
+    // Ten minutes later, and without the account, only the provider knows what the token is worth.
+    world.clock.advance(Duration::from_secs(601));
+    world.next(|_| answer(200, person("ada", |_| ())));
+    import("x").await.unwrap();
+    assert_eq!(world.last()["refresh_token"], "theirs");
     world.client.remove_account(ada);
     world.next_is(400, json!({"error": "invalid_grant"}));
     assert_eq!(import("x").await.unwrap_err().kind(), ErrorKind::InvalidGrant);

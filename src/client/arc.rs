@@ -78,7 +78,8 @@ impl AzureArc {
         }
     }
 
-    /// The content of the key file that a challenge (`Basic realm=<path>`) names.
+    /// The content of the key file that a challenge (`Basic realm=<path>`) names. The agent does
+    /// not quote the path, as RFC 9110 requires, so the reader of other challenges cannot take it.
     fn key(&self, challenge: &HeaderValue) -> Result<Secret, &'static str> {
         let challenge = challenge.to_str().map_err(|_| "the challenge is not ASCII")?;
         let (scheme, parameter) =

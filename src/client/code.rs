@@ -268,7 +268,7 @@ impl Client {
         if !self.has_begun(&flow.client_id, &flow.authority) {
             return Err(Error::new(
                 ErrorKind::StateMismatch,
-                "the flow was begun by another application or at another provider",
+                "the flow was begun with another client id or authority: begin a new one",
             ));
         }
         if flow.expires_at <= self.shared().clock.now() {

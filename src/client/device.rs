@@ -193,7 +193,7 @@ impl Client {
         if !self.has_begun(&flow.client_id, &flow.authority) {
             return Err(Error::new(
                 ErrorKind::RequestInvalid,
-                "the flow was begun by another application or at another provider",
+                "the flow was begun with another client id or authority: begin a new one",
             ));
         }
         // The local clock decides first: no request is sent for an expired or cancelled flow.

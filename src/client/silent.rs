@@ -112,8 +112,9 @@ impl Client {
     ///   the same refresh token: the new one is remembered for a day and sent in its place.
     ///
     /// If this future is dropped, the import still finishes. Concurrent imports of one refresh
-    /// token send one request; the others then acquire their tokens from its result, and so do
-    /// those that come in the next ten minutes, as long as the account is in the cache.
+    /// token send one request; the others then acquire their tokens from its result. Where the
+    /// provider has replaced the refresh token, so do those that come to this client in the next
+    /// ten minutes, as long as the account is in the cache.
     ///
     /// # Errors
     ///
@@ -155,7 +156,11 @@ impl Client {
         let account = first.account()?;
         let partition = account.partition();
         let is_there = self.shared().partitions.find_of(&partition, |person| account.is(person));
-        (is_there.is_some() && done.is_within(REMEMBERED.0, self.now())).then_some(first)
+        if is_there.is_some() && done.is_within(REMEMBERED.0, self.now()) {
+            return Some(first);
+        }
+        self.shared().imports.done.remove(name);
+        None
     }
 
     /// Imports a refresh token, and drops the record of its successor once that is not needed: the
