@@ -37,7 +37,10 @@ impl ReceivedChallenge {
         let mut values = self.parameters.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let (_, value) = values.next()?;
         if values.next().is_some() {
-            tracing::warn!(parameter = name, "a challenge has a parameter twice: it is ignored");
+            tracing::warn!(
+                parameter = name,
+                "a challenge has a parameter twice: the parameter is ignored"
+            );
             return None;
         }
         Some(value)

@@ -123,7 +123,7 @@ impl RequireAccess {
 
     /// Requires of a person one of these roles, beside the scopes; people without one get 403. For
     /// an application that calls by itself it has no effect: its roles are those of
-    /// [`or_app_roles`](Self::or_app_roles). An empty list admits no one.
+    /// [`or_app_roles`](Self::or_app_roles). An empty list admits no person.
     ///
     /// A scope says what a person allowed the calling application to do, a role what the person may
     /// do at all. At Entra ID the roles are app roles for *Users/Groups* in the registration of

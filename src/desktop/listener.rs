@@ -71,7 +71,7 @@ impl Arrival {
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
-    /// Those without a whole request when it was last looked, the oldest first.
+    /// Those without a whole request at the last call of `make_room`, the oldest first.
     idle: VecDeque<IdleConnection>,
 }
 

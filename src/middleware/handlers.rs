@@ -110,7 +110,7 @@ impl IdentityLayer {
     ///     layer.on_signed_out(|event| async move {
     ///         let user = event.user().map(|user| user.key().to_string());
     ///         tracing::info!(target: "audit", user, "signed out");
-    ///         // With the type of an error, which nothing here tells.
+    ///         // Without `?` the type of the error has to be named.
     ///         Ok::<_, Infallible>(())
     ///     })
     /// }

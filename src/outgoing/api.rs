@@ -21,9 +21,11 @@ use crate::{
 pub(super) const OTHER_ORIGIN: &str =
     "the URL of the request has another origin than the API: no token is sent there";
 
-/// A source of access tokens.
+/// A source of access tokens: [`Tokens`](crate::Tokens) of the signed-in user,
+/// [`ApiCaller`](crate::ApiCaller) in an API, [`AppTokens`](crate::client::AppTokens) of an
+/// application, and [`ManagedIdentity`](crate::client::ManagedIdentity).
 ///
-/// Another source is a type of the application, such as work that goes on without its caller
+/// A further one is a type of the application, such as work that goes on without its caller
 /// ([`ApiCaller::begin_long_running`](crate::ApiCaller::begin_long_running)):
 ///
 /// ```
@@ -56,7 +58,8 @@ pub(super) const OTHER_ORIGIN: &str =
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no source of access tokens",
-    label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, or `&AppTokens`",
+    label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, `&AppTokens`, or \
+             `&ManagedIdentity`",
     note = "of a `User` pass `&user.tokens()`, of a `Client` pass `&client.app_tokens()`"
 )]
 #[async_trait]

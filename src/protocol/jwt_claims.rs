@@ -90,8 +90,13 @@ pub(super) fn check_audience(claims: &Object, rules: &TokenRules<'_>) -> Result<
     };
     if !audiences.iter().any(is_ours) {
         let came = shown_audiences(audiences);
-        let detail = format!("the token's `aud` is {came}, without the client id {client_id}");
-        return Err(wrong_audience(detail));
+        let others = match rules.kind {
+            TokenKind::Introspection => " and the other names of the API",
+            _ => "",
+        };
+        return Err(wrong_audience(format!(
+            "the token's `aud` is {came}, without the client id {client_id}{others}"
+        )));
     }
     let unnamed = check_other_audiences(audiences, rules)?;
     check_authorized_party(claims, rules, unnamed)

@@ -174,8 +174,8 @@ impl Grants {
         }
     }
 
-    /// Whether the session of the grant goes on, by the store and never by a cache. Nothing is
-    /// refreshed.
+    /// Whether the session of the grant goes on, by the store of the sessions and never by a cache.
+    /// Nothing is refreshed.
     ///
     /// # Errors
     ///

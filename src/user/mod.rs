@@ -373,24 +373,8 @@ impl User {
     /// connections of a browser that signs out, and to connect the lines of an audit log.
     ///
     /// A further sign-in of the same browser, also one for a consent, begins another session. The
-    /// name is a hash of a random number. It opens nothing, and may be stored and logged.
-    ///
-    /// ```
-    /// use tower_identity::IdentityLayer;
-    ///
-    /// fn with_audit(layer: IdentityLayer) -> IdentityLayer {
-    ///     layer
-    ///         .on_signed_in(|event| async move {
-    ///             tracing::info!(session = event.user().session_id(), "signed in");
-    ///             Ok(())
-    ///         })
-    ///         .on_signed_out(|event| async move {
-    ///             let session = event.user().map(|user| user.session_id());
-    ///             tracing::info!(session, "signed out");
-    ///             Ok::<_, std::convert::Infallible>(())
-    ///         })
-    /// }
-    /// ```
+    /// name is a hash of a random number. It opens nothing, and may be stored and logged:
+    /// [the guide](crate::guide::events) has an audit log.
     #[must_use]
     pub fn session_id(&self) -> String {
         let record = self.0.grant.session().to_le_bytes();
@@ -403,7 +387,8 @@ impl User {
     ///
     /// It reads the session's record, refreshes nothing, and is no activity: it does not put off
     /// the end by the idle time, and does not see that end either, which is written in the
-    /// browser's cookie.
+    /// browser's cookie. With [`WebAuth`](crate::WebAuth), whose sessions have no record, it knows
+    /// the sign-outs of this process alone.
     ///
     /// # Errors
     ///
