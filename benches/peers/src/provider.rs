@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tower_identity::dev::{Consent, DevClient, DevProvider};
+use tower_identity::dev::{AccessTokenFormat, Consent, DevClient, DevProvider};
 
 use crate::app::{self, Fallible};
 
@@ -79,8 +79,14 @@ pub fn serve(tokens: usize) -> Fallible<()> {
             .with_redirect_uri(format!("{BASE_URL}/auth/callback"))
             .with_redirect_uri(format!("{BASE_URL}{OIDC_CALLBACK}"))
             .with_consent(Consent::Given);
+        // A cache takes a thousand opaque tokens, and not so many JWTs; an API is measured with JWTs.
+        let format = match tokens {
+            0 => AccessTokenFormat::Opaque,
+            _ => AccessTokenFormat::Jwt,
+        };
         let provider = DevProvider::builder()
             .with_client(client)
+            .with_access_token_format(format)
             .with_id_token_life(TOKEN_LIFE)
             .start()
             .await?;
