@@ -65,7 +65,7 @@ impl Client {
     /// - `RequestInvalid`: the request has neither a scope nor a resource; at providers other than
     ///   Microsoft's a [parameter](TokenRequest::add_parameter) is enough;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several
-    ///   tenants (`common`, `organizations`) and the request names none;
+    ///   tenants (`common`, `organizations`) and the request names none, or that name;
     /// - `ClientRefused`: the provider refused, also where its answer demands an interaction: an
     ///   application cannot sign in interactively;
     /// - other errors of the provider, `CredentialUnavailable`, `ProviderUnreachable`.

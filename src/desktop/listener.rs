@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// The greatest number of connections at a time. Browsers open some that they do not use. Beyond it
-/// the oldest one without a whole request is closed: any program of the machine could otherwise
-/// keep the browser out, until the code has expired.
+/// the oldest one without a whole request is closed: connections that are only held open would
+/// otherwise keep the browser out until the code has expired. A flood of new ones still can.
 const MOST_CONNECTIONS: usize = 16;
 /// How long a connection may take to send the head of its request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);

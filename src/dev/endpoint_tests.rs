@@ -237,6 +237,14 @@ async fn an_id_token_hint_is_an_id_token() {
     let silent = [("prompt", "none"), ("id_token_hint", text(&answer, "id_token"))];
     assert!(browser.authorize(&silent).await.sent_back("code").is_some(), "still signed in");
 
+    // The refresh tokens of Rauthy are JWTs, too.
+    let quirks = [Quirk::RefreshTokenNotBefore];
+    let rauthy = DevProvider::builder().with_quirks(quirks).start().await.unwrap();
+    let issued = rauthy.issue_tokens("ada", "quickstart", "openid offline_access", None).unwrap();
+    let hint = issued.refresh_token.unwrap();
+    let path = format!("/end-session?id_token_hint={}", hint.expose());
+    assert_eq!(TestBrowser::new(&rauthy).get(&path).await.status, StatusCode::BAD_REQUEST);
+
     // Access tokens of Entra ID have the type of its ID tokens.
     let entra = DevProvider::builder().entra().start().await.unwrap();
     let access = entra.access_token("ada", "api://notes", "Notes.Read").unwrap();

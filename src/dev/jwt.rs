@@ -55,12 +55,14 @@ pub(super) fn half_hash(algorithm: Algorithm, value: &str) -> String {
 pub(super) fn id_token_claims(state: &ProviderState, jwt: &str) -> Option<Map<String, Value>> {
     let header: Value = serde_json::from_slice(&from_base64url(jwt.split('.').next()?)?).ok()?;
     // RFC 8725 sections 3.11 and 3.12: JWTs of other kinds have the same keys, and a type of their
-    // own. Access tokens of Entra ID have the type of its ID tokens.
+    // own. Access tokens of Entra ID and refresh tokens of Rauthy have the type of ID tokens.
     let is_id_token = match header.get("typ") {
         None => true,
         Some(typ) => typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")),
     };
-    own_claims(state, jwt).filter(|_| is_id_token && state.access_tokens.find(jwt).is_none())
+    let is_other =
+        state.access_tokens.find(jwt).is_some() || state.refresh_tokens.find(jwt).is_some();
+    own_claims(state, jwt).filter(|_| is_id_token && !is_other)
 }
 
 /// The claims of a JWT that this provider signed, even if it has expired.
