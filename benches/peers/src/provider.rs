@@ -79,7 +79,7 @@ pub fn serve(tokens: usize) -> Fallible<()> {
             .with_redirect_uri(format!("{BASE_URL}/auth/callback"))
             .with_redirect_uri(format!("{BASE_URL}{OIDC_CALLBACK}"))
             .with_consent(Consent::Given);
-        // A cache takes a thousand opaque tokens, and not so many JWTs; an API is measured with JWTs.
+        // A session caches a thousand opaque tokens, but fewer JWTs, which an API is measured with.
         let format = match tokens {
             0 => AccessTokenFormat::Opaque,
             _ => AccessTokenFormat::Jwt,
