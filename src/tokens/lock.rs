@@ -340,6 +340,14 @@ mod tests {
         TestSession::with(|_| {}, Some(lock.clone()), SessionEnd::OwnLimits)
     }
 
+    /// One whose provider answers only when its gate has a permit.
+    fn gated_session(lock: &Arc<FakeLock>) -> TestSession {
+        let gated = |provider: &mut FakeProvider| {
+            provider.gate = Some(tokio::sync::Semaphore::new(0));
+        };
+        TestSession::with(gated, Some(lock.clone()), SessionEnd::OwnLimits)
+    }
+
     #[test]
     fn a_lease_survives_a_renewal_that_fails_and_ends_before_other_processes_give_up() {
         // With the default time limit of store and lock. A record that is not stored is looked for
@@ -351,11 +359,7 @@ mod tests {
     #[tokio::test]
     async fn the_lease_is_renewed_while_a_refresh_goes_on() {
         let lock = Arc::new(FakeLock::default());
-        let session = Arc::new(TestSession::with(
-            |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),
-            Some(lock.clone()),
-            SessionEnd::OwnLimits,
-        ));
+        let session = Arc::new(gated_session(&lock));
         session.tasks.1.store(3, SeqCst);
         let caller = tokio::spawn({
             let session = session.clone();
@@ -515,11 +519,7 @@ mod tests {
     #[tokio::test]
     async fn a_lock_lost_during_a_refresh_mixes_no_records() {
         let lock = Arc::new(FakeLock::default());
-        let session = Arc::new(TestSession::with(
-            |provider| provider.gate = Some(tokio::sync::Semaphore::new(0)),
-            Some(lock.clone()),
-            SessionEnd::OwnLimits,
-        ));
+        let session = Arc::new(gated_session(&lock));
         let caller = tokio::spawn({
             let session = session.clone();
             async move { session.token("mail.read").await }
