@@ -541,7 +541,8 @@ impl IdentityConfig {
 
     /// Sets the time limit for one operation of the session store or of the refresh lock. The
     /// default is 3 seconds. The in-memory store answers immediately and needs no limit. With a
-    /// refresh lock take less than 8 seconds: its lease survives an operation that fails only then.
+    /// refresh lock do not make it longer: a lease survives an operation that hangs only with a
+    /// short limit.
     #[must_use]
     pub fn with_store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
