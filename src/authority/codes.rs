@@ -28,7 +28,6 @@ pub(crate) enum Effect {
 /// A known error code.
 #[derive(Debug)]
 pub(crate) struct ErrorCode {
-    pub(crate) number: u64,
     pub(crate) effect: Effect,
     /// Whether it accompanies a more specific code in the same response.
     pub(crate) wrapper: bool,
@@ -48,37 +47,60 @@ pub(crate) struct ErrorCode {
 /// assert_eq!(expired.reason, "client_secret_expired");
 /// ```
 pub fn error_codes() -> impl Iterator<Item = &'static Advice> {
-    rows().map(|row| &row.advice)
+    all_rows().map(|row| &row.advice)
 }
 
-fn rows() -> impl Iterator<Item = &'static ErrorCode> {
-    entra_rows().chain(codes_b2c::ROWS).chain(codes_oauth::ROWS)
+fn all_rows() -> impl Iterator<Item = &'static ErrorCode> {
+    microsoft_rows().chain(codes_oauth::ROWS)
 }
 
-fn entra_rows() -> impl Iterator<Item = &'static ErrorCode> {
-    codes_entra::ROWS.iter().chain(codes_entra_user::ROWS)
+fn microsoft_rows() -> impl Iterator<Item = &'static ErrorCode> {
+    codes_entra::ROWS.iter().chain(codes_entra_user::ROWS).chain(codes_b2c::ROWS)
 }
 
 /// Whether the account has no access, so that signing in with it again cannot succeed.
 pub(crate) fn denies_account(advice: &Advice) -> bool {
-    rows().any(|row| row.effect == Effect::Denied && row.advice.code == advice.code)
+    all_rows().any(|row| row.effect == Effect::Denied && row.advice.code == advice.code)
 }
 
-/// The code `AADSTS` with this number.
-pub(crate) fn entra(number: u64) -> Option<&'static ErrorCode> {
+/// A code of Microsoft's, such as `AADSTS50011` or `AADB2C90118`.
+pub(crate) fn microsoft(code: &str) -> Option<&'static ErrorCode> {
     // Read after a failure only, so a search is enough.
-    entra_rows().find(|row| row.number == number)
-}
-
-/// The code `AADB2C` with this number.
-pub(crate) fn b2c(number: u64) -> Option<&'static ErrorCode> {
-    codes_b2c::ROWS.iter().find(|row| row.number == number)
+    microsoft_rows().find(|row| row.advice.code == code)
 }
 
 /// The code of an OAuth 2.0 `error`.
 pub(crate) fn oauth(error: &str) -> Option<&'static ErrorCode> {
     codes_oauth::ROWS.iter().find(|row| row.advice.code == error)
 }
+
+/// Declares `ROWS`: the beginning of all codes and their usual source, then for each code the rest
+/// of it, its reason, the advice for the operator, and the source if it is another one. `wrapper`
+/// marks a code that accompanies a more specific one.
+macro_rules! rows {
+    (
+        $family:literal, $reference:expr;
+        $($code:literal = $reason:ident $($wrapper:ident)?, $operator:literal $(, $source:expr)?;)*
+    ) => {
+        pub(super) const ROWS: &[ErrorCode] = &[$(ErrorCode {
+            effect: Reason::$reason.effect(),
+            wrapper: rows!(@is $($wrapper)?),
+            advice: Advice {
+                code: concat!($family, $code),
+                reason: Reason::$reason.code(),
+                for_user: Reason::$reason.for_user(),
+                for_operator: $operator,
+                source: rows!(@last $reference $(, $source)?),
+            },
+        },)*];
+    };
+    (@is wrapper) => { true };
+    (@is) => { false };
+    (@last $reference:expr) => { $reference };
+    (@last $reference:expr, $source:expr) => { $source };
+}
+
+pub(super) use rows;
 
 /// Declares [`Reason`]: for each reason its stable code, its [`Effect`], and the sentence for the
 /// user.
@@ -328,14 +350,13 @@ mod tests {
     #[test]
     fn every_code_is_listed_once_and_completely() {
         let mut seen = HashSet::new();
-        for row in rows() {
+        for row in all_rows() {
             let Advice { code, reason, for_user, for_operator, source } = row.advice;
             assert!(seen.insert(code), "{code} is there twice");
             assert!(
                 reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
                 "{code}: {reason}"
             );
-            assert!(code.ends_with(&row.number.to_string()) || row.number == 0, "{code}");
             assert!(source.starts_with("https://"), "{code}: {source}");
             for text in [for_user, for_operator] {
                 assert!(
@@ -363,11 +384,12 @@ mod tests {
 
     #[test]
     fn the_two_families_of_numbers_are_kept_apart() {
-        assert_eq!(entra(90006).map(|row| row.advice.reason), Some("service_unavailable"));
-        assert_eq!(b2c(90006).map(|row| row.advice.reason), Some("redirect_uri_not_registered"));
+        let reason = |code: &str| microsoft(code).map(|row| row.advice.reason);
+        assert_eq!(reason("AADSTS90006"), Some("service_unavailable"));
+        assert_eq!(reason("AADB2C90006"), Some("redirect_uri_not_registered"));
         assert!(
-            entra(1).is_none()
-                && b2c(1).is_none()
+            microsoft("AADSTS1").is_none()
+                && microsoft("invalid_scope").is_none()
                 && oauth("").is_none()
                 && oauth("INVALID_SCOPE").is_none()
         );

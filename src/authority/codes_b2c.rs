@@ -1,30 +1,13 @@
 //! The error codes of Azure AD B2C: `AADB2C` and a number.
 
-use super::codes::{ErrorCode, Reason};
+use super::codes::{ErrorCode, Reason, rows};
 use crate::error::Advice;
 
 /// Microsoft's list of codes.
 const REFERENCE: &str = "https://learn.microsoft.com/azure/active-directory-b2c/error-codes";
 
-/// Declares `ROWS`. Each row has the number, the reason and the advice for the operator.
-macro_rules! rows {
-    ($($number:literal = $reason:ident, $operator:literal;)*) => {
-        pub(super) const ROWS: &[ErrorCode] = &[$(ErrorCode {
-            number: $number,
-            effect: Reason::$reason.effect(),
-            wrapper: false,
-            advice: Advice {
-                code: concat!("AADB2C", $number),
-                reason: Reason::$reason.code(),
-                for_user: Reason::$reason.for_user(),
-                for_operator: $operator,
-                source: REFERENCE,
-            },
-        },)*];
-    };
-}
-
 rows! {
+    "AADB2C", REFERENCE;
     // The application and its requests.
     90006 = RedirectUriNotRegistered,
         "Add the redirect URI of this configuration to the app registration, platform \"Web\": \
@@ -82,7 +65,6 @@ rows! {
     90057 = ResponseTypeUnsupported,
         "The implicit flow is not switched on, and this application does not need it.";
     90086 = GrantTypeUnsupported, "The grant is not supported.";
-
     // The application's credential.
     90081 = ClientSecretWrong,
         "The client secret is wrong: configure the secret's value, which the portal shows only \
@@ -96,7 +78,6 @@ rows! {
     90058 = ClientNotAuthorized,
         "The application may not act as a public client: configure a client secret.";
     90017 = ClientAssertionRejected, "The client assertion was not accepted.";
-
     // The policy.
     90022 = TenantNotFound,
         "The policy does not exist in the tenant: check the names of tenant and user flow.";
@@ -107,7 +88,6 @@ rows! {
     90273 = IdentityProviderFailed,
         "An identity provider behind B2C returned an invalid response: its secret or redirect URI \
          may be wrong.";
-
     // The user.
     90091 = Cancelled, "The user cancelled the sign-in.";
     90118 = PasswordForgotten,
@@ -126,7 +106,6 @@ rows! {
     90046 = SignInNeeded, "B2C lost the state of the sign-in: the user has to start again.";
     90157 = SignInNeeded,
         "The user exceeded the number of attempts at a step and has to start again.";
-
     // The grant.
     90080 = GrantExpired, "The refresh token or code has expired: the user has to sign in again.";
     90129 = GrantRevoked, "The grant was revoked: the user has to sign in again.";
@@ -138,7 +117,6 @@ rows! {
     90182 = PkceFailed, "The code verifier does not match the code challenge.";
     90183 = PkceFailed, "The code verifier is not valid.";
     90184 = PkceFailed, "The code challenge method is not supported.";
-
     // The service.
     90244 = Throttled, "Too many requests: wait a while.";
     90035 = ServiceUnavailable, "B2C is temporarily unavailable.";

@@ -23,7 +23,7 @@ use super::{
     sent_secrets::SentSecrets,
 };
 use crate::{
-    authority::codes::{self, Effect, ErrorCode},
+    authority::codes::{self, Effect},
     clock::UnixTime,
     error::{Error, ErrorKind, ProviderError, shown},
     www_authenticate::challenges,
@@ -330,23 +330,18 @@ fn kind(error: &str, effect: Effect) -> ErrorKind {
 /// Looks up the provider's codes. Writes the advice into the error, and returns what the code means
 /// for the request.
 fn advise(provider: &mut ProviderError) -> Effect {
-    let description = provider.description.as_deref().unwrap_or_default();
-    let (family, row_of): (_, fn(u64) -> Option<&'static ErrorCode>) =
-        match description.starts_with("AADB2C") {
-            true => ("AADB2C", codes::b2c),
-            // Without the prefix, `error_codes` are numbers of another provider.
-            false if description.is_empty() || description.starts_with("AADSTS") => {
-                ("AADSTS", codes::entra)
-            }
-            false => ("", |_| None),
-        };
-    let rows = || provider.codes.iter().filter_map(|number| row_of(*number));
-    let row = rows().find(|row| !row.wrapper).or_else(|| rows().next());
-    provider.code = match (row, provider.codes.first()) {
-        (Some(row), _) => Some(row.advice.code.to_owned()),
-        (None, Some(number)) if !family.is_empty() => Some(format!("{family}{number}")),
-        (None, _) => None,
+    let family = match provider.description.as_deref().unwrap_or_default() {
+        text if text.starts_with("AADB2C") => Some("AADB2C"),
+        // Without the prefix, `error_codes` are numbers of another provider.
+        text if text.is_empty() || text.starts_with("AADSTS") => Some("AADSTS"),
+        _ => None,
     };
+    let named = |family| provider.codes.iter().map(move |number| format!("{family}{number}"));
+    let all: Vec<String> = family.into_iter().flat_map(named).collect();
+    let rows = || all.iter().filter_map(|code| codes::microsoft(code));
+    let row = rows().find(|row| !row.wrapper).or_else(|| rows().next());
+    let code = row.map(|row| row.advice.code.to_owned());
+    provider.code = code.or_else(|| all.first().cloned());
     let general = || codes::oauth(specified_error(provider));
     provider.advice = row.or_else(general).map(|row| &row.advice);
     row.map_or(Effect::Unchanged, |row| row.effect)
