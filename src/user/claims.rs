@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::{clock::UnixTime, codec, protocol::is_overage};
+use crate::{clock::UnixTime, codec, json, protocol::is_overage};
 
 /// The claims that identify the person on a page. Parsed without a map of all claims.
 ///
@@ -53,12 +53,16 @@ impl Names {
     }
 }
 
+/// A claim that should be a non-empty string. Anything else counts as absent, so that an odd claim
+/// that is only displayed does not refuse a sign-in.
 fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Box<str>>, D::Error> {
-    TextClaim::deserialize(value).map(|text| text.0.map(Into::into))
+    let value = Value::deserialize(value)?;
+    Ok(value.as_str().filter(|text| !text.is_empty()).map(Into::into))
 }
 
+/// A boolean, which some providers write as a string or as a number.
 fn flag<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
-    Flag::deserialize(value).map(|flag| flag.0)
+    Ok(json::flag(&Value::deserialize(value)?) == Some(true))
 }
 
 /// The claims that decide about access: roles, groups, authentication context and guest status.
@@ -75,42 +79,51 @@ pub(crate) struct Rights {
     /// Whether the account is a guest of the tenant (optional claim `acct`).
     pub(crate) is_guest: Option<bool>,
     /// The identity provider of the account (`idp`), if it is not the tenant itself.
-    pub(crate) idp: Option<String>,
+    pub(crate) idp: Option<Box<str>>,
 }
 
 /// [`Rights`] as the token writes them.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RawRights {
-    roles: TextList,
-    role: TextList,
-    groups: GroupNames,
-    hasgroups: Flag,
+    roles: Value,
+    role: Value,
+    groups: Value,
+    #[serde(deserialize_with = "flag")]
+    hasgroups: bool,
     #[serde(rename = "_claim_names")]
     claim_names: Value,
-    acr: NonEmptyTexts,
-    acrs: TextList,
+    acr: Value,
+    acrs: Value,
     auth_time: Value,
     acct: Value,
-    idp: TextClaim,
+    #[serde(deserialize_with = "text")]
+    idp: Option<Box<str>>,
 }
 
 impl From<RawRights> for Rights {
     fn from(raw: RawRights) -> Self {
-        let mut roles = raw.roles.0;
+        let mut roles = texts(raw.roles);
         // AD FS and some other providers use `role` instead of `roles`.
-        for role in raw.role.0 {
+        for role in texts(raw.role) {
             if !roles.contains(&role) {
                 roles.push(role);
             }
         }
+        let are_unreadable = match &raw.groups {
+            Value::Null | Value::String(_) => false,
+            Value::Array(items) => !items.iter().all(Value::is_string),
+            _ => true,
+        };
+        let (mut groups, mut acr) = (texts(raw.groups), texts(raw.acr));
+        groups.retain(|group| !group.is_empty());
+        acr.retain(|class| !class.is_empty());
         Self {
             roles,
-            overage: is_overage(raw.hasgroups.0, Some(&raw.claim_names))
-                || raw.groups.some_unreadable,
-            groups: raw.groups.readable,
-            acr: raw.acr.0,
-            acrs: raw.acrs.0,
+            overage: is_overage(raw.hasgroups, Some(&raw.claim_names)) || are_unreadable,
+            groups,
+            acr,
+            acrs: texts(raw.acrs),
             // A JSON number of seconds, which may have a fraction (RFC 7519 section 2).
             auth_time: raw
                 .auth_time
@@ -123,8 +136,17 @@ impl From<RawRights> for Rights {
                 Value::String(text) => Some(text == "1"),
                 _ => None,
             },
-            idp: raw.idp.0,
+            idp: raw.idp,
         }
+    }
+}
+
+/// A string or a list of strings, empty ones included. Items of another type are left out.
+fn texts(value: Value) -> Vec<String> {
+    let text = |value| if let Value::String(text) = value { Some(text) } else { None };
+    match value {
+        Value::Array(items) => items.into_iter().filter_map(text).collect(),
+        value => text(value).into_iter().collect(),
     }
 }
 
@@ -155,90 +177,6 @@ pub(crate) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// The tenant in an issuer's URL: `https://sts.windows.net/{tenant}/`, or with `v2.0` after it.
 fn tenant_of(idp: &str) -> Option<&str> {
     idp.strip_prefix("https://")?.split('/').nth(1).filter(|tenant| !tenant.is_empty())
-}
-
-/// A claim that should be a non-empty string. Anything else counts as absent, so that an odd claim
-/// that is only displayed does not refuse a sign-in.
-#[derive(Default, Deserialize)]
-#[serde(from = "Value")]
-struct TextClaim(Option<String>);
-
-impl From<Value> for TextClaim {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::String(text) if !text.is_empty() => Self(Some(text)),
-            _ => Self(None),
-        }
-    }
-}
-
-/// A string or a list of strings, without empty ones.
-#[derive(Default, Deserialize)]
-#[serde(from = "Value")]
-struct NonEmptyTexts(Vec<String>);
-
-impl From<Value> for NonEmptyTexts {
-    fn from(value: Value) -> Self {
-        let values = match value {
-            Value::Array(values) => values,
-            value => vec![value],
-        };
-        Self(values.into_iter().filter_map(|value| TextClaim::from(value).0).collect())
-    }
-}
-
-/// A boolean, which some providers write as a string or as a number.
-#[derive(Default, Deserialize)]
-#[serde(from = "Value")]
-struct Flag(bool);
-
-impl From<Value> for Flag {
-    fn from(value: Value) -> Self {
-        let is_true = |text: &str| text.eq_ignore_ascii_case("true") || text == "1";
-        Self(value == Value::Bool(true) || value.as_str().is_some_and(is_true) || value == 1)
-    }
-}
-
-/// The claim `groups`: a string or a list of strings, and whether it has items of another type.
-#[derive(Default, Deserialize)]
-#[serde(from = "Value")]
-struct GroupNames {
-    readable: Vec<String>,
-    some_unreadable: bool,
-}
-
-impl From<Value> for GroupNames {
-    fn from(value: Value) -> Self {
-        let items = match value {
-            Value::Null => Vec::new(),
-            Value::Array(items) => items,
-            one => vec![one],
-        };
-        let mut groups = Self::default();
-        for item in items {
-            match item {
-                Value::String(name) if name.is_empty() => {}
-                Value::String(name) => groups.readable.push(name),
-                _ => groups.some_unreadable = true,
-            }
-        }
-        groups
-    }
-}
-
-/// A string or a list of strings, empty ones included. Items of another type are left out.
-#[derive(Default, Deserialize)]
-#[serde(from = "Value")]
-struct TextList(Vec<String>);
-
-impl From<Value> for TextList {
-    fn from(value: Value) -> Self {
-        let text = |value| if let Value::String(text) = value { Some(text) } else { None };
-        Self(match value {
-            Value::Array(items) => items.into_iter().filter_map(text).collect(),
-            value => text(value).into_iter().collect(),
-        })
-    }
 }
 
 #[cfg(test)]
