@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     channel::{Channel, DiscoveryAnswer},
-    check_document, check_requests,
+    check_document,
     discovery::age,
     error_answer::{http_date, http_error},
     http::{HttpClient, ReqwestClient},
@@ -200,23 +200,10 @@ impl Check<'_> {
         found.extend(match self.config.sign_in_method() {
             // The missing endpoint was reported with the document.
             SignInMethod::DeviceCode if metadata.device_authorization_endpoint.is_none() => None,
-            SignInMethod::DeviceCode => Some(
-                check_requests::device_code(
-                    self.config,
-                    &self.channel,
-                    &metadata,
-                    self.clock.now(),
-                )
-                .await,
-            ),
-            SignInMethod::Redirect => {
-                Some(check_requests::sign_in(self.config, &self.channel, &metadata).await)
-            }
+            SignInMethod::DeviceCode => Some(self.device_code(&metadata).await),
+            SignInMethod::Redirect => Some(self.sign_in(&metadata).await),
         });
-        found.push(
-            check_requests::credential(self.config, &self.channel, &metadata, self.clock.now())
-                .await,
-        );
+        found.push(self.credential(&metadata).await);
     }
 
     /// Fetches the discovery document, and compares the clocks by its `Date` header.

@@ -1,4 +1,4 @@
-//! The requests of [`ValidConfig::check`] for facts that only the provider knows: whether the
+//! The requests of [`ValidConfig::check`](crate::ValidConfig::check) for facts that only the provider knows: whether the
 //! application and its redirect URI are registered, and whether the credential is accepted. Neither
 //! signs in a user.
 
@@ -11,180 +11,263 @@ use url::Url;
 
 use super::{
     authorize::{AuthorizationRequest, code_challenge},
-    channel::{Channel, empty_request},
-    check::finding_of,
+    channel::empty_request,
+    check::{Check, finding_of},
     client_auth::{ClientAuth, Proof},
     credential::{Credentials, ProofRequest},
     default_scopes::{self, DEFAULT_SCOPES_REFUSED},
     device::{DeviceAnswer, device_request, read_answer},
     error_answer::{authorization_error, http_error},
-    grant::TokenParams,
+    grant::{Grant, TokenParams, grant_request},
     metadata::Metadata,
     provider_client::with_settings,
-    token::{Form, form_request},
 };
 use crate::{
-    clock::UnixTime,
-    config::{Finding, Prompt, Severity, SignInMethod, ValidConfig},
+    config::{Finding, Prompt, Severity, SignInMethod, SignInOptions},
     error::{Error, ErrorKind},
     secret::{self, Secret},
 };
 
-/// Sends an authorization request without interaction (`prompt=none`) and without a user. A
-/// provider that knows the redirect URI redirects there with `login_required` (OpenID Connect Core
-/// section 3.1.2.6); one that does not must not redirect (RFC 6749 section 4.1.2.1).
-pub(super) async fn sign_in(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-) -> Finding {
-    let scopes = metadata.scopes_of(config, config.sign_in());
-    let (finding, error) = try_sign_in(config, channel, metadata, &scopes).await;
-    if !error.is_some_and(|error| default_scopes::may_be_refused(config, &error)) {
-        return finding;
+impl Check<'_> {
+    /// Sends an authorization request without interaction (`prompt=none`) and without a user. A
+    /// provider that knows the redirect URI redirects there with `login_required` (OpenID Connect
+    /// Core section 3.1.2.6); one that does not must not redirect (RFC 6749 section 4.1.2.1).
+    pub(super) async fn sign_in(&self, metadata: &Metadata) -> Finding {
+        let scopes = metadata.scopes_of(self.config, self.config.sign_in());
+        let (finding, error) = self.try_sign_in(metadata, &scopes).await;
+        if !error.is_some_and(|error| default_scopes::may_be_refused(self.config, &error)) {
+            return finding;
+        }
+        // A sign-in does the same.
+        match self.try_sign_in(metadata, &self.named(&scopes)).await.0.severity() {
+            Severity::Passed => fewer_scopes("each sign-in takes a second request"),
+            _ => finding,
+        }
     }
-    // A sign-in does the same.
-    let named = named(config, &scopes);
-    match try_sign_in(config, channel, metadata, &named).await.0.severity() {
-        Severity::Passed => fewer_scopes("each sign-in takes a second request"),
-        _ => finding,
-    }
-}
 
-/// The scopes without those that are requested by default.
-fn named<'s>(config: &ValidConfig, scopes: &[&'s str]) -> Vec<&'s str> {
-    scopes.iter().copied().filter(|scope| !config.is_default_scope(scope)).collect()
+    /// The scopes without those that are requested by default.
+    fn named<'s>(&self, scopes: &[&'s str]) -> Vec<&'s str> {
+        scopes.iter().copied().filter(|scope| !self.config.is_default_scope(scope)).collect()
+    }
+
+    /// The finding from the authorization request with these scopes, and the error of its response.
+    async fn try_sign_in(&self, metadata: &Metadata, scopes: &[&str]) -> (Finding, Option<Error>) {
+        let url = self.sign_in_url(metadata, scopes);
+        let endpoint = metadata.authorization_endpoint();
+        let (endpoint, url) = match endpoint.and_then(|endpoint| Ok((endpoint, url?))) {
+            Ok(both) => both,
+            Err(error) => {
+                return (finding_of(Severity::Problem, &error, "No sign-in can start"), None);
+            }
+        };
+        let answer = async {
+            let mut request = empty_request(Method::GET, &url)?;
+            request
+                .headers_mut()
+                .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
+            self.channel.send("the authorization endpoint", request).await
+        };
+        let redirect_uri = self.config.redirect_url();
+        match answer.await {
+            Ok(answer) => {
+                let error = redirect_of(&answer, endpoint)
+                    .filter(|location| is_at(location, redirect_uri))
+                    .and_then(|location| response_error(&location));
+                (sign_in_finding(&answer, endpoint, redirect_uri), error)
+            }
+            Err(error) => {
+                (finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"), None)
+            }
+        }
+    }
+
+    fn sign_in_url(&self, metadata: &Metadata, scopes: &[&str]) -> Result<Url, Error> {
+        let random = || secret::random::<32>().map(|bytes| secret::base64url(&bytes));
+        let (config, nonce) = (self.config, random()?);
+        let options = SignInOptions { prompt: vec![Prompt::None], ..config.sign_in().clone() };
+        AuthorizationRequest {
+            client_id: config.client_id(),
+            redirect_uri: config.redirect_uri(),
+            response_mode: config.response_mode(),
+            scopes,
+            state: &random()?,
+            nonce: config.nonce().of(&nonce),
+            code_challenge: &code_challenge(&random()?),
+            options: &options,
+            claims: None,
+            capabilities: config.client_capabilities(),
+            id_token_hint: None,
+        }
+        .url(metadata)
+    }
+
+    /// Requests a device code, which no user will enter. A provider issues one only to an
+    /// application that it knows.
+    pub(super) async fn device_code(&self, metadata: &Metadata) -> Finding {
+        let scopes = metadata.scopes_of(self.config, self.config.sign_in());
+        let error = match self.try_device_code(metadata, &scopes).await {
+            Ok(codes) => {
+                let text = format!(
+                    "The provider issues device codes; users enter them at {}.",
+                    codes.verification_uri
+                );
+                return Finding::new(Severity::Passed, "device_code_given", text);
+            }
+            Err(error) => error,
+        };
+        // A sign-in does the same.
+        if default_scopes::may_be_refused(self.config, &error)
+            && self.try_device_code(metadata, &self.named(&scopes)).await.is_ok()
+        {
+            return fewer_scopes("every process learns it by one refused request");
+        }
+        let (severity, what) = match error.kind() {
+            ErrorKind::ProviderUnreachable => {
+                (Severity::Warning, "The provider issues no device code at present")
+            }
+            _ => (Severity::Problem, "The provider issues no device code"),
+        };
+        finding_of(severity, &error, what)
+    }
+
+    async fn try_device_code(
+        &self,
+        metadata: &Metadata,
+        scopes: &[&str],
+    ) -> Result<DeviceAnswer, Error> {
+        let (scopes, capabilities) = (scopes.join(" "), self.config.client_capabilities());
+        let params = TokenParams { scopes: &scopes, ..TokenParams::default() };
+        let ask = async |proof: &Proof| {
+            let client = ClientAuth { id: self.config.client_id(), proof };
+            let request = device_request(metadata, client, &params, capabilities)?;
+            let what = "the device authorization endpoint";
+            read_answer(&self.channel.send(what, request).await?, metadata)
+        };
+        // Entra takes no client authentication at this endpoint.
+        if self.config.authority().is_microsoft() {
+            return ask(&Proof::Nothing).await;
+        }
+        let credentials = self.credentials();
+        let request = ProofRequest::new(metadata, self.clock.now());
+        let sent = credentials.proof(request).await?;
+        match ask(&sent.proof).await {
+            // A sign-in does the same.
+            Err(error) if credentials.is_outdated(&error, &sent.proof) => {
+                match credentials.in_another_way(request, &sent).await {
+                    Some(other) => ask(&other.proof).await,
+                    None => Err(with_settings(error, &sent.proof)),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn credentials(&self) -> Credentials {
+        let config = self.config;
+        Credentials::new(config.credential(), config.client_id(), config.authority().clone())
+    }
+
+    /// Sends the credential to the token endpoint with a code that does not exist.
+    ///
+    /// Entra checks the code before the credential. There a client credentials request comes first,
+    /// whose token is dropped.
+    pub(super) async fn credential(&self, metadata: &Metadata) -> Finding {
+        let credentials = self.credentials();
+        let request = ProofRequest::new(metadata, self.clock.now());
+        let sent = match credentials.proof(request).await {
+            Ok(sent) => sent,
+            Err(error) => {
+                let what = "The application's credential cannot be used";
+                return finding_of(Severity::Problem, &error, what);
+            }
+        };
+        let finding = self.try_proof(metadata, &sent.proof).await;
+        if finding.severity() != Severity::Problem {
+            return finding;
+        }
+        // A sign-in tries the other method or audience once as well.
+        let Some(other) = credentials.in_another_way(request, &sent).await else { return finding };
+        match (self.try_proof(metadata, &other.proof).await.severity(), &other.proof) {
+            (Severity::Passed, Proof::Assertion(_)) => {
+                let audience = other.audience().unwrap_or_default();
+                let text = format!(
+                    "The provider accepts assertions for the audience {audience} only, which \
+                     every process learns by one refused request: configure it with \
+                     `ClientCredential::with_assertion_audience` \
+                     (IDENTITY_ASSERTION_AUDIENCE={audience})."
+                );
+                Finding::new(Severity::Warning, "assertion_audience_refused", text)
+            }
+            (Severity::Passed, Proof::Secret(_, Some(method))) => {
+                let method = method.as_str();
+                let text = format!(
+                    "The provider accepts the client secret by {method} only, which every process \
+                     learns by one refused request: configure it with \
+                     `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD={method})."
+                );
+                Finding::new(Severity::Warning, "auth_method_refused", text)
+            }
+            _ => finding,
+        }
+    }
+
+    /// The finding from token requests with this client authentication.
+    async fn try_proof(&self, metadata: &Metadata, proof: &Proof) -> Finding {
+        let (config, authority) = (self.config, self.config.authority());
+        let microsoft = authority.is_microsoft();
+        let has_tenant = !authority.is_multi_tenant() && !authority.is_personal();
+        let single_tenant = microsoft && authority.b2c_policies().is_none() && has_tenant;
+        if single_tenant && *proof != Proof::Nothing {
+            let scope = format!("{}/.default", config.client_id());
+            let answer = self.ask(metadata, proof, Grant::ClientCredentials, &scope).await;
+            if let Ok(answer) = answer
+                && let Some(finding) = credential_finding(&answer, proof, true)
+            {
+                return finding;
+            }
+        }
+        let random = || secret::random::<32>().map(|bytes| Secret::from(secret::base64url(&bytes)));
+        let asking = async {
+            let (code, verifier) = (random()?, random()?);
+            let grant = match config.sign_in_method() {
+                SignInMethod::DeviceCode => Grant::DeviceCode(&code),
+                SignInMethod::Redirect => Grant::Code {
+                    code: &code,
+                    verifier: Some(&verifier),
+                    redirect_uri: config.redirect_uri(),
+                },
+            };
+            self.ask(metadata, proof, grant, "").await
+        };
+        let unclear = "Whether the provider accepts the application's credential could not be \
+                       determined without a sign-in.";
+        match asking.await {
+            Ok(answer) => credential_finding(&answer, proof, microsoft)
+                .unwrap_or_else(|| Finding::new(Severity::Note, "credential_not_checked", unclear)),
+            Err(error) => {
+                finding_of(Severity::Problem, &error, "The token endpoint cannot be reached")
+            }
+        }
+    }
+
+    /// The response of the token endpoint to this grant.
+    async fn ask(
+        &self,
+        metadata: &Metadata,
+        proof: &Proof,
+        grant: Grant<'_>,
+        scopes: &str,
+    ) -> Result<Response<Bytes>, Error> {
+        let client = ClientAuth { id: self.config.client_id(), proof };
+        let params = TokenParams { scopes, ..TokenParams::default() };
+        let request = grant_request(metadata, client, grant, &params, &[])?;
+        self.channel.send("the token endpoint", request).await
+    }
 }
 
 fn fewer_scopes(effect: &str) -> Finding {
     let text = format!("Users can sign in, but {DEFAULT_SCOPES_REFUSED}: {effect}.");
     Finding::new(Severity::Warning, "default_scopes_refused", text)
-}
-
-/// The finding from the authorization request with these scopes, and the error of its response.
-async fn try_sign_in(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-    scopes: &[&str],
-) -> (Finding, Option<Error>) {
-    let url = sign_in_url(config, metadata, scopes);
-    let (endpoint, url) = match metadata.authorization_endpoint().and_then(|at| Ok((at, url?))) {
-        Ok(both) => both,
-        Err(error) => {
-            return (finding_of(Severity::Problem, &error, "No sign-in can start"), None);
-        }
-    };
-    let answer = async {
-        let mut request = empty_request(Method::GET, &url)?;
-        request
-            .headers_mut()
-            .insert(ACCEPT, HeaderValue::from_static("text/html,application/json;q=0.5"));
-        channel.send("the authorization endpoint", request).await
-    };
-    let redirect_uri = config.redirect_url();
-    match answer.await {
-        Ok(answer) => {
-            let error = redirect_of(&answer, endpoint)
-                .filter(|location| is_at(location, redirect_uri))
-                .and_then(|location| response_error(&location));
-            (sign_in_finding(&answer, endpoint, redirect_uri), error)
-        }
-        Err(error) => {
-            (finding_of(Severity::Problem, &error, "The sign-in page cannot be reached"), None)
-        }
-    }
-}
-
-fn sign_in_url(config: &ValidConfig, metadata: &Metadata, scopes: &[&str]) -> Result<Url, Error> {
-    let random = || secret::random::<32>().map(|bytes| secret::base64url(&bytes));
-    let (mut options, nonce) = (config.sign_in().clone(), random()?);
-    options.prompt = vec![Prompt::None];
-    AuthorizationRequest {
-        client_id: config.client_id(),
-        redirect_uri: config.redirect_uri(),
-        response_mode: config.response_mode(),
-        scopes,
-        state: &random()?,
-        nonce: config.nonce().of(&nonce),
-        code_challenge: &code_challenge(&random()?),
-        options: &options,
-        claims: None,
-        capabilities: config.client_capabilities(),
-        id_token_hint: None,
-    }
-    .url(metadata)
-}
-
-/// Requests a device code, which no user will enter. A provider issues one only to an application
-/// that it knows.
-pub(super) async fn device_code(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-    now: UnixTime,
-) -> Finding {
-    let scopes = metadata.scopes_of(config, config.sign_in());
-    let error = match try_device_code(config, channel, metadata, now, &scopes).await {
-        Ok(codes) => {
-            return Finding::new(
-                Severity::Passed,
-                "device_code_given",
-                format!(
-                    "The provider issues device codes; users enter them at {}.",
-                    codes.verification_uri
-                ),
-            );
-        }
-        Err(error) => error,
-    };
-    // A sign-in does the same.
-    if default_scopes::may_be_refused(config, &error)
-        && try_device_code(config, channel, metadata, now, &named(config, &scopes)).await.is_ok()
-    {
-        return fewer_scopes("every process learns it by one refused request");
-    }
-    let (severity, what) = match error.kind() {
-        ErrorKind::ProviderUnreachable => {
-            (Severity::Warning, "The provider issues no device code at present")
-        }
-        _ => (Severity::Problem, "The provider issues no device code"),
-    };
-    finding_of(severity, &error, what)
-}
-
-async fn try_device_code(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-    now: UnixTime,
-    scopes: &[&str],
-) -> Result<DeviceAnswer, Error> {
-    let credentials =
-        Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-    let (scopes, capabilities) = (scopes.join(" "), config.client_capabilities());
-    let params = TokenParams { scopes: &scopes, ..TokenParams::default() };
-    let ask = async |proof: &Proof| {
-        let client = ClientAuth { id: config.client_id(), proof };
-        let request = device_request(metadata, client, &params, capabilities)?;
-        read_answer(&channel.send("the device authorization endpoint", request).await?, metadata)
-    };
-    // Entra takes no client authentication at this endpoint.
-    if config.authority().is_microsoft() {
-        return ask(&Proof::Nothing).await;
-    }
-    let request = ProofRequest::new(metadata, now);
-    let sent = credentials.proof(request).await?;
-    match ask(&sent.proof).await {
-        // A sign-in does the same.
-        Err(error) if credentials.is_outdated(&error, &sent.proof) => {
-            match credentials.in_another_way(request, &sent).await {
-                Some(other) => ask(&other.proof).await,
-                None => Err(with_settings(error, &sent.proof)),
-            }
-        }
-        outcome => outcome,
-    }
 }
 
 /// The target of a redirect.
@@ -293,145 +376,25 @@ fn code_in(text: &str) -> Option<&str> {
     starts("AADSTS").or_else(|| starts("AADB2C"))
 }
 
-/// Sends the credential to the token endpoint with a code that does not exist.
-///
-/// Entra checks the code before the credential. There a client credentials request comes first,
-/// whose token is dropped.
-pub(super) async fn credential(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-    now: UnixTime,
-) -> Finding {
-    let credentials =
-        Credentials::new(config.credential(), config.client_id(), config.authority().clone());
-    let request = ProofRequest::new(metadata, now);
-    let sent = match credentials.proof(request).await {
-        Ok(sent) => sent,
-        Err(error) => {
-            return finding_of(
-                Severity::Problem,
-                &error,
-                "The application's credential cannot be used",
-            );
-        }
-    };
-    let finding = try_proof(config, channel, metadata, &sent.proof).await;
-    if finding.severity() != Severity::Problem {
-        return finding;
-    }
-    // A sign-in tries the other method or audience once as well.
-    let Some(other) = credentials.in_another_way(request, &sent).await else { return finding };
-    match (try_proof(config, channel, metadata, &other.proof).await.severity(), &other.proof) {
-        (Severity::Passed, Proof::Assertion(_)) => {
-            let audience = other.audience().unwrap_or_default();
-            let text = format!(
-                "The provider accepts assertions for the audience {audience} only, which every \
-                 process learns by one refused request: configure it with \
-                 `ClientCredential::with_assertion_audience` \
-                 (IDENTITY_ASSERTION_AUDIENCE={audience})."
-            );
-            Finding::new(Severity::Warning, "assertion_audience_refused", text)
-        }
-        (Severity::Passed, Proof::Secret(_, Some(method))) => {
-            let method = method.as_str();
-            let text = format!(
-                "The provider accepts the client secret by {method} only, which every process \
-                 learns by one refused request: configure it with `ClientCredential::with_method` \
-                 (IDENTITY_CLIENT_AUTH_METHOD={method})."
-            );
-            Finding::new(Severity::Warning, "auth_method_refused", text)
-        }
-        _ => finding,
-    }
-}
-
-/// The finding from token requests with this client authentication.
-async fn try_proof(
-    config: &ValidConfig,
-    channel: &Channel,
-    metadata: &Metadata,
-    proof: &Proof,
-) -> Finding {
-    let client = ClientAuth { id: config.client_id(), proof };
-    let microsoft = config.authority().is_microsoft();
-    let authority = config.authority();
-    let has_tenant = !authority.is_multi_tenant() && !authority.is_personal();
-    let single_tenant = microsoft && authority.b2c_policies().is_none() && has_tenant;
-    if single_tenant && *proof != Proof::Nothing {
-        let scope = format!("{}/.default", config.client_id());
-        let form = vec![("grant_type", "client_credentials".into()), ("scope", scope.into())];
-        if let Ok(answer) = send(channel, metadata, client, form).await
-            && let Some(finding) = credential_finding(&answer, proof, true)
-        {
-            return finding;
-        }
-    }
-    let random = || secret::random::<32>().map(|bytes| Secret::from(secret::base64url(&bytes)));
-    let (Ok(code), Ok(verifier)) = (random(), random()) else {
-        return Finding::new(
-            Severity::Note,
-            "credential_not_checked",
-            "The operating system returned no random numbers.",
-        );
-    };
-    let form = match config.sign_in_method() {
-        SignInMethod::DeviceCode => {
-            vec![
-                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".into()),
-                ("device_code", code),
-            ]
-        }
-        _ => vec![
-            ("grant_type", "authorization_code".into()),
-            ("code", code),
-            ("redirect_uri", config.redirect_uri().into()),
-            ("code_verifier", verifier),
-        ],
-    };
-    let unclear = "Whether the provider accepts the application's credential could not be \
-                   determined without a sign-in.";
-    match send(channel, metadata, client, form).await {
-        Ok(answer) => credential_finding(&answer, proof, microsoft)
-            .unwrap_or_else(|| Finding::new(Severity::Note, "credential_not_checked", unclear)),
-        Err(error) => finding_of(Severity::Problem, &error, "The token endpoint cannot be reached"),
-    }
-}
-
-async fn send(
-    channel: &Channel,
-    metadata: &Metadata,
-    client: ClientAuth<'_>,
-    form: Form<'_>,
-) -> Result<Response<Bytes>, Error> {
-    let request = form_request(metadata.token_endpoint()?, metadata, client, form)?;
-    channel.send("the token endpoint", request).await
-}
-
 /// The finding about the credential from a token response; `None` if it says nothing about it.
 fn credential_finding(answer: &Response<Bytes>, proof: &Proof, microsoft: bool) -> Option<Finding> {
     let accepted = || {
-        Some(Finding::new(
-            Severity::Passed,
-            "credential_accepted",
-            "The provider accepts the application's credential.",
-        ))
+        let text = "The provider accepts the application's credential.";
+        Some(Finding::new(Severity::Passed, "credential_accepted", text))
     };
     if answer.status() == StatusCode::OK {
         return accepted();
     }
     let error = with_settings(http_error(answer), proof);
     match error.kind() {
-        ErrorKind::ClientRefused if !is_about_the_request(&error) => Some(finding_of(
-            Severity::Problem,
-            &error,
-            "The provider does not accept the application or its credential",
-        )),
-        ErrorKind::ProviderUnreachable => Some(finding_of(
-            Severity::Warning,
-            &error,
-            "The token endpoint does not work at present",
-        )),
+        ErrorKind::ClientRefused if !is_about_the_request(&error) => {
+            let what = "The provider does not accept the application or its credential";
+            Some(finding_of(Severity::Problem, &error, what))
+        }
+        ErrorKind::ProviderUnreachable => {
+            let what = "The token endpoint does not work at present";
+            Some(finding_of(Severity::Warning, &error, what))
+        }
         // The client is authenticated before the grant is checked (RFC 6749 section 4.1.3), so a
         // refused code means that the credential was accepted. Entra has another order.
         ErrorKind::InvalidGrant if !microsoft => accepted(),
