@@ -15,10 +15,10 @@ use crate::{
     config::SignInOptions,
     error::{Error, ErrorKind},
     protocol::{
-        CallbackParameters, Grant, IdTokenExpectation, Nonce, claims_of, first_resource_scopes,
+        CallbackParameters, Grant, IdTokenExpectation, Nonce, RequestBinding, claims_of,
+        first_resource_scopes,
     },
     secret::{self, Secret, base64url, random},
-    sign_in::RequestBinding,
     strings::StringList,
     tokens::TokenRequest,
 };
@@ -342,8 +342,8 @@ impl Client {
         let claims = claims_of(&mut options, config.authority().is_microsoft());
         let metadata = provider.metadata().await?;
         let scopes = provider.scopes_of(&metadata, &options);
-        let url = binding.url(&provider, &metadata, &scopes, &options, claims.as_deref())?;
-        Ok((url, scopes.join(" ")))
+        let url = binding.url(config, &metadata, &scopes, &options, claims.as_deref())?;
+        Ok((url.into(), scopes.join(" ")))
     }
 
     /// Redeems a code of a sign-in that started elsewhere, and caches the tokens.

@@ -16,31 +16,66 @@ use url::Url;
 
 use super::{claims, metadata::Metadata};
 use crate::{
-    config::{Prompt, ResponseMode, SignInOptions},
+    config::{Prompt, ResponseMode, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
     secret::base64url,
 };
 
+/// The values that bind an authorization response to its request.
+pub(crate) struct RequestBinding<'a> {
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) state: &'a str,
+    /// Sent unless the configuration omits it.
+    pub(crate) nonce: &'a str,
+    /// The PKCE code verifier. The request carries its hash (RFC 7636 section 4.2).
+    pub(crate) verifier: &'a str,
+}
+
+impl RequestBinding<'_> {
+    /// The URL to redirect the browser to. `scopes` are all scopes, including `openid`; those in
+    /// `options` are not read.
+    pub(crate) fn url(
+        &self,
+        config: &ValidConfig,
+        metadata: &Metadata,
+        scopes: &[&str],
+        options: &SignInOptions,
+        claims: Option<&str>,
+    ) -> Result<Url, Error> {
+        AuthorizationRequest {
+            client_id: config.client_id(),
+            redirect_uri: self.redirect_uri,
+            response_mode: config.response_mode(),
+            scopes,
+            state: self.state,
+            nonce: config.nonce().of(self.nonce),
+            code_challenge: &code_challenge(self.verifier),
+            options,
+            claims,
+            capabilities: config.client_capabilities(),
+        }
+        .url(metadata)
+    }
+}
+
 /// The values of an authorization request.
 #[derive(Clone, Copy)]
-pub(crate) struct AuthorizationRequest<'a> {
-    pub(crate) client_id: &'a str,
-    pub(crate) redirect_uri: &'a str,
-    pub(crate) response_mode: ResponseMode,
+struct AuthorizationRequest<'a> {
+    client_id: &'a str,
+    redirect_uri: &'a str,
+    response_mode: ResponseMode,
     /// All scopes, including `openid`. The scopes in `options` are not read.
-    pub(crate) scopes: &'a [&'a str],
-    pub(crate) state: &'a str,
+    scopes: &'a [&'a str],
+    state: &'a str,
     /// `None` if the configuration omits it.
-    pub(crate) nonce: Option<&'a str>,
-    pub(crate) code_challenge: &'a str,
+    nonce: Option<&'a str>,
+    code_challenge: &'a str,
     /// The options of the configuration, merged with those of this sign-in.
-    pub(crate) options: &'a SignInOptions,
+    options: &'a SignInOptions,
     /// The requested claims, a JSON object.
-    pub(crate) claims: Option<&'a str>,
+    claims: Option<&'a str>,
     /// The client capabilities (Entra), which go into the `claims` parameter as well.
-    pub(crate) capabilities: &'a [String],
-    /// An earlier ID token of the user that is expected to sign in.
-    pub(crate) id_token_hint: Option<&'a str>,
+    capabilities: &'a [String],
 }
 
 impl AuthorizationRequest<'_> {
@@ -53,7 +88,7 @@ impl AuthorizationRequest<'_> {
     /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     /// - [`ErrorKind::NotConfigured`]: there is no `nonce`, and the provider does not announce
     ///   PKCE.
-    pub(crate) fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
+    fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
         // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
         // for. A challenge with `S256` has 43 (RFC 7636 section 4.2).
         for (value, lengths) in [
@@ -123,7 +158,6 @@ impl AuthorizationRequest<'_> {
             ("acr_values", words(&options.acr_values)),
             ("ui_locales", words(&options.ui_locales)),
             ("claims", claims::merged(self.capabilities, None, self.claims)?),
-            ("id_token_hint", self.id_token_hint.map(str::to_owned)),
             ("access_type", offline.then(|| "offline".to_owned())),
         ];
         let mut parameters = vec![

@@ -22,7 +22,6 @@ fn request(options: &SignInOptions) -> AuthorizationRequest<'_> {
         options,
         claims: None,
         capabilities: &[],
-        id_token_hint: None,
     }
 }
 
@@ -102,7 +101,6 @@ fn every_option_is_a_parameter() {
     let request = AuthorizationRequest {
         response_mode: ResponseMode::FormPost,
         claims: Some(claims),
-        id_token_hint: Some("a.b.c"),
         ..request(&options)
     };
     let url = request.url(&metadata(|_| ())).unwrap();
@@ -116,7 +114,6 @@ fn every_option_is_a_parameter() {
         ("acr_values", "urn:gold urn:silver"),
         ("ui_locales", "de-CH fr"),
         ("claims", claims),
-        ("id_token_hint", "a.b.c"),
         ("resource", "https://api.example/a"),
         ("resource", "https://api.example/b"),
         ("audience", "ä&b=c"),

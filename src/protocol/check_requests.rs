@@ -1,6 +1,6 @@
-//! The requests of [`ValidConfig::check`](crate::ValidConfig::check) for facts that only the provider knows: whether the
-//! application and its redirect URI are registered, and whether the credential is accepted. Neither
-//! signs in a user.
+//! The requests of [`ValidConfig::check`](crate::ValidConfig::check) for facts that only the
+//! provider knows: whether the application and its redirect URI are registered, and whether the
+//! credential is accepted. Neither signs in a user.
 
 use bytes::Bytes;
 use http::{
@@ -10,7 +10,7 @@ use http::{
 use url::Url;
 
 use super::{
-    authorize::{AuthorizationRequest, code_challenge},
+    authorize::RequestBinding,
     channel::empty_request,
     check::{Check, finding_of},
     client_auth::{ClientAuth, Proof},
@@ -83,22 +83,15 @@ impl Check<'_> {
 
     fn sign_in_url(&self, metadata: &Metadata, scopes: &[&str]) -> Result<Url, Error> {
         let random = || secret::random::<32>().map(|bytes| secret::base64url(&bytes));
-        let (config, nonce) = (self.config, random()?);
+        let config = self.config;
         let options = SignInOptions { prompt: vec![Prompt::None], ..config.sign_in().clone() };
-        AuthorizationRequest {
-            client_id: config.client_id(),
+        let binding = RequestBinding {
             redirect_uri: config.redirect_uri(),
-            response_mode: config.response_mode(),
-            scopes,
             state: &random()?,
-            nonce: config.nonce().of(&nonce),
-            code_challenge: &code_challenge(&random()?),
-            options: &options,
-            claims: None,
-            capabilities: config.client_capabilities(),
-            id_token_hint: None,
-        }
-        .url(metadata)
+            nonce: &random()?,
+            verifier: &random()?,
+        };
+        binding.url(config, metadata, scopes, &options, None)
     }
 
     /// Requests a device code, which no user will enter. A provider issues one only to an

@@ -84,6 +84,8 @@ mod user_info;
 
 use crate::json;
 
+#[cfg(test)]
+pub(crate) use self::authorize::code_challenge;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fuzzing::PARSERS;
 pub use self::{
@@ -94,7 +96,7 @@ pub use self::{
 pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
     assertion::{unverified_beginning, unverified_end},
-    authorize::{AuthorizationRequest, code_challenge},
+    authorize::RequestBinding,
     callback::{AuthorizationCode, CallbackParameters},
     claims_request::claims_of,
     client_info::ClientInfo,

@@ -14,8 +14,8 @@ use crate::{
     error::{Error, ErrorKind},
     languages,
     protocol::{
-        AuthorizationRequest, DeviceAnswer, Metadata, Provider, TokenParams, claims_of,
-        code_challenge, first_resource_scopes,
+        DeviceAnswer, Metadata, Provider, RequestBinding, TokenParams, claims_of,
+        first_resource_scopes,
     },
 };
 
@@ -213,7 +213,9 @@ impl Request<'_> {
             verifier: &verifier,
         };
         let claims = self.claims.as_deref();
-        binding.url(self.provider, &self.metadata, &self.scopes(), &self.options, claims)
+        binding
+            .url(self.config, &self.metadata, &self.scopes(), &self.options, claims)
+            .map(String::from)
     }
 }
 
@@ -234,45 +236,6 @@ fn fitting(preferred: &[&str], ours: &[String], supported: Option<&[String]>) ->
     }
     tags.truncate(MOST_LANGUAGES);
     tags
-}
-
-/// The values that bind an authorization response to its request.
-pub(crate) struct RequestBinding<'a> {
-    pub(crate) redirect_uri: &'a str,
-    pub(crate) state: &'a str,
-    /// Sent unless the configuration omits it.
-    pub(crate) nonce: &'a str,
-    /// The PKCE code verifier. The request carries its hash (RFC 7636 section 4.2).
-    pub(crate) verifier: &'a str,
-}
-
-impl RequestBinding<'_> {
-    /// The URL of the authorization request (OpenID Connect Core section 3.1.2.1).
-    pub(crate) fn url(
-        &self,
-        provider: &Provider,
-        metadata: &Metadata,
-        scopes: &[&str],
-        options: &SignInOptions,
-        claims: Option<&str>,
-    ) -> Result<String, Error> {
-        let config = provider.config();
-        let url = AuthorizationRequest {
-            client_id: config.client_id(),
-            redirect_uri: self.redirect_uri,
-            response_mode: config.response_mode(),
-            scopes,
-            state: self.state,
-            nonce: config.nonce().of(self.nonce),
-            code_challenge: &code_challenge(self.verifier),
-            options,
-            claims,
-            capabilities: config.client_capabilities(),
-            id_token_hint: None,
-        }
-        .url(metadata)?;
-        Ok(url.into())
-    }
 }
 
 /// The account in a step-up at Entra ID.

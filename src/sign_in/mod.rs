@@ -17,7 +17,7 @@ mod step_up;
 pub(crate) use own_options::OwnOptions;
 pub(crate) use {
     attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId, policy_of},
-    begin::{AccountHint, Request, RequestBinding},
+    begin::{AccountHint, Request},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
