@@ -215,39 +215,18 @@ impl Provider {
         verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<TokenAnswer, Error> {
-        // A code of Microsoft's may cover several resources, but a token request only one
-        // (AADSTS28000): that of the configured sign-in.
-        let own = if self.authority.is_microsoft() {
-            first_resource_scopes(&self.config.scopes(self.config.sign_in())).join(" ")
-        } else {
-            String::new()
+        let scopes = match self.authority.b2c_policies() {
+            // The policies for profile and password are used for the identity of the user alone.
+            Some((policies, policy)) if *policy != policies.sign_in => "openid".to_owned(),
+            // A code of Microsoft's may cover several resources, but a token request only one
+            // (AADSTS28000): that of the configured sign-in.
+            _ if self.authority.is_microsoft() => {
+                first_resource_scopes(&self.config.scopes(self.config.sign_in())).join(" ")
+            }
+            _ => String::new(),
         };
-        self.redeem_code_for(code, verifier, redirect_uri, &own).await
-    }
-
-    /// Redeems a code for an ID token only, without scopes of an API.
-    ///
-    /// # Errors
-    ///
-    /// As [`redeem_code`](Self::redeem_code).
-    pub(crate) async fn redeem_code_for_identity(
-        &self,
-        code: &AuthorizationCode,
-        verifier: &Secret,
-        redirect_uri: &str,
-    ) -> Result<TokenAnswer, Error> {
-        self.redeem_code_for(code, verifier, redirect_uri, "openid").await
-    }
-
-    async fn redeem_code_for(
-        &self,
-        code: &AuthorizationCode,
-        verifier: &Secret,
-        redirect_uri: &str,
-        scopes: &str,
-    ) -> Result<TokenAnswer, Error> {
         let grant = Grant::Code { code: code.secret(), verifier: Some(verifier), redirect_uri };
-        let params = TokenParams { scopes, ..TokenParams::default() };
+        let params = TokenParams { scopes: &scopes, ..TokenParams::default() };
         observed(step!("identity.redeem_code", self), self.exchange(grant, &params)).await
     }
 

@@ -157,11 +157,7 @@ impl RelyingParty {
         let verifier = Secret::from(attempt.derive(VERIFIER)?);
         let provider = self.provider_of(attempt)?;
         let redirect_uri = self.config().redirect_uri();
-        let answer = match attempt.policy {
-            // The password and profile policies are used for the person's identity alone.
-            Some(_) => provider.redeem_code_for_identity(code, &verifier, redirect_uri).await?,
-            None => provider.redeem_code(code, &verifier, redirect_uri).await?,
-        };
+        let answer = provider.redeem_code(code, &verifier, redirect_uri).await?;
         let nonce = attempt.derive(NONCE)?;
         let nonce = Nonce::expected(self.config().nonce(), &nonce);
         self.verify(provider, attempt, answer, nonce).await
