@@ -287,17 +287,20 @@ impl IdentityLayer {
                     Store::Local(Arc::new(LocalStore::new(setup.local_sessions, setup.local_bytes)))
                 }
             };
-            let languages = Languages::new(&setup.languages, setup.config.languages());
-            let clock = Arc::clone(&setup.clock);
-            let api = setup.api.map(|api| api.shared());
-            let (development, home) = (!setup.config.secure(), setup.config.home().to_string());
-            let sign_in = setup.config.external_path(&setup.config.paths().login).into_owned();
-            let renderer = Renderer::new(setup.pages, languages, clock, development, home, sign_in)
-                .with_bearer_challenge(api.as_ref().and_then(|api| api.bearer_challenge()));
+            let (config, api) = (&setup.config, setup.api.map(|api| api.shared()));
+            let renderer = Renderer {
+                pages: setup.pages,
+                languages: Languages::new(&setup.languages, config.languages()),
+                clock: Arc::clone(&setup.clock),
+                development: !config.secure(),
+                home: config.home().to_string(),
+                sign_in: config.external_path(&config.paths().login).into_owned(),
+                bearer_challenge: api.as_ref().and_then(|api| api.bearer_challenge()),
+            };
             let flow =
                 Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)
                     .map(Arc::new);
-            Arc::new(Shared::new(flow, renderer, api))
+            Arc::new(Shared { flow, renderer, api })
         }))
     }
 }

@@ -66,36 +66,21 @@ impl<'a> Caller<'a> {
 /// Turns replies into responses.
 #[derive(Debug)]
 pub(super) struct Renderer {
-    pages: Arc<dyn PageRenderer>,
-    languages: Languages,
-    clock: Arc<dyn Clock>,
+    pub(super) pages: Arc<dyn PageRenderer>,
+    pub(super) languages: Languages,
+    pub(super) clock: Arc<dyn Clock>,
     /// The application runs on its developer's machine: pages show the line that the log has.
-    development: bool,
+    pub(super) development: bool,
     /// The home page of the application.
-    home: String,
+    pub(super) home: String,
     /// The sign-in path.
-    sign_in: String,
-    /// The challenge of the API on the same router, if there is one.
-    bearer_challenge: Option<HeaderValue>,
+    pub(super) sign_in: String,
+    /// The challenge of the API on the same router, if there is one: it tells programs without a
+    /// session that an access token would do as well.
+    pub(super) bearer_challenge: Option<HeaderValue>,
 }
 
 impl Renderer {
-    pub(super) fn new(
-        pages: Arc<dyn PageRenderer>,
-        languages: Languages,
-        clock: Arc<dyn Clock>,
-        development: bool,
-        home: String,
-        sign_in: String,
-    ) -> Self {
-        Self { pages, languages, clock, development, home, sign_in, bearer_challenge: None }
-    }
-
-    /// Tells programs without a session that an access token would do as well.
-    pub(super) fn with_bearer_challenge(self, bearer_challenge: Option<HeaderValue>) -> Self {
-        Self { bearer_challenge, ..self }
-    }
-
     /// The request of a page, in the language that fits its browser best.
     fn page_request<'a>(&self, caller: &Caller<'a>) -> PageRequest<'a> {
         let header = caller.accept_language.and_then(|header| header.to_str().ok());

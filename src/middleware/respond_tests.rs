@@ -30,15 +30,15 @@ async fn answered_after(
     development: bool,
 ) -> (Response<()>, String) {
     let clock = ManualClock::at(UnixTime::from_seconds(1_700_000_000));
-    let languages = Languages::new(&[], &[]);
-    let answers = Renderer::new(
-        Arc::new(DefaultPages),
-        languages,
-        Arc::new(clock),
+    let answers = Renderer {
+        pages: Arc::new(DefaultPages),
+        languages: Languages::new(&[], &[]),
+        clock: Arc::new(clock),
         development,
-        "/".to_owned(),
-        "/auth/login".to_owned(),
-    );
+        home: "/".to_owned(),
+        sign_in: "/auth/login".to_owned(),
+        bearer_challenge: None,
+    };
     let caller = Caller { client: caller, accept_language: None, path: None, user: None };
     let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
     let (parts, body) =

@@ -49,10 +49,10 @@ pub struct IdentityService<S> {
 /// The state that all services of one layer share.
 pub(super) struct Shared {
     /// An error only on a machine that cannot derive keys: then nothing is let through.
-    flow: Result<Arc<Flow>, Error>,
-    renderer: Renderer,
+    pub(super) flow: Result<Arc<Flow>, Error>,
+    pub(super) renderer: Renderer,
     /// Answers requests that have an access token, if the application is an API as well.
-    api: Option<Arc<api::ApiParts>>,
+    pub(super) api: Option<Arc<api::ApiParts>>,
 }
 
 impl fmt::Debug for Shared {
@@ -322,14 +322,6 @@ where
 }
 
 impl Shared {
-    pub(super) fn new(
-        flow: Result<Arc<Flow>, Error>,
-        renderer: Renderer,
-        api: Option<Arc<api::ApiParts>>,
-    ) -> Self {
-        Self { flow, renderer, api }
-    }
-
     /// Whether the layer accepts access tokens.
     pub(super) fn has_api(&self) -> bool {
         self.api.is_some()
