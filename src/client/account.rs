@@ -92,16 +92,17 @@ impl Account {
         // `client_info` names the home tenant. `oid` and `tid` are those of the sign-in's tenant,
         // which differ for a guest. `sub` is unique at other providers.
         let home = client_info.and_then(ClientInfo::home_account_id);
-        let directory = || Some(format!("{}.{}", token.oid()?, token.tid()?));
+        let person = token.person().clone();
+        let directory = || Some(format!("{}.{}", person.oid.as_ref()?, person.tid.as_ref()?));
         let named = json::object(token.claims().as_bytes()).ok().as_ref().and_then(username);
         let username = named.or_else(|| entered.map(str::to_owned));
         Self {
-            home_account_id: home.or_else(directory).unwrap_or_else(|| token.sub().to_owned()),
-            issuer: token.iss().to_owned(),
-            subject: token.sub().to_owned(),
+            home_account_id: home.or_else(directory).unwrap_or_else(|| person.sub.clone()),
+            issuer: person.iss,
+            subject: person.sub,
             username,
-            tenant_id: token.tid().map(str::to_owned),
-            object_id: token.oid().map(str::to_owned),
+            tenant_id: person.tid,
+            object_id: person.oid,
             source,
         }
     }

@@ -174,7 +174,7 @@ impl Flow {
         let work = move |permit| async move {
             let verified = flow.relying_party.redeem(&attempt, &code).await?;
             if attempt.purpose.is_policy() {
-                return flow.policy_completed(&attempt, &verified.person());
+                return flow.policy_completed(&attempt, verified.token.person());
             }
             let records = flow.relying_party.record(&attempt, verified, &answer).await?;
             // No request of this sign-in to the provider follows, only handlers.

@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
+    codec,
     config::SignInNonce,
     error::{Error, ErrorKind, shown},
     secret::{Secret, base64url, from_base64url, same},
@@ -83,15 +84,47 @@ impl fmt::Debug for Nonce<'_> {
     }
 }
 
+/// The identity of a person: `(iss, sub)` within one application, `(tid, oid)` across all
+/// applications at Entra. `tid` and `oid` are those of Microsoft's authorities alone.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    pub(crate) tid: Option<String>,
+    pub(crate) oid: Option<String>,
+}
+
+codec::record!(Person { 1 iss, 2 sub, 3 tid, 4 oid });
+
+impl Person {
+    /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section
+    /// 12.2).
+    ///
+    /// `iss` and `sub` are compared byte by byte. `tid` and `oid` are compared only if both have
+    /// them: Entra leaves `oid` out without the scope `profile`.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let agree = |own: &Option<String>, others: &Option<String>| {
+            own.is_none() || others.is_none() || own == others
+        };
+        self.iss == other.iss
+            && self.sub == other.sub
+            && agree(&self.tid, &other.tid)
+            && agree(&self.oid, &other.oid)
+    }
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").field("iss", &self.iss).finish_non_exhaustive()
+    }
+}
+
 /// An ID token that passed every check. Only [`verify`] makes one.
 #[derive(Clone)]
 pub(crate) struct VerifiedIdToken {
     raw: String,
     claims: String,
-    iss: String,
-    sub: String,
-    tid: Option<String>,
-    oid: Option<String>,
+    person: Person,
     exp: UnixTime,
 }
 
@@ -112,23 +145,8 @@ impl VerifiedIdToken {
         &self.claims
     }
 
-    pub(crate) fn iss(&self) -> &str {
-        &self.iss
-    }
-
-    pub(crate) fn sub(&self) -> &str {
-        &self.sub
-    }
-
-    /// The tenant, at Microsoft's authorities: `tid`, or for tokens without it (B2C) the tenant in
-    /// the issuer.
-    pub(crate) fn tid(&self) -> Option<&str> {
-        self.tid.as_deref()
-    }
-
-    /// The object id of the user within the tenant, at Microsoft's authorities.
-    pub(crate) fn oid(&self) -> Option<&str> {
-        self.oid.as_deref()
+    pub(crate) fn person(&self) -> &Person {
+        &self.person
     }
 
     pub(crate) fn exp(&self) -> UnixTime {
@@ -139,7 +157,7 @@ impl VerifiedIdToken {
 impl fmt::Debug for VerifiedIdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedIdToken")
-            .field("iss", &self.iss)
+            .field("person", &self.person)
             .field("exp", &self.exp)
             .finish_non_exhaustive()
     }
@@ -178,6 +196,7 @@ pub(crate) fn verify(
     // `tid` and `oid` are Microsoft's claims. Another provider may use the names for values that
     // its users choose, so they identify nobody there.
     let directory_claim = |name: &str| json::identifier(claims, name).filter(|_| is_microsoft);
+    // Tokens of B2C have no `tid` by default, and the tenant in the issuer.
     let tid = directory_claim("tid")
         .or_else(|| rules.authority.tenant_in(&verified.iss))
         .map(str::to_owned);
@@ -188,11 +207,8 @@ pub(crate) fn verify(
     let exp = verified.exp.ok_or_else(|| malformed("the token has no `exp`"))?;
     Ok(VerifiedIdToken {
         raw: raw.to_owned(),
-        tid,
-        oid,
-        iss: verified.iss,
         claims: verified.payload.to_owned(),
-        sub,
+        person: Person { iss: verified.iss, sub, tid, oid },
         exp,
     })
 }

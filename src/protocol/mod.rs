@@ -106,7 +106,7 @@ pub(crate) use self::{
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     http::is_compressed,
-    id_token::{IdTokenExpectation, Nonce, VerifiedIdToken, claims_of_stored},
+    id_token::{IdTokenExpectation, Nonce, Person, VerifiedIdToken, claims_of_stored},
     introspection::MEMORY as INTROSPECTION_MEMORY,
     logout::EndSession,
     managed_identity::token as managed_identity_token,

@@ -94,8 +94,11 @@ async fn a_code_becomes_tokens_a_verified_id_token_and_claims() {
         .unwrap();
     let access_token = tokens.access_token.unwrap();
     let token = provider.verify_id_token(tokens.id_token.unwrap().expose(), &SENT).await.unwrap();
-    let claims = provider.user_info(&access_token, token.sub()).await.unwrap();
-    assert_eq!((token.sub(), &claims["email"]), (SUBJECT, &json!("ada@example.com")));
+    let claims = provider.user_info(&access_token, &token.person().sub).await.unwrap();
+    assert_eq!(
+        (token.person().sub.as_str(), &claims["email"]),
+        (SUBJECT, &json!("ada@example.com"))
+    );
     assert_eq!(http.last().headers()["authorization"], "Bearer acce55");
     assert!(!http.last().uri().to_string().contains("acce55"));
 }

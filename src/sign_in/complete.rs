@@ -60,22 +60,7 @@ impl VerifiedAnswer {
     pub(crate) async fn claims(&self, provider: &Provider) -> Result<ClaimsOfPerson, Error> {
         let Self { answer, token, .. } = self;
         let (access_token, granted) = (answer.access_token.as_ref(), answer.scope.as_deref());
-        provider.claims((token.claims(), token.sub()), access_token, granted, false).await
-    }
-
-    pub(crate) fn person(&self) -> Person {
-        Person::from(&self.token)
-    }
-}
-
-impl From<&VerifiedIdToken> for Person {
-    fn from(token: &VerifiedIdToken) -> Self {
-        Self {
-            iss: token.iss().to_owned(),
-            sub: token.sub().to_owned(),
-            tid: token.tid().map(str::to_owned),
-            oid: token.oid().map(str::to_owned),
-        }
+        provider.claims((token.claims(), &token.person().sub), access_token, granted, false).await
     }
 }
 
@@ -86,7 +71,7 @@ impl VerifiedClaims {
         claims: ClaimsOfPerson,
         expires_at: UnixTime,
     ) -> Self {
-        Self { id_token: token.raw().into(), claims, person: Person::from(token), expires_at }
+        Self { id_token: token.raw().into(), claims, person: token.person().clone(), expires_at }
     }
 }
 
@@ -201,7 +186,7 @@ impl RelyingParty {
         state: &str,
     ) -> Result<SignInRecords, Error> {
         let provider = self.provider_of(attempt)?;
-        let (claims, person) = (verified.claims(provider).await?, verified.person());
+        let (claims, person) = (verified.claims(provider).await?, verified.token.person().clone());
         let VerifiedAnswer { mut answer, token, client_info } = verified;
         let found = provider.with_groups(claims.json, &mut answer, None).await;
         let renew_at = found.renew_at(token.exp(), self.clock().now());

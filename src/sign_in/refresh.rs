@@ -39,7 +39,7 @@ pub(crate) async fn refresh_with(
     let scopes = Scopes::asked(request.scopes().iter().chain(also.iter().map(String::as_str)))?;
     // Without `scope` a refresh is for the granted scopes; a scope that was not granted is an error
     // (RFC 6749 section 6).
-    let named = !request.is_as_granted() || provider.refresh_needs_scopes();
+    let named = !request.is_as_granted || provider.refresh_needs_scopes();
     let asked = request.asked(if named { scopes.as_str() } else { "" });
     // At `common` and the like the person was verified in one tenant: the refresh token is redeemed
     // there.
@@ -58,11 +58,11 @@ pub(crate) async fn refresh_with(
         // claims stay those of before, and the next renewal asks again.
         None => without_id_token(provider, &answer, request).await.filter(|claims| {
             let error = claims.as_ref().err().map(Error::kind);
-            request.is_renewal() || matches!(error, None | Some(ErrorKind::UserInfoSubject))
+            request.is_renewal || matches!(error, None | Some(ErrorKind::UserInfoSubject))
         }),
     };
     if let Some(Ok(identity)) =
-        identity.as_mut().filter(|_| request.is_renewal() || request.is_as_granted())
+        identity.as_mut().filter(|_| request.is_renewal || request.is_as_granted)
     {
         let claims = identity.claims.json.clone();
         let found = provider.with_groups(claims, &mut answer, Some(refresh_token)).await;
@@ -105,9 +105,9 @@ async fn identity(
         ..IdTokenExpectation::default()
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
-    let access_token = access_token.filter(|_| request.is_as_granted());
-    let (granted, from_user_info) = (answer.scope.as_deref(), request.is_from_user_info());
-    let signed = (token.claims(), token.sub());
+    let access_token = access_token.filter(|_| request.is_as_granted);
+    let (granted, from_user_info) = (answer.scope.as_deref(), request.is_from_user_info);
+    let signed = (token.claims(), token.person().sub.as_str());
     let claims = provider.claims(signed, access_token, granted, from_user_info).await?;
     let expires_at = token.exp();
     Ok(VerifiedClaims::of(&token, claims, expires_at))
@@ -122,11 +122,11 @@ async fn without_id_token(
     answer: &TokenAnswer,
     request: &RefreshRequest,
 ) -> Option<Result<VerifiedClaims, Error>> {
-    if !request.is_from_user_info() || !request.is_as_granted() {
+    if !request.is_from_user_info || !request.is_as_granted {
         return None;
     }
-    let (id_token, access_token) = (request.id_token()?, answer.access_token.as_ref()?);
-    let (signed, person) = (claims_of_stored(id_token)?, request.person());
+    let (id_token, access_token) = (request.id_token.as_ref()?, answer.access_token.as_ref()?);
+    let (signed, person) = (claims_of_stored(id_token)?, &request.person);
     let granted = answer.scope.as_deref();
     let claims = provider.claims((&signed, &person.sub), Some(access_token), granted, true).await;
     let now = provider.now();

@@ -71,7 +71,7 @@ async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_lat
         assert_eq!(session.live().await, if renewed_at_once { name(1) } else { None }, "{age}");
         session.settled().await;
         assert_eq!((session.live().await, session.provider.calls()), (name(1), 1), "{age}");
-        assert!(session.provider.last_request().is_renewal());
+        assert!(session.provider.last_request().is_renewal);
         assert_eq!(session.provider.last_request().scopes().as_str(), "api.read openid");
         assert_eq!(session.record().renew_at(), Some(session.clock.now() + seconds(3600)));
         assert_eq!(session.record().id_token().map(Secret::expose), Some("id-1"));

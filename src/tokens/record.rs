@@ -15,6 +15,7 @@ use super::{
     key::{RefreshKind, Scopes, TokenKey, TokenRequest},
     refresher::{TokenSet, VerifiedClaims},
 };
+pub(crate) use crate::protocol::Person;
 use crate::{clock::UnixTime, codec, protocol::with_names_of, secret::Secret};
 
 /// The longest ID token that is stored. It only serves as the `id_token_hint` at sign-out.
@@ -27,41 +28,6 @@ pub(super) const MIN_RENEWAL_STEP: Duration = Duration::from_secs(5 * 60);
 /// The shortest time from one refresh of a token to the next: a smaller `refresh_in` would cause a
 /// refresh at every request.
 const MIN_REFRESH_STEP: Duration = Duration::from_secs(60);
-
-/// The identity of a person: `(iss, sub)` within one application, `(tid, oid)` across all
-/// applications at Entra.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Person {
-    pub(crate) iss: String,
-    pub(crate) sub: String,
-    pub(crate) tid: Option<String>,
-    pub(crate) oid: Option<String>,
-}
-
-codec::record!(Person { 1 iss, 2 sub, 3 tid, 4 oid });
-
-impl Person {
-    /// Whether an ID token about `other` may stand for this person (OpenID Connect Core section
-    /// 12.2).
-    ///
-    /// `iss` and `sub` are compared byte by byte. `tid` and `oid` are compared only if both have
-    /// them: Entra leaves `oid` out without the scope `profile`.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let agree = |own: &Option<String>, others: &Option<String>| {
-            own.is_none() || others.is_none() || own == others
-        };
-        self.iss == other.iss
-            && self.sub == other.sub
-            && agree(&self.tid, &other.tid)
-            && agree(&self.oid, &other.oid)
-    }
-}
-
-impl fmt::Debug for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Person").field("iss", &self.iss).finish_non_exhaustive()
-    }
-}
 
 /// The tokens of one sign-in and those that were obtained with them since. It is sealed wherever it
 /// is stored.

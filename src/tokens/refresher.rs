@@ -55,12 +55,16 @@ fn no_directory() -> Error {
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
-    pub(super) person: Person,
-    /// The ID token of the record.
-    pub(super) id_token: Option<Secret>,
-    pub(super) is_renewal: bool,
-    pub(super) is_as_granted: bool,
-    pub(super) is_from_user_info: bool,
+    /// The person of the sign-in.
+    pub(crate) person: Person,
+    /// The last ID token of the session, which was verified when it was stored.
+    pub(crate) id_token: Option<Secret>,
+    /// Whether its purpose is a new ID token.
+    pub(crate) is_renewal: bool,
+    /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
+    pub(crate) is_as_granted: bool,
+    /// Whether claims of the session came from UserInfo.
+    pub(crate) is_from_user_info: bool,
 }
 
 impl RefreshRequest {
@@ -107,36 +111,11 @@ impl RefreshRequest {
         self.request.key.tenant().is_some()
     }
 
-    /// Whether it repeats the request of the sign-in, of which the provider may have granted less.
-    pub(crate) fn is_as_granted(&self) -> bool {
-        self.is_as_granted
-    }
-
-    /// The person of the sign-in.
-    pub(crate) fn person(&self) -> &Person {
-        &self.person
-    }
-
-    /// The last ID token of the session, which was verified when it was stored.
-    pub(crate) fn id_token(&self) -> Option<&Secret> {
-        self.id_token.as_ref()
-    }
-
     /// Whether an ID token of the response is the one of the record. Some providers hand out the ID
     /// token of the sign-in again, which has expired by now.
     pub(crate) fn repeats(&self, sent: &Secret) -> bool {
         let is_sent = |kept: &Secret| same(sent.expose().as_bytes(), kept.expose().as_bytes());
         self.id_token.as_ref().is_some_and(is_sent)
-    }
-
-    /// Whether claims of the session came from UserInfo.
-    pub(crate) fn is_from_user_info(&self) -> bool {
-        self.is_from_user_info
-    }
-
-    /// Whether its purpose is a new ID token.
-    pub(crate) fn is_renewal(&self) -> bool {
-        self.is_renewal
     }
 }
 
