@@ -28,10 +28,11 @@ impl StoredRequest {
         Self {
             scopes: request.scope_value().to_owned(),
             tenant: owned(request.tenant()),
-            resource: owned(request.resource()),
-            claims: owned(request.client_claims()),
+            resource: owned(request.key.resource()),
+            claims: owned(request.key.claims()),
             challenge: owned(request.challenge()),
             extra: request
+                .key
                 .extra()
                 .map(|extra| form_urlencoded::parse(extra.as_bytes()).into_owned().collect()),
         }

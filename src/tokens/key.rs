@@ -264,7 +264,7 @@ impl TokenKey {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TokenRequest {
-    pub(super) key: TokenKey,
+    pub(crate) key: TokenKey,
     pub(super) cache_bypass: CacheBypass,
 }
 
@@ -423,6 +423,32 @@ impl TokenRequest {
             client_claims: self.key.claims(),
             challenge: self.challenge(),
             extra: self.key.extra().unwrap_or_default(),
+        }
+    }
+
+    /// The value of the `scope` parameter.
+    pub(crate) fn scope_value(&self) -> &str {
+        self.key.scopes().as_str()
+    }
+
+    /// Whether nothing but its scopes says which token answers it.
+    pub(crate) fn has_only_scopes(&self) -> bool {
+        self.key.differs_only_in_scopes(&TokenKey::default())
+    }
+
+    /// The same request with other scopes.
+    pub(crate) fn with_scopes(&self, scopes: Scopes) -> Self {
+        let mut request = self.clone();
+        request.key.scopes = scopes;
+        request
+    }
+
+    /// The same request with these scopes, which are those of the sign-in.
+    pub(crate) fn signing_in_with(&self, scopes: Scopes) -> Self {
+        let request = Self::from(TokenKey { scopes, ..self.key.clone() });
+        match self.challenge() {
+            Some(claims) => request.with_challenge(claims),
+            None => request,
         }
     }
 

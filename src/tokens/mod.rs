@@ -10,7 +10,6 @@
 
 mod access;
 mod cache;
-mod client_parts;
 #[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]

@@ -97,6 +97,30 @@ impl GrantRecord {
         record
     }
 
+    /// The record of a sign-in for this request, and its access token. A token for a resource, or
+    /// with claims or parameters of the application, is cached under them: it does not answer every
+    /// request for the scopes.
+    pub(crate) fn of_sign_in(
+        request: &TokenRequest,
+        identity: &VerifiedClaims,
+        issued: TokenSet,
+        now: UnixTime,
+    ) -> (Self, Option<AccessToken>) {
+        let scopes = request.key.scopes().clone();
+        // Without the tenant: the record belongs to the tenant of the sign-in already.
+        let own = TokenKey { tenant: None, ..request.key.clone() };
+        if own == TokenKey::new(scopes.clone()) {
+            let record = Self::at_sign_in(identity, scopes, issued, now);
+            let token = record.sign_in_token();
+            return (record, token);
+        }
+        // The refresh token belongs to the record of the sign-in, not to the token of the resource.
+        let of_token = TokenSet { refresh_token: None, ..issued.clone() };
+        let record =
+            Self::at_sign_in(identity, scopes, TokenSet { access_token: None, ..issued }, now);
+        record.refreshed(own, of_token, None, now)
+    }
+
     /// The record of tokens that are obtained without a sign-in. `credential` takes the place of
     /// the sign-in's refresh token: an imported one, an assertion, or the name of the grant where
     /// the client's own credential is enough.
@@ -175,6 +199,11 @@ impl GrantRecord {
     /// own limits apply.
     pub(crate) fn renew_at(&self) -> Option<UnixTime> {
         self.renew_at
+    }
+
+    /// When the last of its access tokens expires.
+    pub(crate) fn last_end(&self) -> Option<UnixTime> {
+        self.tokens.iter().map(|token| token.expires_at).max()
     }
 
     pub(crate) fn tokens(&self) -> &TokenCache {
