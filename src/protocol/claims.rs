@@ -7,7 +7,10 @@
 use serde_json::{Map, Value, json};
 
 use super::json::{self, Object};
-use crate::error::{Error, ErrorKind};
+use crate::{
+    config::SignInOptions,
+    error::{Error, ErrorKind},
+};
 
 /// The value of the parameter as JSON; `None` if there is nothing to request. If there is only one
 /// source, its text is sent unchanged.
@@ -49,6 +52,26 @@ pub(crate) fn merged(
         );
     }
     Ok((!all.is_empty()).then(|| Value::Object(all).to_string()))
+}
+
+/// The claims that the options of a sign-in request; `None` if there are none.
+///
+/// Microsoft's authorities take an authentication context as the essential claim `acrs`. Other
+/// providers have `acr_values` for it, so there it replaces `acr_values` of the options.
+pub(crate) fn claims_of(options: &mut SignInOptions, is_microsoft: bool) -> Option<String> {
+    // Options are checked before ([`SignInOptions::check`]): a challenge is a JSON object.
+    let challenge = options.claims.as_deref();
+    let challenge = challenge.and_then(|challenge| json::object_of_text(challenge).ok());
+    let mut request = challenge.unwrap_or_default();
+    match &options.auth_context {
+        Some(context) if is_microsoft => {
+            let acrs = json!({ "acrs": { "essential": true, "value": context } });
+            add(&mut request, Map::from_iter([("id_token".to_owned(), acrs)]));
+        }
+        Some(context) => options.acr_values = vec![context.clone()],
+        None => {}
+    }
+    (!request.is_empty()).then(|| Value::Object(request).to_string())
 }
 
 /// Merges members: objects are merged, any other value is replaced by the later one.
@@ -127,5 +150,35 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    fn request(challenge: Option<&str>, auth_context: Option<&str>) -> Option<Value> {
+        let mut options = SignInOptions::new();
+        options.claims = challenge.map(str::to_owned);
+        options.auth_context = auth_context.map(str::to_owned);
+        claims_of(&mut options, true).map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    // MSAL-094: neither; merged
+    /// Without a challenge and a context there is no parameter.
+    #[test]
+    fn challenge_and_context_are_asked_for_together() {
+        let context = json!({"id_token": {"acrs": {"essential": true, "value": "c1"}}});
+        assert_eq!(request(None, None), None);
+        assert_eq!(request(None, Some("c1")), Some(context.clone()));
+        let challenge = r#"{"access_token":{"capolids":{"essential":true,"values":["a"]}}}"#;
+        assert_eq!(request(Some(challenge), None).unwrap().to_string(), challenge);
+        let both = request(Some(challenge), Some("c1")).unwrap();
+        assert_eq!(
+            (&both["access_token"]["capolids"]["values"][0], &both["id_token"]),
+            (&json!("a"), &context["id_token"])
+        );
+        let own =
+            request(Some(r#"{"id_token":{"auth_time":null,"acrs":null}}"#), Some("c1")).unwrap();
+        assert_eq!(
+            own["id_token"],
+            json!({"auth_time": null, "acrs": {"essential": true, "value": "c1"}})
+        );
+        assert_eq!(request(Some(r#"{"id_token":7}"#), Some("c1")), Some(context));
     }
 }

@@ -30,6 +30,7 @@ use super::{
     json::{self, JsonError, Object, OptionalMembers},
 };
 use crate::{
+    authority::KeyIssuer,
     config::Algorithm,
     error::{Error, ErrorKind},
     secret::from_base64url,
@@ -223,14 +224,13 @@ impl Jwk {
         self.parsed(algorithm).is_some_and(|key| key.verify_sig(message, signature).is_ok())
     }
 
-    /// The only issuer that the key may sign for (Entra's member `issuer`).
-    pub(crate) fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
-    }
-
-    /// The only cloud that the key may sign for (Entra's member `cloud_instance_name`).
-    pub(crate) fn cloud_instance_name(&self) -> Option<&str> {
-        self.cloud_instance_name.as_deref()
+    /// The only issuer and cloud that the key may sign for (Entra's members `issuer` and
+    /// `cloud_instance_name`).
+    pub(crate) fn issuer(&self) -> KeyIssuer<'_> {
+        KeyIssuer {
+            issuer: self.issuer.as_deref(),
+            cloud_instance_name: self.cloud_instance_name.as_deref(),
+        }
     }
 }
 

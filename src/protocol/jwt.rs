@@ -41,7 +41,7 @@ use super::{
     metadata::{ALGORITHMS_ORIGIN, SIGNED_BY_SECRET},
 };
 use crate::{
-    authority::{Authority, KeyIssuer, Tenants, TokenIssuer},
+    authority::{Authority, Tenants, TokenIssuer},
     clock::UnixTime,
     config::{Algorithm, ClientCredential, HmacAlgorithm},
     error::{Error, ErrorKind},
@@ -394,9 +394,7 @@ impl<'a> UnverifiedJwt<'a> {
             // Entra publishes one key set for all tenants and clouds: without this check the key of
             // one issuer could sign for every other. A set may list the same key once per issuer,
             // so the next entry may be the right one.
-            let key_issuer =
-                KeyIssuer { issuer: key.issuer(), cloud_instance_name: key.cloud_instance_name() };
-            outcome = rules.authority.check_key(rules.metadata_issuer, &key_issuer, issuer);
+            outcome = rules.authority.check_key(rules.metadata_issuer, &key.issuer(), issuer);
             if outcome.is_ok() {
                 break;
             }

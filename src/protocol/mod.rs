@@ -7,7 +7,7 @@
 //! | step | files |
 //! |---|---|
 //! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`], [`key_search`] |
-//! | authorization request | [`authorize`], [`claims`], [`claims_request`] |
+//! | authorization request | [`authorize`], [`claims`] |
 //! | authorization response | [`callback`] |
 //! | token request | [`grant`], [`token`] |
 //! | client authentication | [`client_auth`], [`credential`], [`assertion`] |
@@ -40,7 +40,6 @@ mod check_requests_tests;
 #[cfg(test)]
 mod check_tests;
 mod claims;
-mod claims_request;
 mod client_auth;
 mod client_info;
 mod correlation;
@@ -98,7 +97,7 @@ pub(crate) use self::{
     assertion::{unverified_beginning, unverified_end},
     authorize::RequestBinding,
     callback::{AuthorizationCode, CallbackParameters},
-    claims_request::claims_of,
+    claims::claims_of,
     client_info::ClientInfo,
     default_scopes::DEFAULT_SCOPES_REFUSED,
     device::DeviceAnswer,

@@ -9,7 +9,7 @@ use super::{
     introspection::{self, IntrospectionRules, Moment},
     json_or_jwt::JsonOrJwt,
     jwt::{ApiTokenRules, SignatureRule, TokenKind, UnverifiedJwt},
-    provider::Provider,
+    provider::{Provider, step},
     provider_client::ClientRequest,
 };
 use crate::{
@@ -53,10 +53,7 @@ impl Provider {
                 .with_keys(&token, &metadata, |keys| access_token::verify(&token, &rules, keys))
                 .await
         };
-        let span = info_span!(
-            "identity.verify_access_token", authority = %provider.authority().name(),
-            outcome = Empty, reason = Empty
-        );
+        let span = step!("identity.verify_access_token", provider);
         observed(span, async { verification.await.map_err(Error::at_api) }).await
     }
 
@@ -112,10 +109,7 @@ impl Provider {
             let rules = IntrospectionRules { client_id, own, token: raw };
             introspection::check(claims, rules, &metadata, self.authority(), moment)
         };
-        let span = info_span!(
-            "identity.introspect", authority = %self.authority().name(),
-            outcome = Empty, reason = Empty
-        );
+        let span = step!("identity.introspect", self);
         observed(span, async { asking.await.map_err(Error::at_api) }).await
     }
 }

@@ -10,7 +10,7 @@ use super::{
     grant::TokenParams,
     graph::{self, MAX_PAGES, MAX_SESSION_GROUPS},
     json::Object,
-    provider::Provider,
+    provider::{Provider, step},
     provider_verify::passes_soon,
     token::TokenAnswer,
 };
@@ -75,10 +75,6 @@ impl Provider {
             }
             Err(graph::failed("the list of groups has more than 20 pages"))
         };
-        let span = info_span!(
-            "identity.groups", authority = %self.authority().name(),
-            outcome = Empty, reason = Empty
-        );
         // The limit covers the pages only. A refresh must never be cancelled: its refresh token may
         // already be replaced at the provider.
         let reading = tokio::time::timeout(TIMEOUT, reading);
@@ -87,7 +83,7 @@ impl Provider {
                 Err(Error::new(ErrorKind::ProviderUnreachable, "Microsoft Graph: too slow"))
             })
         };
-        observed(span, reading).await
+        observed(step!("identity.groups", self), reading).await
     }
 
     /// The claims with the groups from Graph, if the token announces an overage and

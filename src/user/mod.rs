@@ -1,6 +1,5 @@
 //! [`User`]: the signed-in person, their claims and their tokens.
 
-mod account_hint;
 mod application;
 mod claims;
 mod failed_token;
@@ -18,11 +17,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::OnceCell;
 
-use self::failed_token::FailedToken;
 pub(crate) use self::{
     application::Application,
     claims::{Names, Rights},
 };
+use self::{claims::PERSONAL, failed_token::FailedToken};
 pub use self::{
     groups::Groups,
     key::{InvalidUserKey, UserKey},
@@ -34,6 +33,7 @@ use crate::{
     error::Error,
     protocol::with_names_of,
     secret::{base64url, fingerprint},
+    sign_in::AccountHint,
     tokens::{GrantRef, Grants, Person},
 };
 
@@ -184,6 +184,15 @@ impl User {
     /// in to. `None` at other authorities.
     pub(crate) fn home_tenant(&self) -> Option<&str> {
         self.utid().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
+    }
+
+    /// The account at Entra ID: the optional claim `login_hint`, otherwise the user name. `None` at
+    /// other authorities.
+    pub(crate) fn account_hint(&self) -> Option<AccountHint> {
+        let is_personal = self.home_tenant()? == PERSONAL;
+        let hint = self.claim("login_hint").and_then(|hint| hint.as_str());
+        let login = hint.or_else(|| self.username()).map(str::to_owned);
+        Some(AccountHint { login, is_personal })
     }
 
     /// The full name (`name`).
