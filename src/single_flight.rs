@@ -318,12 +318,6 @@ impl<G: Eq + Hash, K, T> Drop for PendingFlight<G, K, T> {
     }
 }
 
-impl<G, K, T> fmt::Debug for SingleFlight<G, K, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SingleFlight").finish_non_exhaustive()
-    }
-}
-
 fn without_result() -> Error {
     Error::new(ErrorKind::Internal, "a task ended without a result")
 }

@@ -28,7 +28,6 @@ pub(super) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
 const ENTRY: usize = 1024;
 
 /// A verified token, and how long the verification holds.
-#[derive(Debug)]
 pub(super) struct RememberedToken {
     pub(super) token: VerifiedAccessToken,
     /// The time of the introspection: a clock before it ends the entry. `None` for a verified

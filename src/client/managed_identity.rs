@@ -1,7 +1,7 @@
 //! [`ManagedIdentity`]: tokens for code on Azure machines and services, without a credential of the
 //! application.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -51,11 +51,17 @@ pub enum ManagedIdentityId {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ManagedIdentity {
     refresher: Arc<EndpointRefresher>,
     partitions: Arc<Partitions>,
     grants: Grants,
+}
+
+impl fmt::Debug for ManagedIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagedIdentity").field("endpoint", &self.refresher).finish_non_exhaustive()
+    }
 }
 
 impl ManagedIdentity {

@@ -18,7 +18,6 @@ use crate::{
 };
 
 /// The decision on a request, made without waiting.
-#[derive(Debug)]
 pub(super) enum Decision {
     /// Call the service; no sign-in is needed.
     Public,
@@ -29,7 +28,6 @@ pub(super) enum Decision {
 }
 
 /// The session of a signed-in user.
-#[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) session: Arc<Session>,
     /// The rolled ticket, if a roll was due.

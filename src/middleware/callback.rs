@@ -7,7 +7,7 @@
 //!
 //! A response without its attempt is never acted on: [`Flow::without_attempt`].
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, request::Parts};
@@ -42,13 +42,6 @@ pub(super) struct BrowserState {
     attempts: Vec<SiblingKey>,
     /// The head of the request, if the application handles events.
     request: Option<Arc<Parts>>,
-}
-
-impl fmt::Debug for BrowserState {
-    /// Nothing of the request, which has cookies.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BrowserState").field("sessions", &self.sessions).finish_non_exhaustive()
-    }
 }
 
 impl BrowserState {

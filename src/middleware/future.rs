@@ -42,7 +42,6 @@ pin_project! {
 }
 
 /// The part of a request that the layer keeps while the inner service answers it.
-#[derive(Debug)]
 pub(super) enum Pending {
     /// The user may have been read through the handle.
     Public(LazyUser),
@@ -51,7 +50,6 @@ pub(super) enum Pending {
 }
 
 /// A request that was let through.
-#[derive(Debug)]
 pub(super) struct AdmittedRequest {
     pub(super) session: Arc<Session>,
     /// The rolled ticket, if a roll was due.

@@ -1,6 +1,6 @@
 //! The handlers of events, and when they are called.
 
-use std::{borrow::Cow, convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use http::request::Parts;
 use quick_cache::sync::Cache;
@@ -315,14 +315,4 @@ fn failed(handler: &str, error: &BoxError) {
         %error,
         "the handler of `{handler}` failed"
     );
-}
-
-impl fmt::Debug for Handlers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handlers")
-            .field("signed_in", &self.signed_in.is_some())
-            .field("signed_out", &self.signed_out.is_some())
-            .field("session_ended", &self.session_ended.is_some())
-            .finish()
-    }
 }

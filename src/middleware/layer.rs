@@ -1,6 +1,9 @@
 //! [`IdentityLayer`]: the layer around a finished application.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use tower_layer::Layer;
 use tower_sessions_core::SessionStore;
@@ -67,13 +70,12 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct IdentityLayer(Arc<LayerParts>);
 
 /// Behind one pointer: where axum has not resolved its routes it clones the layer with each
 /// request.
-#[derive(Debug)]
 struct LayerParts {
     setup: Setup,
     /// Made when the first service is: axum asks for one service per route, and all of them share
@@ -313,8 +315,14 @@ impl<S> Layer<S> for IdentityLayer {
     }
 }
 
+impl fmt::Debug for IdentityLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityLayer").finish_non_exhaustive()
+    }
+}
+
 /// The settings and collaborators of a layer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Setup {
     config: ValidConfig,
     store: Option<Arc<dyn SessionStore>>,

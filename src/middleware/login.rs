@@ -29,7 +29,6 @@ use crate::{
 };
 
 /// The parameters of a sign-in that starts.
-#[derive(Debug)]
 pub(super) struct Start {
     pub(super) purpose: Purpose,
     pub(super) fallbacks: Fallbacks,

@@ -37,15 +37,6 @@ pub(crate) struct VerifiedAccessToken {
     pub(crate) facts: AccessFacts,
 }
 
-impl std::fmt::Debug for VerifiedAccessToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedAccessToken")
-            .field("iss", &self.iss)
-            .field("exp", &self.exp)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The claims of an access token that authorization decisions use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AccessFacts {

@@ -10,7 +10,6 @@
 //!   ([`key_search`](super::key_search)). After one that failed the next waits for some seconds.
 
 use std::{
-    fmt,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -271,12 +270,6 @@ async fn landed<T: Send + Sync>(
 ) -> DocumentResult<T> {
     let full = || Error::new(ErrorKind::Internal, "there is no room for a fetch");
     flight?.ok_or_else(full)?.finished().await?
-}
-
-impl<T> fmt::Debug for DocumentCache<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DocumentCache").finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

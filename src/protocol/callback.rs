@@ -16,7 +16,7 @@
 //! Other parameters (`session_state`, `client_info`, …) are ignored, as RFC 6749 section 4.1.2
 //! requires.
 
-use std::{collections::HashSet, fmt};
+use std::collections::HashSet;
 
 use super::{error_answer, metadata::Metadata};
 use crate::{
@@ -214,16 +214,6 @@ impl CallbackParameters {
             _ => return Ok(()),
         };
         Err(Error::new(ErrorKind::ResponseIssuerMismatch, problem))
-    }
-}
-
-impl fmt::Debug for CallbackParameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (code, error) = (self.code.is_some(), self.error.is_some());
-        f.debug_struct("CallbackParameters")
-            .field("code", &code)
-            .field("error", &error)
-            .finish_non_exhaustive()
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
         };
         let http = FakeHttp::new(answer_token);
         let (provider, _) = http.provider(config());
-        let refused = provider.refresh(&"rt".into(), &TokenParams::default()).await.unwrap_err();
+        let refused = provider.refresh(&"rt".into(), &TokenParams::default()).await.err().unwrap();
         assert!(refused.provider().unwrap().correlation_id.is_none());
         assert!(!http.find("/token").headers().contains_key(HEADER));
     }

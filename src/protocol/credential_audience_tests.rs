@@ -127,7 +127,7 @@ async fn a_refused_assertion_without_a_code_is_not_told_as_a_secret() {
         let answers = (0..9).map(|_| (401, body.clone())).collect();
         let setup = CredentialSetup::with(credential, |_| (), answers);
         let (grant, params) = (Grant::ClientCredentials, TokenParams::default());
-        setup.provider.tokens(grant, &params).await.unwrap_err().to_string()
+        setup.provider.tokens(grant, &params).await.err().unwrap().to_string()
     }
     for body in [json!({}), json!({"error": "invalid_client"})] {
         let text = refused(key(), &body).await;

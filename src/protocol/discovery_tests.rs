@@ -53,7 +53,7 @@ async fn the_error_of_a_page_instead_of_a_document_names_url_and_media_type() {
     });
     let (discovery, _) = discovery(&http);
     let metadata = discovery.metadata().await.unwrap();
-    let keys = discovery.keys(&metadata).await.unwrap_err().to_string();
+    let keys = discovery.keys(&metadata).await.err().unwrap().to_string();
     let http = FakeHttp::new(|_| Ok(answer(200, "")));
     let (discovery, _) = self::discovery(&http);
     let nothing = discovery.metadata().await.unwrap_err().to_string();
@@ -233,7 +233,7 @@ async fn a_broken_key_set_does_not_replace_a_good_one() {
     let (discovery, _) = self::discovery(&http);
     let metadata = discovery.metadata().await.unwrap();
     assert_eq!(
-        discovery.keys(&metadata).await.unwrap_err().kind(),
+        discovery.keys(&metadata).await.err().unwrap().kind(),
         ErrorKind::ProviderMisconfigured
     );
 }

@@ -17,7 +17,7 @@
 //! Optional claims without a usable value count as absent ([`OptionalMembers`]): some providers
 //! write every claim that they know, with `null` for those without a value.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use serde_json::Value;
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// The values of one sign-in or refresh that its ID token is compared with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct IdTokenExpectation<'a> {
     pub(crate) nonce: Nonce<'a>,
     /// `max_age` of the authorization request.
@@ -74,16 +74,6 @@ impl<'a> Nonce<'a> {
     }
 }
 
-impl fmt::Debug for Nonce<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotSent => "NotSent",
-            Self::Sent(_) => "Sent([redacted])",
-            Self::Renewal(_) => "Renewal([redacted])",
-        })
-    }
-}
-
 /// The identity of a person: `(iss, sub)` within one application, `(tid, oid)` across all
 /// applications at Entra. `tid` and `oid` are those of Microsoft's authorities alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -110,12 +100,6 @@ impl Person {
             && self.sub == other.sub
             && agree(&self.tid, &other.tid)
             && agree(&self.oid, &other.oid)
-    }
-}
-
-impl fmt::Debug for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Person").field("iss", &self.iss).finish_non_exhaustive()
     }
 }
 
@@ -151,15 +135,6 @@ impl VerifiedIdToken {
 
     pub(crate) fn exp(&self) -> UnixTime {
         self.exp
-    }
-}
-
-impl fmt::Debug for VerifiedIdToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedIdToken")
-            .field("person", &self.person)
-            .field("exp", &self.exp)
-            .finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,7 @@
 //! Deviations of known encoders are accepted where they cannot change the key: base64 with padding
 //! or in the standard alphabet, a `kid` that is a number, leading zeros missing or in excess.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -46,7 +46,7 @@ const MAX_NAMED: usize = 4;
 const MAX_SHOWN_KID: usize = 40;
 
 /// The usable keys of a JWK set, and the reason why each other entry is unusable.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct JwkSet {
     keys: Vec<Jwk>,
     unusable: Vec<String>,
@@ -231,15 +231,6 @@ impl Jwk {
             issuer: self.issuer.as_deref(),
             cloud_instance_name: self.cloud_instance_name.as_deref(),
         }
-    }
-}
-
-impl fmt::Debug for Jwk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jwk")
-            .field("kid", &self.kid)
-            .field("key_type", &self.key_type)
-            .finish_non_exhaustive()
     }
 }
 

@@ -75,7 +75,7 @@ fn what_is_no_key_set_is_refused() {
         "<html>",
     ] {
         assert_eq!(
-            JwkSet::parse(document.as_bytes()).unwrap_err().kind(),
+            JwkSet::parse(document.as_bytes()).err().unwrap().kind(),
             ErrorKind::ProviderMisconfigured,
             "{document}"
         );

@@ -159,17 +159,23 @@ mod tests {
             json!({"access_token": "a", "expires_on": "06/20/2019 02:57:58 +00:00"}),
             json!({"access_token": "a", "expires_in": 1, "token_type": "pop"}),
         ] {
-            assert_eq!(read(&body).unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{body}");
+            assert_eq!(
+                read(&body).err().unwrap().kind(),
+                ErrorKind::TokenResponseInvalid,
+                "{body}"
+            );
         }
         let error = read_answer(
             &answer(400, r#"{"error":"invalid_request","error_description":"Identity not found"}"#),
             NOW,
         )
-        .unwrap_err();
+        .err()
+        .unwrap();
         assert_eq!(error.provider().unwrap().error, "invalid_request");
         assert_eq!(
             read_answer(&answer(500, r#"{"statusCode":500,"message":"x"}"#), NOW)
-                .unwrap_err()
+                .err()
+                .unwrap()
                 .kind(),
             ErrorKind::ProviderUnreachable
         );

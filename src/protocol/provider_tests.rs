@@ -165,7 +165,7 @@ async fn an_error_that_repeats_code_token_or_secret_shows_none_of_them() {
             })
         });
         let (provider, _) = http.provider(config());
-        let error = provider.refresh(&token.into(), &TokenParams::default()).await.unwrap_err();
+        let error = provider.refresh(&token.into(), &TokenParams::default()).await.err().unwrap();
         let provider = error.provider().unwrap();
         let ProviderError { error: code, description, suberror, trace_id, .. } = provider;
         let said = format!("{error} {error:?} {code} {description:?} {suberror:?} {trace_id:?}");
@@ -183,7 +183,7 @@ async fn nothing_is_sent_before_the_document_is_believed() {
     let http = FakeHttp::publishing(wrong, key_set());
     let (provider, _) = http.provider(config());
     assert_eq!(
-        provider.refresh(&"rt".into(), &TokenParams::default()).await.unwrap_err().kind(),
+        provider.refresh(&"rt".into(), &TokenParams::default()).await.err().unwrap().kind(),
         ErrorKind::ProviderMisconfigured
     );
     assert_eq!(http.count("/token"), 0);
@@ -200,11 +200,11 @@ async fn what_the_provider_lists_is_accepted_unless_the_configuration_says_other
     assert!(verify(&http.provider(both).0, &id_token(|_| ())).await.is_ok());
     let only_es256 = config().with_id_token_algorithms([Algorithm::Es256]);
     assert_eq!(
-        verify(&http.provider(only_es256).0, &id_token(|_| ())).await.unwrap_err(),
+        verify(&http.provider(only_es256).0, &id_token(|_| ())).await.err().unwrap(),
         ErrorKind::TokenAlgorithm
     );
     assert_eq!(
-        verify(&http.provider(config()).0, &id_token(|_| ())).await.unwrap_err(),
+        verify(&http.provider(config()).0, &id_token(|_| ())).await.err().unwrap(),
         ErrorKind::TokenAlgorithm
     );
 }
@@ -310,7 +310,7 @@ async fn b2c_signs_in_without_an_access_token_and_names_its_policy() {
     };
     assert!(verify(&provider, &token("B2C_1_In")).await.is_ok());
     assert_eq!(
-        verify(&provider, &token("B2C_1_reset")).await.unwrap_err(),
+        verify(&provider, &token("B2C_1_reset")).await.err().unwrap(),
         ErrorKind::TokenMismatch
     );
 }

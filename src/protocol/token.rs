@@ -8,7 +8,7 @@
 //! - `scope` absent means that the requested scopes were granted (section 5.1), empty that none
 //!   was. The two are kept apart. Some providers send an array.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
@@ -149,17 +149,6 @@ impl TokenAnswer {
             self.scope = Some(sent.to_owned());
         }
         self
-    }
-}
-
-impl fmt::Debug for TokenAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenAnswer")
-            .field("access_token", &self.access_token)
-            .field("expires_in", &self.expires_in)
-            .field("refresh_token", &self.refresh_token)
-            .field("id_token", &self.id_token)
-            .finish_non_exhaustive()
     }
 }
 

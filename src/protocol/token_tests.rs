@@ -41,8 +41,6 @@ fn a_good_answer_is_read() {
         (tokens.expires_in, tokens.scope.as_deref()),
         (Some(Duration::from_secs(3600)), Some("openid a"))
     );
-    let shown = format!("{tokens:?}");
-    assert!(!shown.contains("\"at\"") && !shown.contains("a.b.c"), "{shown}");
 }
 
 /// A proxy that redirects from http to https, or to a path with a slash.
@@ -54,7 +52,7 @@ fn the_error_of_a_redirected_token_request_names_the_target_without_query() {
     ] {
         let mut redirect = answer(307, "");
         redirect.headers_mut().insert(http::header::LOCATION, location.parse().unwrap());
-        let error = read_answer(&redirect, AccessTokenRule::Required).unwrap_err().to_string();
+        let error = read_answer(&redirect, AccessTokenRule::Required).err().unwrap().to_string();
         assert!(error.contains(&format!("to {target:?}")), "{error}");
         assert!(error.contains("307") && !error.contains("secret"), "{error}");
     }
@@ -66,7 +64,7 @@ fn the_error_of_a_redirected_token_request_names_the_target_without_query() {
 fn only_200_is_a_success() {
     for status in [201, 202, 203, 204, 206, 299, 301, 302, 303, 304, 307, 308] {
         let outcome = read_answer(&answer(status, good()), AccessTokenRule::Required);
-        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{status}");
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenResponseInvalid, "{status}");
     }
     for status in [400, 401, 403, 404, 500] {
         assert!(
@@ -88,7 +86,7 @@ fn what_is_no_json_object_is_refused() {
         r#"{"access_token":"a","access_token":"b","token_type":"Bearer"}"#,
     ] {
         let outcome = read_answer(&answer(200, body), AccessTokenRule::Required);
-        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TokenResponseInvalid, "{body}");
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::TokenResponseInvalid, "{body}");
     }
 }
 
@@ -257,7 +255,8 @@ fn unknown_members_are_ignored() {
 fn an_error_under_200_is_an_error() {
     let error =
         read(&json!({"error": "invalid_grant", "access_token": "at", "token_type": "Bearer"}))
-            .unwrap_err();
+            .err()
+            .unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidGrant);
 }
 

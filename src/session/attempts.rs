@@ -118,7 +118,6 @@ impl<'a> State<'a> {
 }
 
 /// A new attempt, with its `state` and `Set-Cookie` headers.
-#[derive(Debug)]
 pub(crate) struct StartedAttempt {
     pub(crate) attempt: Attempt,
     /// The `state` of the authorization request.
@@ -128,7 +127,6 @@ pub(crate) struct StartedAttempt {
 }
 
 /// The attempt that belongs to a `state`, if there is one.
-#[derive(Debug)]
 pub(crate) enum AttemptLookup {
     /// The attempt. Its cookie is removed with the response to the callback.
     Found(Box<Attempt>),
@@ -157,7 +155,6 @@ struct LiveAttempt {
 }
 
 /// Seals attempts into cookies, and opens the one that a `state` names.
-#[derive(Debug)]
 pub(crate) struct Attempts {
     keys: Arc<KeyRing>,
     cookies: Arc<Cookies>,

@@ -63,7 +63,7 @@ fn an_attempt_outlives_the_process_that_began_it() {
     let begun = begin(&HeaderMap::new(), "/deep?x=1");
     let browser = then(&HeaderMap::new(), &begun);
     let AttemptLookup::Found(found) = find(&browser, &begun.state) else { panic!() };
-    assert_eq!(*found, begun.attempt);
+    assert!(*found == begun.attempt);
     assert_eq!(found.return_path, "/deep?x=1");
     assert_eq!(found.derive("label").unwrap(), begun.attempt.derive("label").unwrap());
 }
@@ -289,13 +289,6 @@ fn derived_values_differ_by_label_and_attempt() {
     assert!(derived.iter().all(|value| value.len() == 43));
     let state = attempts().begin(&sent(&HeaderMap::new()), one, NOW).unwrap().state;
     assert!(derived.iter().any(|value| state.ends_with(&value[..RANDOM])));
-}
-
-#[test]
-fn debug_prints_neither_the_seed_nor_the_return_path() {
-    let begun = begin(&HeaderMap::new(), "/secret-report");
-    let printed = format!("{:?} {:?}", begun.attempt, attempts());
-    assert!(!printed.contains("report") && !printed.contains("seed"), "{printed}");
 }
 
 proptest! {

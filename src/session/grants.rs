@@ -4,12 +4,9 @@
 //! session record first, and a flight looks for the session after it has written the grant, so that
 //! one of the two always deletes the grant.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering::Relaxed},
 };
 
 use async_trait::async_trait;
@@ -84,12 +81,6 @@ impl DecodedGrants {
     #[cfg(test)]
     fn len(&self) -> usize {
         self.grants.len()
-    }
-}
-
-impl fmt::Debug for DecodedGrants {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DecodedGrants")
     }
 }
 
@@ -323,7 +314,6 @@ mod tests {
     }
 
     /// A provider that responds after the person has signed out.
-    #[derive(Debug)]
     struct SlowProvider(Arc<Records>, RecordId);
 
     #[async_trait]
@@ -391,7 +381,8 @@ mod tests {
             .sessions
             .create(signed_in("bob"), Some(record("first")), node.now())
             .await
-            .unwrap_err();
+            .err()
+            .unwrap();
         assert_eq!((error.kind(), open.len()), (ErrorKind::StoreUnavailable, 2));
     }
 

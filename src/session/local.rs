@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -218,15 +217,6 @@ impl Shard {
         let crowd = self.crowds.last().and_then(|(_, owner)| self.owners.get(owner));
         let oldest = crowd.and_then(|sessions| sessions.iter().copied().find(is_other));
         oldest.or_else(|| self.by_expiry.iter().map(|(_, row)| *row).find(is_other))
-    }
-}
-
-impl fmt::Debug for LocalStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalStore")
-            .field("rows", &(self.rows_per_shard * self.shards.len()))
-            .field("bytes", &(self.bytes_per_shard * self.shards.len()))
-            .finish()
     }
 }
 

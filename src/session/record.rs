@@ -83,17 +83,6 @@ impl SessionRecord {
     }
 }
 
-impl std::fmt::Debug for SessionRecord {
-    /// Times only: personal data stays out of logs.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionRecord")
-            .field("created", &self.created)
-            .field("expires", &self.expires)
-            .field("renew_at", &self.renew_at)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -122,7 +111,7 @@ mod tests {
     #[test]
     fn a_record_reads_as_it_was_written() {
         let full = record();
-        assert_eq!(SessionRecord::read(&codec::encode(&full)), Some(full.clone()));
+        assert!(SessionRecord::read(&codec::encode(&full)) == Some(full.clone()));
         let person = Person { tid: None, oid: Some("o".into()), ..full.person };
         let bare = SessionRecord {
             person,
@@ -135,21 +124,20 @@ mod tests {
             home_account_id: None,
             ..full
         };
-        assert_eq!(SessionRecord::read(&codec::encode(&bare)), Some(bare));
+        assert!(SessionRecord::read(&codec::encode(&bare)) == Some(bare));
     }
 
     #[test]
     fn a_field_of_a_later_release_is_skipped() {
         let mut later = codec::encode(&record());
         later.extend_from_slice(&[200, 3, 1, 2, 3]);
-        assert_eq!(SessionRecord::read(&later), Some(record()));
+        assert!(SessionRecord::read(&later) == Some(record()));
     }
 
     #[test]
     fn a_record_that_was_cut_off_does_not_read() {
         let whole = codec::encode(&record());
         assert!((0..whole.len()).all(|length| SessionRecord::read(&whole[..length]).is_none()));
-        assert!(!format!("{:?}", record()).contains("ada"));
     }
 
     proptest! {

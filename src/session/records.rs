@@ -34,7 +34,6 @@ impl RecordId {
 
 /// Seals, opens, writes and deletes the rows of sessions and grants. It implements
 /// [`GrantStore`](crate::tokens::GrantStore) for the module `tokens`.
-#[derive(Debug)]
 pub(crate) struct Records {
     pub(super) keys: Arc<KeyRing>,
     pub(super) store: Store,

@@ -8,10 +8,7 @@
 //!   few bytes, so it costs its sender nothing. Runs of separators are skipped in blocks.
 //! - Nothing is allocated unless the request has cookies of attempts.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 
@@ -29,7 +26,7 @@ const MOST_PAIRS: usize = 200;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// The result of the look-up of a ticket in the store.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum TicketLookup {
     #[default]
     NotAsked,
@@ -50,17 +47,6 @@ pub(crate) struct RequestCookies<'a> {
     refused: OnceLock<Arc<Session>>,
     /// The sessions that have ended, once they were looked for.
     ended: OnceLock<Vec<EndedSession>>,
-}
-
-impl fmt::Debug for RequestCookies<'_> {
-    /// Without the values: the one of a session opens it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestCookies")
-            .field("has_session", &self.has_session)
-            .field("sign_ins", &self.sign_ins)
-            .field("attempts", &self.attempts.len())
-            .finish_non_exhaustive()
-    }
 }
 
 impl<'a> RequestCookies<'a> {

@@ -16,8 +16,6 @@
 //! - **Rows.** Each row of the store has a key of its own, which depends on the ticket in the
 //!   cookie as well.
 
-use std::fmt;
-
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, Prk, Salt},
@@ -284,12 +282,6 @@ impl SecretKeys {
             context.update(part);
         }
         aead_key(context.sign().as_ref())
-    }
-}
-
-impl fmt::Debug for KeyRing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing({} secrets)", 1 + self.older.len())
     }
 }
 

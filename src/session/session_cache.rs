@@ -1,7 +1,6 @@
 //! [`Session`]: a decoded session, and the bounded cache of decoded sessions.
 
 use std::{
-    fmt,
     hash::{Hash, Hasher},
     sync::{
         Arc,
@@ -114,15 +113,6 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("ends", &self.ends)
-            .field("renew_at", &self.renew_at)
-            .finish_non_exhaustive()
-    }
-}
-
 /// How long a session stays after its absolute end: until then its end can be reported to the
 /// application, which needs its user.
 const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 3600);
@@ -190,12 +180,6 @@ impl SessionCache {
     /// Removes a session under every ticket that it was decoded from.
     pub(super) fn forget_session(&self, session: RecordId) {
         self.sessions.retain(|_, other| other.id() != session);
-    }
-}
-
-impl fmt::Debug for SessionCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SessionCache").field(&self.sessions.capacity()).finish()
     }
 }
 

@@ -1,7 +1,6 @@
 //! [`Sessions`]: finds the session of a request by its cookies; creates, rolls and ends sessions.
 
 use std::{
-    fmt,
     sync::{Arc, atomic::AtomicI64},
     time::Duration,
 };
@@ -53,7 +52,6 @@ impl NewSession {
 }
 
 /// A new session and its `Set-Cookie` header.
-#[derive(Debug)]
 pub(crate) struct CreatedSession {
     pub(crate) session: Arc<Session>,
     pub(crate) set_cookie: HeaderValue,
@@ -65,14 +63,7 @@ pub(crate) struct Roll {
     set_cookie: HeaderValue,
 }
 
-impl fmt::Debug for Roll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Roll").finish_non_exhaustive()
-    }
-}
-
 /// The result of a lookup without I/O, see [`Sessions::peek`].
-#[derive(Debug)]
 pub(crate) enum PeekOutcome {
     /// The request has no session.
     None,
@@ -483,12 +474,3 @@ impl Sessions {
 
 /// The deadline of claims that are never renewed.
 const NEVER: UnixTime = UnixTime::from_seconds(i64::MAX);
-
-impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions")
-            .field("records", &self.records)
-            .field("cache", &self.cache)
-            .finish()
-    }
-}

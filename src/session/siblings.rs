@@ -9,10 +9,7 @@
 //! are under way in its browser. Only completed sign-ins are remembered, in the memory of this
 //! process. A sibling that another process created ends with its own lifetime.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::unsync::Cache;
 
@@ -82,12 +79,6 @@ impl Siblings {
 
     fn known(&self) -> MutexGuard<'_, Cache<SiblingKey, Arc<[RecordId]>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Siblings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Siblings").field(&self.known().len()).finish()
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Store`]: the storage of sealed rows, in this process or in any `tower-sessions` store.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -308,16 +308,6 @@ impl Store {
     ) -> Result<SealedRow, Error> {
         let row = self.overwrite(id, sealed, expires, now).await?;
         row.ok_or_else(not_kept)
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local(store) => store.fmt(f),
-            // Without the store's own `Debug`: some implementations print all rows.
-            Self::Shared(_) => f.write_str("SessionStore"),
-        }
     }
 }
 

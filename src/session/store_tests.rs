@@ -14,7 +14,7 @@ async fn a_store_that_is_down_at_sign_in_makes_no_session() {
     let (open, store) = OpenStore::new();
     let node = Node::new(store);
     open.set(|store| &store.down);
-    let error = node.sessions.create(signed_in("ada"), None, node.now()).await.unwrap_err();
+    let error = node.sessions.create(signed_in("ada"), None, node.now()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
     assert_eq!(open.len(), 0);
 }
@@ -26,7 +26,7 @@ async fn a_store_that_is_down_is_an_error_and_nobody_is_signed_in_or_out() {
     let headers = node.sign_in("ada").await;
     let opened = node.sessions.load(&sent(&headers), node.now()).await.unwrap().unwrap();
     open.set(|store| &store.down);
-    let error = node.sessions.load(&sent(&headers), node.now()).await.unwrap_err();
+    let error = node.sessions.load(&sent(&headers), node.now()).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
     assert!(!format!("{error} {error:?}").contains(&Id(opened.id().0).to_string()));
     open.clear(|store| &store.down);

@@ -105,12 +105,6 @@ impl StoredLogin {
     }
 }
 
-impl fmt::Debug for StoredLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredLogin").field("record", &self.record).finish_non_exhaustive()
-    }
-}
-
 /// Number of sign-ins that may be under way in one browser. If there are more, the oldest is
 /// dropped.
 const MOST_ATTEMPTS: usize = 8;
@@ -120,7 +114,7 @@ const LONGEST: usize = 1024 * 1024;
 codec::record!(StoredLogin { 1 id, 2 record, 3 grant });
 
 /// The decrypted content of a [`WebSession`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct SessionValue {
     attempts: Vec<Attempt>,
     pub(crate) login: Option<Arc<StoredLogin>>,

@@ -6,7 +6,6 @@
 
 use std::{
     convert::Infallible,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -171,15 +170,6 @@ impl Values {
     /// The number of grants in memory.
     pub(super) fn len(&self) -> usize {
         self.live.len()
-    }
-}
-
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Values")
-            .field("live", &self.live.len())
-            .field("ended", &self.ended.len())
-            .finish()
     }
 }
 

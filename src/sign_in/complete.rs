@@ -1,6 +1,6 @@
 //! The second half of a sign-in: from a code to the records of a session. It does not know cookies.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use super::{
     attempt::{Attempt, Fingerprint, Purpose},
@@ -21,7 +21,6 @@ use crate::{
 };
 
 /// A token response with its verified ID token.
-#[derive(Debug)]
 pub(crate) struct VerifiedAnswer {
     pub(crate) answer: TokenAnswer,
     pub(crate) token: VerifiedIdToken,
@@ -108,18 +107,7 @@ pub(crate) struct NewSession {
     pub(crate) lost: u8,
 }
 
-impl fmt::Debug for NewSession {
-    /// Omits the personal data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewSession")
-            .field("renew_at", &self.renew_at)
-            .field("ends", &self.ends)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The session and the grant of a completed sign-in, before they are stored.
-#[derive(Debug)]
 pub(crate) struct SignInRecords {
     pub(crate) session: NewSession,
     pub(crate) grant: GrantRecord,

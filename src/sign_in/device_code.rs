@@ -1,7 +1,7 @@
 //! Sign-ins in progress by device code (RFC 8628), and the rate at which the provider is polled for
 //! them (section 3.4).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
@@ -50,17 +50,6 @@ codec::record!(DeviceCode {
     8 next,
     9 scopes,
 });
-
-impl fmt::Debug for DeviceCode {
-    /// Omits all codes.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceCode")
-            .field("expires_at", &self.expires_at)
-            .field("interval", &self.interval)
-            .field("next", &self.next)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The number of sign-ins to remember, including recently finished ones. A forgotten sign-in can be
 /// polled once too early.
@@ -317,13 +306,6 @@ mod tests {
         let complete = Some("https://id.example/device?user_code=WDJB-MJHT".to_owned());
         let code = DeviceCode { verification_uri_complete: complete, ..code(5, 5) };
         assert!(codec::Value::read(&codec::encode(&code)) == Some(code));
-    }
-
-    // C-363: user_code and device_code
-    #[test]
-    fn no_code_is_printed() {
-        let printed = format!("{:?}", code(5, 5));
-        assert!(!printed.contains("d3v1c3") && !printed.contains("WDJB"), "{printed}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 
 /// The providers of the B2C policies other than the sign-in policy: each policy has its own
 /// metadata document.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Policies {
     pub(super) edit_profile: Option<Provider>,
     pub(super) reset_password: Option<Provider>,
@@ -31,7 +31,7 @@ impl Policies {
 }
 
 /// This application as a client of its provider: the shared state of all steps of a sign-in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RelyingParty {
     provider: Provider,
     policies: Policies,

@@ -5,7 +5,6 @@ use std::{
     borrow::Borrow,
     cmp::Reverse,
     collections::{HashMap, HashSet},
-    fmt,
     hash::{Hash, Hasher},
     sync::{Arc, OnceLock},
 };
@@ -77,15 +76,6 @@ impl CachedToken {
     }
 }
 
-impl fmt::Debug for CachedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedToken")
-            .field("key", &self.key)
-            .field("expires_at", &self.expires_at)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Limits of the cache of one grant. Beyond them the tokens that expire first are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CacheLimits {
@@ -103,7 +93,7 @@ impl Default for CacheLimits {
 }
 
 /// The access tokens of one grant.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct TokenCache {
     tokens: HashSet<CacheEntry, Seeded>,
     /// Tokens by each of their rights, so that a superset is found without a search through all
@@ -253,7 +243,7 @@ impl codec::Field for TokenCache {
 }
 
 /// A token in the set, which is searched by its key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct CacheEntry {
     token: Arc<CachedToken>,
     /// Computed once, because every look-up needs it.

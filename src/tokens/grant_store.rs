@@ -1,6 +1,6 @@
 //! [`GrantStore`]: storage of grant records, and [`GrantRef`], the reference to one grant.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
@@ -68,18 +68,12 @@ impl GrantRef {
     }
 }
 
-impl fmt::Debug for GrantRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrantRef").field("expires_at", &self.0.expires_at).finish_non_exhaustive()
-    }
-}
-
 /// Storage of grant records.
 ///
 /// Every failure of the store is an error of the kind `store_unavailable`; a record that cannot be
 /// opened or read counts as absent.
 #[async_trait]
-pub(crate) trait GrantStore: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait GrantStore: Send + Sync + 'static {
     /// The stored record. A record that has not changed since it was decoded is returned as the
     /// same allocation.
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error>;

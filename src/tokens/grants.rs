@@ -46,7 +46,7 @@ impl Renewal {
 }
 
 /// The current claims of a live session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct LiveGrant {
     record: Arc<GrantRecord>,
     renew_at: Option<UnixTime>,
@@ -70,7 +70,7 @@ impl LiveGrant {
 }
 
 /// Renews and refreshes the grants of one store. Clones share their flights.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Grants(Arc<RefreshContext>);
 
 impl Grants {

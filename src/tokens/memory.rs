@@ -176,10 +176,9 @@ const MOST_UNSAVED: usize = 1000;
 /// The records of this process that could not be stored yet, each with the lock that keeps other
 /// processes from sending the old refresh token: its lease is renewed as long as the record
 /// waits.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Unsaved(Mutex<HashMap<GrantId, UnsavedRecord>>);
 
-#[derive(Debug)]
 struct UnsavedRecord {
     record: Arc<GrantRecord>,
     lease: Option<Lease>,

@@ -95,12 +95,6 @@ impl Drop for PartitionInUse {
     }
 }
 
-impl fmt::Debug for PartitionInUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartitionInUse").finish_non_exhaustive()
-    }
-}
-
 /// The application and the provider of an exported cache. Another application does not import it:
 /// its tokens would be sent to a provider that did not issue them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(60);
 const PAUSES_AFTER_FAULT: (Duration, Duration) = (Duration::from_secs(5), PAUSE_AFTER_REFUSAL);
 
 /// How to answer a request for an access token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum TokenStep {
     Serve(Arc<CachedToken>),
     /// The token is valid, but the time that the provider set for a new one (`refresh_in`) has

@@ -1,7 +1,6 @@
 //! [`GrantRecord`]: the stored state of one grant, and how a token response changes it.
 
 use std::{
-    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -252,18 +251,6 @@ pub(super) fn token_of(
     })
 }
 
-impl fmt::Debug for GrantRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrantRecord")
-            .field("generation", &self.generation)
-            .field("scopes", &self.scopes)
-            .field("renew_at", &self.renew_at)
-            .field("failing", &self.failing)
-            .field("tokens", &self.tokens.len())
-            .finish_non_exhaustive()
-    }
-}
-
 /// Changes of the record. Each returns the next one.
 impl GrantRecord {
     /// The same record with the next generation.
@@ -404,7 +391,7 @@ mod tests {
             (RenewalFailures { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
         let read = GrantRecord::read(&codec::encode(&record)).unwrap();
-        assert_eq!(read.person(), record.person());
+        assert!(read.person() == record.person());
         assert_eq!(
             (read.scopes(), read.refresh_token(), read.id_token()),
             (record.scopes(), record.refresh_token(), record.id_token())

@@ -39,7 +39,6 @@ pub(super) const LATER_STORE_WAITS: (Duration, Duration) =
 const MOST_TRIES: usize = 3;
 
 /// The state that all flights of one [`Grants`](super::Grants) share.
-#[derive(Debug)]
 pub(super) struct RefreshContext {
     pub(super) store: Arc<dyn GrantStore>,
     pub(super) provider: Arc<dyn Refresher>,
@@ -60,7 +59,7 @@ pub(super) struct RefreshContext {
 pub(super) type RefreshResult = Result<StoredGrant, RefreshError>;
 
 /// The stored record, and the access token if the flight was for one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct StoredGrant {
     pub(super) record: Arc<GrantRecord>,
     pub(super) token: Option<AccessToken>,

@@ -1,6 +1,6 @@
 //! [`Refresher`]: the refresh grant at the provider, with its request and its response.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,7 +18,7 @@ use crate::{
 
 /// The refresh grant at the provider (OpenID Connect Core section 12, RFC 6749 section 6).
 #[async_trait]
-pub(crate) trait Refresher: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Refresher: Send + Sync + 'static {
     /// Sends the refresh token once and reads the response. `Err` means that nothing was issued, or
     /// nothing readable.
     ///
@@ -52,7 +52,7 @@ fn no_directory() -> Error {
 }
 
 /// One refresh as it is sent to the provider.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RefreshRequest {
     pub(super) request: TokenRequest,
     /// The person of the sign-in.
@@ -163,7 +163,7 @@ impl TokenSet {
 }
 
 /// A successful refresh.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RefreshAnswer {
     pub(crate) issued: TokenSet,
     /// The verified claims of the ID token, or why it was refused. If the response has none, those
@@ -175,7 +175,7 @@ pub(crate) struct RefreshAnswer {
 }
 
 /// The claims of a verified ID token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct VerifiedClaims {
     pub(crate) id_token: Secret,
     pub(crate) claims: ClaimsOfPerson,

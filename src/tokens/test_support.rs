@@ -296,7 +296,6 @@ pub(super) fn request(scopes: &str) -> TokenRequest {
 }
 
 /// One session, signed in at [`START`] with `openid api.read`. Its tokens are valid for an hour.
-#[derive(Debug)]
 pub(super) struct TestSession {
     pub(super) clock: ManualClock,
     pub(super) store: Arc<FakeStore>,

@@ -1,6 +1,6 @@
 //! [`Application`]: the collaborators and settings that all users of an application share.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crate::{client::Client, clock::Clock, config::ValidConfig, tokens::Grants};
 
@@ -43,11 +43,5 @@ impl Application {
             edit_profile: external(&config.paths().edit_profile),
             reset_password: external(&config.paths().reset_password),
         }
-    }
-}
-
-impl fmt::Debug for Application {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Application").finish_non_exhaustive()
     }
 }
