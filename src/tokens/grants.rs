@@ -14,7 +14,7 @@ use super::{
     partitions::Partitions,
     policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
-    refresh::{RefreshContext, RefreshError, StoredGrant, renewal_failed},
+    refresh::{RefreshContext, RefreshError, renewal_failed},
     refresher::Refresher,
 };
 use crate::{
@@ -25,25 +25,6 @@ use crate::{
     secret::Secret,
     single_flight::{SingleFlight, Tasks, Tokio},
 };
-
-/// The result of a renewal.
-#[derive(Clone, Debug)]
-pub(crate) enum Renewal {
-    /// The session continues with these claims.
-    Live(LiveGrant),
-    /// The session has ended, and its records are deleted. The kind is `session_ended`,
-    /// `invalid_grant` or `person_changed`.
-    SessionMustEnd(Error),
-}
-
-impl Renewal {
-    fn of(error: RefreshError) -> Result<Self, Error> {
-        match error {
-            RefreshError::SessionMustEnd(error) => Ok(Self::SessionMustEnd(error)),
-            RefreshError::Failed(error) => Err(error),
-        }
-    }
-}
 
 /// The current claims of a live session.
 #[derive(Clone)]
@@ -122,6 +103,9 @@ impl Grants {
     ///
     /// # Errors
     ///
+    /// `SessionMustEnd` has the kind `session_ended`, `invalid_grant` or `person_changed`; `Failed`
+    /// one of these:
+    ///
     /// - `renewal_failed`: the provider has been failing for an hour, or the refresh lock could not
     ///   be taken;
     /// - `interaction_required`: the provider wants the person to sign in again; the session's
@@ -129,12 +113,9 @@ impl Grants {
     /// - `no_refresh_token`: the session is live, but its grant is no longer in the store: a new
     ///   sign-in recovers it;
     /// - `store_unavailable`.
-    pub(crate) async fn renew(&self, grant: &GrantRef) -> Result<Renewal, Error> {
+    pub(crate) async fn renew(&self, grant: &GrantRef) -> Result<LiveGrant, RefreshError> {
         let shared = &self.0;
-        let record = match shared.record(grant).await {
-            Ok(record) => record,
-            Err(error) => return Renewal::of(error),
-        };
+        let record = shared.record(grant).await?;
         let now = shared.clock.now();
         let failed_before = || shared.throttle.check(grant.id(), &RefreshKind::Renewal, now);
         let step = policy::renewal_step(&record, shared.session_end, now);
@@ -144,32 +125,30 @@ impl Grants {
         {
             // The session has ended, but the store failed to delete it.
             shared.end_session(grant).await;
-            return Ok(Renewal::SessionMustEnd(error));
+            return Err(RefreshError::SessionMustEnd(error));
         }
         match step {
-            RenewalStep::Live => Ok(Renewal::Live(LiveGrant::of(record))),
-            RenewalStep::LiveForGood => Ok(Renewal::Live(LiveGrant { renew_at: None, record })),
+            RenewalStep::Live => Ok(LiveGrant::of(record)),
+            RenewalStep::LiveForGood => Ok(LiveGrant { renew_at: None, record }),
             RenewalStep::LiveAndRenew => {
                 if failed_before().is_none() {
                     // The result is for the next request.
                     shared.begin(grant, &RefreshKind::Renewal);
                 }
-                Ok(Renewal::Live(LiveGrant::of(record)))
+                Ok(LiveGrant::of(record))
             }
             RenewalStep::Renew => match failed_before() {
-                Some(error) => Err(error),
-                None => match shared.run(grant, &RefreshKind::Renewal).await {
-                    Ok(StoredGrant { record, .. }) => Ok(Renewal::Live(LiveGrant::of(record))),
-                    Err(error) => Renewal::of(error),
-                },
+                Some(error) => Err(error.into()),
+                None => {
+                    let stored = shared.run(grant, &RefreshKind::Renewal).await?;
+                    Ok(LiveGrant::of(stored.record))
+                }
             },
-            RenewalStep::Pause => Err(renewal_failed()),
+            RenewalStep::Pause => Err(renewal_failed().into()),
             RenewalStep::End => {
                 shared.end_session(grant).await;
-                Ok(Renewal::SessionMustEnd(Error::new(
-                    ErrorKind::SessionEnded,
-                    "the ID token has expired and there is no refresh token",
-                )))
+                let detail = "the ID token has expired and there is no refresh token";
+                Err(RefreshError::SessionMustEnd(Error::new(ErrorKind::SessionEnded, detail)))
             }
         }
     }
@@ -196,13 +175,13 @@ impl Grants {
     /// The renewal failed for a reason that may pass.
     pub(crate) async fn renewed(&self, grant: &GrantRef) -> Result<Option<LiveGrant>, Error> {
         match self.renew(grant).await {
-            Ok(Renewal::Live(renewed)) => Ok(Some(renewed)),
-            Ok(Renewal::SessionMustEnd(error)) => {
+            Ok(renewed) => Ok(Some(renewed)),
+            Err(RefreshError::SessionMustEnd(error)) => {
                 tracing::info!(reason = error.reason(), "session ended at its renewal");
                 Ok(None)
             }
             // The records stay: a new sign-in replaces them.
-            Err(error)
+            Err(RefreshError::Failed(error))
                 if matches!(
                     error.kind(),
                     ErrorKind::InteractionRequired | ErrorKind::NoRefreshToken
@@ -211,7 +190,7 @@ impl Grants {
                 tracing::info!(reason = error.reason(), "session needs a new sign-in");
                 Ok(None)
             }
-            Err(error) => Err(error),
+            Err(RefreshError::Failed(error)) => Err(error),
         }
     }
 

@@ -105,9 +105,10 @@ impl Scene {
             self.answered.clone(),
         );
         self.model.add(async move {
-            match grants.renew(&grant).await.unwrap() {
-                Renewal::Live(renewed) => assert!(renewed.claims().is_some()),
-                Renewal::SessionMustEnd(_) => assert!(!store.is_signed_in(&grant)),
+            match grants.renew(&grant).await {
+                Ok(renewed) => assert!(renewed.claims().is_some()),
+                Err(RefreshError::SessionMustEnd(_)) => assert!(!store.is_signed_in(&grant)),
+                Err(RefreshError::Failed(error)) => panic!("{error}"),
             }
             answered.fetch_add(1, SeqCst);
         });

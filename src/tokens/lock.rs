@@ -475,10 +475,7 @@ mod tests {
         assert_eq!(session.live().await, None);
         session.settled().await;
         session.clock.advance(seconds(200));
-        assert_eq!(
-            session.grants.renew(&session.grant).await.unwrap_err().kind(),
-            ErrorKind::RenewalFailed
-        );
+        assert_eq!(session.renewal_failure().await, ErrorKind::RenewalFailed);
         assert!(session.store.is_signed_in(&session.grant));
         assert_eq!(session.provider.calls(), 0);
         lock.failing.store(false, SeqCst);

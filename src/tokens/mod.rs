@@ -44,13 +44,13 @@ mod tests;
 pub use access::{AccessToken, TokenSource};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
-#[cfg(test)]
-pub(crate) use grants::Renewal;
 pub use key::TokenRequest;
 pub use lock::RefreshLock;
 pub(crate) use lock::TimedLock;
 #[cfg(feature = "redis")]
 pub use redis::RedisLock;
+#[cfg(test)]
+pub(crate) use refresh::RefreshError;
 pub(crate) use {
     grant_store::{GrantId, GrantRef, GrantStore},
     grants::Grants,

@@ -9,14 +9,14 @@ fn name(call: usize) -> Option<String> {
 }
 
 async fn failure(session: &TestSession) -> ErrorKind {
-    session.grants.renew(&session.grant).await.unwrap_err().kind()
+    session.renewal_failure().await
 }
 
 /// The kind of the error that ended the session.
 async fn end(session: &TestSession) -> ErrorKind {
-    match session.grants.renew(&session.grant).await.unwrap() {
-        Renewal::SessionMustEnd(error) => error.kind(),
-        Renewal::Live(_) => panic!("the session goes on"),
+    match session.grants.renew(&session.grant).await {
+        Err(RefreshError::SessionMustEnd(error)) => error.kind(),
+        _ => panic!("the session goes on"),
     }
 }
 
@@ -243,9 +243,11 @@ async fn passing_faults_back_off_for_an_hour_and_then_the_session_pauses() {
             tried_at.push(minute);
         }
         match outcome {
-            Ok(Renewal::Live(_)) => assert!(minute < 60),
-            Err(error) => assert!(minute >= 60 && error.kind() == ErrorKind::RenewalFailed),
-            Ok(Renewal::SessionMustEnd(error)) => panic!("{error}"),
+            Ok(_) => assert!(minute < 60),
+            Err(RefreshError::Failed(error)) => {
+                assert!(minute >= 60 && error.kind() == ErrorKind::RenewalFailed)
+            }
+            Err(RefreshError::SessionMustEnd(error)) => panic!("{error}"),
         }
         session.clock.advance(seconds(60));
     }
@@ -286,13 +288,13 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
         session.clock.advance(seconds(3599));
         assert_eq!(session.live().await, None);
         session.clock.advance(seconds(1));
-        match session.grants.renew(&session.grant).await.unwrap() {
-            Renewal::Live(renewed) => {
+        match session.grants.renew(&session.grant).await {
+            Ok(renewed) => {
                 assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits))
             }
-            Renewal::SessionMustEnd(error) => {
+            Err(error) => {
                 assert_eq!(
-                    (error.kind(), session_end),
+                    (error.into_error().kind(), session_end),
                     (ErrorKind::SessionEnded, SessionEnd::IdTokenExpiry)
                 );
                 assert!(!session.store.is_signed_in(&session.grant));

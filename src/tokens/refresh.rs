@@ -67,7 +67,7 @@ pub(super) struct StoredGrant {
 
 /// The failure of a flight.
 #[derive(Clone, Debug)]
-pub(super) enum RefreshError {
+pub(crate) enum RefreshError {
     /// The session has ended, and its records are deleted.
     SessionMustEnd(Error),
     /// The session continues.

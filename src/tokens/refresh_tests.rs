@@ -109,10 +109,7 @@ async fn a_grant_that_others_keep_changing_is_left_alone_after_three_tries() {
     for _ in 0..5 {
         fails_after_a_change(&session, "mail.send", ErrorKind::InvalidGrant);
     }
-    assert_eq!(
-        session.grants.renew(&session.grant).await.unwrap_err().kind(),
-        ErrorKind::RenewalFailed
-    );
+    assert_eq!(session.renewal_failure().await, ErrorKind::RenewalFailed);
     assert_eq!(session.provider.calls(), MOST_TRIES);
     assert!(session.store.is_signed_in(&session.grant));
 }
@@ -238,10 +235,7 @@ async fn an_unreadable_store_fails_without_a_request() {
     let session = TestSession::new();
     session.store.failing_loads.store(2, SeqCst);
     assert_eq!(session.token("mail.read").await.unwrap_err().kind(), ErrorKind::StoreUnavailable);
-    assert_eq!(
-        session.grants.renew(&session.grant).await.unwrap_err().kind(),
-        ErrorKind::StoreUnavailable
-    );
+    assert_eq!(session.renewal_failure().await, ErrorKind::StoreUnavailable);
     assert_eq!(session.provider.calls(), 0);
 }
 

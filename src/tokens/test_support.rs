@@ -360,9 +360,18 @@ impl TestSession {
 
     /// The name claim after a renewal that must succeed; `None` for that of the sign-in.
     pub(super) async fn live(&self) -> Option<String> {
-        match self.grants.renew(&self.grant).await.unwrap() {
-            Renewal::Live(renewed) => renewed.claims().map(|claims| claims.get().to_owned()),
-            Renewal::SessionMustEnd(error) => panic!("the session ended: {error}"),
+        match self.grants.renew(&self.grant).await {
+            Ok(renewed) => renewed.claims().map(|claims| claims.get().to_owned()),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// The kind of a renewal's error that leaves the session as it is.
+    pub(super) async fn renewal_failure(&self) -> ErrorKind {
+        match self.grants.renew(&self.grant).await {
+            Err(RefreshError::Failed(error)) => error.kind(),
+            Err(RefreshError::SessionMustEnd(error)) => panic!("the session ended: {error}"),
+            Ok(_) => panic!("it was renewed"),
         }
     }
 }
