@@ -267,58 +267,52 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    if let Some(allowed) = route.methods(flow.config.sign_in_method())
-        && !allowed.contains(&parts.method)
-    {
-        let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
-        let reply = Reply::new(Outcome::WrongMethod(allowed));
-        return shared.renderer.response(&Caller::of(&head, None), reply);
-    }
+    let method = flow.config.sign_in_method();
     // HEAD is GET in everything but the content (RFC 9110 section 9.3.2). By device code it stays
     // what it is: a safe method must not ask the provider for a code, nor poll it.
-    let spends_code = flow.config.sign_in_method() == SignInMethod::DeviceCode
-        && matches!(route, Route::SignIn | Route::Callback);
-    if parts.method == Method::HEAD && !spends_code {
+    let spends_code =
+        method == SignInMethod::DeviceCode && matches!(route, Route::SignIn | Route::Callback);
+    let is_head = parts.method == Method::HEAD && !spends_code;
+    if is_head {
         parts.method = Method::GET;
-        let response: Response<IdentityBody<R>> =
-            Box::pin(answer_layer_path(shared, flow, route, parts, body)).await;
-        return response.map(|_| IdentityBody::default());
     }
-    answer_layer_path(shared, flow, route, parts, body).await
+    let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
+    let reply = match route.methods(method) {
+        Some(allowed) if !allowed.contains(&parts.method) => {
+            Reply::new(Outcome::WrongMethod(allowed))
+        }
+        _ => {
+            let form = form_of(flow, route, &head, body).await;
+            flow.reply(route, &head, form).await
+        }
+    };
+    let session = head.cookies.session();
+    let user = session.as_deref().map(|session| &session.user);
+    let response = shared.renderer.response(&Caller::of(&head, user), reply);
+    if is_head { response.map(|_: IdentityBody<R>| IdentityBody::default()) } else { response }
 }
 
-async fn answer_layer_path<B, R>(
-    shared: &Shared,
-    flow: &Arc<Flow>,
+/// The form in a request for one of the layer's own paths; empty where the path takes none.
+async fn form_of<B>(
+    flow: &Flow,
     route: Route,
-    parts: Parts,
+    head: &RequestHead<'_>,
     body: B,
-) -> Response<IdentityBody<R>>
+) -> Result<Bytes, Error>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let limit = match route {
+        _ if *head.method != Method::POST => None,
         Route::Callback => Some(FORM_LIMIT),
-        Route::KeptForm => Some(SEALED_FORM_LIMIT),
+        Route::KeptForm if flow.may_open_form(head).await? => Some(SEALED_FORM_LIMIT),
         _ => None,
     };
-    let head = RequestHead::of_parts(&parts, flow.cookies(&parts.headers));
-    let limit = match limit.filter(|_| parts.method == Method::POST) {
-        Some(limit) if route == Route::KeptForm => {
-            flow.may_open_form(&head).await.map(|may_open| may_open.then_some(limit))
-        }
-        limit => Ok(limit),
-    };
-    let form = match limit {
-        Ok(Some(limit)) => read_form(&parts.headers, body, limit).await,
-        Ok(None) => Ok(Bytes::new()),
-        Err(error) => Err(error),
-    };
-    let reply = flow.reply(route, &head, form).await;
-    let session = head.cookies.session();
-    let user = session.as_deref().map(|session| &session.user);
-    shared.renderer.response(&Caller::of(&head, user), reply)
+    match limit {
+        Some(limit) => read_form(head.headers, body, limit).await,
+        None => Ok(Bytes::new()),
+    }
 }
 
 impl Shared {

@@ -1,22 +1,21 @@
 //! [`WebAuth`]: sign-in for web applications that are not Tower services.
 
-mod builder;
 mod outcomes;
 mod sign_in;
 mod value_sessions;
 
 use std::{fmt, sync::Arc};
 
-pub use self::builder::WebAuthBuilder;
 pub use self::outcomes::{SignIn, SignInOutcome, SignOut, SignedIn, UserCode};
 use self::value_sessions::ValueSessions;
 use crate::{
     client::Client,
-    clock::Clock,
+    clock::{Clock, SystemClock},
     config::{IntoValidConfig, ValidConfig},
     error::{ConfigError, Error, ErrorKind, TokenOwner},
+    protocol::{HttpClient, ReqwestClient},
     session::{KeyRing, WebSession},
-    sign_in::RelyingParty,
+    sign_in::{RelyingParty, key_binding},
     strings::StringList,
     tokens::{AccessToken, TokenRequest},
     user::User,
@@ -158,7 +157,11 @@ impl WebAuth {
     /// }
     /// ```
     pub fn builder(config: impl IntoValidConfig) -> WebAuthBuilder {
-        WebAuthBuilder::new(config.into_valid_config())
+        WebAuthBuilder {
+            config: config.into_valid_config(),
+            http: Arc::new(ReqwestClient::new()),
+            clock: Arc::new(SystemClock),
+        }
     }
 
     /// The signed-in user of a browser; `None` if nobody is signed in.
@@ -268,5 +271,45 @@ impl WebAuth {
 
     fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+}
+
+/// Builds a [`WebAuth`] with an HTTP client or a clock of your own. See [`WebAuth::builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct WebAuthBuilder {
+    config: ValidConfig,
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+}
+
+impl WebAuthBuilder {
+    /// Sets the HTTP client for calls to the provider. The default is [`ReqwestClient`].
+    pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
+        self.http = Arc::new(http);
+        self
+    }
+
+    /// Sets the clock, for tests. The default is [`SystemClock`].
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The finished [`WebAuth`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebAuth::new`].
+    pub fn build(self) -> Result<WebAuth, ConfigError> {
+        let Self { config, http, clock } = self;
+        config.require_lasting_secret("WebAuth::new", "the sessions that you store")?;
+        config.log_mistakes(clock.now());
+        let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
+        let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
+        let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
+        let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
+        let sessions = ValueSessions::new(&relying_party, &client, &clock);
+        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, clock, client, keys, sessions })))
     }
 }
