@@ -52,7 +52,7 @@ pub use codes::error_codes;
 use construct::OAUTH_WELL_KNOWN;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
-pub(crate) use tenants::{Tenants, is_guid};
+pub(crate) use tenants::{PERSONAL, Tenants, is_guid};
 use url::{Host, Url};
 
 use crate::error::ConfigError;

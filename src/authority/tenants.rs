@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::ConfigError;
 
 /// The tenant of personal Microsoft accounts.
-pub(super) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+pub(crate) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The placeholder for the tenant in the issuer of a discovery document for several tenants.
 pub(super) const TEMPLATE: &str = "{tenantid}";

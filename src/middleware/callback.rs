@@ -235,8 +235,15 @@ impl Flow {
         attempt: Attempt,
         slot: Slot,
     ) -> Reply {
+        // Nothing could be shown (OpenID Connect Core section 3.1.2.6), so something has to be:
+        // once, since an interactive attempt is not silent.
+        let is_refused_silently = error.kind() == ErrorKind::InteractionRequired
+            && attempt.silent
+            && attempt.purpose != Purpose::ReadClaims;
+        let with_pages = attempt.fallbacks.and(Fallback::WithPages).filter(|_| is_refused_silently);
         // Once for each kind: the second such answer is shown.
-        if let Some(fallbacks) = self.relying_party.fallbacks_after(&attempt, &error) {
+        if let Some(fallbacks) = self.relying_party.fallbacks_after(&attempt, &error).or(with_pages)
+        {
             let start = self.following(attempt, slot);
             return self.start(head, Start { fallbacks, ..start }).await;
         }
@@ -245,14 +252,6 @@ impl Flow {
         if attempt.purpose == Purpose::ReadClaims && error.kind() != ErrorKind::PersonChanged {
             tracing::info!(reason = error.reason(), "the claims could not be read again");
             return Reply::redirect(self.return_path(&attempt).as_str());
-        }
-        // Nothing could be shown (OpenID Connect Core section 3.1.2.6), so something has to be:
-        // once, since an interactive attempt is not silent.
-        let is_refused_silently = error.kind() == ErrorKind::InteractionRequired && attempt.silent;
-        let pages = attempt.fallbacks.and(Fallback::WithPages).filter(|_| is_refused_silently);
-        if let Some(fallbacks) = pages {
-            let start = self.following(attempt, slot);
-            return self.start(head, Start { fallbacks, ..start }).await;
         }
         match self.policy_refusal(&error, &attempt) {
             Some(NextStep::Provider(purpose)) => {
@@ -295,20 +294,19 @@ impl Flow {
                 Reply::redirect(page_then.unwrap_or_else(|| page.as_str()))
             }
             Ok(None) if state.retry > 0 => {
-                // A cookie that came and does not open is no fault of the browser.
-                if self.attempts.are_unreadable(&head.cookies, state.slot) {
-                    let error = Error::new(
+                let (kind, detail) = match self.attempts.are_unreadable(&head.cookies, state.slot) {
+                    // A cookie that came and does not open is no fault of the browser.
+                    true => (
                         ErrorKind::AttemptUnreadable,
                         "the browser sent the cookie of an attempt, the second time too, and no \
                          cookie secret of this process opens it",
-                    );
-                    return Reply::failed(error, Some(self.sign_in_url(&page)));
-                }
-                let error = Error::new(
-                    ErrorKind::AttemptMissing,
-                    "the browser sent no attempt, the second time too: are cookies blocked?",
-                );
-                Reply::failed(error, Some(self.sign_in_url(&page)))
+                    ),
+                    false => (
+                        ErrorKind::AttemptMissing,
+                        "the browser sent no attempt, the second time too: are cookies blocked?",
+                    ),
+                };
+                Reply::failed(Error::new(kind, detail), Some(self.sign_in_url(&page)))
             }
             Ok(None) if !head.may_start() => Reply::sign_in_needed(self.sign_in_url(&page)),
             Ok(None) => {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::{clock::UnixTime, codec, json, protocol::is_overage};
+use crate::{authority::PERSONAL, clock::UnixTime, codec, json, protocol::is_overage};
 
 /// The claims that identify the person on a page. Parsed without a map of all claims.
 ///
@@ -170,9 +170,6 @@ impl Rights {
         })
     }
 }
-
-/// The tenant of personal Microsoft accounts.
-pub(crate) const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// The tenant in an issuer's URL: `https://sts.windows.net/{tenant}/`, or with `v2.0` after it.
 fn tenant_of(idp: &str) -> Option<&str> {

@@ -17,17 +17,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::OnceCell;
 
+use self::failed_token::FailedToken;
 pub(crate) use self::{
     application::Application,
     claims::{Names, Rights},
 };
-use self::{claims::PERSONAL, failed_token::FailedToken};
 pub use self::{
     groups::Groups,
     key::{InvalidUserKey, UserKey},
     tokens::Tokens,
 };
 use crate::{
+    authority::PERSONAL,
     client::AppTokens,
     clock::UnixTime,
     error::Error,
