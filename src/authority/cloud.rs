@@ -36,6 +36,12 @@ pub(crate) fn token_exchange_audience(endpoint: &str) -> &'static str {
     cloud.and_then(|(cloud, _)| cloud.exchange_audience).unwrap_or(EXCHANGE_AUDIENCE)
 }
 
+/// Whether it is a host of Microsoft Graph, in any letter case.
+pub(crate) fn is_graph_host(host: &str) -> bool {
+    let mut hosts = CLOUDS.iter().flat_map(|cloud| cloud.graph_hosts);
+    hosts.any(|graph| host.eq_ignore_ascii_case(graph))
+}
+
 const CLOUDS: &[Cloud] = &[
     Cloud {
         name: "the public cloud",

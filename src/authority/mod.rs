@@ -46,8 +46,8 @@ mod tenants;
 use std::fmt;
 
 pub use b2c::B2cPolicies;
-pub(crate) use cloud::token_exchange_audience;
 use cloud::{Cloud, HostKind, Instance};
+pub(crate) use cloud::{is_graph_host, token_exchange_audience};
 pub use codes::error_codes;
 use construct::OAUTH_WELL_KNOWN;
 pub(crate) use policy::{KeyIssuer, TokenIssuer};

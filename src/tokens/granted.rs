@@ -12,15 +12,7 @@
 //! - A granted scope that has the name of a requested one stands for that one alone.
 
 use super::key::Scopes;
-
-/// The hosts of Microsoft Graph: Microsoft reads a scope without a resource as one of Graph.
-const GRAPH: [&str; 5] = [
-    "graph.microsoft.com",
-    "graph.microsoft.us",
-    "dod-graph.microsoft.us",
-    "graph.microsoft.de",
-    "microsoftgraph.chinacloudapi.cn",
-];
+use crate::authority::is_graph_host;
 
 /// The scopes of a token response. A comma separates them if no requested scope contains one.
 pub(super) fn of_answer(scope: &str, asked: &Scopes) -> Scopes {
@@ -64,11 +56,8 @@ fn resource_and_name(scope: &str) -> (&str, &str) {
         Some((resource, name)) if !name.is_empty() => {
             let resource = resource.trim_end_matches('/');
             let host = resource.strip_prefix("https://").unwrap_or_default();
-            if GRAPH.iter().any(|graph| host.eq_ignore_ascii_case(graph)) {
-                ("", name)
-            } else {
-                (resource, name)
-            }
+            // Microsoft reads a scope without a resource as one of Graph.
+            if is_graph_host(host) { ("", name) } else { (resource, name) }
         }
         _ => ("", scope),
     }
@@ -136,11 +125,10 @@ mod tests {
         assert_eq!(granted("api://one/read User.Read", "api://one/read"), ["api://one/read"]);
         assert!(granted("api://one/read User.Read", "read").is_empty(), "it may be of either");
         assert!(granted("api://one/.default User.Read", "Mail.Read").is_empty());
-        assert_eq!(
-            granted("https://graph.microsoft.com/Mail.Read User.Read", "Mail.Read User.Read").len(),
-            2,
-            "one by two names"
-        );
+        for graph in ["graph.microsoft.com", "GRAPH.microsoft.us", "graph.svc.sovcloud.fr"] {
+            let asked = format!("https://{graph}/Mail.Read User.Read");
+            assert_eq!(granted(&asked, "Mail.Read User.Read").len(), 2, "one by two names");
+        }
     }
 
     #[test]
