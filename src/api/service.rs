@@ -143,7 +143,7 @@ impl ApiParts {
             .identity()
             .credential()
             .is_confidential()
-            .then(|| Client::over(provider.clone(), Arc::clone(&clock)));
+            .then(|| Client::over(provider.clone()));
         let (memory, metadata) = (Memory::new(remembered_bytes), MetadataPaths::of(&config));
         let introspections = Introspections::new();
         Self { provider, policies, clock, memory, introspections, metadata, client, config }

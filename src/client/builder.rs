@@ -59,7 +59,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, ConfigError> {
         let config = self.config.without_pages()?;
         config.log_shared_mistakes(self.clock.now());
-        let provider = Provider::new(config, self.http, Arc::clone(&self.clock));
-        Ok(Client::of(provider, self.clock, self.tasks))
+        let provider = Provider::new(config, self.http, self.clock);
+        Ok(Client::of(provider, self.tasks))
     }
 }

@@ -121,11 +121,12 @@ impl Client {
     }
 
     /// A client over an existing provider, which shares the fetched metadata and keys.
-    pub(crate) fn over(provider: Provider, clock: Arc<dyn Clock>) -> Self {
-        Self::of(provider, clock, Arc::new(Tokio))
+    pub(crate) fn over(provider: Provider) -> Self {
+        Self::of(provider, Arc::new(Tokio))
     }
 
-    pub(super) fn of(provider: Provider, clock: Arc<dyn Clock>, tasks: Arc<dyn Tasks>) -> Self {
+    pub(super) fn of(provider: Provider, tasks: Arc<dyn Tasks>) -> Self {
+        let clock = Arc::clone(provider.clock());
         let partitions = Arc::new(Partitions::new(Arc::clone(&clock)));
         let grants = |refresher| {
             Grants::in_memory(
@@ -348,7 +349,7 @@ impl Client {
 
     /// A client of the same application with an empty cache of its own; `tasks` runs its work.
     pub(crate) fn with_own_cache(&self, tasks: Arc<dyn Tasks>) -> Self {
-        Self::of(self.0.provider.clone(), Arc::clone(&self.0.clock), tasks)
+        Self::of(self.0.provider.clone(), tasks)
     }
 
     /// Merges an exported cache into this one: entries that are newer, or missing here. `false` if

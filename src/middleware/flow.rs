@@ -69,7 +69,7 @@ impl Flow {
         );
         let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
         let relying_party = RelyingParty::new(config.clone(), http, Arc::clone(&clock));
-        let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
+        let client = Client::over(relying_party.provider().clone());
         let grants = Grants::new(
             Arc::clone(&records) as _,
             Arc::new(relying_party.provider().clone()),
@@ -77,8 +77,8 @@ impl Flow {
             lock,
             config.session_end(),
         );
-        let application =
-            Arc::new(Application::new(&config, grants.clone(), client.clone(), Arc::clone(&clock)));
+        let provider = relying_party.provider().clone();
+        let application = Arc::new(Application::new(provider, grants.clone(), client.clone()));
         // An attempt is bound to the way in which its response comes.
         let mode = match config.sign_in_method() {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),

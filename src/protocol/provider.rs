@@ -130,6 +130,10 @@ impl Provider {
         &self.authority
     }
 
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     pub(crate) fn now(&self) -> UnixTime {
         self.clock.now()
     }

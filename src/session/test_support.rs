@@ -91,8 +91,8 @@ impl Node {
             None,
             config.session_end(),
         );
-        let client = Client::over(provider, Arc::clone(&shared_clock));
-        let application = Arc::new(Application::new(&config, grants, client, shared_clock));
+        let client = Client::over(provider.clone());
+        let application = Arc::new(Application::new(provider, grants, client));
         let sessions = Sessions::new(config, Arc::clone(&records), cookies, application);
         Self { sessions, records, clock }
     }

@@ -11,14 +11,6 @@ use crate::{
 
 #[async_trait]
 impl Refresher for Provider {
-    async fn groups_scope(&self) -> Result<String, Error> {
-        Provider::groups_scope(self).await
-    }
-
-    async fn groups(&self, access_token: &Secret) -> Result<Vec<String>, Error> {
-        Provider::groups(self, access_token).await
-    }
-
     async fn refresh(
         &self,
         refresh_token: &Secret,

@@ -35,7 +35,6 @@ impl Policies {
 pub(crate) struct RelyingParty {
     provider: Provider,
     policies: Policies,
-    clock: Arc<dyn Clock>,
 }
 
 impl RelyingParty {
@@ -44,17 +43,17 @@ impl RelyingParty {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let provider = Provider::new(config, http, Arc::clone(&clock));
+        let provider = Provider::new(config, http, clock);
         let policies = Policies::new(&provider);
-        Self { provider, policies, clock }
+        Self { provider, policies }
     }
 
     pub(crate) fn config(&self) -> &ValidConfig {
         self.provider.config()
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        self.provider.clock()
     }
 
     pub(crate) fn provider(&self) -> &Provider {

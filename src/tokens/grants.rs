@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::{Clock, UnixTime},
     config::SessionEnd,
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind},
     measure,
     secret::Secret,
     single_flight::{SingleFlight, Tasks, Tokio},
@@ -261,22 +261,6 @@ impl Grants {
                 still_valid.ok_or(error)
             }
         }
-    }
-
-    /// The groups of the person, from the provider's directory.
-    ///
-    /// # Errors
-    ///
-    /// - `not_configured`: the provider has no directory; `groups_unavailable`: it refuses;
-    /// - those of [`access_token`](Self::access_token).
-    pub(crate) async fn groups(&self, grant: &GrantRef) -> Result<Vec<String>, Error> {
-        let provider = &self.0.provider;
-        let request = TokenRequest::new([provider.groups_scope().await?])?;
-        let token = self
-            .access_token(grant, &request)
-            .await
-            .map_err(|error| error.for_token(TokenOwner::User, request.scopes()))?;
-        provider.groups(token.secret()).await
     }
 
     /// Waits for the flights of a grant that are running now.

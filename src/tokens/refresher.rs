@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    error::{Error, ErrorKind},
+    error::Error,
     protocol::{ClaimsOfPerson, TokenParams, unverified_end},
     secret::{Secret, same},
     single_flight::Order,
@@ -35,20 +35,6 @@ pub(crate) trait Refresher: Send + Sync + 'static {
     fn order(&self) -> Order {
         Order::InTurn
     }
-
-    /// The scope of an access token for [`groups`](Self::groups).
-    async fn groups_scope(&self) -> Result<String, Error> {
-        Err(no_directory())
-    }
-
-    /// The groups of the owner of an access token.
-    async fn groups(&self, _access_token: &Secret) -> Result<Vec<String>, Error> {
-        Err(no_directory())
-    }
-}
-
-fn no_directory() -> Error {
-    Error::new(ErrorKind::NotConfigured, "this provider has no directory to read groups from")
 }
 
 /// One refresh as it is sent to the provider.

@@ -28,7 +28,7 @@ pub use self::{
     tokens::Tokens,
 };
 use crate::{
-    authority::PERSONAL,
+    authority::{Authority, PERSONAL},
     client::AppTokens,
     clock::UnixTime,
     error::Error,
@@ -172,7 +172,7 @@ impl User {
     /// account's home tenant and its identity provider (`idp`).
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        self.0.application.is_entra
+        self.authority().is_entra()
             && self.tenant_id().is_some_and(|tid| self.rights().is_guest(tid, self.utid()))
     }
 
@@ -184,7 +184,7 @@ impl User {
     /// The account's home tenant at Entra ID: `utid`, otherwise the tenant that the person signed
     /// in to. `None` at other authorities.
     pub(crate) fn home_tenant(&self) -> Option<&str> {
-        self.utid().or_else(|| self.tenant_id()).filter(|_| self.0.application.is_entra)
+        self.utid().or_else(|| self.tenant_id()).filter(|_| self.authority().is_entra())
     }
 
     /// The account at Entra ID: the optional claim `login_hint`, otherwise the user name. `None` at
@@ -238,7 +238,7 @@ impl User {
     /// address into an account.
     #[must_use]
     pub fn is_email_verified(&self) -> bool {
-        self.names().is_email_verified(self.0.application.is_entra)
+        self.names().is_email_verified(self.authority().is_entra())
     }
 
     /// A name to display: the first of full name, given name, user name, e-mail address and subject
@@ -296,14 +296,14 @@ impl User {
     pub fn has_auth_context(&self, context: &str) -> bool {
         let rights = self.rights();
         rights.acrs.iter().any(|met| met == context)
-            || (!self.0.application.is_microsoft && rights.acr.iter().any(|met| met == context))
+            || (!self.authority().is_microsoft() && rights.acr.iter().any(|met| met == context))
     }
 
     /// Whether the person authenticated within `max_age`, with the configured leeway for clocks. An
     /// unknown time is not recent.
     pub(crate) fn is_recent(&self, max_age: Duration) -> bool {
-        let application = &self.0.application;
-        let (now, leeway) = (application.clock.now(), application.leeway);
+        let provider = &self.0.application.provider;
+        let (now, leeway) = (provider.now(), provider.config().clock_leeway());
         // A time in the future would be recent for too long, so it is not accepted either.
         self.auth_time().is_some_and(|time| now <= time + max_age + leeway && time <= now + leeway)
     }
@@ -415,20 +415,25 @@ impl User {
 
     /// The groups from Microsoft Graph. They are requested once per user and kept.
     pub(crate) async fn all_groups(&self) -> Result<Vec<String>, Error> {
-        let groups = self.0.all_groups.get_or_try_init(|| self.grants().groups(self.grant()));
+        let groups = self.0.all_groups.get_or_try_init(|| async {
+            let provider = &self.0.application.provider;
+            let scope = provider.groups_scope().await?;
+            let token = self.tokens().for_user(scope.as_str()).await?;
+            provider.groups(token.secret()).await
+        });
         groups.await.cloned().inspect_err(|error| self.token_failed(error))
     }
 
     /// Remembers that a token of this person could not be had.
     #[cold]
     pub(crate) fn token_failed(&self, error: &Error) {
-        self.0.failed_token.set(error, self.0.application.clock.now());
+        self.0.failed_token.set(error, self.0.application.provider.now());
     }
 
     /// The failure of a token just now that a sign-in remedies, if there was one. It is forgotten.
     #[cold]
     pub(crate) fn take_failed_token(&self) -> Option<Error> {
-        self.0.failed_token.take(self.0.application.clock.now())
+        self.0.failed_token.take(self.0.application.provider.now())
     }
 
     pub(crate) fn grant(&self) -> &GrantRef {
@@ -441,6 +446,10 @@ impl User {
 
     pub(crate) fn app_tokens(&self) -> AppTokens {
         self.0.application.client.app_tokens()
+    }
+
+    fn authority(&self) -> &Authority {
+        self.0.application.provider.authority()
     }
 
     pub(crate) fn person(&self) -> &Person {

@@ -122,7 +122,6 @@ pub struct WebAuth(Arc<WebAuthParts>);
 
 struct WebAuthParts {
     relying_party: RelyingParty,
-    clock: Arc<dyn Clock>,
     client: Client,
     keys: KeyRing,
     sessions: ValueSessions,
@@ -269,8 +268,8 @@ impl WebAuth {
         &self.0.keys
     }
 
-    fn clock(&self) -> &dyn Clock {
-        &*self.0.clock
+    fn clock(&self) -> &Arc<dyn Clock> {
+        self.0.relying_party.clock()
     }
 }
 
@@ -307,9 +306,9 @@ impl WebAuthBuilder {
         config.log_mistakes(clock.now());
         let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
         let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
-        let relying_party = RelyingParty::new(config, http, Arc::clone(&clock));
-        let client = Client::over(relying_party.provider().clone(), Arc::clone(&clock));
-        let sessions = ValueSessions::new(&relying_party, &client, &clock);
-        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, clock, client, keys, sessions })))
+        let relying_party = RelyingParty::new(config, http, clock);
+        let client = Client::over(relying_party.provider().clone());
+        let sessions = ValueSessions::new(relying_party.provider(), &client);
+        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, client, keys, sessions })))
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::WebAuth;
 use crate::{
     client::Client,
-    clock::Clock,
     config::ReturnPath,
     error::Error,
+    protocol::Provider,
     session::{Context, LoginInUse, SessionValue, StoredLogin, Values, WebSession},
-    sign_in::{DevicePolls, Exchanges, RelyingParty},
+    sign_in::{DevicePolls, Exchanges},
     tokens::{GrantRef, Grants},
     user::{Application, User},
 };
@@ -27,24 +27,15 @@ pub(super) struct ValueSessions {
 }
 
 impl ValueSessions {
-    pub(super) fn new(
-        relying_party: &RelyingParty,
-        client: &Client,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        let config = relying_party.config();
+    pub(super) fn new(provider: &Provider, client: &Client) -> Self {
+        let (config, clock) = (provider.config(), provider.clock());
         let values = Arc::new(Values::new(Arc::clone(clock)));
-        let refresher = Arc::new(relying_party.provider().clone());
-        let store = Arc::clone(&values) as _;
+        let (store, refresher) = (Arc::clone(&values) as _, Arc::new(provider.clone()));
         let grants = Grants::new(store, refresher, Arc::clone(clock), None, config.session_end());
+        let application = Application::new(provider.clone(), grants.clone(), client.clone());
         Self {
             bound_to: SessionValue::bound_to(&[config.redirect_uri().as_bytes()]),
-            application: Arc::new(Application::new(
-                config,
-                grants.clone(),
-                client.clone(),
-                Arc::clone(clock),
-            )),
+            application: Arc::new(application),
             exchanges: Exchanges::new(),
             device_polls: DevicePolls::new(),
             values,
