@@ -20,7 +20,8 @@ use crate::{
     measure,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{AttemptLookup, Session, SiblingKey, Slot, State},
-    sign_in::{Attempt, Fallback, Purpose, RecordId, SignInRecords, answer_of, fingerprint},
+    sign_in::{Attempt, Fallback, Purpose, SignInRecords, answer_of, fingerprint},
+    tokens::RecordId,
     user::User,
 };
 

@@ -16,8 +16,9 @@ use crate::{
     error::{Error, ErrorKind},
     http_message::{BoxError, RequestHead},
     session::{EndedSession, RequestCookies, Session, SessionEndCause},
-    sign_in::{Attempt, Purpose, RecordId},
+    sign_in::{Attempt, Purpose},
     single_flight::{self, Tokio},
+    tokens::RecordId,
     user::User,
 };
 

@@ -3,8 +3,9 @@
 use http::HeaderMap;
 
 use super::{super::test_support::*, tests::*, *};
-use crate::sign_in::{
-    DeviceCode, Fallback, Fallbacks, Fingerprint, OwnOptions, PersonKey, Purpose, RecordId,
+use crate::{
+    sign_in::{DeviceCode, Fallback, Fallbacks, Fingerprint, OwnOptions, PersonKey, Purpose},
+    tokens::RecordId,
 };
 
 /// A hint and a prompt.

@@ -9,7 +9,7 @@ use super::{
     sessions::Sessions,
     ticket::{CookieValue, Ticket},
 };
-use crate::{clock::UnixTime, codec::Value as _, sign_in::RecordId, user::User};
+use crate::{clock::UnixTime, codec::Value as _, tokens::RecordId, user::User};
 
 /// Why a session ended without a sign-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -75,7 +75,7 @@ impl DecodedGrants {
         let (record, expires) = (Arc::clone(record), grant.expires_at());
         let seen = AtomicI64::new(now.as_seconds());
         let decoded = Arc::new(DecodedGrant { row, record, expires, seen });
-        self.grants.insert(RecordId(grant.id().0), decoded);
+        self.grants.insert(grant.id(), decoded);
     }
 
     #[cfg(test)]
@@ -97,7 +97,7 @@ impl Records {
         record: GrantRecord,
     ) -> Result<(), Error> {
         let record = Arc::new(record);
-        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let (id, now) = (grant.id(), self.clock.now());
         let sealed = self.seal_grant(grant, &record)?;
         let row = self.store.insert(id, sealed, grant.expires_at(), now).await?;
         self.decoded.keep(grant, row, &record, now);
@@ -107,7 +107,7 @@ impl Records {
     fn seal_grant(&self, grant: &GrantRef, record: &GrantRecord) -> Result<Vec<u8>, Error> {
         self.keys.seal_row(
             RowPurpose::Grant,
-            &grant.id().0.to_le_bytes(),
+            &grant.id().bytes(),
             grant.key(),
             &codec::encode(record),
         )
@@ -117,7 +117,7 @@ impl Records {
 #[async_trait]
 impl GrantStore for Records {
     async fn load(&self, grant: &GrantRef) -> Result<Option<Arc<GrantRecord>>, Error> {
-        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let (id, now) = (grant.id(), self.clock.now());
         let Some(row) = self.store.load(id, now).await? else {
             self.decoded.forget(id);
             return Ok(None);
@@ -140,7 +140,7 @@ impl GrantStore for Records {
 
     fn at_hand(&self, grant: &GrantRef, now: UnixTime) -> Option<Arc<GrantRecord>> {
         let Store::Local(_) = &self.store else { return None };
-        let known = self.decoded.get(RecordId(grant.id().0))?;
+        let known = self.decoded.get(grant.id())?;
         known.row.is_stored_here(now).then(|| Arc::clone(&known.record))
     }
 
@@ -154,15 +154,15 @@ impl GrantStore for Records {
         let recent = |known: &Arc<DecodedGrant>| {
             (0..RECENT).contains(&(now.as_seconds() - known.seen.load(Relaxed)))
         };
-        let Some(known) = self.decoded.get(RecordId(grant.id().0)).filter(recent) else {
+        let Some(known) = self.decoded.get(grant.id()).filter(recent) else {
             return Ok(None);
         };
-        let session = self.store.load(RecordId(grant.session()), now).await?;
+        let session = self.store.load(grant.session(), now).await?;
         Ok(session.map(|_| Arc::clone(&known.record)))
     }
 
     async fn save(&self, grant: &GrantRef, record: &Arc<GrantRecord>) -> Result<(), Error> {
-        let (id, now) = (RecordId(grant.id().0), self.clock.now());
+        let (id, now) = (grant.id(), self.clock.now());
         let (sealed, expires) = (self.seal_grant(grant, record)?, grant.expires_at());
         // If the row was evicted, some stores write nothing and report success (Redis with XX).
         let row = match self.store.overwrite(id, sealed.clone(), expires, now).await? {
@@ -174,19 +174,19 @@ impl GrantStore for Records {
     }
 
     async fn delete(&self, grant: &GrantRef) -> Result<(), Error> {
-        let id = RecordId(grant.id().0);
+        let id = grant.id();
         self.decoded.forget(id);
         self.store.delete(id).await
     }
 
     async fn session_exists(&self, grant: &GrantRef) -> Result<bool, Error> {
-        let id = RecordId(grant.session());
+        let id = grant.session();
         let row = self.store.load(id, self.clock.now()).await?;
         Ok(row.is_some_and(|row| self.open_session(id, grant.key(), &row).is_some()))
     }
 
     async fn end_session(&self, grant: &GrantRef) -> Result<(), Error> {
-        self.end(RecordId(grant.session())).await
+        self.end(grant.session()).await
     }
 
     fn is_shared(&self) -> bool {

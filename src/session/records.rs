@@ -10,12 +10,12 @@ use super::{
     seal::{KeyRing, RowPurpose},
     store::{SealedRow, Store},
 };
-pub(super) use crate::sign_in::RecordId;
+pub(super) use crate::tokens::RecordId;
 use crate::{
     clock::{Clock, UnixTime},
     error::Error,
     secret::random,
-    tokens::{GrantId, GrantRef},
+    tokens::GrantRef,
 };
 
 impl RecordId {
@@ -28,7 +28,7 @@ impl RecordId {
 
     /// A reference to the grant, with the ticket's half of its key.
     pub(super) fn grant(self, key: Zeroizing<[u8; 32]>, expires: UnixTime) -> GrantRef {
-        GrantRef::new(GrantId(self.grant_id().0), self.0, key, expires)
+        GrantRef::new(self.grant_id(), self, key, expires)
     }
 }
 

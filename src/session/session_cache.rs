@@ -63,7 +63,7 @@ impl Session {
 
     /// The id of the session record.
     pub(crate) fn id(&self) -> RecordId {
-        RecordId(self.grant().session())
+        self.grant().session()
     }
 
     /// The end of the session without another request.

@@ -275,7 +275,7 @@ impl Sessions {
             .records
             .create_session(&codec::encode(&record), record.expires, Owner::of(&record.person))
             .await?;
-        let id = RecordId(reference.session());
+        let id = reference.session();
         if let Some(grant) = grant
             && let Err(error) = self.records.create_grant(&reference, grant).await
         {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_sessions_core::session::Id;
 
 use super::{test_support::*, *};
-use crate::{error::ErrorKind, sign_in::RecordId};
+use crate::{error::ErrorKind, tokens::RecordId};
 
 // C-322: store down at login
 #[tokio::test]

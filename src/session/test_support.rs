@@ -26,8 +26,8 @@ use crate::{
     config::{ClientCredential, IdentityConfig},
     protocol::{Provider, test_support::FakeHttp},
     secret::Secret,
-    sign_in::{NewSession, RecordId},
-    tokens::{Grants, Person},
+    sign_in::NewSession,
+    tokens::{Grants, Person, RecordId},
     user::Application,
 };
 

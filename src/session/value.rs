@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
-    tokens::{GrantId, GrantRecord},
+    tokens::{GrantRecord, RecordId},
 };
 
 /// The state of [`WebAuth`](crate::WebAuth) for one browser, as a sealed text that your application
@@ -89,7 +89,7 @@ impl fmt::Debug for WebSession {
 /// A completed sign-in in a [`WebSession`]: the records of session and grant.
 pub(crate) struct StoredLogin {
     /// A random id, unique for each sign-in.
-    pub(crate) id: GrantId,
+    pub(crate) id: RecordId,
     pub(crate) record: SessionRecord,
     pub(crate) grant: Arc<GrantRecord>,
 }
@@ -101,7 +101,7 @@ impl StoredLogin {
     ///
     /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
     pub(crate) fn new(record: SessionRecord, grant: GrantRecord) -> Result<Self, Error> {
-        Ok(Self { id: GrantId(i128::from_le_bytes(random()?)), record, grant: Arc::new(grant) })
+        Ok(Self { id: RecordId::from_bytes(random()?), record, grant: Arc::new(grant) })
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     clock::{Clock, Recurring, UnixTime},
     error::Error,
-    tokens::{GrantId, GrantRecord, GrantRef, GrantStore},
+    tokens::{GrantRecord, GrantRef, GrantStore, RecordId},
 };
 
 /// Number of grants that are remembered. For an evicted one the grant in the value is used.
@@ -118,12 +118,12 @@ impl Values {
         }
         // There is no sealed row, so the key is never used.
         let no_key = Zeroizing::new([0; 32]);
-        let grant = GrantRef::new(login.id, login.id.0, no_key, login.record.expires);
+        let grant = GrantRef::new(login.id, login.id, no_key, login.record.expires);
         Some(LoginInUse { known, grant })
     }
 
     /// Ends a session: no copy of its value is signed in at this process any more.
-    pub(crate) fn end(&self, id: GrantId) {
+    pub(crate) fn end(&self, id: RecordId) {
         self.ended.insert(id.0, ());
         if let Some(known) = self.live.get(&id.0) {
             *lock(&known.newest) = None;
@@ -131,14 +131,14 @@ impl Values {
         self.live.remove(&id.0);
     }
 
-    fn has_ended(&self, id: GrantId) -> bool {
+    fn has_ended(&self, id: RecordId) -> bool {
         self.ended.get(&id.0).is_some()
     }
 
     /// The shared grant of a session, `record` if there is none yet.
     pub(super) fn known(
         &self,
-        id: GrantId,
+        id: RecordId,
         record: &Arc<GrantRecord>,
         expires: UnixTime,
     ) -> SharedGrant {

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::Provider,
     secret::{base64url, expand, fingerprint, random},
-    tokens::Person,
+    tokens::{Person, RecordId},
 };
 
 /// The reason for which a person is sent to the provider.
@@ -42,30 +42,6 @@ impl Purpose {
     /// Whether the purpose uses a B2C policy other than the sign-in policy.
     pub(crate) fn is_policy(self) -> bool {
         matches!(self, Self::EditProfile | Self::ResetPassword)
-    }
-}
-
-/// The ID of a session record. Useless without the key in the session ticket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct RecordId(pub(crate) i128);
-
-impl RecordId {
-    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(i128::from_le_bytes(bytes))
-    }
-
-    pub(crate) fn bytes(self) -> [u8; 16] {
-        self.0.to_le_bytes()
-    }
-}
-
-impl codec::Value for RecordId {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.bytes().write(out);
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        codec::Value::read(bytes).map(Self::from_bytes)
     }
 }
 

@@ -16,7 +16,7 @@ mod step_up;
 #[cfg(test)]
 pub(crate) use own_options::OwnOptions;
 pub(crate) use {
-    attempt::{Attempt, Fingerprint, PersonKey, Purpose, RecordId, policy_of},
+    attempt::{Attempt, Fingerprint, PersonKey, Purpose, policy_of},
     begin::{AccountHint, Request},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},

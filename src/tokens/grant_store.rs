@@ -8,17 +8,28 @@ use zeroize::Zeroizing;
 use super::record::GrantRecord;
 use crate::{clock::UnixTime, codec, error::Error, secret::Secret};
 
-/// The id of a grant's record: random, and never reused for another grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct GrantId(pub(crate) i128);
+/// The id of a record in the store: random, and never reused for another record. Useless without
+/// the key in the session ticket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RecordId(pub(crate) i128);
 
-impl codec::Value for GrantId {
+impl RecordId {
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(i128::from_le_bytes(bytes))
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+}
+
+impl codec::Value for RecordId {
     fn write(&self, out: &mut Vec<u8>) {
-        self.0.to_le_bytes().write(out);
+        self.bytes().write(out);
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        codec::Value::read(bytes).map(i128::from_le_bytes).map(Self)
+        codec::Value::read(bytes).map(Self::from_bytes)
     }
 }
 
@@ -30,8 +41,8 @@ impl codec::Value for GrantId {
 pub(crate) struct GrantRef(Arc<GrantParts>);
 
 struct GrantParts {
-    id: GrantId,
-    session: i128,
+    id: RecordId,
+    session: RecordId,
     key: Zeroizing<[u8; 32]>,
     expires_at: UnixTime,
 }
@@ -40,20 +51,20 @@ impl GrantRef {
     /// The grant `id` of the session record `session`, until the session's absolute end. The keys
     /// of both records are derived from `key`.
     pub(crate) fn new(
-        id: GrantId,
-        session: i128,
+        id: RecordId,
+        session: RecordId,
         key: Zeroizing<[u8; 32]>,
         expires_at: UnixTime,
     ) -> Self {
         Self(Arc::new(GrantParts { id, session, key, expires_at }))
     }
 
-    pub(crate) fn id(&self) -> GrantId {
+    pub(crate) fn id(&self) -> RecordId {
         self.0.id
     }
 
     /// The id of the session record.
-    pub(crate) fn session(&self) -> i128 {
+    pub(crate) fn session(&self) -> RecordId {
         self.0.session
     }
 

@@ -6,7 +6,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::grant_store::GrantId;
+use super::grant_store::RecordId;
 use crate::{
     clock::Clock,
     error::{Error, ErrorKind},
@@ -234,7 +234,7 @@ impl Lease {
     /// `renewal_failed` if the lock cannot be reached or stays taken.
     pub(super) async fn acquire(
         lock: &Arc<dyn RefreshLock>,
-        grant: GrantId,
+        grant: RecordId,
         tasks: &dyn Tasks,
         clock: &dyn Clock,
     ) -> Result<Self, Error> {

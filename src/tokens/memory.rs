@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{grant_store::GrantId, key::RefreshKind, lock::Lease, record::GrantRecord};
+use super::{grant_store::RecordId, key::RefreshKind, lock::Lease, record::GrantRecord};
 use crate::{
     clock::UnixTime,
     error::Error,
@@ -22,8 +22,8 @@ const FAILURE_MEMORY: Duration = Duration::from_secs(10 * 60);
 
 /// Recent failures by grant and request. A request that has just failed gets the same failure again
 /// until the pause is over, without a request to the provider.
-#[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<HashMap<(GrantId, RefreshKind), Pause>>);
+#[derive(Default)]
+pub(super) struct Throttle(Mutex<HashMap<(RecordId, RefreshKind), Pause>>);
 
 #[derive(Debug)]
 struct Pause {
@@ -48,7 +48,12 @@ impl Pause {
 
 impl Throttle {
     /// The failure of the same request, while its pause lasts.
-    pub(super) fn check(&self, grant: GrantId, kind: &RefreshKind, now: UnixTime) -> Option<Error> {
+    pub(super) fn check(
+        &self,
+        grant: RecordId,
+        kind: &RefreshKind,
+        now: UnixTime,
+    ) -> Option<Error> {
         let pauses = self.pauses();
         if pauses.is_empty() {
             return None;
@@ -60,7 +65,7 @@ impl Throttle {
     }
 
     /// Number of failures in a row of the same request.
-    pub(super) fn failures(&self, grant: GrantId, kind: &RefreshKind, now: UnixTime) -> u32 {
+    pub(super) fn failures(&self, grant: RecordId, kind: &RefreshKind, now: UnixTime) -> u32 {
         let pauses = self.pauses();
         pauses
             .get(&(grant, kind.as_sent()))
@@ -70,7 +75,7 @@ impl Throttle {
 
     pub(super) fn remember(
         &self,
-        grant: GrantId,
+        grant: RecordId,
         kind: &RefreshKind,
         error: Error,
         pause: Duration,
@@ -93,14 +98,14 @@ impl Throttle {
     }
 
     /// Removes the failures of a request that has succeeded.
-    pub(super) fn forget(&self, grant: GrantId, kind: &RefreshKind) {
+    pub(super) fn forget(&self, grant: RecordId, kind: &RefreshKind) {
         let mut pauses = self.pauses();
         if !pauses.is_empty() {
             pauses.remove(&(grant, kind.as_sent()));
         }
     }
 
-    fn pauses(&self) -> MutexGuard<'_, HashMap<(GrantId, RefreshKind), Pause>> {
+    fn pauses(&self) -> MutexGuard<'_, HashMap<(RecordId, RefreshKind), Pause>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,7 +182,7 @@ const MOST_UNSAVED: usize = 1000;
 /// processes from sending the old refresh token: its lease is renewed as long as the record
 /// waits.
 #[derive(Default)]
-pub(super) struct Unsaved(Mutex<HashMap<GrantId, UnsavedRecord>>);
+pub(super) struct Unsaved(Mutex<HashMap<RecordId, UnsavedRecord>>);
 
 struct UnsavedRecord {
     record: Arc<GrantRecord>,
@@ -185,7 +190,7 @@ struct UnsavedRecord {
 }
 
 impl Unsaved {
-    pub(super) fn record(&self, grant: GrantId) -> Option<Arc<GrantRecord>> {
+    pub(super) fn record(&self, grant: RecordId) -> Option<Arc<GrantRecord>> {
         let records = self.records();
         if records.is_empty() {
             None
@@ -198,12 +203,12 @@ impl Unsaved {
         self.records().len() >= MOST_UNSAVED
     }
 
-    pub(super) fn insert(&self, grant: GrantId, record: Arc<GrantRecord>) {
+    pub(super) fn insert(&self, grant: RecordId, record: Arc<GrantRecord>) {
         self.records().insert(grant, UnsavedRecord { record, lease: None });
     }
 
     /// Keeps the lock with the record of this grant; returns it if there is no such record.
-    pub(super) fn hold(&self, grant: GrantId, lease: Lease) -> Option<Lease> {
+    pub(super) fn hold(&self, grant: RecordId, lease: Lease) -> Option<Lease> {
         match self.records().get_mut(&grant) {
             Some(waiting) => {
                 waiting.lease = Some(lease);
@@ -215,7 +220,7 @@ impl Unsaved {
 
     /// Renews the lease of this grant's lock: otherwise another process would send the old refresh
     /// token as soon as the store is back.
-    pub(super) async fn protect(&self, grant: GrantId) {
+    pub(super) async fn protect(&self, grant: RecordId) {
         let lease = self.records().get(&grant).and_then(|waiting| waiting.lease.clone());
         let Some(lease) = lease else { return };
         lease.renew().await;
@@ -226,7 +231,7 @@ impl Unsaved {
     }
 
     /// Removes a record that is stored or no longer needed, and returns its lock.
-    pub(super) fn remove(&self, grant: GrantId) -> Option<Lease> {
+    pub(super) fn remove(&self, grant: RecordId) -> Option<Lease> {
         self.records().remove(&grant).and_then(|waiting| waiting.lease)
     }
 
@@ -235,7 +240,7 @@ impl Unsaved {
         self.records().len()
     }
 
-    fn records(&self) -> MutexGuard<'_, HashMap<GrantId, UnsavedRecord>> {
+    fn records(&self) -> MutexGuard<'_, HashMap<RecordId, UnsavedRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,38 +17,38 @@ fn when_it_is_full_the_one_nearest_its_end_is_dropped() {
     let throttle = Throttle::default();
     for number in 0..MOST_FAILURES {
         let pause = if number == 7 { 10 } else { 20 };
-        throttle.remember(GrantId(1), &kind(number), failure(), seconds(pause), START);
+        throttle.remember(RecordId(1), &kind(number), failure(), seconds(pause), START);
     }
-    throttle.remember(GrantId(1), &kind(3), failure(), seconds(30), START);
-    assert!(throttle.check(GrantId(1), &kind(7), START).is_some(), "one that is in has its place");
-    throttle.remember(GrantId(2), &kind(3), failure(), seconds(5), START);
-    assert!(throttle.check(GrantId(1), &kind(7), START).is_none());
-    assert!(throttle.check(GrantId(2), &kind(3), START).is_some());
+    throttle.remember(RecordId(1), &kind(3), failure(), seconds(30), START);
+    assert!(throttle.check(RecordId(1), &kind(7), START).is_some(), "one that is in has its place");
+    throttle.remember(RecordId(2), &kind(3), failure(), seconds(5), START);
+    assert!(throttle.check(RecordId(1), &kind(7), START).is_none());
+    assert!(throttle.check(RecordId(2), &kind(3), START).is_some());
     assert_eq!(throttle.pauses().len(), MOST_FAILURES);
-    throttle.remember(GrantId(2), &kind(4), failure(), seconds(5), START + seconds(20));
+    throttle.remember(RecordId(2), &kind(4), failure(), seconds(5), START + seconds(20));
     assert_eq!(throttle.pauses().len(), 2, "what is over leaves first");
 }
 
 #[test]
 fn one_grant_does_not_hold_up_another() {
     let throttle = Throttle::default();
-    throttle.remember(GrantId(1), &kind(1), failure(), seconds(5), START);
-    assert!(throttle.check(GrantId(1), &kind(1), START + seconds(4)).is_some());
-    assert!(throttle.check(GrantId(1), &kind(1), START + seconds(5)).is_none());
-    assert!(throttle.check(GrantId(2), &kind(1), START).is_none());
-    assert!(throttle.check(GrantId(1), &RefreshKind::Renewal, START).is_none());
+    throttle.remember(RecordId(1), &kind(1), failure(), seconds(5), START);
+    assert!(throttle.check(RecordId(1), &kind(1), START + seconds(4)).is_some());
+    assert!(throttle.check(RecordId(1), &kind(1), START + seconds(5)).is_none());
+    assert!(throttle.check(RecordId(2), &kind(1), START).is_none());
+    assert!(throttle.check(RecordId(1), &RefreshKind::Renewal, START).is_none());
 }
 
 #[test]
 fn failures_in_a_row_are_counted_until_a_success_or_ten_minutes_later() {
     let throttle = Throttle::default();
-    let failures = |after| throttle.failures(GrantId(1), &kind(1), START + seconds(after));
+    let failures = |after| throttle.failures(RecordId(1), &kind(1), START + seconds(after));
     for count in 0..3 {
         assert_eq!(failures(count * 5), u32::try_from(count).unwrap());
-        throttle.remember(GrantId(1), &kind(1), failure(), seconds(5), START + seconds(count * 5));
+        throttle.remember(RecordId(1), &kind(1), failure(), seconds(5), START + seconds(count * 5));
     }
     assert_eq!((failures(15), failures(614), failures(615)), (3, 3, 0));
-    throttle.forget(GrantId(1), &kind(1));
+    throttle.forget(RecordId(1), &kind(1));
     assert_eq!(failures(15), 0);
 }
 

@@ -52,7 +52,7 @@ pub use redis::RedisLock;
 #[cfg(test)]
 pub(crate) use refresh::RefreshError;
 pub(crate) use {
-    grant_store::{GrantId, GrantRef, GrantStore},
+    grant_store::{GrantRef, GrantStore, RecordId},
     grants::Grants,
     key::{OFFLINE_ACCESS, Scopes},
     partitions::{CacheOwner, Partitions},

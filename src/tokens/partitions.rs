@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::{
-    grant_store::{GrantId, GrantRef, GrantStore},
+    grant_store::{GrantRef, GrantStore, RecordId},
     record::{GrantRecord, Person},
 };
 use crate::{
@@ -46,8 +46,8 @@ pub(crate) struct Partitions {
 
 #[derive(Default)]
 struct PartitionTable {
-    by_name: HashMap<Box<str>, GrantId>,
-    entries: HashMap<GrantId, Partition>,
+    by_name: HashMap<Box<str>, RecordId>,
+    entries: HashMap<RecordId, Partition>,
     /// Number of partitions of each kind.
     kinds: HashMap<Box<str>, usize>,
     /// The partitions that were removed since the last import, and when each had begun: another
@@ -168,7 +168,7 @@ impl Partitions {
             return Ok(found);
         }
         let (id, record, now) =
-            (GrantId(i128::from_le_bytes(secret::random()?)), Arc::new(record()), self.clock.now());
+            (RecordId::from_bytes(secret::random()?), Arc::new(record()), self.clock.now());
         let mut state = self.state();
         // Another caller may have inserted it meanwhile. Its flights write to that one, so it must
         // not be replaced.
@@ -194,7 +194,7 @@ impl Partitions {
             Some(found) => found,
             None => {
                 let entry = Partition::new(name, None, (now, Some(ends)), Arc::new(record()));
-                state.insert(GrantId(i128::from_le_bytes(id)), entry, self.most, now)
+                state.insert(RecordId::from_bytes(id), entry, self.most, now)
             }
         };
         if let Some(entry) = state.entries.get_mut(&grant.id()) {
@@ -216,7 +216,7 @@ impl Partitions {
         about: impl Into<Option<Box<RawValue>>>,
         record: GrantRecord,
     ) -> Result<(), Error> {
-        let (id, now) = (GrantId(i128::from_le_bytes(secret::random()?)), self.clock.now());
+        let (id, now) = (RecordId::from_bytes(secret::random()?), self.clock.now());
         self.state().insert(
             id,
             Partition::new(name, about.into(), (now, None), Arc::new(record)),
@@ -323,7 +323,7 @@ impl Partitions {
             let StoredPartition { name, about, ends, record, begun } = partition;
             next.remove(&name);
             let entry = Partition { name, about, record, begun, ends, used: 0, users: 0 };
-            next.add(GrantId(i128::from_le_bytes(id)), entry);
+            next.add(RecordId::from_bytes(id), entry);
         }
         *self.state() = next;
         Ok(())
@@ -387,7 +387,7 @@ impl PartitionTable {
 
     /// Inserts a partition in place of the one of the same name. If the limit is reached, others of
     /// its kind are evicted.
-    fn insert(&mut self, id: GrantId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
+    fn insert(&mut self, id: RecordId, entry: Partition, most: usize, now: UnixTime) -> GrantRef {
         let ends = entry.ends;
         self.remove(&entry.name);
         self.evict(kind(&entry.name), most, now);
@@ -400,7 +400,7 @@ impl PartitionTable {
         entry.is_some_and(|entry| owns(entry.record.person()))
     }
 
-    fn add(&mut self, id: GrantId, entry: Partition) {
+    fn add(&mut self, id: RecordId, entry: Partition) {
         self.uses += 1;
         self.changes += 1;
         *self.kinds.entry(kind(&entry.name).into()).or_default() += 1;
@@ -466,8 +466,8 @@ fn kind(name: &str) -> &str {
 }
 
 /// The reference to a partition. Its key is not used, because the records in memory are not sealed.
-fn reference(id: GrantId, ends: UnixTime) -> GrantRef {
-    GrantRef::new(id, id.0, Zeroizing::new([0; 32]), ends)
+fn reference(id: RecordId, ends: UnixTime) -> GrantRef {
+    GrantRef::new(id, id, Zeroizing::new([0; 32]), ends)
 }
 
 impl fmt::Debug for Partitions {

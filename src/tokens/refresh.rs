@@ -8,7 +8,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
     access::AccessToken,
-    grant_store::{GrantId, GrantRef, GrantStore},
+    grant_store::{GrantRef, GrantStore, RecordId},
     key::{OFFLINE_ACCESS, RefreshKind, TokenRequest},
     lock::{self, Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
@@ -46,7 +46,7 @@ pub(super) struct RefreshContext {
     pub(super) lock: Option<Arc<dyn RefreshLock>>,
     pub(super) tasks: Arc<dyn Tasks>,
     pub(super) session_end: SessionEnd,
-    pub(super) flights: Arc<SingleFlight<GrantId, RefreshKind, RefreshResult>>,
+    pub(super) flights: Arc<SingleFlight<RecordId, RefreshKind, RefreshResult>>,
     pub(super) throttle: Throttle,
     pub(super) successors: Successors,
     pub(super) unsaved: Unsaved,

@@ -48,13 +48,13 @@ impl Future for YieldOnce {
 /// A store in which every call yields to other tasks.
 #[derive(Default)]
 pub(super) struct FakeStore {
-    records: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
-    sessions: Mutex<HashSet<i128>>,
+    records: Mutex<HashMap<RecordId, Arc<GrantRecord>>>,
+    sessions: Mutex<HashSet<RecordId>>,
     /// All records that were ever stored, to check that no caller got a token before that.
     history: Mutex<Vec<Arc<GrantRecord>>>,
     /// The number of loads that still return the record before the last save.
     pub(super) stale_loads: AtomicUsize,
-    before: Mutex<HashMap<GrantId, Arc<GrantRecord>>>,
+    before: Mutex<HashMap<RecordId, Arc<GrantRecord>>>,
     pub(super) failing_loads: AtomicUsize,
     pub(super) failing_saves: AtomicUsize,
     pub(super) failing_ends: AtomicUsize,
@@ -377,7 +377,12 @@ impl TestSession {
 }
 
 pub(super) fn grant(number: i128) -> GrantRef {
-    GrantRef::new(GrantId(number), -number, Zeroizing::new([7; 32]), START + seconds(7 * 86_400))
+    GrantRef::new(
+        RecordId(number),
+        RecordId(-number),
+        Zeroizing::new([7; 32]),
+        START + seconds(7 * 86_400),
+    )
 }
 
 pub(super) fn sign_in(

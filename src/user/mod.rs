@@ -387,7 +387,7 @@ impl User {
     /// [the guide](crate::guide::events) has an audit log.
     #[must_use]
     pub fn session_id(&self) -> String {
-        let record = self.0.grant.session().to_le_bytes();
+        let record = self.0.grant.session().bytes();
         base64url(&fingerprint("session id", [record.as_slice()]))
     }
 
