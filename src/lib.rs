@@ -165,6 +165,7 @@ pub use middleware::{
 pub use protocol::{CheckReport, HttpClient, HttpError, HttpFuture, ReqwestClient};
 pub use secret::Secret;
 pub use session::{IntoSessionStore, SessionEndCause, StoredCaches, WebSession};
+pub use single_flight::background_tasks_finished;
 pub use strings::StringList;
 #[cfg(feature = "redis")]
 pub use tokens::RedisLock;

@@ -6,7 +6,7 @@ use std::{
     future::Future,
     hash::Hash,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -47,7 +47,7 @@ impl Tasks for Tokio {
     fn spawn(&self, task: Task) -> Result<(), Error> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|_| Error::new(ErrorKind::Internal, "not on a Tokio runtime"))?;
-        drop(runtime.spawn(task));
+        drop(runtime.spawn(PROCESS.counted(task)));
         Ok(())
     }
 
@@ -57,6 +57,68 @@ impl Tasks for Tokio {
 
     fn deadline(&self, duration: Duration) -> Task {
         self.pause(duration)
+    }
+}
+
+/// The tasks of this process.
+static PROCESS: LazyLock<RunningTasks> = LazyLock::new(RunningTasks::default);
+
+/// Waits until no task of this crate is running in this process. To be called when the server has
+/// ended, so that the end of the Tokio runtime interrupts nothing:
+///
+/// - token renewals in the background: if one is lost whose refresh token the provider has already
+///   rotated, its user has to sign in again;
+/// - callbacks whose browser has closed the connection;
+/// - writes of [`StoredCaches::without_waiting`](crate::StoredCaches::without_waiting).
+///
+/// Each call to the provider, the store and an application's handler has its own time limit. But a
+/// refreshed record that the store does not accept is offered to it again until its session ends,
+/// so limit the time to wait:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_identity::background_tasks_finished;
+///
+/// # async fn serve() {}
+/// # async fn run() {
+/// serve().await;
+/// let limit = Duration::from_secs(10);
+/// if tokio::time::timeout(limit, background_tasks_finished()).await.is_err() {
+///     tracing::warn!("ended with token renewals under way");
+/// }
+/// # }
+/// ```
+pub async fn background_tasks_finished() {
+    PROCESS.finished().await;
+}
+
+/// The number of tasks that have not ended.
+#[derive(Debug, Default)]
+struct RunningTasks(Arc<watch::Sender<usize>>);
+
+/// Counts one task, until it has ended or was dropped.
+struct RunningTask(Arc<watch::Sender<usize>>);
+
+impl RunningTasks {
+    /// The same task, counted from now on.
+    fn counted(&self, task: Task) -> impl Future<Output = ()> + Send + 'static {
+        self.0.send_modify(|running| *running += 1);
+        let running = RunningTask(Arc::clone(&self.0));
+        async move {
+            let _running = running;
+            task.await;
+        }
+    }
+
+    async fn finished(&self) {
+        // The sender is never dropped before its receivers.
+        let _ = self.0.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running = running.saturating_sub(1));
     }
 }
 

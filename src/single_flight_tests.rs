@@ -161,3 +161,24 @@ async fn work_completes_after_its_caller_was_dropped() {
     go.send(()).unwrap();
     is_done.await.unwrap();
 }
+
+#[tokio::test]
+async fn the_end_of_the_process_waits_for_the_tasks_that_run() {
+    let (process, (release, held)) = (RunningTasks::default(), oneshot::channel::<()>());
+    let finished = async || {
+        tokio::select! {
+            biased;
+            () = process.finished() => true,
+            () = std::future::ready(()) => false,
+        }
+    };
+    assert!(finished().await);
+    let task = tokio::spawn(process.counted(Box::pin(async move { drop(held.await) })));
+    let dropped = process.counted(Box::pin(async {}));
+    assert!(!finished().await);
+    drop(release);
+    task.await.unwrap();
+    assert!(!finished().await);
+    drop(dropped);
+    assert!(finished().await);
+}

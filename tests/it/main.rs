@@ -46,6 +46,7 @@ mod dev_on_behalf_of;
 mod device;
 mod device_refused;
 mod device_sessions;
+mod end_of_process;
 mod entra_app;
 mod entra_attacks;
 mod entra_client;
