@@ -27,7 +27,7 @@ pub(crate) use self::{
     page::page,
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,
-        original_uri, path_at_origin,
+        may_be_whole_page, original_uri, path_at_origin,
     },
 };
 

@@ -18,7 +18,7 @@ use crate::{config::CrossSiteRules, media_type, session::RequestCookies};
 
 /// The headers that decide [`ClientKind`], [`RequestSummary`] and the language of a page: a copy of
 /// a request's head keeps them.
-pub(crate) const SHAPE_HEADERS: [HeaderName; 12] = [
+pub(crate) const SHAPE_HEADERS: [HeaderName; 13] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::CONTENT_TYPE,
@@ -26,12 +26,16 @@ pub(crate) const SHAPE_HEADERS: [HeaderName; 12] = [
     header::REFERER,
     header::UPGRADE,
     HeaderName::from_static("sec-fetch-dest"),
+    SEC_FETCH_MODE,
     SEC_FETCH_SITE,
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
     HeaderName::from_static("hx-request"),
     HeaderName::from_static("hx-current-url"),
 ];
+
+/// The header of Fetch Metadata that says how the response will be used.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The head of a request that one of the walks answers.
 pub(crate) struct RequestHead<'a> {
@@ -239,6 +243,7 @@ pub(crate) struct ShapeHeaders<'a> {
     content_type: Option<&'a HeaderValue>,
     htmx: Option<&'a HeaderValue>,
     destination: Option<&'a HeaderValue>,
+    mode: Option<&'a HeaderValue>,
     language: Option<&'a HeaderValue>,
     is_prefetch: bool,
     page: Option<&'a HeaderValue>,
@@ -263,6 +268,7 @@ impl<'a> ShapeHeaders<'a> {
                 "origin" => found.initiator.origin = found.initiator.origin.or(Some(value)),
                 "referer" => found.referer = found.referer.or(Some(value)),
                 "sec-fetch-dest" => found.destination = found.destination.or(Some(value)),
+                "sec-fetch-mode" => found.mode = found.mode.or(Some(value)),
                 "sec-fetch-site" => found.initiator.site = found.initiator.site.or(Some(value)),
                 "upgrade" => found.upgrade = found.upgrade.or(Some(value)),
                 "sec-purpose" | "purpose" => found.is_prefetch |= says_prefetch(value),
@@ -283,7 +289,7 @@ impl<'a> ShapeHeaders<'a> {
             return ClientKind::Program;
         }
         let page = match self.destination.map(HeaderValue::as_bytes) {
-            Some(b"document") => {
+            Some(destination) if is_whole_page(destination, self.mode) => {
                 return if method == Method::GET {
                     ClientKind::Navigation
                 } else {
@@ -297,6 +303,27 @@ impl<'a> ShapeHeaders<'a> {
             None => true,
         };
         if page { ClientKind::Document } else { ClientKind::Program }
+    }
+}
+
+/// Whether a page is opened in a tab and not in a frame, if the browser names the destination.
+pub(crate) fn may_be_whole_page(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|destination| {
+        is_whole_page(destination.as_bytes(), headers.get(SEC_FETCH_MODE))
+    })
+}
+
+/// Whether the destination of a request is a page in a tab.
+///
+/// A service worker that hands a navigation on (`fetch(event.request)`) makes another request of
+/// it, which has the mode but no destination (Fetch standard, constructor of `Request`). The
+/// browser follows its redirects, and no script can choose that mode. Only the frames of this
+/// origin look the same.
+fn is_whole_page(destination: &[u8], mode: Option<&HeaderValue>) -> bool {
+    match destination {
+        b"document" => true,
+        b"empty" => mode.is_some_and(|mode| mode == "navigate"),
+        _ => false,
     }
 }
 
@@ -355,6 +382,7 @@ mod tests {
             &[("referer", "https://app.example/y"), ("accept", "application/json")],
             &[("sec-fetch-site", "same-site"), ("origin", "https://other.example")],
             &[("upgrade", "websocket"), ("origin", "https://other.example")],
+            &[("sec-fetch-dest", "empty"), ("sec-fetch-mode", "navigate")],
         ] {
             let all = map(headers);
             let copy = all

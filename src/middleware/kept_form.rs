@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
-    http_message::{RequestHead, is_from_own_page, is_urlencoded},
+    http_message::{RequestHead, is_from_own_page, is_urlencoded, may_be_whole_page},
     pages::{KeptForm, OfferedForm},
     session::Session,
     user::User,
@@ -143,7 +143,5 @@ impl Flow {
 /// Whether a page of this origin posts the form as a navigation of its own. A form in a frame is
 /// left to the page around it, and a script has what it sends.
 fn is_page_of_this_origin(head: &RequestHead<'_>, origin: &str) -> bool {
-    let is_whole_page =
-        head.headers.get("sec-fetch-dest").is_none_or(|destination| destination == "document");
-    is_whole_page && is_from_own_page(head.headers, origin)
+    may_be_whole_page(head.headers) && is_from_own_page(head.headers, origin)
 }

@@ -19,7 +19,7 @@ use tower_identity::{
 use crate::{
     app::App,
     observability::Log,
-    raw::{NAVIGATION, Raw},
+    raw::{Answer, NAVIGATION, Raw},
 };
 
 /// A page whose policy is written over several lines.
@@ -284,4 +284,36 @@ async fn a_public_page_that_takes_the_user_for_granted_is_explained_in_the_log()
     }
     drop(listening);
     assert_eq!(log.text().matches("Extension<User>").count(), 1, "{}", log.text());
+}
+
+/// A service worker that hands a navigation on (`fetch(event.request)`) takes its destination away
+/// and leaves its mode. The same document is asked for, so that it signs in as well.
+#[tokio::test]
+async fn a_navigation_through_a_service_worker_signs_in_as_any_other() {
+    let app = App::start().await;
+    let raw = Raw::of(&app);
+    let through = |mode: &'static str| {
+        [("sec-fetch-dest", "empty"), ("sec-fetch-mode", mode), ("accept", "text/html,*/*;q=0.8")]
+    };
+    for path in ["/me", "/auth/login?return_to=/me"] {
+        let answer = raw.send(Method::GET, path, "", &through("navigate"), "").await;
+        assert!(answer.begun().provider.contains("/authorize?"), "{path}");
+        // A script cannot choose that mode.
+        for mode in ["cors", "same-origin", "no-cors"] {
+            let answer = raw.send(Method::GET, path, "", &through(mode), "").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {mode}");
+            assert!(answer.set_cookies().is_empty(), "{path} {mode}");
+        }
+    }
+    let question = raw.send(Method::GET, "/auth/logout", "", &through("navigate"), "").await;
+    assert_eq!((question.status, html(&question)), (StatusCode::OK, true));
+    let posted = raw.send(Method::POST, "/me", "", &through("navigate"), "").await;
+    assert_eq!((posted.status, html(&posted)), (StatusCode::UNAUTHORIZED, true));
+    let ahead = [&through("navigate")[..], &[("sec-purpose", "prefetch")]].concat();
+    let ahead = raw.send(Method::GET, "/me", "", &ahead, "").await;
+    assert_eq!((ahead.status, html(&ahead)), (StatusCode::UNAUTHORIZED, false));
+}
+
+fn html(answer: &Answer) -> bool {
+    answer.header("content-type").starts_with("text/html")
 }

@@ -235,12 +235,16 @@ async fn only_a_form_that_a_page_of_this_origin_posts_is_kept() {
     assert!(!is_kept(POSTED, notes, &format!("{longest}a")).await, "too long");
     let charset = "application/x-www-form-urlencoded; charset=UTF-8";
     assert!(is_kept(&with("content-type", charset), notes, text).await);
+    let worker = with("sec-fetch-dest", "empty");
+    assert!(is_kept(&worker, notes, text).await, "handed on by a service worker");
+    let script = worker.iter().filter(|(name, _)| *name != "sec-fetch-mode").copied();
+    let script: Vec<_> = script.chain([("sec-fetch-mode", "cors")]).collect();
+    assert!(!is_kept(&script, notes, text).await, "of a script");
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
         ("sec-fetch-site", "none"),
         ("sec-fetch-dest", "iframe"),
-        ("sec-fetch-dest", "empty"),
         ("hx-request", "true"),
         ("content-type", "multipart/form-data; boundary=x"),
         ("content-type", "text/plain"),
