@@ -110,7 +110,7 @@ impl ApiParts {
                 }
                 // RFC 7662 section 4: not beyond `exp`, at which the provider answers otherwise.
                 let until = verified.exp.min(now + INTROSPECTION_MEMORY);
-                let known = Arc::new(RememberedToken::introspected(verified, now, until));
+                let known = Arc::new(RememberedToken::new(verified, now, until));
                 self.memory()?.insert(digest, Arc::clone(&known));
                 Ok(known)
             }

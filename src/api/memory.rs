@@ -7,6 +7,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -23,6 +24,10 @@ use crate::{
 
 /// The default size in bytes: about 100,000 tokens of usual size.
 pub(super) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
+/// How long a verification holds at most. A provider that removes a key from its set, for example
+/// because it was disclosed, ends the tokens that were signed with it, and a forged one can
+/// have an `exp` that lies far ahead.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// The size of an entry in bytes, without the claims: 861 were measured. Claims that a handler has
 /// decoded are not counted.
 const ENTRY: usize = 1024;
@@ -30,30 +35,19 @@ const ENTRY: usize = 1024;
 /// A verified token, and how long the verification holds.
 pub(super) struct RememberedToken {
     pub(super) token: VerifiedAccessToken,
-    /// The time of the introspection: a clock before it ends the entry. `None` for a verified
-    /// signature, which holds at any time before `exp`.
-    introspected_at: Option<UnixTime>,
-    /// The end of the entry: the token's `exp` with the clock leeway, or earlier if introspected.
-    pub(super) until: UnixTime,
+    /// The time of the verification or introspection: a clock before it ends the entry.
+    at: UnixTime,
+    /// The end of the entry: at the latest that of the token.
+    until: UnixTime,
     rights: OnceLock<Rights>,
     claims: OnceLock<Map<String, Value>>,
 }
 
 impl RememberedToken {
-    /// A token with a verified signature.
-    pub(super) fn new(token: VerifiedAccessToken, until: UnixTime) -> Self {
-        Self {
-            token,
-            introspected_at: None,
-            until,
-            rights: OnceLock::new(),
-            claims: OnceLock::new(),
-        }
-    }
-
-    /// A token that was active at its introspection.
-    pub(super) fn introspected(token: VerifiedAccessToken, at: UnixTime, until: UnixTime) -> Self {
-        Self { introspected_at: Some(at), ..Self::new(token, until) }
+    /// A token whose signature was verified, or that was introspected, at this time.
+    pub(super) fn new(token: VerifiedAccessToken, at: UnixTime, until: UnixTime) -> Self {
+        let until = until.min(at + LONGEST);
+        Self { token, at, until, rights: OnceLock::new(), claims: OnceLock::new() }
     }
 
     /// Groups and similar claims, decoded on first use.
@@ -107,7 +101,7 @@ impl Memory {
     /// The entry of the token with this hash, unless it has ended at `now`.
     pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<RememberedToken>> {
         let known = self.known.get(digest)?;
-        if known.until <= now || known.introspected_at.is_some_and(|at| now < at) {
+        if known.until <= now || now < known.at {
             self.known.remove(digest);
             return None;
         }
@@ -168,7 +162,7 @@ mod tests {
             is_guest: None,
         };
         let token = VerifiedAccessToken { claims: claims.into(), iss: "i".into(), exp, facts };
-        Arc::new(RememberedToken::new(token, exp))
+        Arc::new(RememberedToken::new(token, exp - Duration::from_secs(600), exp))
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl ApiParts {
         let rules = self.config.rules();
         let verified = self.provider.verify_access_token(token, rules, &self.policies).await?;
         let until = verified.exp + self.config.identity().clock_leeway();
-        let known = Arc::new(RememberedToken::new(verified, until));
+        let known = Arc::new(RememberedToken::new(verified, self.now(), until));
         self.memory()?.insert(digest, Arc::clone(&known));
         Ok(self.caller(known, headers))
     }

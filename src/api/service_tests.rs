@@ -16,7 +16,7 @@ use crate::{
     config::{Algorithm, ApiConfig},
     protocol::{
         HttpError,
-        test_support::{CLIENT_ID, ISSUER, NOW, Signer, document, key_set},
+        test_support::{CLIENT_ID, ISSUER, NOW, Signer, document, key_set, published, settle},
     },
 };
 
@@ -409,4 +409,23 @@ async fn the_maximum_age_of_id_tokens_is_not_one_of_access_tokens() {
     let api = TestApi::at(serde_json::from_value(shared).unwrap(), document(), key_set());
     let old = token(|claims| claims["iat"] = json!(NOW.as_seconds() - 600));
     assert_eq!(api.takes(&old).await, "person Notes.Read,Notes.Write");
+}
+
+/// RFC 7517 section 5, OpenID Connect Core section 10.1.1: a provider that removes a key from its
+/// set, because it was disclosed, ends the tokens that were signed with it, whatever `exp` they
+/// have.
+#[tokio::test]
+async fn a_remembered_token_ends_soon_after_its_key_was_removed() {
+    let api = TestApi::plain();
+    let endless = token(|claims| claims["exp"] = json!(NOW.as_seconds() + 1000 * 24 * 3600));
+    api.takes(&endless).await;
+    let other = json!({"keys": [Signer::new(Algorithm::Rs256).jwk("k2")]});
+    api.http.answer_with(move |request| Ok(published(request, &document(), &other)));
+    // Without `Cache-Control` the key set is kept for a day, and then renewed by a request.
+    for _ in 0..2 {
+        api.clock.advance(Duration::from_secs(25 * 3600));
+        api.with_token(&endless).await;
+        settle().await;
+    }
+    api.refuses(&endless, "token_key_unknown").await;
 }
