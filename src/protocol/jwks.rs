@@ -9,7 +9,7 @@
 //! - `use` is not `enc`; `key_ops`, if present, has `verify` or `sign`; `alg`, if present, belongs
 //!   to the type of the key.
 //! - An RSA modulus has 2048 to 8192 bits (RFC 7518 section 3.3).
-//! - The entry does not publish its private half.
+//! - The entry does not publish its private half, and is no key with which anyone can sign.
 //! - Entra's members `issuer` and `cloud_instance_name` are kept: such a key may sign for that
 //!   issuer only.
 //!
@@ -33,7 +33,7 @@ use crate::{
     authority::KeyIssuer,
     config::Algorithm,
     error::{Error, ErrorKind},
-    secret::from_base64url,
+    secret::{base64url, from_base64url},
 };
 
 /// The greatest number of keys that are tried for one token. It bounds the work that a token
@@ -359,7 +359,10 @@ fn public_key(entry: &Object) -> Result<(KeyType, Vec<u8>), &'static str> {
             let x = bytes("x")
                 .filter(|x| x.len() == 32)
                 .ok_or("`x` is missing, not base64url, or does not have 32 bytes")?;
-            Ok((KeyType::Ed25519, x))
+            match has_small_order(&x) {
+                true => Err("`x` is a point of small order: anyone can sign with it"),
+                false => Ok((KeyType::Ed25519, x)),
+            }
         }
         (Some("EC" | "OKP"), _) => Err("`crv` is not P-256, P-384, P-521 or Ed25519"),
         (Some("oct"), _) => Err("it is a secret key (`oct`)"),
@@ -383,6 +386,26 @@ fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
         (2048..=8192).contains(&bits) && is_odd && exponent.len() <= 4 && exponent != [1];
     let key = RsaPublicKeyComponents { n: modulus, e: exponent };
     is_sound.then(|| key.as_der().ok().map(|der| der.as_ref().to_vec())).flatten()
+}
+
+/// Whether a public key of Ed25519 has an order of at most eight, as one of zeros has: a signature
+/// that anyone can write is then valid for one message in eight at least.
+fn has_small_order(x: &[u8]) -> bool {
+    /// The `y` of these points, in each encoding. The highest bit is the sign of `x`.
+    const SMALL_ORDER: [&str; 7] = [
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+        "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+        "7P_______________________________________38",
+        "7f_______________________________________38",
+        "7v_______________________________________38",
+    ];
+    let mut y = x.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    SMALL_ORDER.contains(&base64url(&y).as_str())
 }
 
 fn without_leading_zeros(number: &[u8]) -> &[u8] {

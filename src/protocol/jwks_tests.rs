@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{
-    protocol::test_support::{Signer, keys},
-    secret::base64url,
-};
+use crate::protocol::test_support::{Signer, keys};
 
 const ALL: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
 
@@ -310,4 +307,37 @@ proptest! {
             }
         }
     }
+}
+
+/// The exponent 1 of RSA and the points of small order of Ed25519 make signatures valid that anyone
+/// can write.
+#[test]
+fn a_key_with_which_anyone_can_sign_is_not_used() {
+    let ed = |x: &[u8]| json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": base64url(x)});
+    let number = |first: u8, middle: u8, last: u8| {
+        let mut number = [middle; 32];
+        (number[0], number[31]) = (first, last);
+        number
+    };
+    let small = [
+        number(0, 0, 0),
+        number(1, 0, 0),
+        number(0, 0, 0x80),
+        number(1, 0, 0x80),
+        number(0xec, 0xff, 0x7f),
+        number(0xed, 0xff, 0x7f),
+        number(0xee, 0xff, 0xff),
+    ];
+    let order_8 = [
+        "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+        "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU",
+    ];
+    let order_8 = order_8.map(|x| from_base64url(x).unwrap());
+    for x in small.iter().map(<[u8; 32]>::as_slice).chain(order_8.iter().map(Vec::as_slice)) {
+        let set = keys(&json!({"keys": [ed(x), Signer::shared().jwk("k2")]}));
+        assert_eq!(set.len(), 1, "{x:?}");
+        assert!(set.unusable()[0].ends_with("anyone can sign with it"), "{:?}", set.unusable());
+    }
+    let set = json!({"keys": [with("e", json!("AQ")), Signer::new(Algorithm::EdDsa).jwk("k2")]});
+    assert_eq!(usable(&set), 1);
 }
