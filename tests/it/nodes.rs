@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -11,7 +12,7 @@ use axum::{
     routing::get,
 };
 use tower_identity::{
-    ErrorKind, IdentityConfig, IdentityLayer, User,
+    Clock as _, ErrorKind, IdentityConfig, IdentityLayer, ManualClock, User,
     dev::{DevClient, DevPerson, Endpoint},
 };
 
@@ -61,6 +62,37 @@ async fn a_sign_in_begins_on_one_node_and_ends_on_another() {
     // The same answer at the other node: its code was used, so the session counts.
     assert_eq!(here.open(&callback, &session).await.location(), "/other?q=1");
     assert_eq!(app.provider.requests(Endpoint::Token), 1);
+}
+
+/// A sign-in that begins on one node ends on the other, and its session serves, rolls and ends on
+/// both.
+#[tokio::test]
+async fn the_clocks_of_nodes_may_be_minutes_apart() {
+    for is_ahead in [true, false] {
+        let (app, _, store) = pair().await;
+        let (now, apart) = (app.clock.now(), Duration::from_secs(300));
+        let clock = ManualClock::at(if is_ahead { now + apart } else { now - apart });
+        let of_node = (store.clone(), clock.clone());
+        let node = Node::beside(&app, secrets(&[OLD]), |layer| {
+            layer.with_store(of_node.0).unwrap().with_clock(of_node.1)
+        })
+        .await;
+        let (here, there) = (Raw::of(&app), node.raw());
+        let begun = there.begin("/other", "").await;
+        let answer = here.open(&here.answer(&begun).await, &begun.attempt).await;
+        assert_eq!(answer.location(), "/other", "{is_ahead}");
+        let mut session = answer.session().unwrap();
+        for raw in [&there, &here, &there, &here] {
+            let page = raw.open("/me", &session).await;
+            assert_eq!(page.status, StatusCode::OK, "{is_ahead}");
+            session = page.session().unwrap_or(session);
+            app.turn(400);
+            clock.advance(Duration::from_secs(400));
+        }
+        let headers = [NAVIGATION, &[("origin", app.url.as_str())]].concat();
+        there.send(Method::POST, "/auth/logout", &session, &headers, "").await.location();
+        assert_eq!((here.who(&session).await.as_str(), store.rows().await), ("nobody", 0));
+    }
 }
 
 // C-300: old session cookie replayed after logout
