@@ -249,10 +249,15 @@ fn scopes(state: &ProviderState, parameters: &Parameters) -> Result<Vec<String>,
         return Err(Fault::new("invalid_scope", "the scope offline_access is unknown"));
     }
     // OpenID Connect Core section 11: `offline_access` without `prompt=consent` must be ignored,
-    // unless other conditions permit it.
-    if state.quirks.has(Quirk::OfflineAccessByConsent)
-        && !parameters.list("prompt").iter().any(|prompt| prompt == "consent")
+    // unless other conditions permit it. With the first quirk it is refused.
+    let has_consent = parameters.list("prompt").iter().any(|prompt| prompt == "consent");
+    if state.quirks.has(Quirk::OfflineAccessNeedsConsent)
+        && !has_consent
+        && scopes.iter().any(is_offline)
     {
+        return Err(Fault::new("invalid_request", "consent in prompt"));
+    }
+    if state.quirks.has(Quirk::OfflineAccessByConsent) && !has_consent {
         return Ok(scopes.into_iter().filter(|scope| !is_offline(scope)).collect());
     }
     Ok(scopes)

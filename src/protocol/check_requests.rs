@@ -13,9 +13,10 @@ use super::{
     authorize::RequestBinding,
     channel::empty_request,
     check::{Check, finding_of},
+    check_scopes::fewer_scopes,
     client_auth::{ClientAuth, Proof},
     credential::{Credentials, ProofRequest},
-    default_scopes::{self, DEFAULT_SCOPES_REFUSED},
+    default_scopes,
     device::{DeviceAnswer, device_request, read_answer},
     error_answer::{authorization_error, http_error},
     grant::{Grant, TokenParams, grant_request},
@@ -29,29 +30,12 @@ use crate::{
 };
 
 impl Check<'_> {
-    /// Sends an authorization request without interaction (`prompt=none`) and without a user. A
-    /// provider that knows the redirect URI redirects there with `login_required` (OpenID Connect
-    /// Core section 3.1.2.6); one that does not must not redirect (RFC 6749 section 4.1.2.1).
-    pub(super) async fn sign_in(&self, metadata: &Metadata) -> Finding {
-        let scopes = metadata.scopes_of(self.config, self.config.sign_in());
-        let (finding, error) = self.try_sign_in(metadata, &scopes).await;
-        if !error.is_some_and(|error| default_scopes::may_be_refused(self.config, &error)) {
-            return finding;
-        }
-        // A sign-in does the same.
-        match self.try_sign_in(metadata, &self.named(&scopes)).await.0.severity() {
-            Severity::Passed => fewer_scopes("each sign-in takes a second request"),
-            _ => finding,
-        }
-    }
-
-    /// The scopes without those that are requested by default.
-    fn named<'s>(&self, scopes: &[&'s str]) -> Vec<&'s str> {
-        scopes.iter().copied().filter(|scope| !self.config.is_default_scope(scope)).collect()
-    }
-
     /// The finding from the authorization request with these scopes, and the error of its response.
-    async fn try_sign_in(&self, metadata: &Metadata, scopes: &[&str]) -> (Finding, Option<Error>) {
+    pub(super) async fn try_sign_in(
+        &self,
+        metadata: &Metadata,
+        scopes: &[&str],
+    ) -> (Finding, Option<Error>) {
         let url = self.sign_in_url(metadata, scopes);
         let endpoint = metadata.authorization_endpoint();
         let (endpoint, url) = match endpoint.and_then(|endpoint| Ok((endpoint, url?))) {
@@ -256,11 +240,6 @@ impl Check<'_> {
         let request = grant_request(metadata, client, grant, &params, &[])?;
         self.channel.send("the token endpoint", request).await
     }
-}
-
-fn fewer_scopes(effect: &str) -> Finding {
-    let text = format!("Users can sign in, but {DEFAULT_SCOPES_REFUSED}: {effect}.");
-    Finding::new(Severity::Warning, "default_scopes_refused", text)
 }
 
 /// The target of a redirect.

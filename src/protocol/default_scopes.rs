@@ -8,6 +8,13 @@ pub(crate) const DEFAULT_SCOPES_REFUSED: &str = "the provider does not allow thi
      application there, or name the scopes that it may have (`with_openid_scopes`, \
      IDENTITY_OPENID_SCOPES)";
 
+/// The fact that the provider refused `offline_access` without a consent, and its remedy, for log
+/// and check.
+pub(crate) const CONSENT_REQUIRED: &str = "the provider refuses the scope `offline_access` without \
+     `prompt=consent` (OpenID Connect Core section 11): ask for the consent at each sign-in \
+     (`SignInOptions::with_prompt`, IDENTITY_PROMPT=consent), or leave the scope out, so that \
+     sessions may not be renewed (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)";
+
 /// Whether the error may be the refusal of a default scope. A provider may list a scope and still
 /// not allow it to every client.
 pub(crate) fn may_be_refused(config: &ValidConfig, error: &Error) -> bool {

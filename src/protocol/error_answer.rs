@@ -72,6 +72,19 @@ pub(crate) fn refuses_languages(error: &Error) -> bool {
     })
 }
 
+/// Whether the error says that the request lacks `prompt=consent`. OpenID Connect Core section 11
+/// has providers ignore `offline_access` without it, but those that are built on pyoidc or idpyoidc
+/// (SATOSA) answer `invalid_request` with the description "consent in prompt".
+pub(crate) fn asks_for_consent(error: &Error) -> bool {
+    error.provider().is_some_and(|said| {
+        matches!(said.error.as_str(), "invalid_request" | "invalid_scope")
+            && said.description.as_deref().is_some_and(|description| {
+                let description = description.to_ascii_lowercase();
+                description.contains("consent") && description.contains("prompt")
+            })
+    })
+}
+
 /// Whether the error may mean that the request lacks `client_id`: `invalid_request` (RFC 6749
 /// section 5.2) that names the parameter, or that has no description.
 pub(super) fn may_lack_the_client_id(error: &Error) -> bool {

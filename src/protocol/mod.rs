@@ -37,6 +37,7 @@ mod check_offers;
 mod check_requests;
 #[cfg(test)]
 mod check_requests_tests;
+mod check_scopes;
 #[cfg(test)]
 mod check_tests;
 mod claims;
@@ -99,9 +100,11 @@ pub(crate) use self::{
     callback::{AuthorizationCode, CallbackParameters},
     claims::claims_of,
     client_info::ClientInfo,
-    default_scopes::DEFAULT_SCOPES_REFUSED,
+    default_scopes::{CONSENT_REQUIRED, DEFAULT_SCOPES_REFUSED},
     device::DeviceAnswer,
-    error_answer::{asks_to_begin_again, interaction_suberror, refuses_languages, retry_after},
+    error_answer::{
+        asks_for_consent, asks_to_begin_again, interaction_suberror, refuses_languages, retry_after,
+    },
     grant::{Grant, TokenParams, first_resource_scopes},
     graph::is_overage,
     http::is_compressed,

@@ -45,6 +45,11 @@ fn options_for(
     } else if fallbacks.has(Fallback::WithPages) {
         options.prompt = with_pages(own, config);
     }
+    if fallbacks.has(Fallback::WithConsent) {
+        // `none` stands alone (OpenID Connect Core section 3.1.2.1).
+        options.prompt.retain(|prompt| ![Prompt::None, Prompt::Consent].contains(prompt));
+        options.prompt.push(Prompt::Consent);
+    }
     if fallbacks.has(Fallback::WithoutLanguages) {
         options.ui_locales.clear();
     }

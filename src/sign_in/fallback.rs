@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     codec,
+    config::Prompt,
     error::Error,
-    protocol::{DEFAULT_SCOPES_REFUSED, asks_to_begin_again, refuses_languages},
+    protocol::{
+        CONSENT_REQUIRED, DEFAULT_SCOPES_REFUSED, asks_for_consent, asks_to_begin_again,
+        refuses_languages,
+    },
+    tokens::OFFLINE_ACCESS,
 };
 
 /// The reason for which a sign-in is repeated, and what its requests omit from then on.
@@ -32,15 +37,19 @@ pub(crate) enum Fallback {
     WithNamedScopes,
     /// Omits the languages (`ui_locales`) of the browser or of the page: the provider refused them.
     WithoutLanguages,
+    /// Omits nothing, and asks for a consent (`prompt=consent`), without which the provider refused
+    /// `offline_access`.
+    WithConsent,
 }
 
 impl Fallback {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::BeginAgain,
         Self::NewCode,
         Self::WithPages,
         Self::WithNamedScopes,
         Self::WithoutLanguages,
+        Self::WithConsent,
     ];
 
     fn bit(self) -> u8 {
@@ -125,6 +134,9 @@ impl RelyingParty {
                 reason,
                 "{DEFAULT_SCOPES_REFUSED}: each sign-in takes a second request"
             ),
+            Fallback::WithConsent => {
+                tracing::warn!(reason, "{CONSENT_REQUIRED}: each sign-in takes a second request")
+            }
             Fallback::BeginAgain | Fallback::WithPages => {
                 tracing::info!(reason, "the provider asks for another try");
             }
@@ -142,6 +154,15 @@ impl RelyingParty {
         // Languages that the configuration names would be sent again.
         if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
             return Some(Fallback::WithoutLanguages);
+        }
+        // A configured consent would be asked for again. This comes before the scopes: without
+        // `offline_access` the sign-in would succeed too, but its session could not be renewed.
+        let config = self.config();
+        if config.openid_scopes().iter().any(|scope| scope == OFFLINE_ACCESS)
+            && !config.sign_in().prompt.contains(&Prompt::Consent)
+            && asks_for_consent(error)
+        {
+            return Some(Fallback::WithConsent);
         }
         self.provider().may_refuse_default_scopes(error).then_some(Fallback::WithNamedScopes)
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_identity::{
-    ApiConfig, CheckReport, ClientCredential, Clock, ManualClock, ReqwestClient, Severity,
+    ApiConfig, CheckReport, ClientCredential, Clock, IdentityConfig, ManualClock, Prompt,
+    ReqwestClient, Severity, SignInOptions,
     config::SignInMethod,
     dev::{
-        Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, SpoilDiscovery, SpoilKeys,
-        Verdict,
+        Accounts, DevClient, DevProvider, DevTenant, Endpoint, Failure, Quirk, SpoilDiscovery,
+        SpoilKeys, Verdict,
     },
 };
 
@@ -358,4 +359,28 @@ async fn a_default_scope_that_the_provider_refuses_is_a_warning_because_users_ca
         provider.refuse_next_sign_in("invalid_request", "invalid scopes: openid");
     }
     assert!(!check(&provider).await.is_ok());
+}
+
+/// The request of the check has `prompt=none`, so it cannot ask for the consent.
+#[tokio::test]
+async fn offline_access_that_needs_a_consent_is_a_warning_or_named_as_the_cause() {
+    let quirk = [Quirk::OfflineAccessNeedsConsent];
+    let provider = DevProvider::builder().with_quirks(quirk).start().await.unwrap();
+    let found = async |config: IdentityConfig| {
+        let report = config.build().unwrap().check().await;
+        let is_reported = |line: &&tower_identity::Finding| line.code() == "offline_access_refused";
+        let finding = report.findings().iter().find(is_reported);
+        if finding.is_some() {
+            assert!(report.to_string().contains("IDENTITY_PROMPT=consent"), "{report}");
+        }
+        (report.is_ok(), finding.map(tower_identity::Finding::severity))
+    };
+    let config = || provider.config("http://localhost:3000").unwrap();
+    assert_eq!(found(config()).await, (true, Some(Severity::Warning)));
+    let asks = SignInOptions::new().with_prompt(Prompt::Consent);
+    assert_eq!(found(config().with_sign_in(asks)).await, (true, None));
+    // A refusal that the provider shows on a page of its own ends each sign-in.
+    let page = Failure::json(400, r#"{"error": "invalid_request"}"#);
+    provider.fail_next(Endpoint::Authorization, 1, page);
+    assert_eq!(found(config()).await, (false, Some(Severity::Problem)));
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    Error, IdentityConfig, Tokens, User,
+    Error, IdentityConfig, Prompt, SignInOptions, Tokens, User,
     dev::{
         Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, Quirk, RefreshTokens,
         SpoilCallback,
@@ -298,6 +298,46 @@ async fn a_refresh_token_that_did_not_come_is_asked_for_with_consent() {
     app.turn(3600 + 300);
     assert_eq!(tab.open(app.at("/email")).await.status, StatusCode::OK);
     assert_eq!(app.provider.requests(Endpoint::Authorization), before, "it renews by refresh");
+}
+
+/// OpenID Connect Core section 11 has a provider ignore `offline_access` without `prompt=consent`;
+/// some refuse it.
+#[tokio::test]
+async fn a_sign_in_that_is_refused_without_consent_asks_for_it_and_keeps_its_scopes() {
+    let silent = SignInOptions::new().with_prompt(Prompt::None);
+    let chosen = SignInOptions::new().with_prompt(Prompt::SelectAccount);
+    for (options, prompt) in
+        [(SignInOptions::new(), "consent"), (silent, "consent"), (chosen, "select_account consent")]
+    {
+        let (log, _listening) = Log::listen();
+        let app = App::builder()
+            .provider(|provider| provider.with_quirks([Quirk::OfflineAccessNeedsConsent]))
+            .config(|config| config.with_sign_in(options))
+            .start()
+            .await;
+        app.provider.sign_in_as("ada").unwrap();
+        let mut tab = app.browser().tab();
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 2);
+        let last = app.provider.last_request(Endpoint::Authorization).unwrap();
+        assert_eq!(last.parameter("prompt"), Some(prompt));
+        assert_eq!(last.parameter("scope"), Some("openid profile email offline_access"));
+        let text = log.text();
+        assert!(text.contains("IDENTITY_PROMPT=consent"), "{text}");
+        assert!(text.contains("IDENTITY_OPENID_SCOPES"), "{text}");
+    }
+    // A setting that asks for it saves the second request; one that is refused all the same is
+    // told.
+    let app = App::builder()
+        .config(|config| config.with_sign_in(SignInOptions::new().with_prompt(Prompt::Consent)))
+        .start()
+        .await;
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.refuse_next_sign_in("invalid_request", "consent in prompt");
+    let page = app.browser().tab().open(app.at("/me")).await.clone();
+    assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 1);
 }
 
 #[tokio::test]
