@@ -6,7 +6,6 @@
 mod api;
 mod config;
 mod kind;
-mod remedy;
 
 use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
@@ -438,7 +437,7 @@ impl fmt::Display for Error {
             // The place of the failure knows more than its code.
             (_, Some(own)) => own,
             (Some(advice), None) => advice.for_operator,
-            (None, None) if self.0.at_api => remedy::at_api(self.message_kind()),
+            (None, None) if self.0.at_api => self.message_kind().remedy_at_api(),
             (None, None) => self.message_kind().remedy(),
         };
         write!(f, ": {remedy}")
