@@ -191,13 +191,15 @@ impl<C> Setting<C> {
         self.name == setting || self.methods.iter().any(is_of)
     }
 
+    /// The variable with its name. A credential has several variables, and none of that name.
+    pub(super) fn name_as_variable(&self) -> Option<String> {
+        (self.name != CREDENTIAL)
+            .then(|| format!("{}{}", env_names::PREFIX, self.name.to_ascii_uppercase()))
+    }
+
     /// The variable that sets it; the first one if there are several.
     fn own_variable(&self) -> Option<String> {
-        let own = format!("{}{}", env_names::PREFIX, self.name.to_ascii_uppercase());
-        if env_names::is_known(&own) {
-            return Some(own);
-        }
-        self.variables.first().map(|name| (*name).to_owned())
+        self.name_as_variable().or_else(|| self.variables.first().map(|name| (*name).to_owned()))
     }
 
     fn describe(&self, now: &C, initial: &C, read: Option<&ReadSettings<C>>) -> DescribedSetting {
@@ -230,6 +232,9 @@ impl<C> Setting<C> {
 
 /// The method of the settings that have no default.
 pub(super) const NEW: &str = "new";
+
+/// The name of the credential.
+const CREDENTIAL: &str = "credential";
 
 /// The value of a setting.
 #[derive(PartialEq, Eq)]

@@ -1,100 +1,42 @@
 //! The names of the variables that are read, and warnings about similar ones.
 
-use super::{Finding, Severity};
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use super::{
+    Finding, Severity,
+    description::Setting,
+    setting_table::{API_TABLE, TABLE},
+};
 use crate::error::ConfigError;
 
 /// The prefix of the crate's variables.
 pub(super) const PREFIX: &str = "IDENTITY_";
 
-/// Every variable with the crate's prefix. Secrets can also have the suffix `_FILE`.
-pub(super) const KNOWN: &[&str] = &[
-    "IDENTITY_ABSOLUTE_TIMEOUT",
-    "IDENTITY_ACCESS_TOKEN_TYPE",
-    "IDENTITY_ACR_VALUES",
-    "IDENTITY_API_B2C_POLICIES",
-    "IDENTITY_API_SCOPES",
-    "IDENTITY_ASSERTION_AUDIENCE",
-    "IDENTITY_AUDIENCE",
-    "IDENTITY_AUTHORITY",
-    "IDENTITY_AUTH_CONTEXT",
-    "IDENTITY_B2C_TENANT_NAME",
-    "IDENTITY_BACK_CHANNEL",
-    "IDENTITY_BASE_URL",
-    "IDENTITY_CALLBACK_PATH",
-    "IDENTITY_CLAIMS",
-    "IDENTITY_CLIENT_ASSERTION_FILE",
-    "IDENTITY_CLIENT_AUTH_METHOD",
-    "IDENTITY_CLIENT_CAPABILITIES",
-    "IDENTITY_CLIENT_CERTIFICATE_FILE",
-    "IDENTITY_CLIENT_CERTIFICATE_PASSWORD",
-    "IDENTITY_CLIENT_CERTIFICATE_PASSWORD_FILE",
-    "IDENTITY_CLIENT_ID",
-    "IDENTITY_CLIENT_KEY_ID",
-    "IDENTITY_CLIENT_SECRET",
-    "IDENTITY_CLIENT_SECRET_FILE",
-    "IDENTITY_CLIENT_SEND_CERTIFICATE_CHAIN",
-    "IDENTITY_CLOCK_LEEWAY",
-    "IDENTITY_COOKIE_LIFETIME",
-    "IDENTITY_COOKIE_SECRET",
-    "IDENTITY_COOKIE_SECRET_FILE",
-    "IDENTITY_CROSS_SITE_PATHS",
-    "IDENTITY_CROSS_SITE_PREFIXES",
-    "IDENTITY_CROSS_SITE_REQUESTS",
-    "IDENTITY_DANGER_ALLOW_HTTP",
-    "IDENTITY_DEFAULT_ACCESS",
-    "IDENTITY_DISCOVERY_URL",
-    "IDENTITY_DOMAIN_HINT",
-    "IDENTITY_EDITPROFILE_USER_FLOW",
-    "IDENTITY_EDIT_PROFILE_PATH",
-    "IDENTITY_END_SESSION_ENDPOINT",
-    "IDENTITY_GROUPS",
-    "IDENTITY_IDLE_TIMEOUT",
-    "IDENTITY_ID_TOKEN_ALGORITHMS",
-    "IDENTITY_INTROSPECTION",
-    "IDENTITY_KEPT_FORM_PATH",
-    "IDENTITY_LANGUAGES",
-    "IDENTITY_LOGIN_HINT",
-    "IDENTITY_MAX_AGE",
-    "IDENTITY_MAX_TOKEN_AGE",
-    "IDENTITY_NONCE",
-    "IDENTITY_OIDC_AUTHORITY",
-    "IDENTITY_OPENID_SCOPES",
-    "IDENTITY_PATH_PREFIX",
-    "IDENTITY_PAGE_AFTER_SIGN_OUT",
-    "IDENTITY_PREFLIGHT",
-    "IDENTITY_PROMPT",
-    "IDENTITY_PROTECTED_PATHS",
-    "IDENTITY_PROTECTED_PREFIXES",
-    "IDENTITY_PROVIDER_SESSION",
-    "IDENTITY_PUBLIC_PATHS",
-    "IDENTITY_PUBLIC_PREFIXES",
-    "IDENTITY_REDIRECT_URI",
-    "IDENTITY_REQUIRED_ACR",
-    "IDENTITY_RESETPASSWORD_USER_FLOW",
-    "IDENTITY_RESET_PASSWORD_PATH",
-    "IDENTITY_RESOURCE",
-    "IDENTITY_RESPONSE_MODE",
-    "IDENTITY_SCOPE",
-    "IDENTITY_SESSION_END",
-    "IDENTITY_SIGNED_OUT_PATH",
-    "IDENTITY_SIGNED_OUT_USER",
-    "IDENTITY_SIGNUPSIGNIN_USER_FLOW",
-    "IDENTITY_SIGN_IN_METHOD",
-    "IDENTITY_SIGN_IN_PAGE",
-    "IDENTITY_SIGN_IN_PARAMETERS",
-    "IDENTITY_SIGN_IN_PATH",
-    "IDENTITY_SIGN_OUT_PARAMETERS",
-    "IDENTITY_SIGN_OUT_PATH",
-    "IDENTITY_SIGN_OUT_RETURN_PARAMETER",
-    "IDENTITY_STORE_TIMEOUT",
-    "IDENTITY_TENANTS",
-    "IDENTITY_TRUSTED_AUDIENCES",
-    "IDENTITY_TRUSTED_ORIGINS",
-    "IDENTITY_UI_LOCALES",
-    "IDENTITY_USER_CLAIMS",
-    "IDENTITY_USER_INFO",
-    "IDENTITY_USER_PATH",
-];
+/// The variables of secrets: with the suffix `_FILE` each names a file that has the value.
+const SECRETS: [&str; 3] =
+    ["IDENTITY_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_CLIENT_SECRET", "IDENTITY_COOKIE_SECRET"];
+
+static OF_SIGN_IN: LazyLock<BTreeSet<String>> = LazyLock::new(|| variables_in(TABLE));
+static OF_APIS: LazyLock<BTreeSet<String>> = LazyLock::new(|| variables_in(API_TABLE));
+
+/// The variables with the crate's prefix that the settings of a table are read from.
+fn variables_in<C>(table: &[&[Setting<C>]]) -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    for row in table.iter().copied().flatten() {
+        variables.extend(row.name_as_variable());
+        let others = row.variables.iter().filter(|name| name.starts_with(PREFIX));
+        variables.extend(others.map(|name| (*name).to_owned()));
+    }
+    let files = SECRETS.iter().filter(|secret| variables.contains(**secret));
+    let files: Vec<String> = files.map(|secret| format!("{secret}_FILE")).collect();
+    variables.extend(files);
+    variables
+}
+
+/// Every variable with the crate's prefix, in alphabetical order.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    OF_SIGN_IN.union(&OF_APIS).map(String::as_str)
+}
 
 /// Variables with the same prefix that Azure sets for managed identities (App Service, Functions,
 /// Service Fabric, Arc).
@@ -130,19 +72,9 @@ const MEANT: &[(&str, &str)] = &[
     ("IDENTITY_LEEWAY", "IDENTITY_CLOCK_LEEWAY"),
 ];
 
-/// The variables of an API, which are read for `ApiConfig` alone.
-const OF_AN_API: &[&str] = &[
-    "IDENTITY_ACCESS_TOKEN_TYPE",
-    "IDENTITY_API_B2C_POLICIES",
-    "IDENTITY_API_SCOPES",
-    "IDENTITY_AUDIENCE",
-    "IDENTITY_INTROSPECTION",
-    "IDENTITY_RESOURCE",
-];
-
 /// Whether a variable is read for `ApiConfig` alone.
 pub(super) fn is_of_api(name: &str) -> bool {
-    OF_AN_API.contains(&name)
+    OF_APIS.contains(name) && !OF_SIGN_IN.contains(name)
 }
 
 /// Whether a variable has the prefix of the crate and is neither the platform's nor one of the
@@ -167,7 +99,7 @@ pub(super) fn without_effect(name: &str) -> String {
 
 /// Whether a variable is read.
 pub(super) fn is_known(name: &str) -> bool {
-    KNOWN.contains(&name)
+    OF_SIGN_IN.contains(name) || OF_APIS.contains(name)
 }
 
 /// The problem of a member that is no setting; `None` for one that Azure sets in the environment,
@@ -262,9 +194,8 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let wanted = plain(&upper);
     // More edits suggest names that only have the prefix in common.
     let most = (wanted.len().saturating_sub(plain(PREFIX).len()) / 2).min(3);
-    KNOWN
-        .iter()
-        .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), *known))
+    known()
+        .map(|known| (distance(wanted.as_bytes(), plain(known).as_bytes()), known))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
@@ -334,7 +265,7 @@ mod tests {
             ]),
             []
         );
-        assert_eq!(unknown(KNOWN.iter().copied()), []);
+        assert_eq!(unknown(known()), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     config::{
         Access, ApiConfig, ClientAuthMethod, ClientCredential, CookieLifetime, GroupsFrom,
         IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd,
-        SignInMethod, SignInOptions, SignedOutUser, UserInfo, env_names::KNOWN,
+        SignInMethod, SignInOptions, SignedOutUser, UserInfo, env_names::known,
     },
 };
 
@@ -179,7 +179,7 @@ fn toml_json_and_yaml_say_what_the_methods_say() {
 /// A setting that has a variable has a member, whatever is added.
 #[test]
 fn every_variable_is_a_member_and_the_other_way_round() {
-    for variable in KNOWN {
+    for variable in known() {
         let member = variable.trim_start_matches("IDENTITY_").to_ascii_lowercase();
         assert!(super::is_own(&member), "{member}");
     }
