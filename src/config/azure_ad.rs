@@ -1,16 +1,6 @@
 //! The `AzureAd` section of an `appsettings.json` file.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
-
-use super::{
-    ApiConfig, ClientCredential, IdentityConfig,
-    any_letter_case::{AnyLetterCase, deserialize_in_any_letter_case},
-    azure_ad_ignored,
-    description::Origin,
-};
+use super::{ApiConfig, ClientCredential, IdentityConfig, azure_ad_ignored, description::Origin};
 use crate::{
     authority::{Authority, B2cPolicies},
     error::ConfigError,
@@ -45,45 +35,30 @@ use crate::{
 /// let config = config.with_base_url("https://app.example.com")?.build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, remote = "Self")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "super::members::Members")]
 pub struct AzureAdSection {
     pub(super) instance: Option<String>,
     pub(super) authority: Option<String>,
-    #[serde(rename = "tenantid")]
     pub(super) tenant_id: Option<String>,
     pub(super) domain: Option<String>,
-    #[serde(rename = "clientid")]
     pub(super) client_id: Option<String>,
-    #[serde(rename = "clientsecret")]
     pub(super) client_secret: Option<Secret>,
-    #[serde(rename = "sendx5c")]
     pub(super) send_x5c: bool,
-    #[serde(rename = "clientcredentials")]
     pub(super) client_credentials: Vec<CredentialDescription>,
     /// The name of `ClientCredentials` in older versions.
-    #[serde(rename = "clientcertificates")]
     pub(super) client_certificates: Vec<CredentialDescription>,
-    #[serde(rename = "clientcapabilities")]
     pub(super) client_capabilities: Vec<String>,
-    #[serde(rename = "callbackpath")]
     pub(super) callback_path: Option<String>,
-    #[serde(rename = "signedoutcallbackpath")]
     pub(super) signed_out_callback_path: Option<String>,
-    #[serde(rename = "signupsigninpolicyid")]
     pub(super) sign_up_sign_in_policy_id: Option<String>,
-    #[serde(rename = "resetpasswordpolicyid")]
     pub(super) reset_password_policy_id: Option<String>,
-    #[serde(rename = "editprofilepolicyid")]
     pub(super) edit_profile_policy_id: Option<String>,
-    #[serde(rename = "signinmethod")]
     pub(super) sign_in_method: Option<String>,
-    #[serde(rename = "defaultaccess")]
     pub(super) default_access: Option<String>,
     pub(super) audience: Option<String>,
     pub(super) audiences: Vec<String>,
     /// The members that are set and have no effect here.
-    #[serde(skip)]
     pub(super) ignored: Vec<&'static str>,
 }
 
@@ -111,31 +86,15 @@ pub(super) const MEMBERS_IN_LOWER_CASE: &[&str] = &[
 ];
 
 /// An item of `ClientCredentials`: the description of a credential.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, remote = "Self")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CredentialDescription {
-    #[serde(rename = "sourcetype")]
     pub(super) source_type: Option<String>,
-    #[serde(rename = "clientsecret")]
     pub(super) client_secret: Option<Secret>,
-    #[serde(rename = "certificatediskpath")]
     pub(super) certificate_disk_path: Option<String>,
-    #[serde(rename = "certificatepassword")]
     pub(super) certificate_password: Option<Secret>,
-    #[serde(rename = "base64encodedvalue")]
     pub(super) base64_encoded_value: Option<Secret>,
-    #[serde(rename = "signedassertionfilediskpath")]
     pub(super) signed_assertion_file_disk_path: Option<String>,
 }
-
-deserialize_in_any_letter_case!(AzureAdSection, "an AzureAd section", |section, ignored| {
-    AzureAdSection { ignored, ..section }
-});
-deserialize_in_any_letter_case!(
-    CredentialDescription,
-    "an item of ClientCredentials",
-    |credential, _| credential
-);
 
 impl CredentialDescription {
     /// Whether no member is set.

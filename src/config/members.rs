@@ -280,7 +280,6 @@ impl Members {
         let MemberValue::Table(members) = &self.0 else {
             return Err(ConfigError::new("identity", "not a table of settings"));
         };
-        let mut written = FlatMembers::default();
         let names = || members.iter().map(|(name, _)| name.as_str());
         if let Some(of_section) = names().find(|name| is_of_section(name)) {
             if let Some(own) = names().find(|name| is_own(name) && !is_of_both(name)) {
@@ -299,9 +298,9 @@ impl Members {
                     ),
                 ));
             }
-            written.add_section("AzureAd", "", &self.0)?;
-            return written.read(|all| section(AzureAdSection::from_variables(all)?, all));
+            return self.read_section(|all| section(AzureAdSection::from_variables(all)?, all));
         }
+        let mut written = FlatMembers::default();
         let section_of_a_whole_file = names().find(|name| is_section_of_net(name));
         let section_of_a_whole_file = section_of_a_whole_file.filter(|_| !names().any(is_own));
         for (name, value) in members {
@@ -322,6 +321,27 @@ impl Members {
             }
         }
         written.read(own)
+    }
+
+    /// The members as the variables of an `AzureAd` section.
+    fn read_section<T>(
+        &self,
+        read: impl FnOnce(&Variables<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let mut written = FlatMembers::default();
+        written.add_section("AzureAd", "", &self.0)?;
+        written.read(read)
+    }
+}
+
+impl TryFrom<Members> for AzureAdSection {
+    type Error = ConfigError;
+
+    fn try_from(members: Members) -> Result<Self, ConfigError> {
+        match &members.0 {
+            MemberValue::Table(_) => members.read_section(Self::from_variables),
+            _ => Err(ConfigError::new("AzureAd", "not a table of settings")),
+        }
     }
 }
 

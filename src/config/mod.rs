@@ -8,7 +8,6 @@ mod address;
 #[cfg(test)]
 mod address_tests;
 mod algorithm;
-mod any_letter_case;
 mod api;
 mod api_env;
 #[cfg(test)]
