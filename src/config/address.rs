@@ -45,10 +45,7 @@ pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigE
 /// The resource identifier of an API (RFC 9728 section 1.2). That section discourages a query,
 /// which is refused here.
 pub(super) fn resource(text: &str) -> Result<Url, ConfigError> {
-    let url = endpoint("resource", text)?;
-    if url.query().is_some() {
-        return Err(ConfigError::new("resource", "must not have a query"));
-    }
+    let url = web_url("resource", text)?;
     // Clients write URLs in the normal form of the URL Standard, and providers compare `resource`
     // and `aud` as text. The slash of a URL without a path is the one difference that is usual.
     let normal = url.as_str();
@@ -95,25 +92,13 @@ pub(super) fn origin(setting: &'static str, text: &str) -> Result<Url, ConfigErr
     Ok(url)
 }
 
-/// An absolute URL of the application, to which browsers are sent.
+/// An [`endpoint`] without a query: that of the application, or of an API.
 fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
-    let wrong = |problem: String| Err(ConfigError::new(setting, problem));
-    let (url, shown) = absolute(setting, text)?;
-    // Session cookies and codes travel to this URL: without TLS they could be read.
-    if url.scheme() == "http" && !is_loopback(&url) {
-        return wrong(format!(
-            "{shown:?} has to begin with https:// (http:// is accepted for localhost, 127.0.0.1 \
-             and [::1] only): without TLS session cookies can be read in the network"
-        ));
+    let url = endpoint(setting, text)?;
+    match url.query() {
+        None => Ok(url),
+        Some(_) => Err(ConfigError::new(setting, "must not have a query")),
     }
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return wrong(format!("{shown:?} must not have a user name, password, query or fragment"));
-    }
-    Ok(url)
 }
 
 /// Parses the base URL. Its path is the external prefix of the application.

@@ -44,7 +44,6 @@ pub(super) fn settings(
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
     config = paths(all, config)?;
-    config = user_path(all, config)?;
     config = cross_site(all, config)?;
     config = sign_in(all, config)?;
     config = tokens(all, config)?;
@@ -69,11 +68,13 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
         config = all.with(config, access, |config, it| Ok(config.with_default_access(it.parse()?)));
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
-    let setters: [(&str, Setter); 8] = [
+    let setters: [(&str, Setter); 10] = [
         ("IDENTITY_SIGN_IN_PATH", IdentityConfig::with_sign_in_path),
+        ("IDENTITY_SIGN_IN_PAGE", IdentityConfig::with_sign_in_page),
         ("IDENTITY_CALLBACK_PATH", IdentityConfig::with_callback_path),
         ("IDENTITY_SIGN_OUT_PATH", IdentityConfig::with_sign_out_path),
         ("IDENTITY_SIGNED_OUT_PATH", IdentityConfig::with_signed_out_path),
+        ("IDENTITY_PAGE_AFTER_SIGN_OUT", IdentityConfig::with_page_after_sign_out),
         ("IDENTITY_EDIT_PROFILE_PATH", IdentityConfig::with_edit_profile_path),
         ("IDENTITY_RESET_PASSWORD_PATH", IdentityConfig::with_reset_password_path),
         ("IDENTITY_USER_PATH", IdentityConfig::with_user_path),
@@ -93,25 +94,12 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     for (name, add) in rules {
         config = add_words(all, config, name, add)?;
     }
-    if let Some(page) = all.text("IDENTITY_SIGN_IN_PAGE")? {
-        config = config.with_sign_in_page(page.value);
-    }
-    if let Some(page) = all.text("IDENTITY_PAGE_AFTER_SIGN_OUT")? {
-        config = config.with_page_after_sign_out(page.value);
-    }
     if let Some(tags) = words(all, "IDENTITY_LANGUAGES")? {
         config = config.with_languages(tags.value);
     }
     if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", PREFLIGHTS)? {
         config = config.with_preflight(preflight);
     }
-    Ok(config)
-}
-
-fn user_path(
-    all: &Variables<'_>,
-    mut config: IdentityConfig,
-) -> Result<IdentityConfig, ConfigError> {
     if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
         config = config.with_user_claims(claims.value);
     }
