@@ -45,14 +45,9 @@ impl ValidApiConfig {
     /// A scope of this API, by any of its spellings.
     #[must_use]
     pub fn scope(&self, spelling: &str) -> Scope {
-        let prefixes = self.scope_prefixes();
-        let prefix =
-            if is_bare(spelling) { prefixes.first().map_or("", |prefix| prefix) } else { "" };
         let name = self.scope_name(spelling);
-        let prefix = match name == spelling {
-            true => prefix,
-            false => prefixes.first().map_or("", |prefix| prefix),
-        };
+        let is_ours = is_bare(spelling) || name != spelling;
+        let prefix = self.scope_prefixes().first().filter(|_| is_ours).map_or("", |prefix| prefix);
         Scope { name: name.into(), prefix: prefix.into() }
     }
 
