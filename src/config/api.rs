@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Algorithm, ClientCredential, IdentityConfig, Preflight, description::Origin};
+use super::{
+    Algorithm, ClientCredential, IdentityConfig, Preflight, choice::words, description::Origin,
+};
 use crate::{authority::Authority, error::ConfigError, secret::Secret, strings::StringList};
 
 /// The settings that decide which access tokens an API accepts, as plain data that can be cloned,
@@ -70,6 +72,8 @@ pub enum AccessTokenType {
     AtJwt,
 }
 
+words!(AccessTokenType, "access_token_type", Any = "any", AtJwt = "at+jwt");
+
 /// Whether tokens that only the provider can read are sent to it for introspection (RFC 7662).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -98,6 +102,14 @@ pub enum Introspection {
     /// ([`require_scopes`](crate::require_scopes)) there.
     OpaqueAudienceOptional,
 }
+
+words!(
+    Introspection,
+    "introspection",
+    Never = "never",
+    Opaque = "opaque",
+    OpaqueAudienceOptional = "opaque_audience_optional"
+);
 
 impl ApiConfig {
     /// Settings for the API that is registered as `client_id` at the provider `authority`.

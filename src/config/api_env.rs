@@ -4,7 +4,7 @@ use super::{
     ApiConfig, AzureAdSection,
     description::Origin,
     env,
-    env_settings::{ACCESS_TOKEN_TYPES, INTROSPECTIONS, add_words, choice, words},
+    env_settings::{add_words, choice, words},
     setting_table::API_TABLE,
     variables::Variables,
 };
@@ -60,10 +60,10 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     if let Some(policies) = words(all, "IDENTITY_API_B2C_POLICIES")? {
         config = config.with_b2c_policies(policies.value);
     }
-    if let Some(token_type) = choice(all, "IDENTITY_ACCESS_TOKEN_TYPE", ACCESS_TOKEN_TYPES)? {
+    if let Some(token_type) = choice(all, &["IDENTITY_ACCESS_TOKEN_TYPE"])? {
         config = config.with_token_type(token_type);
     }
-    if let Some(introspection) = choice(all, "IDENTITY_INTROSPECTION", INTROSPECTIONS)? {
+    if let Some(introspection) = choice(all, &["IDENTITY_INTROSPECTION"])? {
         config = config.with_introspection(introspection);
     }
     config.origin = Origin::variables(config.clone(), all, API_TABLE);

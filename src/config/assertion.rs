@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
+use super::choice::words;
 use crate::secret::Secret;
 
 /// The `aud` of a client assertion.
@@ -16,22 +17,12 @@ pub enum AssertionAudience {
     Issuer,
 }
 
-impl AssertionAudience {
-    /// The name in settings: `token_endpoint` or `issuer`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenEndpoint => "token_endpoint",
-            Self::Issuer => "issuer",
-        }
-    }
-}
-
-impl fmt::Display for AssertionAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+words!(
+    AssertionAudience,
+    "assertion_audience",
+    TokenEndpoint = "token_endpoint",
+    Issuer = "issuer"
+);
 
 /// The values for a client assertion that a function of the application is to make.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,29 +62,6 @@ pub struct AzureAdSection {
     pub(super) ignored: Vec<&'static str>,
 }
 
-/// The members of the section in lower case: names are compared without their letter case.
-pub(super) const MEMBERS_IN_LOWER_CASE: &[&str] = &[
-    "audience",
-    "audiences",
-    "authority",
-    "callbackpath",
-    "clientcapabilities",
-    "clientcertificates",
-    "clientcredentials",
-    "clientid",
-    "clientsecret",
-    "defaultaccess",
-    "domain",
-    "editprofilepolicyid",
-    "instance",
-    "resetpasswordpolicyid",
-    "sendx5c",
-    "signedoutcallbackpath",
-    "signinmethod",
-    "signupsigninpolicyid",
-    "tenantid",
-];
-
 /// An item of `ClientCredentials`: the description of a credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CredentialDescription {

@@ -2,15 +2,12 @@
 
 /// The words of a choice between two values, in settings and in the protocol.
 macro_rules! words {
-    ($name:ident, $setting:literal, $one:ident = $word:literal, $other:ident = $second:literal) => {
+    ($name:ident, $setting:literal, $($value:ident = $word:literal),+) => {
         impl $name {
-            #[doc = concat!("The name in settings: `", $word, "` or `", $second, "`.")]
+            /// The word for it, in settings and in requests.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self {
-                    Self::$one => $word,
-                    Self::$other => $second,
-                }
+                match self { $(Self::$value => $word,)+ }
             }
         }
 
@@ -25,12 +22,11 @@ macro_rules! words {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text {
-                    $word => Ok(Self::$one),
-                    $second => Ok(Self::$other),
-                    _ => Err(Self::Err::new(
-                        $setting,
-                        format!("{text:?} is neither `{}` nor `{}`", $word, $second),
-                    )),
+                    $($word => Ok(Self::$value),)+
+                    _ => {
+                        let words = [$($word),+].map(|word| format!("`{word}`")).join(", ");
+                        Err(Self::Err::new($setting, format!("{text:?} is not one of {words}")))
+                    }
                 }
             }
         }
@@ -138,6 +134,8 @@ pub enum UserInfo {
     AtSignIn,
 }
 
+words!(UserInfo, "user_info", Never = "never", IfMissing = "if_missing", AtSignIn = "at_sign_in");
+
 /// Whether a sign-in has a `nonce`, which ties the ID token to the request of one browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -155,6 +153,8 @@ pub enum SignInNonce {
     /// discovery document lists `S256` in `code_challenge_methods_supported`.
     Omit,
 }
+
+words!(SignInNonce, "nonce", Send = "send", Omit = "omit");
 
 impl SignInNonce {
     /// The nonce that a request has, if this one was created for it.
@@ -182,6 +182,8 @@ pub enum GroupsFrom {
     Graph,
 }
 
+words!(GroupsFrom, "groups", Token = "token", Graph = "graph");
+
 /// The answer to a CORS preflight (`OPTIONS`) for a protected path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -194,6 +196,8 @@ pub enum Preflight {
     Pass,
 }
 
+words!(Preflight, "preflight", Challenge = "challenge", Pass = "pass");
+
 /// How the reverse proxy forwards the path of the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -204,6 +208,8 @@ pub enum PathPrefix {
     /// The proxy keeps it: `https://example.com/app/me` arrives as `/app/me`.
     Kept,
 }
+
+words!(PathPrefix, "path_prefix", Stripped = "stripped", Kept = "kept");
 
 /// The effect of sign-out on the session at the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -217,6 +223,8 @@ pub enum ProviderSession {
     Keep,
 }
 
+words!(ProviderSession, "provider_session", End = "end", Keep = "keep");
+
 /// The end of a session that cannot be renewed, because the provider issued no refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -227,3 +235,5 @@ pub enum SessionEnd {
     /// The `exp` of the ID token, if that is earlier.
     IdTokenExpiry,
 }
+
+words!(SessionEnd, "session_end", OwnLimits = "own_limits", IdTokenExpiry = "id_token_expiry");

@@ -375,7 +375,7 @@ impl<C> Origin<C> {
     }
 }
 
-fn rows<'t, C>(table: &'t [&'t [Setting<C>]]) -> impl Iterator<Item = &'t Setting<C>> {
+pub(super) fn rows<'t, C>(table: &'t [&'t [Setting<C>]]) -> impl Iterator<Item = &'t Setting<C>> {
     table.iter().copied().flatten()
 }
 

@@ -5,7 +5,8 @@ use std::{env, fs, net::SocketAddr, time::Duration};
 use super::{
     Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
     description::Origin,
-    env_authority, env_credential, env_names, env_settings,
+    env_authority, env_credential, env_names,
+    env_settings::{self, choice},
     setting_table::TABLE,
     variables::{NamedValue, Source, Variables},
 };
@@ -317,11 +318,11 @@ pub(super) fn settings(
             list => config.with_tenants(list.split([',', ' ']).filter(|tenant| !tenant.is_empty())),
         });
     }
-    if let Some(method) = all.one(&["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
-        config = all.with(config, method, |config, it| Ok(config.with_sign_in_method(it.parse()?)));
+    if let Some(method) = choice(all, &["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
+        config = config.with_sign_in_method(method);
     }
-    if let Some(mode) = all.text("IDENTITY_RESPONSE_MODE")? {
-        config = all.with(config, mode, |config, it| Ok(config.with_response_mode(it.parse()?)));
+    if let Some(mode) = choice(all, &["IDENTITY_RESPONSE_MODE"])? {
+        config = config.with_response_mode(mode);
     }
     if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
         config =
@@ -340,9 +341,8 @@ pub(super) fn settings(
             Ok(config.with_store_timeout(fractional_seconds(it)?))
         });
     }
-    if let Some(lifetime) = all.text("IDENTITY_COOKIE_LIFETIME")? {
-        config =
-            all.with(config, lifetime, |config, it| Ok(config.with_cookie_lifetime(it.parse()?)));
+    if let Some(lifetime) = choice(all, &["IDENTITY_COOKIE_LIFETIME"])? {
+        config = config.with_cookie_lifetime(lifetime);
     }
     if let Some(secrets) = all.value(all.secret(&["IDENTITY_COOKIE_SECRET"])).flatten() {
         config = config.with_cookie_secrets(

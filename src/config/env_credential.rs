@@ -130,14 +130,9 @@ fn with_audience(
     all: &Variables<'_>,
     credential: Option<NamedValue<ClientCredential>>,
 ) -> Result<Option<NamedValue<ClientCredential>>, ConfigError> {
-    const ALL: [AssertionAudience; 2] =
-        [AssertionAudience::TokenEndpoint, AssertionAudience::Issuer];
     let Some(named) = all.text("IDENTITY_ASSERTION_AUDIENCE")? else { return Ok(credential) };
-    let audience = ALL.into_iter().find(|audience| audience.as_str() == named.value);
-    let Some(audience) = audience else {
-        let problem = format!("{:?} is neither `token_endpoint` nor `issuer`", named.value);
-        return Err(ConfigError::new(named.name, problem));
-    };
+    let audience: AssertionAudience =
+        named.value.parse().map_err(|error: ConfigError| error.named(named.name.clone()))?;
     match credential {
         Some(NamedValue { name, value }) if matches!(value.kind(), CredentialKind::Key(_)) => {
             Ok(Some(NamedValue { name, value: value.with_assertion_audience(audience) }))

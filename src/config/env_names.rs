@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::{
     Finding, Severity,
-    description::Setting,
+    description::{Setting, rows},
     setting_table::{API_TABLE, TABLE},
 };
 use crate::error::ConfigError;
@@ -22,7 +22,7 @@ static OF_APIS: LazyLock<BTreeSet<String>> = LazyLock::new(|| variables_in(API_T
 /// The variables with the crate's prefix that the settings of a table are read from.
 fn variables_in<C>(table: &[&[Setting<C>]]) -> BTreeSet<String> {
     let mut variables = BTreeSet::new();
-    for row in table.iter().copied().flatten() {
+    for row in rows(table) {
         variables.extend(row.name_as_variable());
         let others = row.variables.iter().filter(|name| name.starts_with(PREFIX));
         variables.extend(others.map(|name| (*name).to_owned()));

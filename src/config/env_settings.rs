@@ -1,42 +1,12 @@
 //! The variables of single settings, each with the effect of the method of the same name.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use super::{
-    AccessTokenType, CrossSiteRequests, GroupsFrom, IdentityConfig, Introspection, PathPrefix,
-    Preflight, ProviderSession, SessionEnd, SignInNonce, SignInOptions, SignedOutUser, UserInfo,
+    IdentityConfig, SignInOptions,
     variables::{NamedValue, Variables},
 };
 use crate::error::ConfigError;
-
-pub(super) const PATH_PREFIXES: &[(&str, PathPrefix)] =
-    &[("stripped", PathPrefix::Stripped), ("kept", PathPrefix::Kept)];
-pub(super) const PREFLIGHTS: &[(&str, Preflight)] =
-    &[("challenge", Preflight::Challenge), ("pass", Preflight::Pass)];
-pub(super) const SIGNED_OUT_USERS: &[(&str, SignedOutUser)] =
-    &[("unauthorized", SignedOutUser::Unauthorized), ("no_user", SignedOutUser::NoUser)];
-pub(super) const CROSS_SITE_REQUESTS: &[(&str, CrossSiteRequests)] =
-    &[("refuse", CrossSiteRequests::Refuse), ("allow", CrossSiteRequests::Allow)];
-pub(super) const NONCES: &[(&str, SignInNonce)] =
-    &[("send", SignInNonce::Send), ("omit", SignInNonce::Omit)];
-pub(super) const USER_INFOS: &[(&str, UserInfo)] = &[
-    ("never", UserInfo::Never),
-    ("if_missing", UserInfo::IfMissing),
-    ("at_sign_in", UserInfo::AtSignIn),
-];
-pub(super) const GROUPS: &[(&str, GroupsFrom)] =
-    &[("token", GroupsFrom::Token), ("graph", GroupsFrom::Graph)];
-pub(super) const SESSION_ENDS: &[(&str, SessionEnd)] =
-    &[("own_limits", SessionEnd::OwnLimits), ("id_token_expiry", SessionEnd::IdTokenExpiry)];
-pub(super) const PROVIDER_SESSIONS: &[(&str, ProviderSession)] =
-    &[("end", ProviderSession::End), ("keep", ProviderSession::Keep)];
-pub(super) const ACCESS_TOKEN_TYPES: &[(&str, AccessTokenType)] =
-    &[("any", AccessTokenType::Any), ("at+jwt", AccessTokenType::AtJwt)];
-pub(super) const INTROSPECTIONS: &[(&str, Introspection)] = &[
-    ("never", Introspection::Never),
-    ("opaque", Introspection::Opaque),
-    ("opaque_audience_optional", Introspection::OpaqueAudienceOptional),
-];
 
 /// Applies the settings other than provider, client, credential and URLs.
 pub(super) fn settings(
@@ -61,11 +31,11 @@ pub(super) fn settings(
 }
 
 fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
-    if let Some(prefix) = choice(all, "IDENTITY_PATH_PREFIX", PATH_PREFIXES)? {
+    if let Some(prefix) = choice(all, &["IDENTITY_PATH_PREFIX"])? {
         config = config.with_path_prefix(prefix);
     }
-    if let Some(access) = all.one(&["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
-        config = all.with(config, access, |config, it| Ok(config.with_default_access(it.parse()?)));
+    if let Some(access) = choice(all, &["IDENTITY_DEFAULT_ACCESS", "AzureAd__DefaultAccess"])? {
+        config = config.with_default_access(access);
     }
     type Setter = fn(IdentityConfig, String) -> IdentityConfig;
     let setters: [(&str, Setter); 10] = [
@@ -97,13 +67,13 @@ fn paths(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityConf
     if let Some(tags) = words(all, "IDENTITY_LANGUAGES")? {
         config = config.with_languages(tags.value);
     }
-    if let Some(preflight) = choice(all, "IDENTITY_PREFLIGHT", PREFLIGHTS)? {
+    if let Some(preflight) = choice(all, &["IDENTITY_PREFLIGHT"])? {
         config = config.with_preflight(preflight);
     }
     if let Some(claims) = words(all, "IDENTITY_USER_CLAIMS")? {
         config = config.with_user_claims(claims.value);
     }
-    if let Some(answer) = choice(all, "IDENTITY_SIGNED_OUT_USER", SIGNED_OUT_USERS)? {
+    if let Some(answer) = choice(all, &["IDENTITY_SIGNED_OUT_USER"])? {
         config = config.with_signed_out_user(answer);
     }
     Ok(config)
@@ -113,7 +83,7 @@ fn cross_site(
     all: &Variables<'_>,
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
-    if let Some(requests) = choice(all, "IDENTITY_CROSS_SITE_REQUESTS", CROSS_SITE_REQUESTS)? {
+    if let Some(requests) = choice(all, &["IDENTITY_CROSS_SITE_REQUESTS"])? {
         config = config.with_cross_site_requests(requests);
     }
     if let Some(origins) = words(all, "IDENTITY_TRUSTED_ORIGINS")? {
@@ -181,13 +151,13 @@ fn tokens(all: &Variables<'_>, mut config: IdentityConfig) -> Result<IdentityCon
     if let Some(leeway) = seconds(all, "IDENTITY_CLOCK_LEEWAY")? {
         config = config.with_clock_leeway(leeway);
     }
-    if let Some(nonce) = choice(all, "IDENTITY_NONCE", NONCES)? {
+    if let Some(nonce) = choice(all, &["IDENTITY_NONCE"])? {
         config = config.with_nonce(nonce);
     }
-    if let Some(user_info) = choice(all, "IDENTITY_USER_INFO", USER_INFOS)? {
+    if let Some(user_info) = choice(all, &["IDENTITY_USER_INFO"])? {
         config = config.with_user_info(user_info);
     }
-    if let Some(groups) = choice(all, "IDENTITY_GROUPS", GROUPS)? {
+    if let Some(groups) = choice(all, &["IDENTITY_GROUPS"])? {
         config = config.with_groups(groups);
     }
     if let Some(capabilities) = words(all, "IDENTITY_CLIENT_CAPABILITIES")? {
@@ -206,10 +176,10 @@ fn sessions(
     if let Some(timeout) = seconds(all, "IDENTITY_ABSOLUTE_TIMEOUT")? {
         config = config.with_absolute_timeout(timeout);
     }
-    if let Some(end) = choice(all, "IDENTITY_SESSION_END", SESSION_ENDS)? {
+    if let Some(end) = choice(all, &["IDENTITY_SESSION_END"])? {
         config = config.with_session_end(end);
     }
-    if let Some(session) = choice(all, "IDENTITY_PROVIDER_SESSION", PROVIDER_SESSIONS)? {
+    if let Some(session) = choice(all, &["IDENTITY_PROVIDER_SESSION"])? {
         config = config.with_provider_session(session);
     }
     if let Some(endpoint) = all.text("IDENTITY_END_SESSION_ENDPOINT")? {
@@ -262,17 +232,12 @@ fn seconds(all: &Variables<'_>, name: &str) -> Result<Option<Duration>, ConfigEr
 }
 
 /// One of a few words, as a value.
-pub(super) fn choice<T: Copy>(
+pub(super) fn choice<T: FromStr<Err = ConfigError>>(
     all: &Variables<'_>,
-    name: &str,
-    choices: &[(&str, T)],
+    names: &[&str],
 ) -> Result<Option<T>, ConfigError> {
-    let Some(text) = all.text(name)? else { return Ok(None) };
-    let found = choices.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
-    Ok(all.value(found.ok_or_else(|| {
-        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-        ConfigError::new(text.name, format!("{:?} is not one of {}", text.value, words.join(", ")))
-    })))
+    let Some(text) = all.one(names)? else { return Ok(None) };
+    Ok(all.value(text.value.parse().map_err(|error: ConfigError| error.named(text.name))))
 }
 
 /// Parameters in the form of a query: `audience=https%3A%2F%2Fapi.example&organization=org_1`.

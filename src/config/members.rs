@@ -11,8 +11,7 @@ use serde::{
 use super::{
     ApiConfig, AzureAdSection, IdentityConfig,
     api_env::api_from_variables,
-    azure_ad::MEMBERS_IN_LOWER_CASE,
-    description::Origin,
+    description::{Origin, rows},
     env::from_variables,
     env_names::{self, PREFIX},
     setting_table::{API_TABLE, TABLE},
@@ -400,7 +399,12 @@ fn is_of_both(name: &str) -> bool {
 }
 
 fn is_in_section(name: &str) -> bool {
-    MEMBERS_IN_LOWER_CASE.contains(&name.to_ascii_lowercase().as_str())
+    let is_it = |variable: &str| {
+        let member = Variables::section_member(variable).and_then(|it| it.split("__").next());
+        member.is_some_and(|member| member.eq_ignore_ascii_case(name))
+    };
+    let of_sign_in = rows(TABLE).flat_map(|row| row.variables);
+    of_sign_in.chain(rows(API_TABLE).flat_map(|row| row.variables)).any(|name| is_it(name))
 }
 
 #[cfg(test)]

@@ -4,17 +4,13 @@ use std::{fmt, time::Duration};
 
 use url::Url;
 
-#[cfg(any(test, feature = "dev-provider"))]
-use super::env_names;
 use super::{
     ApiConfig, Description, IdentityConfig, SignInMethod, ValidApiConfig, ValidConfig,
     access::PathRule,
     description::{NEW, Setting, SettingValue},
-    env_settings::{
-        ACCESS_TOKEN_TYPES, CROSS_SITE_REQUESTS, GROUPS, INTROSPECTIONS, NONCES, PATH_PREFIXES,
-        PREFLIGHTS, PROVIDER_SESSIONS, SESSION_ENDS, SIGNED_OUT_USERS, USER_INFOS,
-    },
 };
+#[cfg(any(test, feature = "dev-provider"))]
+use super::{description::rows, env_names};
 use crate::secret::Secret;
 
 impl IdentityConfig {
@@ -136,11 +132,7 @@ pub(super) fn describes_client(name: &str) -> bool {
         return false;
     }
     name.to_ascii_lowercase().starts_with("azuread__")
-        || TABLE
-            .iter()
-            .copied()
-            .flatten()
-            .any(|row| OF_A_CLIENT.contains(&row.name) && row.is_named_by(name))
+        || rows(TABLE).any(|row| OF_A_CLIENT.contains(&row.name) && row.is_named_by(name))
 }
 
 /// The settings of an API.
@@ -209,7 +201,7 @@ const ADDRESSES: &[Row] = &[
     row("redirect_uri", &["with_redirect_uri"], &["REDIRECT_URI"], |c| {
         optional(c.redirect_uri.as_ref())
     }),
-    row("path_prefix", &["with_path_prefix"], &[], |c| word(PATH_PREFIXES, c.path_prefix)),
+    row("path_prefix", &["with_path_prefix"], &[], |c| text(c.path_prefix)),
     row("sign_in_path", &["with_sign_in_path"], &[], |c| text(&c.sign_in_path)),
     row("sign_in_page", &["with_sign_in_page"], &[], |c| optional(c.sign_in_page.as_ref())),
     row("callback_path", &["with_callback_path"], &["AzureAd__CallbackPath"], |c| {
@@ -239,18 +231,14 @@ const ACCESS: &[Row] = &[
     row("public_prefixes", &["add_public_prefix"], &[], |c| prefixes(&c.paths.public)),
     row("protected_paths", &["add_protected_path"], &[], |c| exact(&c.paths.protected)),
     row("protected_prefixes", &["add_protected_prefix"], &[], |c| prefixes(&c.paths.protected)),
-    row("preflight", &["with_preflight"], &[], |c| word(PREFLIGHTS, c.preflight)),
+    row("preflight", &["with_preflight"], &[], |c| text(c.preflight)),
     row("user_path", &["with_user_path"], &[], |c| optional(c.user_path.path.as_ref())),
     row("user_claims", &["with_user_claims"], &[], |c| {
         list(c.user_path.claims().collect::<Vec<_>>())
     }),
-    row("signed_out_user", &["with_signed_out_user"], &[], |c| {
-        word(SIGNED_OUT_USERS, c.user_path.signed_out)
-    }),
+    row("signed_out_user", &["with_signed_out_user"], &[], |c| text(c.user_path.signed_out)),
     row("kept_form_path", &["with_kept_form_path"], &[], |c| optional(c.kept_form_path.as_ref())),
-    row("cross_site_requests", &["with_cross_site_requests"], &[], |c| {
-        word(CROSS_SITE_REQUESTS, c.cross_site.requests)
-    }),
+    row("cross_site_requests", &["with_cross_site_requests"], &[], |c| text(c.cross_site.requests)),
     row("trusted_origins", &["add_trusted_origin"], &[], |c| list(&c.cross_site.origins)),
     row("cross_site_paths", &["add_cross_site_path"], &[], |c| exact(&c.cross_site.paths)),
     row("cross_site_prefixes", &["add_cross_site_prefix"], &[], |c| prefixes(&c.cross_site.paths)),
@@ -272,9 +260,9 @@ const SIGN_IN: &[Row] = &[
     row("claims", &["with_sign_in"], &[], |c| personal(c.sign_in.claims.as_ref())),
     row("ui_locales", &["with_sign_in"], &[], |c| list(&c.sign_in.ui_locales)),
     row("sign_in_parameters", &["with_sign_in"], &[], |c| parameters(&c.sign_in.parameters)),
-    row("nonce", &["with_nonce"], &[], |c| word(NONCES, c.nonce)),
-    row("user_info", &["with_user_info"], &[], |c| word(USER_INFOS, c.user_info)),
-    row("groups", &["with_groups"], &[], |c| word(GROUPS, c.groups)),
+    row("nonce", &["with_nonce"], &[], |c| text(c.nonce)),
+    row("user_info", &["with_user_info"], &[], |c| text(c.user_info)),
+    row("groups", &["with_groups"], &[], |c| text(c.groups)),
     row("client_capabilities", &["with_client_capabilities"], CAPABILITIES, |c| {
         list(&c.client_capabilities)
     }),
@@ -301,11 +289,8 @@ const SESSIONS: &[Row] = &[
     row("idle_timeout", &["with_idle_timeout"], &[], |c| text(Seconds(c.idle_timeout))),
     row("absolute_timeout", &["with_absolute_timeout"], &[], |c| text(Seconds(c.absolute_timeout))),
     row("store_timeout", &["with_store_timeout"], &[], |c| text(Seconds(c.store_timeout))),
-    row("session_end", &["with_session_end"], &[], |c| word(SESSION_ENDS, c.session_end)),
-    row("provider_session", &["with_provider_session"], &[], |c| match c.provider_session {
-        Some(session) => word(PROVIDER_SESSIONS, session),
-        None => SettingValue::Unset,
-    }),
+    row("session_end", &["with_session_end"], &[], |c| text(c.session_end)),
+    row("provider_session", &["with_provider_session"], &[], |c| optional(c.provider_session)),
     row("end_session_endpoint", &["with_end_session_endpoint"], &[], |c| {
         url(c.sign_out.endpoint.as_ref())
     }),
@@ -333,8 +318,8 @@ const API: &[Setting<ApiConfig>] = &[
     row("resource", &["with_resource"], &[], |c| optional(c.resource.as_ref())),
     row("api_scopes", &["with_scopes"], &[], |c| list(&c.scopes)),
     row("api_b2c_policies", &["with_b2c_policies"], &[], |c| list(c.policies.iter().flatten())),
-    row("access_token_type", &["with_token_type"], &[], |c| word(ACCESS_TOKEN_TYPES, c.token_type)),
-    row("introspection", &["with_introspection"], &[], |c| word(INTROSPECTIONS, c.introspection)),
+    row("access_token_type", &["with_token_type"], &[], |c| text(c.token_type)),
+    row("introspection", &["with_introspection"], &[], |c| text(c.introspection)),
     row("client_capabilities", &["with_client_capabilities"], CAPABILITIES, |c| {
         list(&c.identity.client_capabilities)
     }),
@@ -342,7 +327,7 @@ const API: &[Setting<ApiConfig>] = &[
     row("clock_leeway", &["with_clock_leeway"], &[], |c| text(Seconds(c.identity.clock_leeway))),
     row("public_paths", &["add_public_path"], &[], |c| exact(&c.identity.paths.public)),
     row("public_prefixes", &["add_public_prefix"], &[], |c| prefixes(&c.identity.paths.public)),
-    row("preflight", &["with_preflight"], &[], |c| word(PREFLIGHTS, c.identity.preflight)),
+    row("preflight", &["with_preflight"], &[], |c| text(c.identity.preflight)),
     row("cookie_secret", &["with_cookie_secrets"], &[], |c| {
         SettingValue::Secrets(c.identity.cookie_secrets.clone())
     }),
@@ -364,11 +349,6 @@ fn optional(value: Option<impl fmt::Display>) -> SettingValue {
 fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> SettingValue {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     if items.is_empty() { SettingValue::Unset } else { SettingValue::Text(items.join(" ")) }
-}
-
-/// The word of a choice, as the variable has it.
-fn word<T: Copy + PartialEq>(words: &[(&str, T)], value: T) -> SettingValue {
-    optional(words.iter().find(|(_, choice)| *choice == value).map(|(word, _)| word))
 }
 
 fn exact(rules: &[PathRule]) -> SettingValue {

@@ -1,8 +1,8 @@
 //! The options of a sign-in: parameters of the authorization request.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
-use super::parameters::ProviderRequest;
+use super::{choice::words, parameters::ProviderRequest};
 use crate::{error::ConfigError, json, strings::StringList};
 
 /// Options of a sign-in, for all sign-ins in the configuration or for a single one where it is
@@ -56,37 +56,15 @@ pub enum Prompt {
     Create,
 }
 
-impl Prompt {
-    /// The value in the `prompt` parameter.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Login => "login",
-            Self::Consent => "consent",
-            Self::SelectAccount => "select_account",
-            Self::Create => "create",
-        }
-    }
-}
-
-impl FromStr for Prompt {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let all = [Self::None, Self::Login, Self::Consent, Self::SelectAccount, Self::Create];
-        all.into_iter().find(|prompt| prompt.as_str() == text).ok_or_else(|| {
-            let words = all.map(|prompt| format!("`{prompt}`")).join(", ");
-            ConfigError::new("prompt", format!("{text:?} is not one of {words}"))
-        })
-    }
-}
-
-impl fmt::Display for Prompt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+words!(
+    Prompt,
+    "prompt",
+    None = "none",
+    Login = "login",
+    Consent = "consent",
+    SelectAccount = "select_account",
+    Create = "create"
+);
 
 impl SignInOptions {
     /// Empty options: those of the configuration apply.

@@ -1,6 +1,6 @@
 //! The user path: where scripts of the application's pages ask who is signed in.
 
-use super::IdentityConfig;
+use super::{IdentityConfig, choice::words};
 use crate::{error::ConfigError, strings::StringList};
 
 /// The answer of the [user path](IdentityConfig::with_user_path) if no user is signed in.
@@ -14,6 +14,8 @@ pub enum SignedOutUser {
     /// 200 with `null` as the `user`, for pages on which being signed out is no failure.
     NoUser,
 }
+
+words!(SignedOutUser, "signed_out_user", Unauthorized = "unauthorized", NoUser = "no_user");
 
 /// The claims that the user path shows if none are configured.
 const DEFAULT_CLAIMS: [&str; 2] = ["sub", "name"];
