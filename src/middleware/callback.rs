@@ -92,6 +92,12 @@ impl Flow {
         };
         let attempt = match self.attempts.find(&head.cookies, state, self.clock.now()) {
             AttemptLookup::Found(attempt) => *attempt,
+            AttemptLookup::Altered => {
+                return Err(Error::new(
+                    ErrorKind::StateMismatch,
+                    "the answer's `state` is not exactly the one that was sent",
+                ));
+            }
             AttemptLookup::Missing => return Ok(self.without_attempt(head, state, &text).await),
             AttemptLookup::Expired(attempt) => {
                 let error =

@@ -106,6 +106,10 @@ impl Flow {
                 let again = self.sign_in_url(&self.return_path(&attempt));
                 Reply::failed(error, Some(again)).with_cookies([self.attempts.remove(state.slot)])
             }
+            AttemptLookup::Altered => refused(
+                ErrorKind::StateMismatch,
+                "the `state` is not exactly the one that was made",
+            ),
             AttemptLookup::Missing if is_page => self.without_attempt(head, state, &text).await,
             AttemptLookup::Missing => Reply::sign_in_needed(again()),
         }

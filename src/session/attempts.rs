@@ -133,6 +133,9 @@ pub(crate) enum AttemptLookup {
     /// An attempt older than ten minutes, or one whose device code has expired. Its cookie is
     /// removed.
     Expired(Box<Attempt>),
+    /// There is an attempt, whose `state` had another return path. Its cookie stays: its own
+    /// response may still come.
+    Altered,
     /// The browser sent no attempt that opens, or a newer one replaced it in its slot.
     Missing,
 }
@@ -227,9 +230,7 @@ impl Attempts {
         let created = attempt.created;
         let set_cookies = vec![self.sealed(slot, &attempt, &plain, created)?];
         let mut state = state(&attempt, slot)?;
-        if let Some(page) =
-            self.seal_page(&attempt).filter(|page| state.len() + 1 + page.len() <= LONGEST_STATE)
-        {
+        if let Some(page) = self.page_after(&state, &attempt) {
             state = format!("{state}.{page}");
         }
         Ok(StartedAttempt { state, attempt, set_cookies })
@@ -298,9 +299,9 @@ impl Attempts {
         })
     }
 
-    /// The return path for the `state`; `None` if it is home or too long. Sealed, so that only this
-    /// application can make one, and the provider cannot read it.
-    fn seal_page(&self, attempt: &Attempt) -> Option<String> {
+    /// The return path for the `state` after this handle; `None` if it is home or too long. Sealed,
+    /// so that only this application can make one, and the provider cannot read it.
+    fn page_after(&self, handle: &str, attempt: &Attempt) -> Option<String> {
         // A sign-in whose attempt is gone ends on the home page anyway.
         if attempt.return_path == "/" || attempt.return_path.len() > LONGEST_STATE {
             return None;
@@ -312,6 +313,7 @@ impl Attempts {
             .seal_cookie(CookiePurpose::Page, &self.page_context(), &plain)
             .ok()
             .map(|sealed| base64url(&sealed))
+            .filter(|page| handle.len() + 1 + page.len() <= LONGEST_STATE)
     }
 
     /// The return path in a `state`, for a new sign-in after the attempt is gone. `None` if there
@@ -322,16 +324,32 @@ impl Attempts {
     /// It proves nothing about the browser and completes no sign-in: treat it like the `return_to`
     /// of a link to the sign-in path, which anybody can write.
     pub(crate) fn page(&self, asked: State<'_>, now: UnixTime) -> Option<String> {
-        let mut sealed = from_base64url(asked.page?)?;
+        let (created, path) = self.open_page(asked.page?)?;
+        // Also a creation time in the future ends: the clock may have been set back.
+        created.is_within(PAGE_LIFETIME, now).then_some(path)
+    }
+
+    /// When a sealed return path was made, and the path.
+    fn open_page(&self, page: &str) -> Option<(UnixTime, String)> {
+        let mut sealed = from_base64url(page)?;
         let (plain, _) =
             self.keys.open_cookie(CookiePurpose::Page, &self.page_context(), &mut sealed)?;
         let (created, path) = plain.split_first_chunk::<4>()?;
         let created = UnixTime::from_seconds(u32::from_be_bytes(*created).into());
-        // Also a creation time in the future ends: the clock may have been set back.
-        if !created.is_within(PAGE_LIFETIME, now) {
-            return None;
+        Some((created, std::str::from_utf8(path).ok()?.to_owned()))
+    }
+
+    /// Whether the return path in a `state` is the one that was sent with the attempt: RFC 6749
+    /// section 4.1.2 has the provider return the exact value, so what comes altered is not its
+    /// answer.
+    fn has_page_of(&self, asked: State<'_>, attempt: &Attempt) -> bool {
+        match (asked.page, self.page_after(asked.handle, attempt)) {
+            (None, None) => true,
+            (Some(page), Some(_)) => self.open_page(page).is_some_and(|(created, path)| {
+                created == attempt.created && path == attempt.return_path
+            }),
+            _ => false,
         }
-        std::str::from_utf8(path).ok().map(str::to_owned)
     }
 
     fn page_context(&self) -> Context {
@@ -381,6 +399,9 @@ impl Attempts {
             if state(&attempt, asked.slot)
                 .is_ok_and(|state| same(state.as_bytes(), asked.handle.as_bytes()))
             {
+                if !self.has_page_of(asked, &attempt) {
+                    return AttemptLookup::Altered;
+                }
                 if !expired(&attempt, now) {
                     return AttemptLookup::Found(Box::new(attempt));
                 }

@@ -133,21 +133,26 @@ fn a_state_knows_its_page_for_a_day_in_this_application_and_nowhere_else() {
     }
 }
 
-/// The return path in the `state` is a hint; the one in the attempt decides.
+/// The exact `state` comes back (RFC 6749 section 4.1.2), the return path in it included.
 #[test]
-fn the_page_in_a_state_has_no_part_in_finding_its_attempt() {
-    let (begun, other) = (begin(&HeaderMap::new(), "/mine"), begin(&HeaderMap::new(), "/other"));
-    let browser = then(&HeaderMap::new(), &begun);
-    let handle = State::parse(&begun.state).unwrap().handle();
-    let (_, page) = other.state.rsplit_once('.').unwrap();
-    for state in [handle.to_owned(), format!("{handle}.{page}"), format!("{handle}.AAAA")] {
-        let AttemptLookup::Found(found) = find(&browser, &state) else { panic!("{state}") };
-        assert_eq!(found.return_path, "/mine");
-        assert_eq!(
-            State::parse(&state).unwrap().handle(),
-            handle,
-            "the code is redeemed once per handle"
-        );
+fn a_state_with_another_return_path_finds_no_attempt() {
+    for path in ["/mine", "/"] {
+        let (begun, other) = (begin(&HeaderMap::new(), path), begin(&HeaderMap::new(), "/other"));
+        let browser = then(&HeaderMap::new(), &begun);
+        let handle = State::parse(&begun.state).unwrap().handle();
+        let (_, page) = other.state.rsplit_once('.').unwrap();
+        let with_end = |end| format!("{}{end}", begun.state);
+        for state in [
+            format!("{handle}.{page}"),
+            format!("{handle}.AAAA"),
+            if path == "/" { with_end(".A") } else { with_end("A") },
+        ] {
+            assert!(matches!(find(&browser, &state), AttemptLookup::Altered), "{path} {state}");
+        }
+        let without = find(&browser, handle);
+        assert_eq!(matches!(without, AttemptLookup::Altered), path != "/", "{path}");
+        let AttemptLookup::Found(found) = find(&browser, &begun.state) else { panic!("{path}") };
+        assert_eq!(found.return_path, path);
     }
 }
 

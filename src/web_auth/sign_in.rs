@@ -197,7 +197,8 @@ impl WebAuth {
         let state = parameters.state()?.to_owned();
         let attempt = match contents.take(&state, self.clock().now()) {
             AttemptLookup::Found(attempt) => *attempt,
-            AttemptLookup::Missing => {
+            // The `state` of an attempt in a value is found as a whole, or not at all.
+            AttemptLookup::Missing | AttemptLookup::Altered => {
                 return self.completed_before(&contents, &state).map(SignInOutcome::SignedIn);
             }
             AttemptLookup::Expired(_) => {

@@ -85,6 +85,31 @@ async fn a_wrong_answer_is_refused_by_name_and_the_next_try_works() {
     }
 }
 
+/// RFC 6749 section 4.1.2: the exact value comes back, also where the `state` carries a return
+/// path.
+#[tokio::test]
+async fn a_state_that_is_altered_anywhere_sends_no_code() {
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    let raw = Raw::of(&app);
+    for path in ["/auth/login", "/other", "/other?page=1"] {
+        let sent = app.provider.requests(Endpoint::Token);
+        let begun = raw.begin(path, "").await;
+        let callback = raw.answer(&begun).await;
+        let state = begun.state();
+        let cut = |bytes: usize| state[..state.len() - bytes].to_owned();
+        let last = if state.ends_with('A') { 'B' } else { 'A' };
+        let other = format!("{}{last}", cut(1));
+        for altered in [format!("{state}1"), format!("{state}.1"), cut(1), cut(2), other] {
+            let answer = raw.open(&callback.replace(&state, &altered), &begun.attempt).await;
+            assert_eq!(answer.session(), None, "{path}: {altered}");
+        }
+        assert_eq!(app.provider.requests(Endpoint::Token), sent, "{path}");
+        let answer = raw.open(&callback, &begun.attempt).await;
+        assert!(answer.session().is_some(), "{path}: {}", answer.body);
+    }
+}
+
 // C-109: iss parameter wrong although metadata does not advertise it
 /// `iss` is checked even if the metadata does not announce it (RFC 9207 section 2.4).
 #[tokio::test]
