@@ -170,12 +170,11 @@ pub(crate) fn verify(
     check_auth_context(claims, expectation.auth_context, is_microsoft)?;
     // `tid` and `oid` are Microsoft's claims. Another provider may use the names for values that
     // its users choose, so they identify nobody there.
-    let directory_claim = |name: &str| json::identifier(claims, name).filter(|_| is_microsoft);
+    let directory = |name| if is_microsoft { directory_claim(claims, name) } else { Ok(None) };
     // Tokens of B2C have no `tid` by default, and the tenant in the issuer.
-    let tid = directory_claim("tid")
-        .or_else(|| rules.authority.tenant_in(&verified.iss))
-        .map(str::to_owned);
-    let oid = directory_claim("oid").map(str::to_owned);
+    let tid =
+        directory("tid")?.or_else(|| rules.authority.tenant_in(&verified.iss)).map(str::to_owned);
+    let oid = directory("oid")?.map(str::to_owned);
     if is_microsoft {
         check_identifiable(&sub, oid.as_deref())?;
     }
@@ -186,6 +185,15 @@ pub(crate) fn verify(
         person: Person { iss: verified.iss, sub, tid, oid },
         exp,
     })
+}
+
+/// The value of `tid` or `oid`, which are in the key of the user. One that is not a text refuses
+/// the token: if it counted as absent, `sub` would take its place in the key.
+fn directory_claim<'c>(claims: &'c Object, name: &str) -> Result<Option<&'c str>, Error> {
+    match json::present(claims, name) {
+        None | Some(Value::String(_)) => Ok(json::identifier(claims, name)),
+        Some(_) => Err(malformed(format!("`{name}` is not a string"))),
+    }
 }
 
 /// The beginning of `sub` in B2C tokens without a subject: `Not supported currently. Use oid

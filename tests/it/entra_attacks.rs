@@ -1,5 +1,7 @@
 //! Tokens of the wrong Microsoft tenant or cloud: each is refused with its reason.
 
+use axum::http::StatusCode;
+use serde_json::json;
 use tower_identity::{
     ErrorKind,
     dev::{DevPerson, DevTenant, SpoilEntra, Verdict},
@@ -74,6 +76,21 @@ async fn the_same_address_is_not_the_same_person() {
     assert_eq!(eve["claims"]["preferred_username"], ada["claims"]["preferred_username"]);
     assert_ne!(eve["claims"]["oid"], ada["claims"]["oid"]);
     assert_ne!(eve["sub"], ada["sub"]);
+}
+
+/// `oid` is in the key of the person: one that is not a text does not count as absent.
+#[tokio::test]
+async fn an_object_id_that_is_no_text_signs_nobody_in() {
+    let app = app_at(DevTenant::CONTOSO.id()).await;
+    app.provider.sign_in_as("ada").unwrap();
+    for odd in [json!(7), json!(["o"]), json!({}), json!(true)] {
+        let change = odd.clone();
+        app.provider.change_next_id_token(move |claims| drop(claims.insert("oid".into(), change)));
+        let mut tab = app.browser().tab();
+        let page = tab.open(app.at("/me")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{odd}: {}", page.body);
+        assert!(page.body.contains("token_malformed"), "{odd}: {}", page.body);
+    }
 }
 
 /// A renewal with another `oid` and the same e-mail address ends the session.
