@@ -251,6 +251,22 @@ fn the_section_comes_with_its_defaults() {
     assert!(both.build().unwrap_err().to_string().contains("contradicts"));
 }
 
+/// As in .NET, where an empty variable in one file takes an item of another file away.
+#[test]
+fn a_list_of_the_section_goes_on_after_an_empty_or_missing_item() {
+    let section = config(&[
+        ("AzureAd__TenantId", TENANT),
+        ("AzureAd__ClientId", "a"),
+        ("AzureAd__ClientCredentials__0__ClientSecret", ""),
+        ("azuread__clientcredentials__10__SourceType", "ClientSecret"),
+        ("azuread__clientcredentials__10__ClientSecret", "hush-hush"),
+        ("AzureAd__ClientCapabilities__0", " "),
+        ("AzureAd__ClientCapabilities__2", "cp1"),
+    ]);
+    assert_eq!(section.client_capabilities, ["cp1"]);
+    assert!(section.build().unwrap().credential().is_confidential());
+}
+
 #[test]
 fn a_member_of_the_section_without_effect_is_a_warning_in_variables_too() {
     let read = |name: &str, value: &str| {

@@ -145,6 +145,12 @@ impl AzureAdSection {
         let text = |member: &str| {
             Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value))
         };
+        let texts = |list: &str| {
+            let positions = all.positions(list).into_iter();
+            positions
+                .filter_map(|position| text(&format!("{list}__{position}")).transpose())
+                .collect::<Result<_, _>>()
+        };
         Ok(Self {
             instance: text("Instance")?,
             authority: text("Authority")?,
@@ -155,9 +161,7 @@ impl AzureAdSection {
             send_x5c: all.flag("AzureAd__SendX5C")?,
             client_credentials: credential_descriptions(all, "ClientCredentials")?,
             client_certificates: credential_descriptions(all, "ClientCertificates")?,
-            client_capabilities: (0..)
-                .map_while(|index| text(&format!("ClientCapabilities__{index}")).transpose())
-                .collect::<Result<_, _>>()?,
+            client_capabilities: texts("ClientCapabilities")?,
             callback_path: text("CallbackPath")?,
             signed_out_callback_path: text("SignedOutCallbackPath")?,
             sign_up_sign_in_policy_id: text("SignUpSignInPolicyId")?,
@@ -166,9 +170,7 @@ impl AzureAdSection {
             sign_in_method: text("SignInMethod")?,
             default_access: text("DefaultAccess")?,
             audience: text("Audience")?,
-            audiences: (0..)
-                .map_while(|index| text(&format!("Audiences__{index}")).transpose())
-                .collect::<Result<_, _>>()?,
+            audiences: texts("Audiences")?,
             ignored: azure_ad_ignored::of_variables(all),
         })
     }
@@ -179,12 +181,15 @@ fn credential_descriptions(
     all: &Variables<'_>,
     list: &str,
 ) -> Result<Vec<CredentialDescription>, ConfigError> {
-    (0..)
-        .map_while(|index| credential_description(all, &format!("{list}__{index}")).transpose())
+    let positions = all.positions(list).into_iter();
+    positions
+        .filter_map(|position| {
+            credential_description(all, &format!("{list}__{position}")).transpose()
+        })
         .collect()
 }
 
-/// An item such as `ClientCredentials__0` of the section; `None` if no variable has it.
+/// An item such as `ClientCredentials__0` of the section; `None` if it is empty.
 fn credential_description(
     all: &Variables<'_>,
     item: &str,

@@ -352,6 +352,21 @@ fn an_azure_ad_section_stands_alone_or_in_a_member() {
     refused(&mixed, &["base_url: ", "`azure_ad`"]);
 }
 
+#[test]
+fn a_list_of_an_azure_ad_section_goes_on_after_an_empty_item() {
+    let config: IdentityConfig = serde_json::from_value(json!({
+        "TenantId": TENANT, "ClientId": "a",
+        "ClientCredentials": [
+            {}, null, {"SourceType": ""},
+            {"SourceType": "ClientSecret", "ClientSecret": "hush-hush"},
+        ],
+        "ClientCapabilities": ["", "cp1"],
+    }))
+    .unwrap();
+    assert!(config.credential.is_some());
+    assert_eq!(config.client_capabilities, ["cp1"]);
+}
+
 /// A file is for the machine that it is written for: nothing about it is guessed.
 #[test]
 fn a_file_has_no_default_base_url() {

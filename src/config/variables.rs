@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     ffi::OsString,
     fmt, io,
     path::{Path, PathBuf},
@@ -140,6 +141,17 @@ impl<'a> Variables<'a> {
     pub(super) fn section_member(name: &str) -> Option<&str> {
         let (prefix, member) = name.split_at_checked(ANY_LETTER_CASE.len())?;
         prefix.eq_ignore_ascii_case(ANY_LETTER_CASE).then_some(member)
+    }
+
+    /// The positions of a list of the `AzureAd` section that variables have, in order. As in .NET,
+    /// an empty or missing item does not end the list.
+    pub(super) fn positions(&self, list: &str) -> BTreeSet<u32> {
+        let of_list = |name: &String| {
+            let mut parts = Self::section_member(name)?.split("__");
+            parts.next().filter(|member| member.eq_ignore_ascii_case(list))?;
+            parts.next()?.parse().ok()
+        };
+        self.names.iter().filter_map(of_list).collect()
     }
 
     /// Takes back that a variable was read, because its value is for another application.
