@@ -367,6 +367,14 @@ impl Authority {
                  (`with_tenants`, IDENTITY_TENANTS), allow all of them (`with_any_tenant`, \
                  IDENTITY_TENANTS=any), or name one tenant in the authority"
             )),
+            (Tenant::Organizations, Some(tenants)) if tenants.is_only(tenants::PERSONAL) => {
+                invalid(format!(
+                    "personal accounts cannot sign in at {self}, and their tenant {} is the only \
+                     one in the list, so no user could sign in: use `common` or `consumers`, or \
+                     list further tenants (`with_tenants`, IDENTITY_TENANTS)",
+                    tenants::PERSONAL
+                ))
+            }
             (Tenant::Common | Tenant::Organizations, Some(tenants)) => Ok(tenants.clone()),
             // A setting without effect is refused (D16): it would look like a check.
             (_, Some(tenants)) if tenants.is_any() => invalid(format!(

@@ -307,3 +307,17 @@ fn a_document_with_http_for_https_is_told_as_a_mistake_of_the_provider() {
     let other = told("http://id.example.com/realms/y");
     assert!(other.contains("exactly as the document"), "{other}");
 }
+
+/// A list that no user satisfies is found at the start.
+#[test]
+fn a_list_of_tenants_lets_some_user_sign_in() {
+    let check = |authority: &str, tenants: &[&str]| {
+        let authority = Authority::entra(authority).unwrap();
+        authority.check_tenants(Some(&Tenants::only(tenants).unwrap())).map(|_| ())
+    };
+    let error = check("organizations", &[PERSONAL]).unwrap_err().to_string();
+    assert!(error.contains("IDENTITY_TENANTS") && error.contains("`common`"), "{error}");
+    assert!(check("organizations", &[PERSONAL, CONTOSO]).is_ok());
+    assert!(check("common", &[PERSONAL]).is_ok() && check("consumers", &[PERSONAL]).is_ok());
+    assert!(check("consumers", &[CONTOSO]).is_err() && check(CONTOSO, &[FABRIKAM]).is_err());
+}

@@ -129,6 +129,11 @@ impl Tenants {
         self.0.as_ref()?.first().map(String::as_str)
     }
 
+    /// Whether it is a list of this tenant alone.
+    pub(super) fn is_only(&self, tenant: &str) -> bool {
+        self.0.as_ref().is_some_and(|only| only.iter().all(|other| other == tenant))
+    }
+
     /// Whether users of the tenant may sign in. A token without a tenant is refused if there is a
     /// list.
     pub(crate) fn allow(&self, tid: Option<&str>) -> bool {
