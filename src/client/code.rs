@@ -303,7 +303,8 @@ impl Client {
     }
 
     /// The URL of an authorization request whose `state`, `nonce` and code verifier the caller
-    /// creates and stores: 22 to 128 unreserved characters each, random, used once.
+    /// creates and stores: random, used once, 22 to 128 unreserved characters; a verifier has at
+    /// least 43 (RFC 7636 section 4.1).
     ///
     /// [`redeem_code`](Self::redeem_code) does not know these options. A caller that sets a maximum
     /// age or an authentication context has to check the claims itself, or use
@@ -311,8 +312,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Those of [`initiate`](Self::initiate); `Internal` if `state`, `nonce` or the verifier has
-    /// another form.
+    /// Those of [`initiate`](Self::initiate); `RequestInvalid` if `state`, `nonce` or the verifier
+    /// has another form.
     pub async fn authorization_url(
         &self,
         redirect_uri: &str,

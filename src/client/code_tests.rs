@@ -253,7 +253,7 @@ async fn an_authentication_context_is_requested_and_required() {
 async fn url_and_code_exchange_can_be_used_separately() {
     let world = World::with(|config| config.with_client_capabilities(["cp1"]));
     let state = "0123456789-0123456789-s";
-    let (nonce, verifier) = ("0123456789-0123456789-n", Secret::from("the verifier"));
+    let (nonce, verifier) = ("0123456789-0123456789-n", Secret::from("0".repeat(43)));
     let options = SignInOptions::new().with_login_hint("ada");
     let address =
         world.client.authorization_url(CALLBACK, state, nonce, &verifier, &options).await.unwrap();
@@ -262,14 +262,15 @@ async fn url_and_code_exchange_can_be_used_separately() {
         (state, nonce)
     );
     assert_eq!(parameter(&address, "claims"), r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#);
-    for (redirect_uri, state) in [(CALLBACK, "short"), ("nowhere", state)] {
-        assert!(
-            world
-                .client
-                .authorization_url(redirect_uri, state, nonce, &verifier, &options)
-                .await
-                .is_err()
-        );
+    for (redirect_uri, state, nonce, verifier) in [
+        (CALLBACK, "short", nonce, &verifier),
+        (CALLBACK, &"s".repeat(129), nonce, &verifier),
+        (CALLBACK, state, "0123456789 0123456789-n", &verifier),
+        (CALLBACK, state, nonce, &Secret::from("0".repeat(42))),
+        ("nowhere", state, nonce, &verifier),
+    ] {
+        let made = world.client.authorization_url(redirect_uri, state, nonce, verifier, &options);
+        assert_eq!(made.await.unwrap_err().kind(), ErrorKind::RequestInvalid);
     }
 
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));

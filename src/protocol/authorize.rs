@@ -34,6 +34,13 @@ pub(crate) struct RequestBinding<'a> {
 impl RequestBinding<'_> {
     /// The URL to redirect the browser to. `scopes` are all scopes, including `openid`; those in
     /// `options` are not read.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::RequestInvalid`]: `state`, `nonce` or the verifier has a length or characters
+    ///   that not every provider accepts; the claims are not a JSON object.
+    /// - [`ErrorKind::NotConfigured`]: there is no `nonce`, and the provider does not announce
+    ///   PKCE.
     pub(crate) fn url(
         &self,
         config: &ValidConfig,
@@ -42,6 +49,11 @@ impl RequestBinding<'_> {
         options: &SignInOptions,
         claims: Option<&str>,
     ) -> Result<Url, Error> {
+        // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
+        // for. A provider refuses a verifier with other lengths only when the code is redeemed.
+        check_form("`state`", self.state, 22)?;
+        check_form("`nonce`", self.nonce, 22)?;
+        check_form("the code verifier (RFC 7636 section 4.1)", self.verifier, 43)?;
         AuthorizationRequest {
             client_id: config.client_id(),
             redirect_uri: self.redirect_uri,
@@ -83,28 +95,10 @@ impl AuthorizationRequest<'_> {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Internal`]: `state`, `nonce` or the code challenge has a length or characters
-    ///   that not every provider accepts.
     /// - [`ErrorKind::RequestInvalid`]: the claims are not a JSON object.
     /// - [`ErrorKind::NotConfigured`]: there is no `nonce`, and the provider does not announce
     ///   PKCE.
     fn url(&self, metadata: &Metadata) -> Result<Url, Error> {
-        // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
-        // for. A challenge with `S256` has 43 (RFC 7636 section 4.2).
-        for (value, lengths) in [
-            (Some(self.state), 22..=128),
-            (self.nonce, 22..=128),
-            (Some(self.code_challenge), 43..=43),
-        ] {
-            let Some(value) = value else { continue };
-            if !lengths.contains(&value.len()) || !value.bytes().all(is_unreserved) {
-                return Err(Error::new(
-                    ErrorKind::Internal,
-                    "`state`, `nonce` or the code challenge has a wrong length or characters \
-                     other than A-Z a-z 0-9 - . _ ~",
-                ));
-            }
-        }
         // RFC 9700 section 2.1.1: PKCE or the nonce protects against an injected code. A provider
         // that does not announce PKCE may ignore the challenge (section 2.1.1, last paragraph).
         if self.nonce.is_none() && !metadata.announces_pkce {
@@ -202,6 +196,15 @@ fn without_protection() -> Error {
 
 /// Whether a byte is an unreserved character of URLs: a letter, a digit, `-`, `.`, `_` or `~` (RFC
 /// 3986 section 2.3).
+/// Checks that a value has `shortest` to 128 characters, all unreserved.
+fn check_form(name: &str, value: &str, shortest: usize) -> Result<(), Error> {
+    if (shortest..=128).contains(&value.len()) && value.bytes().all(is_unreserved) {
+        return Ok(());
+    }
+    let detail = format!("{name} has to have {shortest} to 128 characters of A-Z a-z 0-9 - . _ ~");
+    Err(Error::new(ErrorKind::RequestInvalid, detail))
+}
+
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
