@@ -268,6 +268,13 @@ fn a_list_of_the_section_goes_on_after_an_empty_or_missing_item() {
 }
 
 #[test]
+fn a_list_of_the_section_in_one_variable_is_refused() {
+    for name in ["AzureAd__Audiences", "AzureAd__ClientCredentials__ClientSecret"] {
+        refused(&[("AzureAd__TenantId", TENANT), (name, "hush-hush")], &[name, "a list of"]);
+    }
+}
+
+#[test]
 fn a_member_of_the_section_without_effect_is_a_warning_in_variables_too() {
     let read = |name: &str, value: &str| {
         let section = [

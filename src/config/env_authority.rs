@@ -4,6 +4,7 @@ use super::{
     AzureAdSection,
     azure_ad::CredentialDescription,
     azure_ad_ignored,
+    members::is_in_section,
     variables::{NamedValue, Variables, contradiction},
 };
 use crate::{
@@ -141,7 +142,16 @@ impl Flows {
 
 impl AzureAdSection {
     /// The section from environment variables, in the form in which .NET reads it.
+    ///
+    /// # Errors
+    ///
+    /// A member is a list in place of a value, or the reverse: nothing would read it.
     pub(super) fn from_variables(all: &Variables<'_>) -> Result<Self, ConfigError> {
+        for name in all.names.iter().filter(|name| all.has_value(name)) {
+            if let Some(problem) = Variables::section_member(name).and_then(wrong_shape) {
+                return Err(ConfigError::new(all.label(name), problem));
+            }
+        }
         let text = |member: &str| {
             Ok::<_, ConfigError>(all.text(&format!("AzureAd__{member}"))?.map(|named| named.value))
         };
@@ -176,17 +186,46 @@ impl AzureAdSection {
     }
 }
 
+/// The mistake where a member of the section is not written as the list or the value that it is.
+/// `path` is the part of the variable's name after that of the section.
+fn wrong_shape(path: &str) -> Option<&'static str> {
+    let (member, rest) = match path.split_once("__") {
+        Some((member, rest)) => (member, Some(rest)),
+        None => (path, None),
+    };
+    let is_one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(member));
+    let item = |position: &str| position.parse::<u32>().is_ok_and(|it| it.to_string() == position);
+    if is_one_of(&["Audiences", "ClientCapabilities"]) {
+        let is_item = rest.is_some_and(item);
+        return (!is_item).then_some("is no list: a list of values is expected");
+    }
+    if is_one_of(&["ClientCertificates", "ClientCredentials"]) {
+        let of_item = rest.and_then(|rest| rest.split_once("__"));
+        let is_item = of_item.is_some_and(|(position, _)| item(position));
+        return (!is_item).then_some("is no list of credentials: a list of tables is expected");
+    }
+    (rest.is_some() && is_in_section(member))
+        .then_some("is a list or a table: one value is expected")
+}
+
 /// The items of a list of credentials of the section.
 fn credential_descriptions(
     all: &Variables<'_>,
     list: &str,
 ) -> Result<Vec<CredentialDescription>, ConfigError> {
-    let positions = all.positions(list).into_iter();
-    positions
-        .filter_map(|position| {
-            credential_description(all, &format!("{list}__{position}")).transpose()
-        })
-        .collect()
+    let mut found = Vec::new();
+    for position in all.positions(list) {
+        let item = format!("{list}__{position}");
+        match credential_description(all, &item)? {
+            Some(credential) => found.push(credential),
+            None if all.has_members(&item) => {
+                let problem = "none of the members of this item is one that is read";
+                return Err(ConfigError::new(format!("AzureAd__{item}"), problem));
+            }
+            None => {}
+        }
+    }
+    Ok(found)
 }
 
 /// An item such as `ClientCredentials__0` of the section; `None` if it is empty.

@@ -398,7 +398,8 @@ fn is_of_both(name: &str) -> bool {
     is_in_section(name) && is_own(name)
 }
 
-fn is_in_section(name: &str) -> bool {
+/// Whether it is a member of an `AzureAd` section that is read.
+pub(super) fn is_in_section(name: &str) -> bool {
     let is_it = |variable: &str| {
         let member = Variables::section_member(variable).and_then(|it| it.split("__").next());
         member.is_some_and(|member| member.eq_ignore_ascii_case(name))

@@ -154,6 +154,18 @@ impl<'a> Variables<'a> {
         self.names.iter().filter_map(of_list).collect()
     }
 
+    /// Whether a variable of this item of the `AzureAd` section has a value.
+    pub(super) fn has_members(&self, item: &str) -> bool {
+        let is_of_item = |name: &str| {
+            let member =
+                Self::section_member(name).and_then(|path| path.split_at_checked(item.len()));
+            member.is_some_and(|(start, rest)| {
+                start.eq_ignore_ascii_case(item) && rest.starts_with("__")
+            })
+        };
+        self.names.iter().any(|name| is_of_item(name) && self.has_value(name))
+    }
+
     /// Takes back that a variable was read, because its value is for another application.
     pub(super) fn ignore(&self, name: &str) {
         self.used.borrow_mut().retain(|used| used != name);
