@@ -114,7 +114,7 @@ impl RelyingParty {
         if attempt.purpose.is_policy() || attempt.purpose == Purpose::ReadClaims {
             return None;
         }
-        let fallback = self.fallback_after(error)?;
+        let fallback = self.fallback_after(attempt.fallbacks, error)?;
         let fallbacks = attempt.fallbacks.and(fallback)?;
         let reason = error.reason();
         match fallback {
@@ -144,7 +144,7 @@ impl RelyingParty {
         Some(fallbacks)
     }
 
-    fn fallback_after(&self, error: &Error) -> Option<Fallback> {
+    fn fallback_after(&self, tried: Fallbacks, error: &Error) -> Option<Fallback> {
         if asks_to_begin_again(error) {
             return Some(Fallback::BeginAgain);
         }
@@ -160,6 +160,7 @@ impl RelyingParty {
         let config = self.config();
         if config.openid_scopes().iter().any(|scope| scope == OFFLINE_ACCESS)
             && !config.sign_in().prompt.contains(&Prompt::Consent)
+            && !tried.has(Fallback::WithConsent)
             && asks_for_consent(error)
         {
             return Some(Fallback::WithConsent);

@@ -327,6 +327,15 @@ async fn a_sign_in_that_is_refused_without_consent_asks_for_it_and_keeps_its_sco
         assert!(text.contains("IDENTITY_PROMPT=consent"), "{text}");
         assert!(text.contains("IDENTITY_OPENID_SCOPES"), "{text}");
     }
+    // Where the consent does not help, the scopes are left out.
+    let app = App::start().await;
+    app.provider.sign_in_as("ada").unwrap();
+    for _ in 0..2 {
+        app.provider.refuse_next_sign_in("invalid_scope", "offline_access: no consent in prompt");
+    }
+    let page = app.browser().tab().open(app.at("/me")).await.clone();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+    assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
     // A setting that asks for it saves the second request; one that is refused all the same is
     // told.
     let app = App::builder()
