@@ -273,6 +273,10 @@ async fn url_and_code_exchange_can_be_used_separately() {
         assert_eq!(made.await.unwrap_err().kind(), ErrorKind::RequestInvalid);
     }
 
+    let omitting = World::with(|config| config.with_nonce(SignInNonce::Omit));
+    let url = omitting.client.authorization_url(CALLBACK, state, "", &verifier, &options).await;
+    assert!(!url.unwrap().contains("nonce"));
+
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
     let code =
         BareCode::new("c0de", CALLBACK).with_verifier("v").with_nonce("n-1").with_scopes(["api"]);

@@ -52,7 +52,9 @@ impl RequestBinding<'_> {
         // 22 characters of base64url are 128 bits, the entropy that RFC 6749 section 10.10 asks
         // for. A provider refuses a verifier with other lengths only when the code is redeemed.
         check_form("`state`", self.state, 22)?;
-        check_form("`nonce`", self.nonce, 22)?;
+        if let Some(nonce) = config.nonce().of(self.nonce) {
+            check_form("`nonce`", nonce, 22)?;
+        }
         check_form("the code verifier (RFC 7636 section 4.1)", self.verifier, 43)?;
         AuthorizationRequest {
             client_id: config.client_id(),
@@ -194,8 +196,6 @@ fn without_protection() -> Error {
     )
 }
 
-/// Whether a byte is an unreserved character of URLs: a letter, a digit, `-`, `.`, `_` or `~` (RFC
-/// 3986 section 2.3).
 /// Checks that a value has `shortest` to 128 characters, all unreserved.
 fn check_form(name: &str, value: &str, shortest: usize) -> Result<(), Error> {
     if (shortest..=128).contains(&value.len()) && value.bytes().all(is_unreserved) {
@@ -205,6 +205,8 @@ fn check_form(name: &str, value: &str, shortest: usize) -> Result<(), Error> {
     Err(Error::new(ErrorKind::RequestInvalid, detail))
 }
 
+/// Whether a byte is an unreserved character of URLs: a letter, a digit, `-`, `.`, `_` or `~` (RFC
+/// 3986 section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
