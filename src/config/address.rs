@@ -30,10 +30,11 @@ fn absolute(setting: &'static str, text: &str) -> Result<(Url, String), ConfigEr
 pub(super) fn endpoint(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let (url, shown) = absolute(setting, text)?;
     let wrong = |problem: String| Err(ConfigError::new(setting, problem));
+    // Session cookies, codes, tokens and secrets travel to these URLs.
     if url.scheme() == "http" && !is_loopback(&url) {
         return wrong(format!(
             "{shown:?} has to begin with https:// (http:// is accepted for localhost, 127.0.0.1 \
-             and [::1] only)"
+             and [::1] only): without TLS what is sent there can be read in the network"
         ));
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
@@ -97,7 +98,10 @@ fn web_url(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
     let url = endpoint(setting, text)?;
     match url.query() {
         None => Ok(url),
-        Some(_) => Err(ConfigError::new(setting, "must not have a query")),
+        Some(_) => {
+            let (_, shown) = absolute(setting, text)?;
+            Err(ConfigError::new(setting, format!("{shown:?} must not have a query")))
+        }
     }
 }
 

@@ -31,6 +31,10 @@ fn http_is_for_loopback_hosts_only() {
         let error = config().with_base_url(refused).unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");
     }
+    let error = config().with_base_url("https://app.example.com/x?y=1").unwrap_err().to_string();
+    assert!(error.contains("https://app.example.com/x"), "{error}");
+    let error = config().with_base_url("http://app.example.com").unwrap_err().to_string();
+    assert!(error.contains("without TLS"), "{error}");
 }
 
 // C-347: unknown Host on a multi-host service
