@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{IdentityConfig, choice::words};
+use super::{IdentityConfig, choice::choices};
 
 /// The access to paths that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,7 +20,7 @@ pub enum Access {
     Public,
 }
 
-words!(Access, "default_access", SignedIn = "signed_in", Public = "public");
+choices!(Access, "default_access", SignedIn = "signed_in", Public = "public");
 
 /// A rule for one path or for a directory, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, ClientCredential, IdentityConfig, Preflight, choice::words, description::Origin,
+    Algorithm, ClientCredential, IdentityConfig, Preflight, choice::choices, description::Origin,
 };
 use crate::{authority::Authority, error::ConfigError, secret::Secret, strings::StringList};
 
@@ -72,7 +72,7 @@ pub enum AccessTokenType {
     AtJwt,
 }
 
-words!(AccessTokenType, "access_token_type", Any = "any", AtJwt = "at+jwt");
+choices!(AccessTokenType, "access_token_type", Any = "any", AtJwt = "at+jwt");
 
 /// Whether tokens that only the provider can read are sent to it for introspection (RFC 7662).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ pub enum Introspection {
     OpaqueAudienceOptional,
 }
 
-words!(
+choices!(
     Introspection,
     "introspection",
     Never = "never",

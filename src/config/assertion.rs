@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
-use super::choice::words;
+use super::choice::choices;
 use crate::secret::Secret;
 
 /// The `aud` of a client assertion.
@@ -17,7 +17,7 @@ pub enum AssertionAudience {
     Issuer,
 }
 
-words!(
+choices!(
     AssertionAudience,
     "assertion_audience",
     TokenEndpoint = "token_endpoint",

@@ -1,10 +1,10 @@
 //! The settings that choose among a few values: enums in place of bare `true` and `false`.
 
-/// The words of a choice between two values, in settings and in the protocol.
-macro_rules! words {
+/// The words of a choice: `as_str`, `Display` and `FromStr`.
+macro_rules! choices {
     ($name:ident, $setting:literal, $($value:ident = $word:literal),+) => {
         impl $name {
-            /// The word for it, in settings and in requests.
+            #[doc = concat!("The name in settings, one of:" $(, " `", $word, "`")+, ".")]
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$value => $word,)+ }
@@ -33,7 +33,7 @@ macro_rules! words {
     };
 }
 
-pub(super) use words;
+pub(super) use choices;
 
 /// How the user gets to the provider and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ pub enum SignInMethod {
     DeviceCode,
 }
 
-words!(SignInMethod, "sign_in_method", Redirect = "redirect", DeviceCode = "device_code");
+choices!(SignInMethod, "sign_in_method", Redirect = "redirect", DeviceCode = "device_code");
 
 /// How the provider returns the authorization response (OAuth 2.0 Multiple Response Type Encoding
 /// Practices; OAuth 2.0 Form Post Response Mode).
@@ -86,7 +86,7 @@ pub enum ResponseMode {
     FormPost,
 }
 
-words!(ResponseMode, "response_mode", Query = "query", FormPost = "form_post");
+choices!(ResponseMode, "response_mode", Query = "query", FormPost = "form_post");
 
 /// How long the browser keeps the session cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -108,7 +108,7 @@ pub enum CookieLifetime {
     Session,
 }
 
-words!(CookieLifetime, "cookie_lifetime", Browser = "browser", Session = "session");
+choices!(CookieLifetime, "cookie_lifetime", Browser = "browser", Session = "session");
 
 /// Whether claims are requested from the UserInfo endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -134,7 +134,7 @@ pub enum UserInfo {
     AtSignIn,
 }
 
-words!(UserInfo, "user_info", Never = "never", IfMissing = "if_missing", AtSignIn = "at_sign_in");
+choices!(UserInfo, "user_info", Never = "never", IfMissing = "if_missing", AtSignIn = "at_sign_in");
 
 /// Whether a sign-in has a `nonce`, which ties the ID token to the request of one browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -154,7 +154,7 @@ pub enum SignInNonce {
     Omit,
 }
 
-words!(SignInNonce, "nonce", Send = "send", Omit = "omit");
+choices!(SignInNonce, "nonce", Send = "send", Omit = "omit");
 
 impl SignInNonce {
     /// The nonce that a request has, if this one was created for it.
@@ -182,7 +182,7 @@ pub enum GroupsFrom {
     Graph,
 }
 
-words!(GroupsFrom, "groups", Token = "token", Graph = "graph");
+choices!(GroupsFrom, "groups", Token = "token", Graph = "graph");
 
 /// The answer to a CORS preflight (`OPTIONS`) for a protected path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -196,7 +196,7 @@ pub enum Preflight {
     Pass,
 }
 
-words!(Preflight, "preflight", Challenge = "challenge", Pass = "pass");
+choices!(Preflight, "preflight", Challenge = "challenge", Pass = "pass");
 
 /// How the reverse proxy forwards the path of the base URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -209,7 +209,7 @@ pub enum PathPrefix {
     Kept,
 }
 
-words!(PathPrefix, "path_prefix", Stripped = "stripped", Kept = "kept");
+choices!(PathPrefix, "path_prefix", Stripped = "stripped", Kept = "kept");
 
 /// The effect of sign-out on the session at the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -223,7 +223,7 @@ pub enum ProviderSession {
     Keep,
 }
 
-words!(ProviderSession, "provider_session", End = "end", Keep = "keep");
+choices!(ProviderSession, "provider_session", End = "end", Keep = "keep");
 
 /// The end of a session that cannot be renewed, because the provider issued no refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -236,4 +236,4 @@ pub enum SessionEnd {
     IdTokenExpiry,
 }
 
-words!(SessionEnd, "session_end", OwnLimits = "own_limits", IdTokenExpiry = "id_token_expiry");
+choices!(SessionEnd, "session_end", OwnLimits = "own_limits", IdTokenExpiry = "id_token_expiry");

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{IdentityConfig, PublicPaths, access::PathRule, choice::words};
+use super::{IdentityConfig, PublicPaths, access::PathRule, choice::choices};
 use crate::error::ConfigError;
 
 /// The answer to a request with effects that a page of another origin caused.
@@ -23,7 +23,7 @@ pub enum CrossSiteRequests {
     Allow,
 }
 
-words!(CrossSiteRequests, "cross_site_requests", Refuse = "refuse", Allow = "allow");
+choices!(CrossSiteRequests, "cross_site_requests", Refuse = "refuse", Allow = "allow");
 
 impl IdentityConfig {
     /// Sets the answer to requests with effects that pages of other origins cause. The default is

@@ -38,6 +38,12 @@ pub(super) fn known() -> impl Iterator<Item = &'static str> {
     OF_SIGN_IN.union(&OF_APIS).map(String::as_str)
 }
 
+/// Whether a variable is read. For the test of the remedies that name it.
+#[cfg(test)]
+pub(crate) fn reads_variable(name: &str) -> bool {
+    known().any(|known| known == name)
+}
+
 /// Variables with the same prefix that Azure sets for managed identities (App Service, Functions,
 /// Service Fabric, Arc).
 const OF_THE_PLATFORM: &[&str] = &[

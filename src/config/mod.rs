@@ -86,6 +86,8 @@ pub(crate) use deployment::{is_openid_scope, resource_of_scope};
 pub use description::{DescribedSetting, Description, UnusedVariable};
 #[cfg(feature = "dev-provider")]
 pub(crate) use env::FromEnv;
+#[cfg(test)]
+pub(crate) use env_names::reads_variable;
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use parameters::ProviderRequest;

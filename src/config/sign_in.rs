@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{choice::words, parameters::ProviderRequest};
+use super::{choice::choices, parameters::ProviderRequest};
 use crate::{error::ConfigError, json, strings::StringList};
 
 /// Options of a sign-in, for all sign-ins in the configuration or for a single one where it is
@@ -56,7 +56,7 @@ pub enum Prompt {
     Create,
 }
 
-words!(
+choices!(
     Prompt,
     "prompt",
     None = "none",

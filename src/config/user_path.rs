@@ -1,6 +1,6 @@
 //! The user path: where scripts of the application's pages ask who is signed in.
 
-use super::{IdentityConfig, choice::words};
+use super::{IdentityConfig, choice::choices};
 use crate::{error::ConfigError, strings::StringList};
 
 /// The answer of the [user path](IdentityConfig::with_user_path) if no user is signed in.
@@ -15,7 +15,7 @@ pub enum SignedOutUser {
     NoUser,
 }
 
-words!(SignedOutUser, "signed_out_user", Unauthorized = "unauthorized", NoUser = "no_user");
+choices!(SignedOutUser, "signed_out_user", Unauthorized = "unauthorized", NoUser = "no_user");
 
 /// The claims that the user path shows if none are configured.
 const DEFAULT_CLAIMS: [&str; 2] = ["sub", "name"];

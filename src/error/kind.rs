@@ -466,7 +466,7 @@ mod tests {
             }
             for variable in variables {
                 assert!(
-                    source.contains(&format!("\"{variable}\"")),
+                    crate::config::reads_variable(variable),
                     "{kind:?} names {variable}, which nothing reads"
                 );
             }
