@@ -292,6 +292,7 @@ async fn without_a_refresh_token_the_session_has_its_own_limits_or_ends() {
             Ok(renewed) => {
                 assert_eq!((renewed.renew_at(), session_end), (None, SessionEnd::OwnLimits))
             }
+            Err(RefreshError::Failed(error)) => panic!("{error}"),
             Err(error) => {
                 assert_eq!(
                     (error.into_error().kind(), session_end),

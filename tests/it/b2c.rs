@@ -115,6 +115,16 @@ async fn a_person_of_b2c_is_known_by_tenant_and_object_id() {
     );
 }
 
+/// The tenant is in the key of the person: a `tid` that is not a text does not count as absent.
+#[tokio::test]
+async fn a_tenant_id_that_is_no_text_signs_nobody_in() {
+    let app = app().await;
+    app.provider.sign_in_as("rosalind").unwrap();
+    app.provider.change_next_id_token(|claims| drop(claims.insert("tid".into(), json!(7))));
+    let page = app.browser().tab().open(app.at("/me")).await.clone();
+    assert!(page.body.contains("token_malformed"), "{}", page.body);
+}
+
 // C-400: error access_denied with AADB2C90118
 // MSAL-102: `access_denied` with AADB2C90118; page handler raises it
 /// The browser goes to the password policy, back to the sign-in policy, and then to the page.
