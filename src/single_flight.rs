@@ -84,7 +84,7 @@ static PROCESS: LazyLock<RunningTasks> = LazyLock::new(RunningTasks::default);
 /// serve().await;
 /// let limit = Duration::from_secs(10);
 /// if tokio::time::timeout(limit, background_tasks_finished()).await.is_err() {
-///     tracing::warn!("ended with token renewals under way");
+///     tracing::warn!("ended with tasks under way");
 /// }
 /// # }
 /// ```

@@ -89,8 +89,9 @@ impl ApiLayer {
         self.with(|setup| setup.clock = Arc::new(clock))
     }
 
-    /// Sets the size in bytes of the cache of verified tokens, in which each is kept for an hour.
-    /// The default is 256 MiB, enough for about 100,000 tokens; rarely used ones are evicted first.
+    /// Sets the size in bytes of the cache of verified tokens, in which each is kept until it
+    /// expires, for an hour at most. The default is 256 MiB, enough for about 100,000 tokens;
+    /// rarely used ones are evicted first.
     pub fn with_remembered_bytes(self, bytes: usize) -> Self {
         self.with(|setup| setup.remembered_bytes = bytes)
     }

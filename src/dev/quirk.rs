@@ -160,7 +160,7 @@ quirks! {
         /// the scope is ignored (node-oidc-provider; OpenID Connect Core section 11 allows that).
         OfflineAccessByConsent = "offline-access-by-consent",
         /// `offline_access` without `prompt=consent` is refused with `invalid_request` (SATOSA and
-        /// other providers that are built on pyoidc or idpyoidc).
+        /// other providers that are built on pyop or idpyoidc).
         OfflineAccessNeedsConsent = "offline-access-needs-consent",
         /// Refresh tokens are JWTs with the claim `nbf`, a minute before the access token ends. One
         /// that is used earlier is refused, and all tokens of its grant are revoked (Rauthy).

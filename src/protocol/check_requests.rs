@@ -204,23 +204,22 @@ impl Check<'_> {
             }
         }
         let random = || secret::random::<32>().map(|bytes| Secret::from(secret::base64url(&bytes)));
-        let asking = async {
-            let (code, verifier) = (random()?, random()?);
-            let grant = match config.sign_in_method() {
-                SignInMethod::DeviceCode => Grant::DeviceCode(&code),
-                SignInMethod::Redirect => Grant::Code {
-                    code: &code,
-                    verifier: Some(&verifier),
-                    redirect_uri: config.redirect_uri(),
-                },
-            };
-            self.ask(metadata, proof, grant, "").await
+        let unclear = || {
+            let text = "Whether the provider accepts the application's credential could not be \
+                        determined without a sign-in.";
+            Finding::new(Severity::Note, "credential_not_checked", text)
         };
-        let unclear = "Whether the provider accepts the application's credential could not be \
-                       determined without a sign-in.";
-        match asking.await {
-            Ok(answer) => credential_finding(&answer, proof, microsoft)
-                .unwrap_or_else(|| Finding::new(Severity::Note, "credential_not_checked", unclear)),
+        let (Ok(code), Ok(verifier)) = (random(), random()) else { return unclear() };
+        let grant = match config.sign_in_method() {
+            SignInMethod::DeviceCode => Grant::DeviceCode(&code),
+            SignInMethod::Redirect => Grant::Code {
+                code: &code,
+                verifier: Some(&verifier),
+                redirect_uri: config.redirect_uri(),
+            },
+        };
+        match self.ask(metadata, proof, grant, "").await {
+            Ok(answer) => credential_finding(&answer, proof, microsoft).unwrap_or_else(unclear),
             Err(error) => {
                 finding_of(Severity::Problem, &error, "The token endpoint cannot be reached")
             }

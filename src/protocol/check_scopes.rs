@@ -1,4 +1,4 @@
-//! The request of [`ValidConfig::check`] for a sign-in, and what it does where the provider refuses
+//! The request of [`ValidConfig::check`](crate::ValidConfig::check) for a sign-in, and what it does where the provider refuses
 //! a scope that is requested by default.
 
 use super::{

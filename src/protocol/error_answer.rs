@@ -73,7 +73,7 @@ pub(crate) fn refuses_languages(error: &Error) -> bool {
 }
 
 /// Whether the error says that the request lacks `prompt=consent`. OpenID Connect Core section 11
-/// has providers ignore `offline_access` without it, but those that are built on pyoidc or idpyoidc
+/// has providers ignore `offline_access` without it, but those that are built on pyop or idpyoidc
 /// (SATOSA) answer `invalid_request` with the description "consent in prompt".
 pub(crate) fn asks_for_consent(error: &Error) -> bool {
     error.provider().is_some_and(|said| {

@@ -188,7 +188,8 @@ pub(crate) fn verify(
 }
 
 /// The value of `tid` or `oid`, which are in the key of the user. One that is not a text refuses
-/// the token: if it counted as absent, `sub` would take its place in the key.
+/// the token: if it counted as absent, `sub` would take its place in the key. A text that cannot
+/// identify counts as absent ([`json::identifier`]).
 fn directory_claim<'c>(claims: &'c Object, name: &str) -> Result<Option<&'c str>, Error> {
     match json::present(claims, name) {
         None | Some(Value::String(_)) => Ok(json::identifier(claims, name)),

@@ -111,7 +111,7 @@ impl<'a> State<'a> {
     }
 
     /// The `state` without the return path, which identifies one attempt. Outcomes are remembered
-    /// by it, so that a changed page in the `state` does not redeem a code a second time.
+    /// by it: they are found after the attempt's cookie is gone.
     pub(crate) fn handle(&self) -> &'a str {
         self.handle
     }
