@@ -335,3 +335,29 @@ fn what_was_registered_for_the_application_stays() {
     );
     assert_eq!(valid.paths().reset_password.as_deref(), Some("/auth/reset-password"));
 }
+
+/// Nothing would read it, so that a lost credential made a public client.
+#[test]
+fn a_member_of_an_azure_ad_section_in_another_shape_is_refused_with_its_name() {
+    let secret = json!({"SourceType": "ClientSecret", "ClientSecret": "hush-hush"});
+    for (member, value) in [
+        ("Audiences", json!("api://x")),
+        ("Audiences", json!([["api://x"]])),
+        ("ClientCapabilities", json!("cp1")),
+        ("clientcapabilities", json!({"first": "cp1"})),
+        ("ClientCredentials", secret.clone()),
+        ("ClientCredentials", json!(["hush-hush"])),
+        ("ClientCredentials", json!([{"CertificateThumbprint": "a"}])),
+        ("ClientCertificates", json!({"a": secret})),
+        ("ClientId", json!(["a"])),
+        ("ClientSecret", json!({"value": "hush-hush"})),
+    ] {
+        let mut section = json!({"TenantId": TENANT, member: value});
+        let error = serde_json::from_value::<AzureAdSection>(section.clone());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(member) && !error.contains("hush"), "{member}: {error}");
+        section["Instance"] = json!("https://login.microsoftonline.com/");
+        let error = serde_json::from_value::<IdentityConfig>(json!({"azure_ad": section}));
+        assert!(error.unwrap_err().to_string().contains(member), "{member}");
+    }
+}

@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use crate::{
     authority::Authority,
     config::{
-        Access, ApiConfig, AzureAdSection, ClientAuthMethod, ClientCredential, CookieLifetime,
-        GroupsFrom, IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode,
-        SessionEnd, SignInMethod, SignInOptions, SignedOutUser, UserInfo, env_names::known,
+        Access, ApiConfig, ClientAuthMethod, ClientCredential, CookieLifetime, GroupsFrom,
+        IdentityConfig, PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd,
+        SignInMethod, SignInOptions, SignedOutUser, UserInfo, env_names::known,
     },
 };
 
@@ -365,31 +365,6 @@ fn a_list_of_an_azure_ad_section_goes_on_after_an_empty_item() {
     .unwrap();
     assert!(config.credential.is_some());
     assert_eq!(config.client_capabilities, ["cp1"]);
-}
-
-/// Nothing would read it, so that a lost credential made a public client.
-#[test]
-fn a_member_of_an_azure_ad_section_in_another_shape_is_refused_with_its_name() {
-    let secret = json!({"SourceType": "ClientSecret", "ClientSecret": "hush-hush"});
-    for (member, value) in [
-        ("Audiences", json!("api://x")),
-        ("Audiences", json!([["api://x"]])),
-        ("ClientCapabilities", json!("cp1")),
-        ("clientcapabilities", json!({"first": "cp1"})),
-        ("ClientCredentials", secret.clone()),
-        ("ClientCredentials", json!(["hush-hush"])),
-        ("ClientCredentials", json!([{"CertificateThumbprint": "a"}])),
-        ("ClientCertificates", json!({"a": secret})),
-        ("ClientId", json!(["a"])),
-        ("ClientSecret", json!({"value": "hush-hush"})),
-    ] {
-        let mut section = json!({"TenantId": TENANT, member: value});
-        let error = serde_json::from_value::<AzureAdSection>(section.clone());
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains(member) && !error.contains("hush"), "{member}: {error}");
-        section["Instance"] = json!("https://login.microsoftonline.com/");
-        refused(&json!({"azure_ad": section}), &[member]);
-    }
 }
 
 /// A file is for the machine that it is written for: nothing about it is guessed.

@@ -1,5 +1,5 @@
-//! The request of [`ValidConfig::check`](crate::ValidConfig::check) for a sign-in, and what it does where the provider refuses
-//! a scope that is requested by default.
+//! The request of [`ValidConfig::check`](crate::ValidConfig::check) for a sign-in, and what it does
+//! where the provider refuses a scope that is requested by default.
 
 use super::{
     check::Check,
