@@ -343,12 +343,11 @@ impl Attempts {
     /// section 4.1.2 has the provider return the exact value, so what comes altered is not its
     /// answer.
     fn has_page_of(&self, asked: State<'_>, attempt: &Attempt) -> bool {
-        match (asked.page, self.page_after(asked.handle, attempt)) {
-            (None, None) => true,
-            (Some(page), Some(_)) => self.open_page(page).is_some_and(|(created, path)| {
+        match asked.page {
+            Some(page) => self.open_page(page).is_some_and(|(created, path)| {
                 created == attempt.created && path == attempt.return_path
             }),
-            _ => false,
+            None => self.page_after(asked.handle, attempt).is_none(),
         }
     }
 
