@@ -1,12 +1,12 @@
 //! The value that each variable gives, and the table of settings.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::BTreeSet, ffi::OsString, io, path::Path, time::Duration};
 
 use super::{tests::*, *};
 use crate::config::{
     Access, ClientAuthMethod, CookieKeySource, CookieLifetime, CrossSiteRequests, GroupsFrom,
     PathPrefix, Preflight, Prompt, ProviderSession, ResponseMode, SessionEnd, SignInMethod,
-    SignInNonce, SignInOptions, SignedOutUser, UserInfo,
+    SignInNonce, SignInOptions, SignedOutUser, UserInfo, api_env, variables::Source,
 };
 
 #[test]
@@ -376,4 +376,24 @@ fn the_error_of_a_bad_value_names_its_variable() {
         let error = outcome.map(|_| variable).unwrap_err();
         assert_eq!(error.setting(), variable, "{value}: {error}");
     }
+}
+
+/// A row of the table makes its variable known, so something has to read it.
+#[test]
+fn every_known_variable_is_read() {
+    let asked = RefCell::new(BTreeSet::new());
+    for more in [&[][..], &[("IDENTITY_CLIENT_CERTIFICATE_FILE", "/run/secret")]] {
+        let get = |name: &str| {
+            asked.borrow_mut().insert(name.to_owned());
+            let set = BASIC.iter().chain(more);
+            set.rev().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value))
+        };
+        let no_file = |_: &Path| Err(io::Error::from(io::ErrorKind::NotFound));
+        let all = Variables::new(Source::Environment, &get, &[], &no_file);
+        let _ = from_variables(&all);
+        let _ = api_env::api_from_variables(&all);
+    }
+    let asked = asked.into_inner();
+    let unread: Vec<_> = env_names::known().filter(|name| !asked.contains(*name)).collect();
+    assert!(unread.is_empty(), "{unread:?}");
 }
