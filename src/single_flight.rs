@@ -94,16 +94,16 @@ pub async fn background_tasks_finished() {
 
 /// The number of tasks that have not ended.
 #[derive(Debug, Default)]
-struct RunningTasks(Arc<watch::Sender<usize>>);
+struct RunningTasks(watch::Sender<usize>);
 
 /// Counts one task, until it has ended or was dropped.
-struct RunningTask(Arc<watch::Sender<usize>>);
+struct RunningTask(watch::Sender<usize>);
 
 impl RunningTasks {
     /// The same task, counted from now on.
     fn counted(&self, task: Task) -> impl Future<Output = ()> + Send + 'static {
         self.0.send_modify(|running| *running += 1);
-        let running = RunningTask(Arc::clone(&self.0));
+        let running = RunningTask(self.0.clone());
         async move {
             let _running = running;
             task.await;
@@ -111,14 +111,14 @@ impl RunningTasks {
     }
 
     async fn finished(&self) {
-        // The sender is never dropped before its receivers.
+        // An error would mean that the sender is gone, which `self` holds.
         let _ = self.0.subscribe().wait_for(|running| *running == 0).await;
     }
 }
 
 impl Drop for RunningTask {
     fn drop(&mut self) {
-        self.0.send_modify(|running| *running = running.saturating_sub(1));
+        self.0.send_modify(|running| *running -= 1);
     }
 }
 

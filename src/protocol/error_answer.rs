@@ -74,7 +74,8 @@ pub(crate) fn refuses_languages(error: &Error) -> bool {
 
 /// Whether the error says that the request lacks `prompt=consent`. OpenID Connect Core section 11
 /// has providers ignore `offline_access` without it, but those that are built on pyop or idpyoidc
-/// (SATOSA) answer `invalid_request` with the description "consent in prompt".
+/// (SATOSA) answer `invalid_request` with the description "consent in prompt". Both words in the
+/// description of an error about the request are sufficient, because nothing else says so.
 pub(crate) fn asks_for_consent(error: &Error) -> bool {
     error.provider().is_some_and(|said| {
         matches!(said.error.as_str(), "invalid_request" | "invalid_scope")
