@@ -216,7 +216,9 @@ pub(super) fn refused<R>(
     }
     let mut response = match shape {
         Shape::Grpc(protocol) => http_message::grpc(protocol, meaning.status, error.reason()),
-        Shape::Http => http_message::problem(&error, meaning.status, meaning.sentence, []),
+        Shape::Http | Shape::Head => {
+            http_message::problem(&error, meaning.status, meaning.sentence, [])
+        }
     };
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(&error, meaning, claims.as_deref(), config) {
@@ -228,7 +230,7 @@ pub(super) fn refused<R>(
     headers.insert(CACHE_CONTROL, http_message::NOT_STORED);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response.extensions_mut().insert(error);
-    response
+    if shape == Shape::Head { http_message::without_content(response) } else { response }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use http::{Method, Request, Response, header::CONTENT_TYPE};
 use pin_project_lite::pin_project;
 
 use super::service::ApiParts;
@@ -37,12 +37,21 @@ pin_project! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Http,
+    /// HTTP, without content.
+    Head,
     Grpc(GrpcProtocol),
 }
 
 impl Shape {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        headers.get(CONTENT_TYPE).and_then(GrpcProtocol::of).map_or(Self::Http, Self::Grpc)
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        if request.method() == Method::HEAD {
+            return Self::Head;
+        }
+        request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(GrpcProtocol::of)
+            .map_or(Self::Http, Self::Grpc)
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::service::ApiParts;
 use crate::{
     config::{Resource, ValidApiConfig, WELL_KNOWN},
-    http_message::IdentityBody,
+    http_message::{IdentityBody, without_content},
 };
 
 /// The paths at which the document of an API is served, if it has a resource: that of section 3.1,
@@ -134,12 +134,11 @@ pub(super) fn document(config: &ValidApiConfig, resource: &Resource, server: &st
 
 /// The response with a document.
 fn answer<R>(document: Bytes, cached: HeaderValue, method: &Method) -> Response<IdentityBody<R>> {
-    let body = if *method == Method::HEAD { Bytes::new() } else { document };
-    let mut response = for_every_origin(StatusCode::OK, body);
+    let mut response = for_every_origin(StatusCode::OK, document);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, cached);
-    response
+    if *method == Method::HEAD { without_content(response) } else { response }
 }
 
 /// The response to a method that gets no document, such as that of a CORS preflight.

@@ -98,7 +98,7 @@ where
     B: Send + 'static,
     R: Send + 'static,
 {
-    let shape = Shape::of(request.headers());
+    let shape = Shape::of(&request);
     match shared.decide(&request) {
         ApiDecision::Public => ApiFuture::calling(inner.call(request), Arc::clone(shared), shape),
         ApiDecision::Remembered(caller) => {

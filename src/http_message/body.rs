@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderValue, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -42,6 +43,20 @@ impl<B> IdentityBody<B> {
     pub(crate) fn own(body: impl Into<Bytes>) -> Self {
         Self { content: Content::Own { body: Box::new(body.into()) } }
     }
+}
+
+/// A response to HEAD: that to GET, its length included, without the content (RFC 9110 sections
+/// 8.6 and 9.3.2). Servers of HTTP/1 leave the content of such a response out by themselves; that
+/// of hyper for HTTP/2 sends it, and clients refuse the response.
+pub(crate) fn without_content<R>(
+    mut response: Response<IdentityBody<R>>,
+) -> Response<IdentityBody<R>> {
+    if let Content::Own { body } = &response.body().content {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        *response.body_mut() = IdentityBody::default();
+    }
+    response
 }
 
 /// The empty body: layers that answer by themselves, such as a time limit, ask for it.

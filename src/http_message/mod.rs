@@ -16,6 +16,7 @@ use http::Response;
 
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
+    body::without_content,
     challenge::{ChallengeKind, RaisedError},
     challenge_header::ChallengeHeader,
     failure::{

@@ -143,6 +143,8 @@ pub(crate) enum ClientKind {
     /// `fetch`, XHR, an event source, a prefetch, a program: it reads a status and a
     /// machine-readable body.
     Program,
+    /// A program that reads status and headers alone.
+    Head,
 }
 
 impl ClientKind {
@@ -279,13 +281,16 @@ impl<'a> ShapeHeaders<'a> {
     }
 
     fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {
+        if method == Method::HEAD {
+            return ClientKind::Head;
+        }
         if let Some(protocol) = self.content_type.and_then(GrpcProtocol::of) {
             return ClientKind::Grpc(protocol);
         }
         if self.htmx.is_some_and(|htmx| htmx == "true") {
             return ClientKind::Htmx;
         }
-        if self.is_prefetch || method == Method::HEAD {
+        if self.is_prefetch {
             return ClientKind::Program;
         }
         let page = match self.destination.map(HeaderValue::as_bytes) {
@@ -413,7 +418,7 @@ mod tests {
             ),
             ClientKind::Program
         );
-        assert_eq!(client_kind(&Method::HEAD, &[("accept", "text/html")]), ClientKind::Program);
+        assert_eq!(client_kind(&Method::HEAD, &[("accept", "text/html")]), ClientKind::Head);
     }
 
     /// RFC 9110 section 12.4.2: the weight zero means "not acceptable".

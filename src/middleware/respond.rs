@@ -149,7 +149,10 @@ impl Renderer {
         for cookie in reply.cookies {
             headers.append(SET_COOKIE, cookie);
         }
-        response
+        match caller.client {
+            ClientKind::Head => http_message::without_content(response),
+            _ => response,
+        }
     }
 
     fn sign_in_needed<R>(
@@ -182,7 +185,7 @@ impl Renderer {
                 );
                 response
             }
-            ClientKind::Program => {
+            ClientKind::Program | ClientKind::Head => {
                 let mut response = problem(&error, None, Some(sign_in));
                 // Clients of an API read the first challenge, and some no other.
                 if let Some(challenge) = &self.bearer_challenge {
@@ -214,7 +217,9 @@ impl Renderer {
         let sign_in = again.clone().unwrap_or_else(|| self.sign_in.clone());
         let mut response = match caller.client {
             ClientKind::Grpc(protocol) => grpc(protocol, status(error.kind()), error.reason()),
-            ClientKind::Program | ClientKind::Htmx => problem(&error, Some(reference), again),
+            ClientKind::Program | ClientKind::Head | ClientKind::Htmx => {
+                problem(&error, Some(reference), again)
+            }
             ClientKind::Navigation | ClientKind::Document => {
                 self.error_page(caller, &error, reference, again)
             }

@@ -28,7 +28,7 @@ use crate::{
     error::Error,
     http_message::{
         BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, read_form,
-        take_ready,
+        take_ready, without_content,
     },
     session::RequestCookies,
 };
@@ -289,7 +289,7 @@ where
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);
     let response = shared.renderer.response(&Caller::of(&head, user), reply);
-    if is_head { response.map(|_: IdentityBody<R>| IdentityBody::default()) } else { response }
+    if is_head { without_content(response) } else { response }
 }
 
 /// The form in a request for one of the layer's own paths; empty where the path takes none.

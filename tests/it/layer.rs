@@ -2,13 +2,15 @@
 
 use axum::{
     Router,
+    body::Body,
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tower::{Layer as _, ServiceExt as _};
 use tower_identity::{
-    Challenge, IdentityConfig, IdentityLayer, Prompt, SignInOptions, User,
+    ApiConfig, ApiLayer, Authority, Challenge, IdentityConfig, IdentityLayer, Prompt,
+    SignInOptions, User,
     config::{Preflight, ResponseMode},
     dev::DevProvider,
     require_sign_in,
@@ -205,6 +207,59 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
 
 /// Otherwise an image on another site could use up the slots of a person who is signing in, if the
 /// attempt cookies are `SameSite=None`.
+/// RFC 9110 section 9.3.2. A server of HTTP/2 sends the content that it is given, and a client
+/// refuses such a response.
+#[tokio::test]
+async fn no_answer_to_head_has_content() {
+    let provider = DevProvider::start().await.unwrap();
+    let base = "http://localhost:3000";
+    let config = provider.config(base).unwrap().add_public_path("/guarded").build().unwrap();
+    let authority = Authority::oidc(provider.authority_url()).unwrap();
+    let api = ApiConfig::new(authority, provider.client_id()).with_resource(base).unwrap();
+    let api = api.build().unwrap();
+    let inner = |guarded: bool| {
+        tower::service_fn(move |request: Request| async move {
+            let answer = match guarded {
+                true => Challenge::sign_in(&request).into_response(),
+                false => "inside".into_response(),
+            };
+            Ok::<_, std::convert::Infallible>(answer)
+        })
+    };
+    let pages = IdentityLayer::new(config.clone());
+    let both = IdentityLayer::new(config).with_api(ApiLayer::new(api.clone()));
+    let calls = ApiLayer::new(api);
+    let bearer = [("authorization", "Bearer x.y.z")];
+    let htmx = [("hx-request", "true")];
+    let document = "/.well-known/oauth-protected-resource";
+    let answers = async |method: Method| {
+        let asked = |path, headers| request(method.clone(), path, headers);
+        vec![
+            pages.layer(inner(false)).oneshot(asked("/notes", &[])).await.unwrap(),
+            pages.layer(inner(false)).oneshot(asked("/notes", &htmx)).await.unwrap(),
+            pages.layer(inner(true)).oneshot(asked("/guarded", &[])).await.unwrap(),
+            pages.layer(inner(false)).oneshot(asked("/auth/callback", &[])).await.unwrap(),
+            both.layer(inner(false)).oneshot(asked("/notes", &[])).await.unwrap(),
+            both.layer(inner(false)).oneshot(asked("/notes", &bearer)).await.unwrap(),
+            calls.layer(inner(false)).oneshot(asked("/notes", &[])).await.unwrap(),
+            calls.layer(inner(false)).oneshot(asked("/notes", &bearer)).await.unwrap(),
+            calls.layer(inner(false)).oneshot(asked(document, &[])).await.unwrap(),
+        ]
+    };
+    let gets = answers(Method::GET).await;
+    for (index, (head, get)) in answers(Method::HEAD).await.into_iter().zip(gets).enumerate() {
+        assert_eq!(head.status(), get.status(), "{index}");
+        let length = head.headers().get("content-length").cloned();
+        let content = axum::body::to_bytes(Body::new(head.into_body()), 10_000).await.unwrap();
+        assert!(content.is_empty(), "{index}: {content:?}");
+        let content = axum::body::to_bytes(Body::new(get.into_body()), 10_000).await.unwrap();
+        assert!(!content.is_empty(), "{index}");
+        // That of a problem document has a number of its own for the log.
+        let length = length.unwrap_or_else(|| panic!("{index} says no length"));
+        assert_eq!(length.to_str().unwrap(), content.len().to_string(), "{index}");
+    }
+}
+
 #[tokio::test]
 async fn a_callback_that_is_no_navigation_starts_nothing() {
     let stale = "/auth/callback?state=r0.0.0123456789012345678901";
