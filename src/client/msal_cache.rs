@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde_json::Value;
 
 use super::{
     Account, AccountSource,
@@ -41,14 +42,31 @@ enum MaybeEntry {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MsalEntry {
+    #[serde(deserialize_with = "text_if_any")]
     home_account_id: String,
+    #[serde(deserialize_with = "text_if_any")]
     environment: String,
+    #[serde(deserialize_with = "text_if_any")]
     client_id: String,
+    #[serde(deserialize_with = "text_if_any")]
     realm: String,
     secret: Secret,
-    username: Option<String>,
-    account_source: Option<String>,
-    last_modification_time: Option<String>,
+    #[serde(deserialize_with = "text_if_any")]
+    username: String,
+    #[serde(deserialize_with = "text_if_any")]
+    account_source: String,
+    #[serde(deserialize_with = "text_if_any")]
+    last_modification_time: String,
+}
+
+/// A text or a number as text, otherwise an empty text. The libraries that write the schema differ
+/// in what they write for a member without a value and for a time, and MSAL reads all of it.
+fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    })
 }
 
 /// The person of an ID token in the cache. The claims are not verified: the first refresh compares
@@ -133,9 +151,7 @@ impl Client {
 
     /// The newest refresh token of each account, in the order of the accounts.
     fn newest_refresh_tokens<'c>(&self, cache: &'c MsalCache) -> Vec<&'c MsalEntry> {
-        let time = |entry: &MsalEntry| {
-            entry.last_modification_time.as_ref().and_then(|time| time.parse::<u64>().ok())
-        };
+        let time = |entry: &MsalEntry| entry.last_modification_time.parse::<u64>().ok();
         let mut newest: BTreeMap<&str, &MsalEntry> = BTreeMap::new();
         for entry in entries(&cache.refresh_tokens) {
             if !self.is_ours(entry) || entry.secret.is_empty() {
@@ -168,12 +184,12 @@ impl Client {
                 && entry.realm == id_token.realm
                 && authority.has_alias(&entry.environment)
         });
-        let named = entry.and_then(|entry| entry.username.clone()).filter(|name| !name.is_empty());
+        let named = entry.map(|entry| entry.username.clone()).filter(|name| !name.is_empty());
         let account = ImportedAccount {
             // Elsewhere the identifier of an account is its `sub`.
             home_account_id: if authority.is_microsoft() { home } else { &person.sub }.clone(),
             username: named.or_else(|| username(&claims)),
-            source: entry.and_then(|entry| source(entry.account_source.as_deref()?)),
+            source: entry.and_then(|entry| source(&entry.account_source)),
         };
         Some((Account::imported(account, &person), person))
     }

@@ -90,6 +90,27 @@ async fn an_account_of_msal_goes_on_without_a_sign_in() {
     }
 }
 
+/// The writers of the schema differ: some write `null` for a member without a value, and times as
+/// numbers.
+#[tokio::test]
+async fn an_optional_member_of_another_type_costs_itself_alone() {
+    let world = World::entra(TENANT, |config| config);
+    let mut cache = cache(HOST, CLIENT_ID);
+    for (entry, time) in [("4", 999), ("5", 1000)] {
+        let token = &mut cache["RefreshToken"][entry];
+        (token["last_modification_time"], token["realm"]) = (json!(time), Value::Null);
+    }
+    cache["IdToken"]["3"]["last_modification_time"] = json!([1]);
+    let account = &mut cache["Account"]["2"];
+    (account["username"], account["account_source"]) = (Value::Null, json!({}));
+    let accounts = world.client.import_msal_cache(&text(&cache)).unwrap();
+    let [ada] = &accounts[..] else { panic!("{accounts:?}") };
+    assert_eq!((ada.username(), ada.source()), (Some("Ada@Example.com"), None));
+    world.next_is(200, answer_for(ada.subject()));
+    let _ = world.client.acquire_silent(ada, &asks("User.Read")).await.unwrap();
+    assert_eq!(world.last()["refresh_token"], "newest-refresh-token");
+}
+
 /// A claim of the wrong type costs itself alone; without issuer and subject there is no person.
 #[test]
 fn an_account_is_imported_whatever_its_optional_claims_are() {
