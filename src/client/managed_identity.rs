@@ -241,6 +241,21 @@ pub(super) struct EndpointRefresher {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+impl EndpointRefresher {
+    /// An outage in place of a refusal, if that is what the response says. The metadata service of a
+    /// virtual machine answers 404 or 410 for about a minute while it is updated, and asks to be
+    /// tried again (Microsoft Learn, *How to use managed identities for Azure resources on an Azure
+    /// VM to acquire an access token*, error handling). Elsewhere these mean what they say.
+    fn while_updated(&self, error: Error) -> Error {
+        match error.provider().and_then(|said| said.status) {
+            Some(404 | 410) if self.endpoint.source() == ManagedIdentitySource::VirtualMachine => {
+                error.with_kind(ErrorKind::ProviderUnreachable)
+            }
+            _ => error,
+        }
+    }
+}
+
 #[async_trait]
 impl Refresher for EndpointRefresher {
     async fn refresh(&self, _: &Secret, request: &RefreshRequest) -> Result<RefreshAnswer, Error> {
@@ -266,7 +281,8 @@ impl Refresher for EndpointRefresher {
             |request, answer| self.endpoint.proven(request, answer),
             |members| self.endpoint.confirms(&self.identity, members),
         )
-        .await?;
+        .await
+        .map_err(|error| self.while_updated(error))?;
         Ok(RefreshAnswer { issued: answer.into(), ..RefreshAnswer::default() })
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{super::VirtualMachine, *};
+use super::{
+    super::{AppService, VirtualMachine},
+    *,
+};
 use crate::{
     clock::ManualClock,
     protocol::test_support::{FakeHttp, NOW, answer, settle},
@@ -127,4 +130,49 @@ async fn requests_for_several_resources_do_not_wait_for_each_other() {
     for resource in resources {
         assert_eq!(identity.token(resource).await.unwrap().source(), TokenSource::Cache);
     }
+}
+
+/// The error of an endpoint that answers with this status and body.
+async fn refused(endpoint: impl ManagedIdentityEndpoint, status: u16, body: &'static str) -> Error {
+    let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
+        .with_endpoint(endpoint)
+        .with_http_client(FakeHttp::new(move |_| Ok(answer(status, body))))
+        .build()
+        .unwrap();
+    identity.token("https://vault.azure.net").await.unwrap_err()
+}
+
+/// 404 and 410 are how the metadata service answers for about a minute while it is updated.
+#[tokio::test]
+async fn an_update_of_the_metadata_service_counts_as_an_outage_and_no_other_refusal() {
+    let machine = || VirtualMachine::new().unwrap();
+    for status in [404, 410, 429, 500] {
+        let error = refused(machine(), status, "").await;
+        assert_eq!(error.kind(), ErrorKind::ProviderUnreachable, "{status}");
+    }
+    let service = AppService::new("http://localhost:1/token", "h").unwrap();
+    for error in [
+        refused(machine(), 400, r#"{"error":"invalid_request"}"#).await,
+        refused(service, 404, "").await,
+    ] {
+        assert_eq!(error.kind(), ErrorKind::ProviderError, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_an_endpoint_says_what_to_check_on_the_machine() {
+    for body in [
+        // A virtual machine, and Azure's other services.
+        r#"{"error":"invalid_request","error_description":"Identity not found"}"#,
+        r#"{"error":{"code":"ManagedIdentityNotFound","message":"of ada"}}"#,
+        "",
+    ] {
+        let error = refused(VirtualMachine::new().unwrap(), 400, body).await;
+        let text = error.to_string();
+        assert!(text.contains("assigned to this machine or service"), "{text}");
+        assert!(!text.contains("of ada"), "{text}");
+    }
+    let nested = r#"{"error":{"code":"ManagedIdentityNotFound"}}"#;
+    let error = refused(VirtualMachine::new().unwrap(), 400, nested).await;
+    assert_eq!(error.provider().unwrap().error, "ManagedIdentityNotFound");
 }

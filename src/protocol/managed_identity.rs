@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use serde_json::Value;
 use tracing::{field::Empty, info_span};
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, UnixTime},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, ProviderError},
 };
 
 /// The second request, with the proof that a challenge demands; `None` if the response is final.
@@ -27,6 +28,14 @@ type NextRequest = Result<Option<Request<Bytes>>, &'static str>;
 
 /// The name of the endpoint in errors.
 const ENDPOINT: &str = "the managed identity endpoint";
+
+/// What to check where the endpoint refuses: no setting of the application is at fault.
+const REFUSED: &str = "check that the identity is assigned to this machine or service, the \
+     identifier that selects it (`ManagedIdentityId`), and the resource";
+
+/// What to check where a challenge of the endpoint cannot be answered.
+const NOT_PROVEN: &str = "run the program as a user who may prove to be on this machine: on Azure \
+     Arc a member of the group `himds`, elsewhere as the documentation of the endpoint's type says";
 
 /// Sends a token request and parses the response.
 ///
@@ -50,6 +59,7 @@ pub(crate) async fn token(
         let first = channel.send(ENDPOINT, request.clone()).await?;
         let again = proven(request, &first).map_err(|problem| {
             Error::new(ErrorKind::CredentialUnavailable, format!("{ENDPOINT}: {problem}"))
+                .with_remedy(NOT_PROVEN)
         })?;
         let answer = match again {
             Some(request) => channel.send(ENDPOINT, request).await?,
@@ -62,11 +72,12 @@ pub(crate) async fn token(
             return Err(Error::new(
                 ErrorKind::CredentialUnavailable,
                 format!(
-                    "{ENDPOINT} does not confirm that its token is for the requested identity: \
-                     check the identifier; an endpoint that is too old for user-assigned \
-                     identities answers for the one of the machine"
+                    "{ENDPOINT} does not confirm that its token is for the requested identity; an \
+                     endpoint that is too old for user-assigned identities answers for the one of \
+                     the machine"
                 ),
-            ));
+            )
+            .with_remedy(REFUSED));
         }
         Ok(tokens)
     };
@@ -88,7 +99,7 @@ pub(super) fn read_answer(
         Error::new(ErrorKind::TokenResponseInvalid, format!("the response of {ENDPOINT}: {detail}"))
     };
     if answer.status() != StatusCode::OK {
-        return Err(error_answer::http_error(answer));
+        return Err(refusal(answer));
     }
     let object = json::document(answer.body()).map_err(|refused| invalid(&refused.as_str()))?;
     let token = json::text(&object, "access_token")
@@ -113,6 +124,21 @@ pub(super) fn read_answer(
     Ok((tokens, object))
 }
 
+/// The error of an unsuccessful response.
+fn refusal(answer: &Response<Bytes>) -> Error {
+    let mut error = error_answer::http_error(answer);
+    // Azure's services have the code inside of `error`: `{"error":{"code":"…","message":"…"}}`.
+    if let Some(said) = error.provider().filter(|said| said.error.is_empty())
+        && let Ok(body) = json::document(answer.body())
+        && let Some(Value::Object(inner)) = body.get("error")
+        && let Some(code) = json::text(inner, "code")
+    {
+        let said = ProviderError { error: error_answer::code_in(answer, code), ..said.clone() };
+        error = error_answer::response_error(answer, error.kind(), said);
+    }
+    if error.kind() == ErrorKind::ProviderUnreachable { error } else { error.with_remedy(REFUSED) }
+}
+
 /// When to refresh a token that is valid for two hours or more: after half of its lifetime.
 ///
 /// Tokens of managed identities are usually valid for a day, so an outage of the endpoint of
@@ -123,7 +149,7 @@ fn half_of_long_lifetime(lifetime: Duration) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::protocol::test_support::{NOW, answer};
