@@ -118,6 +118,38 @@ async fn after_a_sign_in_for_many_tenants_the_account_is_one_of_its_own() {
     }
 }
 
+// MSAL-075: Silent call for an account; request goes out
+#[tokio::test]
+async fn a_refresh_tells_entra_whose_it_is_and_no_other_provider() {
+    let hint = |world: &World| world.http.last().headers().get("x-anchormailbox").cloned();
+    let world = World::entra(TENANT, |config| config);
+    let begun = world.client.initiate(CALLBACK, &SignInOptions::new()).await.unwrap();
+    let claims = claims_of(parameter(begun.url(), "nonce"), TENANT);
+    world.next(move |_| {
+        answer(
+            200,
+            person("ada", |members| {
+                claims(members);
+                members["oid"] = json!("00000000-0000-0000-0000-000000000001");
+            }),
+        )
+    });
+    let answered = format!("code=c&state={}", begun.state());
+    let ada = world.client.complete(&begun, &answered).await.unwrap();
+    let _ = world.client.acquire_silent(ada.account().unwrap(), &asks("x")).await.unwrap();
+    let sent = hint(&world).unwrap();
+    assert_eq!(sent, format!("Oid:00000000-0000-0000-0000-000000000001@{TENANT}"));
+    assert!(sent.is_sensitive(), "it names a person");
+    world.client.for_app(&asks("y")).await.unwrap();
+    assert_eq!(hint(&world), None, "an application is no user");
+
+    let elsewhere = World::new();
+    let eve = elsewhere.sign_in("eve", &[]).await;
+    let _ = elsewhere.client.acquire_silent(eve.account().unwrap(), &asks("x")).await.unwrap();
+    assert_eq!(elsewhere.last()["grant_type"], "refresh_token");
+    assert_eq!(hint(&elsewhere), None);
+}
+
 #[tokio::test]
 async fn a_sign_in_of_another_tenant_than_requested_is_refused() {
     let world = World::entra("common", IdentityConfig::with_any_tenant);

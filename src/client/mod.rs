@@ -42,6 +42,7 @@
 //! | `…(azure_region=, exclude_scopes=)` | the host of the region in the authority (`https://westus2.login.microsoft.com/…`), for the application's own tokens; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
 //! | `…(enable_broker_on_…=)` | not here: there is no broker |
 //! | `…(app_name=, app_version=)`, and the headers `x-client-sku`, `x-client-ver`, `x-client-os`, `x-client-current-telemetry`, `x-client-last-telemetry`, `x-ms-lib-capability` | not sent: nothing tells the provider of the program |
+//! | header `X-AnchorMailbox` | sent with a refresh at Microsoft's providers; not with other requests |
 //! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions); `extra_scopes_to_consent`: scopes of further resources beside those of the token, which come first ([`with_scopes`](crate::SignInOptions::with_scopes)) |
 //! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
 //! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |

@@ -8,6 +8,7 @@ use super::{
     claims,
     client_auth::ClientAuth,
     metadata::Metadata,
+    routing::RoutingHint,
     token::{Form, request},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub(crate) struct TokenParams<'a> {
     pub(crate) challenge: Option<&'a str>,
     /// Further parameters of the application, form-encoded.
     pub(crate) extra: &'a str,
+    /// The user, for the header of Microsoft's endpoints.
+    pub(crate) user: Option<&'a RoutingHint>,
 }
 
 impl TokenParams<'_> {
@@ -159,7 +162,12 @@ pub(crate) fn grant_request(
         value.into_iter().for_each(|value| put(name, &value.into()));
     }
     form.extend(extra.iter().map(|(name, value)| (name.as_str(), value.clone())));
-    request(metadata, client, form)
+    let mut request = request(metadata, client, form)?;
+    // Only Microsoft's endpoints know the header.
+    if let Some(user) = params.user.filter(|_| metadata.has_client_info) {
+        user.add_to(&mut request);
+    }
+    Ok(request)
 }
 
 /// The scopes of the first resource, together with those of OpenID Connect.

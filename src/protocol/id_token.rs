@@ -28,6 +28,7 @@ use super::{
     jwks::JwkSet,
     jwt::{TokenKind, TokenRules, UnverifiedJwt, malformed},
     jwt_claims::numeric_date,
+    routing::RoutingHint,
 };
 use crate::{
     clock::UnixTime,
@@ -100,6 +101,11 @@ impl Person {
             && self.sub == other.sub
             && agree(&self.tid, &other.tid)
             && agree(&self.oid, &other.oid)
+    }
+
+    /// The hint with which a request for tokens of this person is sent to Microsoft's endpoints.
+    pub(crate) fn routing_hint(&self) -> Option<RoutingHint> {
+        RoutingHint::of(self.oid.as_ref()?, self.tid.as_ref()?)
     }
 }
 

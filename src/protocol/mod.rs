@@ -9,7 +9,7 @@
 //! | discovery document and key set | [`discovery`], [`metadata`], [`jwks`], [`cache`], [`key_search`] |
 //! | authorization request | [`authorize`], [`claims`] |
 //! | authorization response | [`callback`] |
-//! | token request | [`grant`], [`token`] |
+//! | token request | [`grant`], [`token`], [`routing`] |
 //! | client authentication | [`client_auth`], [`credential`], [`assertion`] |
 //! | token response, errors | [`token`], [`error_answer`], [`sent_secrets`], [`client_info`] |
 //! | verification of the ID token | [`id_token`], on top of [`jwt`] and [`json`] |
@@ -74,6 +74,7 @@ mod provider_groups;
 #[cfg(test)]
 mod provider_groups_tests;
 mod provider_verify;
+mod routing;
 mod sent_secrets;
 mod session_rules;
 #[cfg(test)]

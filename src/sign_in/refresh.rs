@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer, claims_of_stored},
+    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer, TokenParams, claims_of_stored},
     secret::Secret,
     tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, VerifiedClaims, life_of},
 };
@@ -32,7 +32,9 @@ pub(crate) async fn refresh_with(
     // Without `scope` a refresh is for the granted scopes; a scope that was not granted is an error
     // (RFC 6749 section 6).
     let named = !request.is_as_granted || provider.refresh_needs_scopes();
+    let user = request.person.routing_hint();
     let asked = request.asked(if named { scopes.as_str() } else { "" });
+    let asked = TokenParams { user: user.as_ref(), ..asked };
     // At `common` and the like the person was verified in one tenant: the refresh token is redeemed
     // there.
     let is_in_a_tenant = request.is_elsewhere() || provider.authority().is_multi_tenant();

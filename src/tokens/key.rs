@@ -423,6 +423,7 @@ impl TokenRequest {
             client_claims: self.key.claims(),
             challenge: self.challenge(),
             extra: self.key.extra().unwrap_or_default(),
+            user: None,
         }
     }
 
