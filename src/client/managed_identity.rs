@@ -71,6 +71,7 @@ impl ManagedIdentity {
     /// - [`MachineLearning`](super::MachineLearning) if `MSI_ENDPOINT` and `MSI_SECRET` are;
     /// - [`AzureArc`](super::AzureArc) if `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` are, or its agent
     ///   is installed;
+    /// - [`CloudShell`](super::CloudShell) if `AZUREPS_HOST_ENVIRONMENT` begins with `cloud-shell`;
     /// - otherwise the metadata service of a [`VirtualMachine`](super::VirtualMachine).
     ///
     /// [`source`](Self::source) says which one it is.
@@ -78,8 +79,7 @@ impl ManagedIdentity {
     /// # Errors
     ///
     /// The environment is that of Service Fabric, whose endpoint has a self-signed certificate
-    /// (not supported), or Azure Cloud Shell, which has no identity of a machine; or a variable is
-    /// not a URL.
+    /// (not supported); or a variable is not a URL.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
         Self::builder(identity).build()
     }

@@ -7,11 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use url::Url;
 
-use super::{arc::AzureArc, managed_identity::ManagedIdentityId};
-use crate::{
-    error::{ConfigError, shown},
-    secret::Secret,
-};
+use super::{arc::AzureArc, cloud_shell::CloudShell, managed_identity::ManagedIdentityId};
+use crate::{error::ConfigError, secret::Secret};
 
 /// The kind of the endpoint that issues the tokens of a managed identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +23,8 @@ pub enum ManagedIdentitySource {
     /// The metadata service of a virtual machine: [`VirtualMachine`]. It is assumed where the
     /// environment describes no other; only a request shows whether there is one.
     VirtualMachine,
+    /// Azure Cloud Shell, whose tokens are those of its user: [`CloudShell`].
+    CloudShell,
     /// An endpoint that the application implements.
     Other,
 }
@@ -325,17 +324,12 @@ fn endpoint(
     if has_file(&AzureArc::agent(variable)) {
         return Ok(Arc::new(AzureArc::local()?));
     }
-    // Its endpoint gives tokens of the signed-in user, and there is none of a machine.
     let host = variable("AZUREPS_HOST_ENVIRONMENT").unwrap_or_default();
     if host.starts_with("cloud-shell") {
-        return Err(ConfigError::new(
-            "AZUREPS_HOST_ENVIRONMENT",
-            format!(
-                "this is Azure Cloud Shell ({}), which has no managed identity of its own: run the \
-                 program where it is deployed, or sign in as a user (`Client::begin_device`)",
-                shown(&host)
-            ),
-        ));
+        return Ok(Arc::new(match variable("MSI_ENDPOINT") {
+            Some(url) => CloudShell::at(&url)?,
+            None => CloudShell::new()?,
+        }));
     }
     Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
         Some(host) => VirtualMachine::at(&host)?,
@@ -407,15 +401,6 @@ mod tests {
                 .unwrap_err()
                 .contains("Service Fabric")
         );
-        let cloud_shell = chosen(&[
-            ("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0"),
-            ("MSI_ENDPOINT", "http://localhost:50342/oauth2/token"),
-        ]);
-        let cloud_shell = cloud_shell.unwrap_err();
-        assert!(
-            cloud_shell.contains("Cloud Shell") && cloud_shell.contains("begin_device"),
-            "{cloud_shell}"
-        );
         assert!(
             chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")])
                 .unwrap_err()
@@ -428,6 +413,7 @@ mod tests {
         let identity = ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/t");
         let (header, imds) = (("IDENTITY_HEADER", "h"), ("IMDS_ENDPOINT", "http://127.0.0.1:1"));
         let learning = [("MSI_ENDPOINT", "http://127.0.0.1:1/t"), ("MSI_SECRET", "s")];
+        let shell = ("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0");
         for (variables, has_agent, expected) in [
             (vec![], false, ManagedIdentitySource::VirtualMachine),
             (vec![identity], false, ManagedIdentitySource::VirtualMachine),
@@ -444,6 +430,13 @@ mod tests {
                 ManagedIdentitySource::AppService,
             ),
             (vec![identity, imds], false, ManagedIdentitySource::AzureArc),
+            (vec![shell, learning[0]], false, ManagedIdentitySource::CloudShell),
+            (vec![shell], false, ManagedIdentitySource::CloudShell),
+            (
+                vec![("AZUREPS_HOST_ENVIRONMENT", "vm")],
+                false,
+                ManagedIdentitySource::VirtualMachine,
+            ),
         ] {
             let source = endpoint_of(&variables, has_agent).unwrap().source();
             assert_eq!(source, expected, "{variables:?}");

@@ -66,7 +66,8 @@
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported`, `auth_scheme=`, SSH certificates (`data={"token_type": "ssh-cert", …}`) | not here: access tokens are bearer tokens |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); a cache of MSAL itself: [`Client::import_msal_cache`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
-//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc; not Service Fabric and Cloud Shell, where its constructor says so |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc, Cloud Shell; not Service Fabric, where its constructor says so |
+//! | `PublicClientApplication(…).acquire_token_interactive(…, prompt="none")` in Cloud Shell | [`ManagedIdentity`] with [`CloudShell`], which [`from_env`](ManagedIdentity::from_env) finds |
 //! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
 //! | `acquire_token_for_client(resource=, claims_challenge=)` | [`ManagedIdentity::token`], [`ManagedIdentity::acquire`] |
@@ -90,6 +91,7 @@ mod acquired;
 mod app;
 mod arc;
 mod builder;
+mod cloud_shell;
 mod code;
 mod core;
 mod device;
@@ -113,6 +115,7 @@ pub use self::{
     app::AppTokens,
     arc::AzureArc,
     builder::ClientBuilder,
+    cloud_shell::CloudShell,
     code::{AuthorizationFlow, BareCode},
     core::Client,
     device::{DeviceFlow, DevicePoll},
