@@ -67,7 +67,9 @@ impl fmt::Debug for ManagedIdentity {
 impl ManagedIdentity {
     /// Selects the endpoint from the environment, in this order:
     ///
-    /// - [`AppService`](super::AppService) if `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` are set;
+    /// - [`ServiceFabric`](super::ServiceFabric) if `IDENTITY_ENDPOINT`, `IDENTITY_HEADER` and
+    ///   `IDENTITY_SERVER_THUMBPRINT` are set;
+    /// - [`AppService`](super::AppService) if the first two are;
     /// - [`MachineLearning`](super::MachineLearning) if `MSI_ENDPOINT` and `MSI_SECRET` are;
     /// - [`AzureArc`](super::AzureArc) if `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT` are, or its agent
     ///   is installed;
@@ -78,8 +80,7 @@ impl ManagedIdentity {
     ///
     /// # Errors
     ///
-    /// The environment is that of Service Fabric, whose endpoint has a self-signed certificate
-    /// (not supported); or a variable is not a URL.
+    /// A variable is not a URL, or not a thumbprint.
     pub fn from_env(identity: ManagedIdentityId) -> Result<Self, ConfigError> {
         Self::builder(identity).build()
     }
@@ -176,7 +177,8 @@ impl ManagedIdentity {
     /// After a claims challenge of an API (the identity's tokens were revoked, for example) the
     /// request with [`with_challenge`](TokenRequest::with_challenge) gets a new token, which
     /// replaces the cached one; so does [`forced`](TokenRequest::forced). The claims themselves are
-    /// not sent: no endpoint has a parameter for them.
+    /// not sent: no endpoint has a parameter for them. Service Fabric gets the hash of the cached
+    /// token, because it has a cache of its own.
     ///
     /// ```no_run
     /// use tower_identity::client::{ManagedIdentity, ManagedIdentityId, TokenRequest};
@@ -267,7 +269,11 @@ impl Refresher for EndpointRefresher {
                  see the documentation of its type",
             ));
         }
-        let request = self.endpoint.request(request.scopes().as_str(), &self.identity);
+        let resource = request.scopes().as_str();
+        let request = match &request.refused {
+            Some(token) => self.endpoint.request_in_place_of(resource, &self.identity, token),
+            None => self.endpoint.request(resource, &self.identity),
+        };
         let request = request.map_err(|_| {
             Error::new(
                 ErrorKind::RequestInvalid,

@@ -18,14 +18,13 @@ use crate::{
 pub struct ManagedIdentityBuilder {
     identity: ManagedIdentityId,
     endpoint: Option<Arc<dyn ManagedIdentityEndpoint>>,
-    http: Arc<dyn HttpClient>,
+    http: Option<Arc<dyn HttpClient>>,
     clock: Arc<dyn Clock>,
 }
 
 impl ManagedIdentityBuilder {
     pub(super) fn new(identity: ManagedIdentityId) -> Self {
-        let (http, clock) = (Arc::new(ReqwestClient::new()), Arc::new(SystemClock));
-        Self { identity, endpoint: None, http, clock }
+        Self { identity, endpoint: None, http: None, clock: Arc::new(SystemClock) }
     }
 
     /// Sets the endpoint. The default is the one that the environment describes, see
@@ -36,9 +35,11 @@ impl ManagedIdentityBuilder {
     }
 
     /// Sends requests with another HTTP client. The default is a [`ReqwestClient`], which uses no
-    /// proxy for link-local addresses.
+    /// proxy for link-local addresses, and takes the endpoint's own
+    /// [certificate](ManagedIdentityEndpoint::certificate_thumbprint) if no authority vouches for
+    /// it.
     pub fn with_http_client(mut self, http: impl HttpClient) -> Self {
-        self.http = Arc::new(http);
+        self.http = Some(Arc::new(http));
         self
     }
 
@@ -59,6 +60,10 @@ impl ManagedIdentityBuilder {
             Some(endpoint) => endpoint,
             None => endpoint_from_env()?,
         };
+        let http = http.unwrap_or_else(|| match endpoint.certificate_thumbprint() {
+            Some(thumbprint) => Arc::new(ReqwestClient::pinned(thumbprint)),
+            None => Arc::new(ReqwestClient::new()),
+        });
         Ok(ManagedIdentity::of(EndpointRefresher { endpoint, identity, http, clock }))
     }
 }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use url::Url;
 
-use super::{arc::AzureArc, cloud_shell::CloudShell, managed_identity::ManagedIdentityId};
+use super::{
+    arc::AzureArc, cloud_shell::CloudShell, managed_identity::ManagedIdentityId,
+    service_fabric::ServiceFabric,
+};
 use crate::{error::ConfigError, secret::Secret};
 
 /// The kind of the endpoint that issues the tokens of a managed identity.
@@ -16,6 +19,8 @@ use crate::{error::ConfigError, secret::Secret};
 pub enum ManagedIdentitySource {
     /// App Service, Functions, Container Apps, Automation: [`AppService`].
     AppService,
+    /// Service Fabric: [`ServiceFabric`].
+    ServiceFabric,
     /// Azure Machine Learning: [`MachineLearning`].
     MachineLearning,
     /// A machine outside Azure with the agent of Azure Arc: [`AzureArc`].
@@ -45,6 +50,21 @@ pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error>;
 
+    /// The HTTP request for a token in place of `refused`, which an API does not accept any more,
+    /// although it has not expired. The default is that of [`request`](Self::request).
+    ///
+    /// # Errors
+    ///
+    /// The parts do not form a valid HTTP request.
+    fn request_in_place_of(
+        &self,
+        resource: &str,
+        identity: &ManagedIdentityId,
+        _refused: &Secret,
+    ) -> Result<Request<Bytes>, http::Error> {
+        self.request(resource, identity)
+    }
+
     /// Whether the endpoint supports this identity. The default is `true`.
     fn takes(&self, _identity: &ManagedIdentityId) -> bool {
         true
@@ -59,6 +79,12 @@ pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
         _answer: &serde_json::Map<String, serde_json::Value>,
     ) -> bool {
         true
+    }
+
+    /// The SHA-1 thumbprint of the endpoint's certificate, if no authority vouches for it: the
+    /// default HTTP client then takes this certificate and no other. The default is `None`.
+    fn certificate_thumbprint(&self) -> Option<[u8; 20]> {
+        None
     }
 
     /// The kind of the endpoint. The default is [`ManagedIdentitySource::Other`].
@@ -232,7 +258,7 @@ pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigE
 
 /// The value of a header that proves the request, kept out of `Debug` output such as the logs of an
 /// HTTP client.
-fn sensitive(value: &Secret) -> Result<HeaderValue, http::Error> {
+pub(super) fn sensitive(value: &Secret) -> Result<HeaderValue, http::Error> {
     let mut header = HeaderValue::from_str(value.expose())?;
     header.set_sensitive(true);
     Ok(header)
@@ -240,14 +266,14 @@ fn sensitive(value: &Secret) -> Result<HeaderValue, http::Error> {
 
 /// The names of the parameters that select an identity. They differ between the endpoints.
 #[derive(Clone, Copy, Debug)]
-struct ParameterNames {
+pub(super) struct ParameterNames {
     client_id: &'static str,
     object_id: &'static str,
     resource_id: &'static str,
 }
 
 /// The names of App Service.
-const NAMES: ParameterNames =
+pub(super) const NAMES: ParameterNames =
     ParameterNames { client_id: "client_id", object_id: "object_id", resource_id: "mi_res_id" };
 
 /// The token request to a metadata service: that of a virtual machine, or the agent of Azure Arc,
@@ -265,7 +291,7 @@ pub(super) fn metadata_request(
 }
 
 /// The URL of a token request.
-fn with_query(
+pub(super) fn with_query(
     endpoint: &Url,
     version: &str,
     resource: &str,
@@ -299,14 +325,9 @@ fn endpoint(
 ) -> Result<Arc<dyn ManagedIdentityEndpoint>, ConfigError> {
     let identity = variable("IDENTITY_ENDPOINT");
     if let (Some(endpoint), Some(header)) = (&identity, variable("IDENTITY_HEADER")) {
-        // Service Fabric sets the variables of App Service and this one. Its self-signed
-        // certificate would have to be pinned by the thumbprint.
-        if variable("IDENTITY_SERVER_THUMBPRINT").is_some() {
-            return Err(ConfigError::new(
-                "IDENTITY_SERVER_THUMBPRINT",
-                "Service Fabric's managed identity has a certificate that only its thumbprint \
-                 vouches for, which is not supported: use a certificate there",
-            ));
+        // Service Fabric sets the variables of App Service and this one.
+        if let Some(thumbprint) = variable("IDENTITY_SERVER_THUMBPRINT") {
+            return Ok(Arc::new(ServiceFabric::new(endpoint, header, &thumbprint)?));
         }
         return Ok(Arc::new(AppService::new(endpoint, header)?));
     }
@@ -396,11 +417,10 @@ mod tests {
             chosen(&arc).unwrap(),
             format!("http://127.0.0.1:40342/?api-version=2020-06-01&{vault}&msi_res_id=%2Fa+b")
         );
-        assert!(
-            chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", "x")]].concat())
-                .unwrap_err()
-                .contains("Service Fabric")
-        );
+        let fabric = |thumbprint| {
+            chosen(&[&app_service[..], &[("IDENTITY_SERVER_THUMBPRINT", thumbprint)]].concat())
+        };
+        assert!(fabric("x").unwrap_err().contains("https://"), "the other endpoint has no TLS");
         assert!(
             chosen(&[("IDENTITY_ENDPOINT", "nowhere"), ("IDENTITY_HEADER", "h")])
                 .unwrap_err()
@@ -413,6 +433,8 @@ mod tests {
         let identity = ("IDENTITY_ENDPOINT", "http://127.0.0.1:1/t");
         let (header, imds) = (("IDENTITY_HEADER", "h"), ("IMDS_ENDPOINT", "http://127.0.0.1:1"));
         let learning = [("MSI_ENDPOINT", "http://127.0.0.1:1/t"), ("MSI_SECRET", "s")];
+        let forty = "0123456789abcdef0123456789abcdef01234567";
+        let thumbprint = ("IDENTITY_SERVER_THUMBPRINT", forty);
         let shell = ("AZUREPS_HOST_ENVIRONMENT", "cloud-shell/1.0");
         for (variables, has_agent, expected) in [
             (vec![], false, ManagedIdentitySource::VirtualMachine),
@@ -428,6 +450,11 @@ mod tests {
                 vec![identity, header, learning[0], learning[1]],
                 true,
                 ManagedIdentitySource::AppService,
+            ),
+            (
+                vec![("IDENTITY_ENDPOINT", "https://127.0.0.1:1/t"), header, thumbprint],
+                true,
+                ManagedIdentitySource::ServiceFabric,
             ),
             (vec![identity, imds], false, ManagedIdentitySource::AzureArc),
             (vec![shell, learning[0]], false, ManagedIdentitySource::CloudShell),

@@ -66,7 +66,7 @@
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported`, `auth_scheme=`, SSH certificates (`data={"token_type": "ssh-cert", …}`) | not here: access tokens are bearer tokens |
 //! | `TokenCache`, `SerializableTokenCache` | [`Client::export_cache`], [`Client::import_cache`], [`Client::cache_changes`], in a store [`StoredCaches`](crate::StoredCaches); a cache of MSAL itself: [`Client::import_msal_cache`]; what MSAL's `search`, `find`, `add`, `modify` do is not for callers |
-//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc, Cloud Shell; not Service Fabric, where its constructor says so |
+//! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc, Service Fabric, Cloud Shell; no `client_capabilities=` |
 //! | `PublicClientApplication(…).acquire_token_interactive(…, prompt="none")` in Cloud Shell | [`ManagedIdentity`] with [`CloudShell`], which [`from_env`](ManagedIdentity::from_env) finds |
 //! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
 //! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
@@ -103,6 +103,7 @@ mod managed_identity_builder;
 mod managed_identity_endpoint;
 mod msal_cache;
 mod refreshers;
+mod service_fabric;
 mod silent;
 mod stored_request;
 #[cfg(test)]
@@ -126,6 +127,7 @@ pub use self::{
     managed_identity_endpoint::{
         AppService, MachineLearning, ManagedIdentityEndpoint, ManagedIdentitySource, VirtualMachine,
     },
+    service_fabric::ServiceFabric,
     silent::SilentOutcome,
 };
 pub use crate::tokens::TokenRequest;

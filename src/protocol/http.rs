@@ -20,7 +20,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONTENT_ENCODING},
 };
 
-use super::tls_fault;
+use super::{pinned, tls_fault};
 use crate::error::{ConfigError, Error, ErrorKind};
 
 /// The future that [`HttpClient::send`] returns.
@@ -220,6 +220,21 @@ impl ReqwestClient {
     }
 }
 
+impl ReqwestClient {
+    /// A client with the limits above that takes the certificate with this SHA-1 thumbprint from
+    /// every server, and no other. It uses no proxy.
+    ///
+    /// Like [`new`](Self::new) it never fails.
+    pub(crate) fn pinned(thumbprint: [u8; 20]) -> Self {
+        let failed = |error: &rustls::Error| HttpError::new(error.to_string());
+        let client = pinned::tls(thumbprint).map_err(|error| failed(&error)).and_then(|tls| {
+            let client = Clients::builder().no_proxy().tls_backend_preconfigured(tls).build();
+            client.map_err(|error| HttpError::of(&error))
+        });
+        Self { clients: client.map(|one| Clients { remote: one.clone(), loopback: one }) }
+    }
+}
+
 impl Default for ReqwestClient {
     fn default() -> Self {
         Self::new()
@@ -227,18 +242,20 @@ impl Default for ReqwestClient {
 }
 
 impl Clients {
+    /// The settings that do not concern TLS.
+    fn builder() -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS.0)
+            .pool_idle_timeout(IDLE_CONNECTIONS.1)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+    }
+
     fn build(roots: &[reqwest::Certificate]) -> Result<Self, reqwest::Error> {
-        let builder = || {
-            reqwest::Client::builder()
-                .tls_certs_merge(roots.iter().cloned())
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .referer(false)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .pool_max_idle_per_host(IDLE_CONNECTIONS.0)
-                .pool_idle_timeout(IDLE_CONNECTIONS.1)
-                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        };
+        let builder = || Self::builder().tls_certs_merge(roots.iter().cloned());
         Ok(Self { remote: builder().build()?, loopback: builder().no_proxy().build()? })
     }
 }

@@ -67,6 +67,7 @@ mod metadata;
 mod names;
 mod pace;
 mod permits;
+mod pinned;
 mod provider;
 mod provider_access;
 mod provider_client;

@@ -26,6 +26,12 @@ const FAULTS: &[(&str, &str)] = &[
     ("SelfSigned", NOT_TRUSTED),
     ("CaUsedAsEndEntity", NOT_TRUSTED),
     (
+        "ApplicationVerificationFailure",
+        "the server's certificate is not the one with the thumbprint that is set \
+         (IDENTITY_SERVER_THUMBPRINT on Service Fabric): if the certificate was renewed, start the \
+         program again; otherwise another server answers at the URL",
+    ),
+    (
         "corrupt message of type InvalidContentType",
         "the server does not speak TLS at this port: correct the port or the scheme of its URL (of \
          a provider IDENTITY_OIDC_AUTHORITY, IDENTITY_AUTHORITY, IDENTITY_BACK_CHANNEL)",

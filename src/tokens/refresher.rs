@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    key::{RefreshKind, Scopes, TokenRequest},
+    key::{CacheBypass, RefreshKind, Scopes, TokenRequest},
     record::{GrantRecord, Person},
 };
 use crate::{
@@ -51,6 +51,8 @@ pub(crate) struct RefreshRequest {
     pub(crate) is_as_granted: bool,
     /// Whether claims of the session came from UserInfo.
     pub(crate) is_from_user_info: bool,
+    /// The cached token that must not answer, although it has not expired.
+    pub(crate) refused: Option<Secret>,
 }
 
 impl RefreshRequest {
@@ -59,6 +61,9 @@ impl RefreshRequest {
             RefreshKind::Token(request) => request.clone(),
             RefreshKind::Renewal => TokenRequest::from(record.sign_in_key()),
         };
+        let is_bypass = request.cache_bypass != CacheBypass::No;
+        let cached = record.tokens().find(&request.key, |_| is_bypass);
+        let refused = cached.map(|token| token.secret.clone());
         Self {
             is_as_granted: request.key == record.sign_in_key(),
             request,
@@ -66,6 +71,7 @@ impl RefreshRequest {
             id_token: record.id_token().cloned(),
             is_renewal: *kind == RefreshKind::Renewal,
             is_from_user_info: record.is_from_user_info(),
+            refused,
         }
     }
 
