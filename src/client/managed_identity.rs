@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::{
     core::APPS,
@@ -25,7 +26,21 @@ use crate::{
 };
 
 /// The managed identity to use. A machine can have several.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// A configuration can hold it as JSON, in the form of MSAL Python:
+///
+/// ```
+/// use tower_identity::client::ManagedIdentityId;
+///
+/// let chosen = r#"{"ManagedIdentityIdType": "ClientId", "Id": "0f2c3a5e-1b7d-4c7a-9d39"}"#;
+/// let chosen: ManagedIdentityId = serde_json::from_str(chosen)?;
+/// assert_eq!(chosen, ManagedIdentityId::ClientId("0f2c3a5e-1b7d-4c7a-9d39".into()));
+/// let own = r#"{"ManagedIdentityIdType": "SystemAssigned", "Id": null}"#;
+/// assert_eq!(serde_json::from_str::<ManagedIdentityId>(own)?, ManagedIdentityId::SystemAssigned);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "ManagedIdentityIdType", content = "Id")]
 #[non_exhaustive]
 pub enum ManagedIdentityId {
     /// The identity that Azure created with the machine or service.
@@ -244,8 +259,8 @@ pub(super) struct EndpointRefresher {
 }
 
 impl EndpointRefresher {
-    /// An outage in place of a refusal, if that is what the response says. The metadata service of a
-    /// virtual machine answers 404 or 410 for about a minute while it is updated, and asks to be
+    /// An outage in place of a refusal, if that is what the response says. The metadata service of
+    /// a virtual machine answers 404 or 410 for about a minute while it is updated, and asks to be
     /// tried again (Microsoft Learn, *How to use managed identities for Azure resources on an Azure
     /// VM to acquire an access token*, error handling). Elsewhere these mean what they say.
     fn while_updated(&self, error: Error) -> Error {

@@ -176,3 +176,28 @@ async fn the_error_of_an_endpoint_says_what_to_check_on_the_machine() {
     let error = refused(VirtualMachine::new().unwrap(), 400, nested).await;
     assert_eq!(error.provider().unwrap().error, "ManagedIdentityNotFound");
 }
+
+/// The form of MSAL Python, whose applications have it in a file or a variable.
+#[test]
+fn an_identity_is_read_from_the_json_of_msal() {
+    for (kind, identity) in [
+        ("ClientId", ManagedIdentityId::ClientId("x".into())),
+        ("ObjectId", ManagedIdentityId::ObjectId("x".into())),
+        ("ResourceId", ManagedIdentityId::ResourceId("x".into())),
+    ] {
+        let written = json!({"ManagedIdentityIdType": kind, "Id": "x"});
+        assert_eq!(serde_json::to_value(&identity).unwrap(), written);
+        assert_eq!(serde_json::from_value::<ManagedIdentityId>(written).unwrap(), identity);
+    }
+    for own in [
+        json!({"ManagedIdentityIdType": "SystemAssigned", "Id": null}),
+        json!({"Id": null, "ManagedIdentityIdType": "SystemAssigned"}),
+        json!({"ManagedIdentityIdType": "SystemAssigned"}),
+    ] {
+        let read = serde_json::from_value::<ManagedIdentityId>(own).unwrap();
+        assert_eq!(read, ManagedIdentityId::SystemAssigned);
+    }
+    for wrong in [json!({}), json!({"ManagedIdentityIdType": "ClientId", "Id": null}), json!("x")] {
+        assert!(serde_json::from_value::<ManagedIdentityId>(wrong).is_err());
+    }
+}

@@ -35,17 +35,20 @@
 //! |---|---|
 //! | `ClientApplication`, `PublicClientApplication`, `ConfidentialClientApplication` | [`Client`]; the credential makes the difference |
 //! | `…(client_id, authority=, client_credential=)` | [`IdentityConfig::new`](crate::IdentityConfig::new), [`with_credential`](crate::IdentityConfig::with_credential), [`ClientCredential`](crate::ClientCredential) |
+//! | `…(authority=AuthorityBuilder(AZURE_PUBLIC, "contoso.com"))`, `oidc_authority=` | [`Authority::entra`](crate::Authority::entra), [`Authority::oidc`](crate::Authority::oidc) |
+//! | `…(client_claims=)` | [`ClientCredential::add_assertion_claim`](crate::ClientCredential::add_assertion_claim); of the claims of the assertion itself `aud` alone can be another one ([`with_assertion_audience`](crate::ClientCredential::with_assertion_audience)) |
+//! | `…(token_cache=)` | each [`Client`] has one, which its clones share |
 //! | `…(client_capabilities=)` | [`with_client_capabilities`](crate::IdentityConfig::with_client_capabilities) |
 //! | `…(http_client=, proxies=, verify=, timeout=)` | [`ClientBuilder::with_http_client`] |
 //! | `…(http_cache=)` | built in: documents for a day, failures as long as the provider asks |
 //! | `…(instance_discovery=, validate_authority=, known_authority_hosts=)` | no such call: the hosts of every cloud are compiled in, [`Authority`](crate::Authority) |
 //! | `…(azure_region=, exclude_scopes=)` | the host of the region in the authority (`https://westus2.login.microsoft.com/…`), for the application's own tokens; scopes: [`with_openid_scopes`](crate::IdentityConfig::with_openid_scopes) |
-//! | `…(enable_broker_on_…=)` | not here: there is no broker |
+//! | `…(enable_broker_on_…=)`, `allow_broker`, `parent_window_handle`, `enable_pii_log` | not here: there is no broker, and no log has personal data |
 //! | `…(app_name=, app_version=)`, and the headers `x-client-sku`, `x-client-ver`, `x-client-os`, `x-client-current-telemetry`, `x-client-last-telemetry`, `x-ms-lib-capability` | not sent: nothing tells the provider of the program |
 //! | header `X-AnchorMailbox` | sent with a refresh at Microsoft's providers; not with other requests |
 //! | `acquire_token_interactive` | `desktop::InteractiveSignIn` (feature `desktop`); `prompt`, `login_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions); `extra_scopes_to_consent`: scopes of further resources beside those of the token, which come first ([`with_scopes`](crate::SignInOptions::with_scopes)) |
-//! | `initiate_auth_code_flow` | [`Client::initiate`]; `claims_challenge`: [`SignInOptions::with_claims`](crate::SignInOptions::with_claims) |
-//! | `acquire_token_by_auth_code_flow` | [`Client::complete`] |
+//! | `initiate_auth_code_flow` | [`Client::initiate`]; `prompt` ([`Prompt`](crate::Prompt)), `login_hint`, `domain_hint`, `max_age`, `claims_challenge`: [`SignInOptions`](crate::SignInOptions); `response_mode`: [`with_response_mode`](crate::IdentityConfig::with_response_mode); no `state` of your own |
+//! | `acquire_token_by_auth_code_flow` | [`Client::complete`]; `scopes`: of several resources the first gets the access token, the others by [`Client::acquire_silent`] |
 //! | `get_authorization_request_url` | [`Client::authorization_url`] |
 //! | `acquire_token_by_authorization_code` | [`Client::redeem_code`]; `claims_challenge`: [`BareCode::with_claims`]; no `forwarded_client_claims`, no `data` |
 //! | `acquire_token_silent`, `acquire_token_silent_with_error` | [`Client::acquire_silent`]; `force_refresh`, `claims_challenge`: [`TokenRequest`] |
@@ -61,7 +64,7 @@
 //! | `id_token`, `id_token_claims` of a result | [`AcquiredTokens::id_token`], [`AcquiredTokens::claims`]; after [`acquire_silent`](Client::acquire_silent) [`Client::id_token`], after [`on_behalf_of`](Client::on_behalf_of) [`Client::id_token_on_behalf_of`] |
 //! | `client_info` of a result | [`Account::home_account_id`], [`Account::home_tenant_id`] |
 //! | `token_source`, `refresh_on` of a result | [`AccessToken::source`](crate::AccessToken::source), [`AccessToken::refresh_at`](crate::AccessToken::refresh_at) |
-//! | `account_source` of an account | [`Account::source`] |
+//! | `account_source`, `local_account_id`, `realm` of an account | [`Account::source`], [`Account::object_id`], [`Account::tenant_id`] |
 //! | `get_accounts` | [`Client::accounts`], [`Client::accounts_named`] |
 //! | `remove_account` | [`Client::remove_account`] |
 //! | `is_pop_supported`, `auth_scheme=`, SSH certificates (`data={"token_type": "ssh-cert", …}`) | not here: access tokens are bearer tokens |
@@ -69,9 +72,9 @@
 //! | `ManagedIdentityClient` | [`ManagedIdentity`]: App Service and its like, Machine Learning, virtual machines, Azure Arc, Service Fabric, Cloud Shell; no `client_capabilities=` |
 //! | `PublicClientApplication(…).acquire_token_interactive(…, prompt="none")` in Cloud Shell | [`ManagedIdentity`] with [`CloudShell`], which [`from_env`](ManagedIdentity::from_env) finds |
 //! | `get_managed_identity_source` | [`ManagedIdentity::source`] |
-//! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity` | [`ManagedIdentityId`] |
+//! | `SystemAssignedManagedIdentity`, `UserAssignedManagedIdentity`, or a dict | [`ManagedIdentityId`], which serde reads from the same JSON |
 //! | `acquire_token_for_client(resource=, claims_challenge=)` | [`ManagedIdentity::token`], [`ManagedIdentity::acquire`] |
-//! | `ManagedIdentityError`, `error`, `suberror`, `claims`, `correlation_id` of a result | [`Error`](crate::Error), [`Error::provider`](crate::Error::provider) |
+//! | `ManagedIdentityError`, `BrowserInteractionTimeoutError`, `IdTokenError`, `error`, `suberror`, `claims`, `correlation_id` of a result | [`Error`](crate::Error), [`Error::provider`](crate::Error::provider) |
 //!
 //! # Limits
 //!
