@@ -155,15 +155,18 @@ pub(super) fn of_refused_answer(error: Error) -> Error {
 /// The error of a failed refresh as it counts for this grant.
 ///
 /// A renewal that would get the same answer for ever is tolerated as long as an outage. Then only a
-/// new sign-in gets the user on, and an outage's error page would never end.
+/// new sign-in gets the user on, and an outage's error page would never end. A 500 may be such an
+/// answer, since it is about one request (RFC 9110 section 15.6.1): some providers fail for a user
+/// that was deleted, or for every refresh. An outage is 502, 503 or 504, or no answer.
 pub(super) fn judged(
     error: Error,
     kind: &RefreshKind,
     record: &GrantRecord,
     now: UnixTime,
 ) -> Error {
+    let failed_inside = error.provider().and_then(|said| said.status) == Some(500);
     let is_over = *kind == RefreshKind::Renewal
-        && error.is_of_spent_grant()
+        && (error.is_of_spent_grant() || failed_inside)
         && refusal(&error) == Refusal::Passing
         && has_failed_for_long(record, now);
     if is_over { error.with_kind(ErrorKind::InteractionRequired) } else { error }

@@ -153,11 +153,22 @@ async fn a_page_whose_refresh_is_refused_asks_for_one_sign_in() {
 /// outage is shown.
 #[tokio::test]
 async fn renewals_that_are_refused_for_an_hour_lead_to_a_sign_in() {
+    let refused = r#"{"error":"unsupported_grant_type"}"#;
+    a_sign_in_is_asked_for_after_an_hour_of(Failure::json(400, refused)).await;
+}
+
+/// D6: some providers have an error of their own for a refresh token that they cannot use, for
+/// example because its user was deleted, or because they do not refresh at all (MockPass).
+#[tokio::test]
+async fn renewals_that_fail_inside_the_provider_for_an_hour_lead_to_a_sign_in() {
+    a_sign_in_is_asked_for_after_an_hour_of(Failure::json(500, r#"{"message":"undefined"}"#)).await;
+}
+
+async fn a_sign_in_is_asked_for_after_an_hour_of(failure: Failure) {
     let app = App::start().await;
     let mut tab = app.signed_in().await;
     app.turn(HOUR + 300);
-    let refused = r#"{"error":"unsupported_grant_type"}"#;
-    app.provider.fail_next(Endpoint::Token, 1000, Failure::json(400, refused));
+    app.provider.fail_next(Endpoint::Token, 1000, failure);
     let mut served = 0;
     let answer = loop {
         let answer = tab.fetch(Method::GET, "/me").await;
