@@ -4,12 +4,14 @@
 //! and for the log. Neither contains a secret, a token or a code (security rule 19).
 
 mod api;
+mod concern;
 mod config;
 mod kind;
 
 use std::{borrow::Cow, fmt, io, sync::Arc, time::Duration};
 
 pub use api::ApiRefusal;
+pub(crate) use concern::log_refusal;
 pub use config::ConfigError;
 pub use kind::ErrorKind;
 

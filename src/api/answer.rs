@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{bearer, future::Shape};
 use crate::{
     config::ValidApiConfig,
-    error::{Error, ErrorKind, TokenOwner},
+    error::{Error, ErrorKind, TokenOwner, log_refusal},
     http_message::{self, ChallengeHeader, IdentityBody},
 };
 
@@ -207,13 +207,7 @@ pub(super) fn refused<R>(
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
     let status = meaning.status.as_u16();
-    // What the client can do nothing about is for the operator. Any client can cause `Busy`, by
-    // tokens with random keys.
-    if meaning.status.is_server_error() && error.kind() != ErrorKind::Busy {
-        tracing::warn!(reason = error.reason(), status, %error, "request refused");
-    } else {
-        tracing::info!(reason = error.reason(), status, %error, "request refused");
-    }
+    log_refusal!(error, status, %error, "request refused");
     let mut response = match shape {
         Shape::Grpc(protocol) => http_message::grpc(protocol, meaning.status, error.reason()),
         Shape::Http | Shape::Head => {

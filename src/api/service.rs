@@ -249,7 +249,8 @@ impl ApiParts {
                 Introspection::Never => {
                     let detail = "not a signed JWT (expected three dot-separated parts), and \
                                   opaque tokens are not introspected";
-                    return Err(Error::new(ErrorKind::TokenMalformed, detail).with_remedy(OPAQUE));
+                    let error = Error::new(ErrorKind::TokenMalformed, detail).at_api();
+                    return Err(error.with_remedy(OPAQUE));
                 }
             };
             return Ok(self.caller(known, headers));

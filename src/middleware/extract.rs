@@ -10,7 +10,7 @@ use http::{StatusCode, request::Parts};
 
 use super::{lazy_user::UserSource, placement::without_layer};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, log_refusal},
     http_message::{Challenge, ChallengeKind, original_uri},
     user::{Tokens, User},
 };
@@ -81,11 +81,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
             // A caller with an access token has no session.
             Some(Err(error)) if error.kind() == ErrorKind::SessionRequired => None,
             Some(Err(error)) if error.kind() == ErrorKind::CrossSite => {
-                tracing::warn!(
-                    reason = error.reason(),
-                    %error,
-                    "no user is signed in for the request of another origin"
-                );
+                log_refusal!(error, %error, "no user for the request of another origin");
                 None
             }
             Some(Err(error)) => {

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     authority::codes,
     clock::Clock,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, log_refusal},
     http_message::{
         self, ClientKind, IdentityBody, NOT_STORED, RequestHead, RequestSummary, caller_challenge,
         grpc, sign_in_challenge, status, wait_before_next,
@@ -208,12 +208,7 @@ impl Renderer {
     ) -> Response<IdentityBody<R>> {
         let reference =
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
-        tracing::warn!(
-            reason = error.reason(),
-            correlation_id = %reference,
-            %error,
-            "request refused"
-        );
+        log_refusal!(error, correlation_id = %reference, %error, "request refused");
         let sign_in = again.clone().unwrap_or_else(|| self.sign_in.clone());
         let mut response = match caller.client {
             ClientKind::Grpc(protocol) => grpc(protocol, status(error.kind()), error.reason()),

@@ -223,6 +223,7 @@ async fn log_span_and_page_carry_the_same_reason_and_the_log_no_user() {
     let reference = page.split_once("<dt>Reference</dt><dd>").unwrap().1.split_once('<').unwrap().0;
     let line = log.lines().find(|line| line.contains("request refused")).unwrap();
     for part in [
+        " WARN ",
         "client_secret_expired",
         "AADSTS7000222",
         CORRELATION,

@@ -9,6 +9,7 @@ use tower_identity::config::SignInMethod;
 
 use crate::{
     app::{App, AppBuilder},
+    observability::Log,
     raw::{NAVIGATION, Raw},
 };
 
@@ -50,6 +51,34 @@ async fn a_path_of_the_layer_refuses_other_methods_with_the_list_of_its_own() {
             }
         }
     }
+}
+
+/// A scanner raises no alarm: nothing of this has a cause that an operator could end.
+#[tokio::test]
+async fn what_a_request_alone_causes_is_no_warning() {
+    let app = with_all_paths().start().await;
+    let (log, _listening) = Log::listen();
+    let raw = Raw::of(&app);
+    let state = |retry| format!("/auth/callback?code=x&state=r{retry}.0.{}", "x".repeat(22));
+    let (lost, other) = (state(1), [("sec-fetch-site", "cross-site")]);
+    let requests: [(Method, &str, &[(&str, &str)]); 6] = [
+        (Method::DELETE, "/auth/login", &[]),
+        (Method::GET, "/auth/callback", NAVIGATION),
+        (Method::GET, "/auth/callback?code=x&code=y&state=z", NAVIGATION),
+        (Method::GET, "/auth/callback?code=x&state=forged", NAVIGATION),
+        (Method::GET, &lost, NAVIGATION),
+        (Method::POST, "/auth/logout", &other),
+    ];
+    let count = requests.len();
+    for (method, path, headers) in requests {
+        let answer = raw.send(method, path, "", headers, "").await;
+        assert!(answer.status.is_client_error(), "{path}: {} {}", answer.status, answer.body);
+    }
+    let text = log.text();
+    let refused: Vec<_> = text.lines().filter(|line| line.contains("request refused")).collect();
+    assert_eq!(refused.len(), count, "{refused:#?}");
+    assert!(refused.iter().all(|line| line.contains(" INFO ")), "{refused:#?}");
+    assert!(!text.contains(" WARN "), "{text}");
 }
 
 #[tokio::test]

@@ -1,0 +1,69 @@
+//! Whose concern a failure is, which is the level of its event in the log.
+
+use super::{Error, ErrorKind};
+
+/// Logs that a request was refused or treated as signed out: as a warning where the failure is
+/// [for operators](Error::is_for_operators), otherwise as information, so that a client that sends
+/// nonsense raises no alarm.
+macro_rules! log_refusal {
+    ($error:expr, $($field:tt)*) => {{
+        let error: &$crate::Error = &$error;
+        if error.is_for_operators() {
+            tracing::warn!(reason = error.reason(), $($field)*);
+        } else {
+            tracing::info!(reason = error.reason(), $($field)*);
+        }
+    }};
+}
+
+pub(crate) use log_refusal;
+
+impl Error {
+    /// Whether the failure is one for the operators of the application: its cause is in the
+    /// settings, at the provider, at another service or on the machine. The others are those that
+    /// a request causes; an access token comes with the request, the tokens of a sign-in come from
+    /// the provider.
+    ///
+    /// This alone decides the level of a refusal in the log ([`log_refusal!`]).
+    pub(crate) fn is_for_operators(&self) -> bool {
+        let kind = self.0.kind;
+        !is_of_the_request(kind) && !(self.0.at_api && kind.is_of_verification())
+    }
+}
+
+/// Whether a request is enough to cause a failure of this kind: it is about what a client sent, or
+/// about what a user did or may do, and the operators of the application have nothing to mend.
+///
+/// [`ErrorKind::AttemptUnreadable`] is not among these although a client can imitate it: nothing
+/// else shows that processes have different cookie secrets.
+const fn is_of_the_request(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::AccessDenied
+            | Kind::Busy
+            | Kind::CallbackInvalid
+            | Kind::AttemptMissing
+            | Kind::AttemptExpired
+            | Kind::StateMismatch
+            | Kind::InteractionRequired
+            | Kind::CodeExpired
+            | Kind::InvalidGrant
+            | Kind::TenantNotAllowed
+            | Kind::TokenMissing
+            | Kind::AuthorizationInvalid
+            | Kind::TokenInactive
+            | Kind::InsufficientScope
+            | Kind::PersonChanged
+            | Kind::StrongerSignInNeeded
+            | Kind::SignInRequired
+            | Kind::SessionEnded
+            | Kind::Forbidden
+            | Kind::SessionRequired
+            | Kind::SignInRefused
+            | Kind::CrossSite
+            | Kind::RequestInvalid
+            | Kind::MethodNotAllowed
+            | Kind::RequestTooLarge
+    )
+}
