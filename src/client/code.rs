@@ -341,7 +341,7 @@ impl Client {
             return Err(refused("the redirect URI is not a URL".into()));
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
-        let metadata = provider.metadata().await?;
+        let metadata = provider.sign_in_metadata().await?;
         let scopes = provider.scopes_of(&metadata, &options);
         let url = binding.url(config, &metadata, &scopes, &options, claims.as_deref())?;
         Ok((url.into(), scopes.join(" ")))

@@ -293,6 +293,11 @@ pub(super) const SIGNED_BY_SECRET: &str = "have the provider sign ID tokens with
      elsewhere `id_token_signed_response_alg` of the client), or accept the client secret as the \
      key (`with_id_token_hmac`, IDENTITY_ID_TOKEN_ALGORITHMS=HS256)";
 
+/// The remedy for a document that lists no algorithm with a public key.
+const NOT_VERIFIABLE: &str = "change that in the registration of the client at the provider; if \
+     the document is wrong, name the algorithm that the provider signs with \
+     (`with_id_token_algorithms`, IDENTITY_ID_TOKEN_ALGORITHMS)";
+
 /// The origin of the accepted algorithms, as messages name it.
 pub(super) const ALGORITHMS_ORIGIN: &str = "those of `with_id_token_algorithms`, \
      IDENTITY_ID_TOKEN_ALGORITHMS, otherwise those that the provider's document lists";
@@ -325,9 +330,9 @@ fn allowed(
             error_answer::code(&listed.join(", ")),
             Algorithm::list(Algorithm::ALL)
         );
-        let error = wrong(member, &problem);
         let is_hmac = listed.iter().any(|name| HmacAlgorithm::named(name).is_some());
-        return Err(if is_hmac { error.with_remedy(SIGNED_BY_SECRET) } else { error });
+        let remedy = if is_hmac { SIGNED_BY_SECRET } else { NOT_VERIFIABLE };
+        return Err(wrong(member, &problem).with_remedy(remedy));
     }
     Ok(allowed)
 }

@@ -187,6 +187,24 @@ impl Provider {
         })
     }
 
+    /// The metadata for a sign-in: with an algorithm of ID tokens that can be verified, so that no
+    /// user types a password in vain. If there is none, a newer document is fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderMisconfigured`], [`ErrorKind::ProviderUnreachable`].
+    pub(crate) async fn sign_in_metadata(&self) -> Result<Arc<Metadata>, Error> {
+        let configured = self.config.id_token_algorithms().as_deref();
+        let metadata = self.metadata().await?;
+        if self.config.id_token_hmac().is_some() || metadata.allowed_algorithms(configured).is_ok()
+        {
+            return Ok(metadata);
+        }
+        let newer = self.discovery.newer_metadata(&metadata).await?;
+        newer.allowed_algorithms(configured)?;
+        Ok(newer)
+    }
+
     /// The metadata, and the algorithms that it or the configuration allows. If the token's
     /// algorithm is not among them, a newer document is fetched: the provider may have changed it.
     async fn algorithms_for(

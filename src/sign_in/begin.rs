@@ -86,7 +86,7 @@ impl RelyingParty {
     ///
     /// `NotConfigured`: an option is not valid, or the purpose has no B2C policy;
     /// `SignInNotOffered`: the device code grant cannot transport an option;
-    /// `ProviderUnreachable`, `ProviderMisconfigured`.
+    /// `ProviderUnreachable`; `ProviderMisconfigured`, also where no ID token could be verified.
     pub(crate) async fn request(
         &self,
         purpose: Purpose,
@@ -114,7 +114,7 @@ impl RelyingParty {
             options.prompt.clear();
         }
         let claims = claims_of(&mut options, config.authority().is_microsoft());
-        let metadata = provider.metadata().await?;
+        let metadata = provider.sign_in_metadata().await?;
         Ok(Request { config, provider, metadata, purpose, fallbacks, own, options, claims })
     }
 }

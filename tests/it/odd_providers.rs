@@ -2,10 +2,10 @@
 //! tokens, and signs out at each of them.
 
 use axum::http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_identity::{
     config::{Algorithm, HmacAlgorithm, ResponseMode, SignInNonce},
-    dev::{Endpoint, OldKeys, Quirk, Spoil},
+    dev::{Endpoint, Failure, OldKeys, Quirk, Spoil},
 };
 
 use crate::{app::App, browser::html::Form, observability::Log};
@@ -153,6 +153,33 @@ async fn tokens_that_are_signed_otherwise_than_expected_are_refused_with_the_set
         let page = app.sign_in().await;
         assert_ne!(page.status, StatusCode::OK, "{quirk}");
         assert!(log.text().contains(setting), "{quirk}: {}", log.text());
+    }
+}
+
+/// A password that was typed in vain helps nobody: the document says before that no ID token could
+/// be verified.
+#[tokio::test]
+async fn where_no_id_token_could_be_verified_the_user_is_not_sent_to_the_provider() {
+    for (list, setting) in [
+        (json!(["HS256"]), "IDENTITY_ID_TOKEN_ALGORITHMS=HS256"),
+        (json!(["none"]), "IDENTITY_ID_TOKEN_ALGORITHMS"),
+    ] {
+        let (log, _listening) = Log::listen();
+        let app = App::start().await;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let address = format!("{}/.well-known/openid-configuration", app.provider.issuer());
+        let mut document: Value = http.get(address).send().await.unwrap().json().await.unwrap();
+        document["id_token_signing_alg_values_supported"] = list.clone();
+        let listing = Failure::json(200, document.to_string());
+        app.provider.fail_next(Endpoint::Discovery, 2, listing);
+        app.provider.sign_in_as("ada").unwrap();
+        let page = app.browser().tab().open(app.at("/me")).await.clone();
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{list}: {}", page.body);
+        assert_eq!(app.provider.requests(Endpoint::Authorization), 0, "{list}");
+        assert!(log.text().contains(setting), "{list}: {}", log.text());
+        // The document is looked at again within a minute: it may have been corrected.
+        app.turn(60);
+        assert_eq!(app.sign_in().await.status, StatusCode::OK, "{list}");
     }
 }
 
