@@ -58,13 +58,19 @@ pub(super) fn claimed_issuer<'t>(
         // OpenID Connect Core section 5.3.2: a signed UserInfo response *should* have `iss`.
         (None, TokenKind::UserInfo) => rules.metadata_issuer,
         (None | Some(Value::Null), _) => {
-            return Err(Error::new(ErrorKind::TokenIssuer, "the token has no `iss`"));
+            return Err(without_issuer("the token has no `iss`"));
         }
-        (Some(_), _) => {
-            return Err(Error::new(ErrorKind::TokenIssuer, "`iss` is not a string"));
-        }
+        (Some(_), _) => return Err(without_issuer("`iss` is not a string")),
     };
     Ok(TokenIssuer { iss, tid: json::text(claims, "tid") })
+}
+
+/// The error for a token that names no issuer: no setting makes up for that.
+fn without_issuer(detail: &'static str) -> Error {
+    Error::new(ErrorKind::TokenIssuer, detail).with_remedy(
+        "the provider has to write its issuer into the token, as a string (`iss`, RFC 7519 section \
+         4.1.1, OpenID Connect Core section 2): change that at the provider, or report it there",
+    )
 }
 
 /// Checks `aud` and `azp`: steps 3 to 5 of OpenID Connect Core section 3.1.3.7.

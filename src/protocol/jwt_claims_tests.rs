@@ -23,6 +23,19 @@ fn another_issuer_is_refused() {
     rejects(|claims| drop(claims.as_object_mut().unwrap().remove("iss")), ErrorKind::TokenIssuer);
 }
 
+/// No setting makes up for a token without an issuer.
+#[test]
+fn a_token_without_an_issuer_is_a_fault_of_the_provider() {
+    for token in [
+        id_token(|claims| drop(claims.as_object_mut().unwrap().remove("iss"))),
+        id_token(|claims| claims["iss"] = json!(1)),
+    ] {
+        let error = check(&token).err().unwrap().to_string();
+        assert!(error.contains("change that at the provider"), "{error}");
+        assert!(!error.contains("set the authority"), "{error}");
+    }
+}
+
 // C-021: no aud
 // C-083: aud = [client_id, client_id+"1"]
 #[test]
