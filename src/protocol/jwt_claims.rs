@@ -245,12 +245,22 @@ pub(super) fn check_times(
 
 fn time(claims: &Object, name: &'static str, required: bool) -> Result<Option<UnixTime>, Error> {
     match json::present(claims, name) {
+        // As seconds it would be a date beyond the year 9999, and the token would not end.
+        Some(value) if is_in_milliseconds(value) => Err(malformed(format!(
+            "`{name}` is {value}, which are milliseconds; a time is in seconds (RFC 7519 section 2)"
+        ))),
         Some(value) => numeric_date(value)
             .map(Some)
             .ok_or_else(|| malformed(format!("`{name}` is not a number"))),
         None if required => Err(malformed(format!("the token has no `{name}`"))),
         None => Ok(None),
     }
+}
+
+/// Whether a time lies behind the last representable date as seconds, and not as milliseconds.
+fn is_in_milliseconds(value: &Value) -> bool {
+    let behind = MAX_DATE + 1;
+    value.as_i64().is_some_and(|time| (behind..behind.saturating_mul(1000)).contains(&time))
 }
 
 /// A `NumericDate`: seconds of Unix time, possibly with a fraction (RFC 7519 section 2). Dates

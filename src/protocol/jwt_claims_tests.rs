@@ -174,6 +174,24 @@ fn times_may_be_floats_and_huge_ones_do_not_overflow() {
     );
 }
 
+/// RFC 7519 section 2. As seconds such a time lies behind the year 9999: the token would not end.
+#[test]
+fn a_time_in_milliseconds_is_refused_by_its_name() {
+    for name in ["exp", "iat", "nbf"] {
+        for time in [MAX_DATE + 1, 1_800_000_060_000, MAX_DATE * 1000] {
+            let token = id_token(|claims| claims[name] = json!(time));
+            let error = check(&token).err().unwrap();
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::TokenMalformed, "{name} {time}");
+            assert!(
+                text.contains(&format!("`{name}` is {time}, which are milliseconds")),
+                "{text}"
+            );
+        }
+    }
+    accepts(|claims| claims["exp"] = json!(MAX_DATE));
+}
+
 // MSAL-036: ID token with exp in the past; code is redeemed
 #[test]
 fn an_expired_token_is_refused_beyond_the_leeway() {
