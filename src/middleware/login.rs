@@ -203,7 +203,7 @@ impl Flow {
             Purpose::SignIn if steps_up && person.is_some() => Purpose::StepUp,
             purpose => purpose,
         };
-        let request = self
+        let mut request = self
             .relying_party
             .request(purpose, start.fallbacks, start.options, account.as_ref())
             .await?
@@ -219,7 +219,12 @@ impl Flow {
         attempt.causes = start.causes;
         attempt.started_from = session.map(|session| session.id()).or(started_from);
         attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
-
+        // A silent request that is refused is repeated with pages, and from an attempt that does
+        // not fit into its cookie it would ask for less: the page would ask again, and get 403.
+        if attempt.silent && purpose != Purpose::ReadClaims && !self.attempts.fits(&attempt) {
+            tracing::debug!("the options do not fit into the cookie: the sign-in is not silent");
+            request.show_pages(&mut attempt);
+        }
         self.redirect(head, &request, slot, attempt).await
     }
 

@@ -500,6 +500,11 @@ impl Attempts {
         fingerprint("slot", [&self.binding[..], &[slot.0]])
     }
 
+    /// Whether an attempt fits into its cookie with all its parts.
+    pub(crate) fn fits(&self, attempt: &Attempt) -> bool {
+        codec::encode(attempt).len() <= self.longest(Slot(0))
+    }
+
     /// The number of plain bytes that fit into the cookie of a slot, before sealing and base64url.
     fn longest(&self, slot: Slot) -> usize {
         (LONGEST.saturating_sub(self.cookies.attempt_name(slot).len() + 1) * 3 / 4)

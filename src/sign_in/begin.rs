@@ -182,6 +182,13 @@ impl Request<'_> {
         Ok(attempt)
     }
 
+    /// Lets the provider show pages although `attempt`, the one of this request, asked for none.
+    pub(crate) fn show_pages(&mut self, attempt: &mut Attempt) {
+        self.fallbacks = self.fallbacks.and(Fallback::WithPages).unwrap_or(self.fallbacks);
+        self.options.prompt = with_pages(&self.own, self.config.sign_in());
+        (attempt.fallbacks, attempt.silent) = (self.fallbacks, false);
+    }
+
     /// Requests a device code (RFC 8628 section 3.1). The second value is the requested claims.
     pub(crate) async fn device_code(&self) -> Result<(DeviceAnswer, Option<String>), Error> {
         if self.metadata.device_authorization_endpoint.is_none() {

@@ -69,16 +69,14 @@ impl Fallbacks {
         self.0 & fallback.bit() != 0
     }
 
-    /// These and one more; `None` if it is one of these or, but for
-    /// [`WithPages`](Fallback::WithPages), after [`not_repeated`](Self::not_repeated).
+    /// These and one more; `None` if it is one of these, or after
+    /// [`not_repeated`](Self::not_repeated).
     pub(crate) fn and(self, fallback: Fallback) -> Option<Self> {
-        // Without pages a sign-in that needs one could not be shown at all.
-        let is_open = self.0 & NOT_REPEATED == 0 || fallback == Fallback::WithPages;
-        (is_open && !self.has(fallback)).then_some(Self(self.0 | fallback.bit()))
+        let is_open = !self.would_ask_for_less() && !self.has(fallback);
+        is_open.then_some(Self(self.0 | fallback.bit()))
     }
 
-    /// Marks a sign-in that is not repeated, because its options are not stored. Only
-    /// [`WithPages`](Fallback::WithPages) can still be added.
+    /// Marks a sign-in that is not repeated, because its options are not stored.
     pub(crate) fn not_repeated(self) -> Self {
         Self(self.0 | NOT_REPEATED)
     }
@@ -191,7 +189,7 @@ mod tests {
         for fallback in Fallback::ALL {
             assert!(!last.has(fallback), "nothing is left out");
             assert!(!all.would_ask_for_less() && last.would_ask_for_less());
-            assert_eq!(last.and(fallback).is_some(), fallback == Fallback::WithPages);
+            assert!(last.and(fallback).is_none(), "{fallback:?}");
         }
     }
 }
