@@ -82,6 +82,37 @@ fn has_to_wait(record: &GrantRecord, end: UnixTime, now: UnixTime) -> bool {
     begins.is_some_and(|begins| now < begins && begins < end)
 }
 
+/// Whether the refresh token is not to be sent yet, since an access token outlives its beginning
+/// ([`has_to_wait`]).
+fn is_too_early(record: &GrantRecord, now: UnixTime) -> bool {
+    record.tokens().iter().any(|one| has_to_wait(record, one.expires_at, now))
+}
+
+/// Checks that a request for an access token, which no token of the record answers, may be sent.
+///
+/// # Errors
+///
+/// [`ErrorKind::InteractionRequired`]: it would come before the beginning of the refresh token, and
+/// the provider would end the grant. A sign-in brings tokens at once.
+pub(super) fn check_beginning(
+    record: &GrantRecord,
+    kind: &RefreshKind,
+    now: UnixTime,
+) -> Result<(), Error> {
+    if matches!(kind, RefreshKind::Renewal) || !is_too_early(record, now) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InteractionRequired,
+        "the token is to be had by a refresh, and the refresh token may not be used yet (its \
+         `nbf`): the provider would end the session",
+    )
+    .with_remedy(
+        "the user has to sign in: return the error from the handler; request the scopes at the \
+         first sign-in (`with_scopes`, IDENTITY_SCOPE) to have the token without another one",
+    ))
+}
+
 /// How long before its end a token counts as expired: five minutes, but for a token of a refresh at
 /// most half its lifetime. Otherwise tokens that live for less than five minutes would be refreshed
 /// at every request.
@@ -121,10 +152,7 @@ pub(super) fn renewal_step(
         None => RenewalStep::LiveForGood,
         // An ID token can end long before the access tokens of its sign-in. Where it ends the
         // session, the refresh token is sent at once.
-        Some(_)
-            if session_end == SessionEnd::OwnLimits
-                && record.tokens().iter().any(|one| has_to_wait(record, one.expires_at, now)) =>
-        {
+        Some(_) if session_end == SessionEnd::OwnLimits && is_too_early(record, now) => {
             RenewalStep::Live
         }
         Some(_) if now.since(renew_at) <= BACKGROUND && !failed_for_long => {

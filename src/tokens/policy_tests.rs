@@ -60,6 +60,34 @@ async fn a_refresh_token_is_sent_from_the_time_that_it_names() {
     }
 }
 
+/// Nor for another token: the provider would end the grant, and a sign-in brings the token.
+#[tokio::test]
+async fn a_request_that_no_token_answers_does_not_send_the_refresh_token_before_its_time() {
+    let session = TestSession::new();
+    let nbf = format!(r#"{{"nbf":{}}}"#, START.as_seconds() + 3000);
+    session.sign_in(&session.grant, |issued| {
+        issued.refresh_token =
+            Some(format!("h.{}.s", crate::secret::base64url(nbf.as_bytes())).into());
+    });
+    let requests = [
+        request("mail.read"),
+        request("openid api.read").forced(),
+        request("openid api.read").with_challenge("{}"),
+    ];
+    for request in &requests {
+        let refused = session.grants.access_token(&session.grant, request).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InteractionRequired);
+        assert!(refused.to_string().contains("`nbf`"), "{refused}");
+    }
+    assert_eq!(session.provider.calls(), 0);
+    assert!(session.store.is_signed_in(&session.grant));
+    session.clock.advance(seconds(3000));
+    for request in &requests {
+        session.grants.access_token(&session.grant, request).await.unwrap();
+    }
+    assert_eq!(session.provider.calls(), 3);
+}
+
 // MSAL-087: ID token older than its lifetime + 210 s; page load
 #[tokio::test]
 async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {
