@@ -15,8 +15,8 @@ use crate::{
     config::SignInOptions,
     error::{Error, ErrorKind},
     protocol::{
-        CallbackParameters, Grant, IdTokenExpectation, Nonce, RequestBinding, claims_of,
-        first_resource_scopes,
+        CallbackParameters, Grant, IdTokenExpectation, Nonce, RequestBinding, check_verifier,
+        claims_of, first_resource_scopes,
     },
     secret::{self, Secret, base64url, random},
     strings::StringList,
@@ -103,7 +103,7 @@ impl fmt::Debug for AuthorizationFlow {
 /// use tower_identity::client::BareCode;
 ///
 /// let code = BareCode::new("0.AbCd", "https://app.example/callback")
-///     .with_verifier("the verifier of its challenge")
+///     .with_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
 ///     .with_nonce("the nonce that was sent");
 /// assert!(!format!("{code:?}").contains("AbCd"));
 /// ```
@@ -135,8 +135,8 @@ impl BareCode {
         }
     }
 
-    /// Sets the PKCE code verifier (RFC 7636 section 4.1). The default is none, for an
-    /// authorization request without `code_challenge`.
+    /// Sets the PKCE code verifier: 43 to 128 unreserved characters (RFC 7636 section 4.1). The
+    /// default is none, for an authorization request without `code_challenge`.
     #[must_use]
     pub fn with_verifier(mut self, verifier: impl Into<Secret>) -> Self {
         self.verifier = Some(verifier.into());
@@ -351,15 +351,18 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `RequestInvalid`: the claims are not a JSON object; the provider's error (`InvalidGrant`,
-    /// …); `TokenResponseInvalid` if the response has no ID token; the errors of ID token
-    /// verification; `ProviderUnreachable`.
+    /// `RequestInvalid`: the claims are not a JSON object, or the verifier has not the form of RFC
+    /// 7636 section 4.1; the provider's error (`InvalidGrant`, …); `TokenResponseInvalid` if the
+    /// response has no ID token; the errors of ID token verification; `ProviderUnreachable`.
     ///
     /// # Security
     ///
     /// This method cannot check that the code came from the browser in which the sign-in started.
     /// Use [`complete`](Self::complete) for sign-ins that start here.
     pub async fn redeem_code(&self, code: &BareCode) -> Result<AcquiredTokens, Error> {
+        if let Some(verifier) = &code.verifier {
+            check_verifier(verifier.expose())?;
+        }
         let mut request = TokenRequest::new(&code.scopes)?;
         if let Some(tenant) = &code.tenant {
             request = request.with_tenant(tenant);

@@ -4,6 +4,8 @@ use super::*;
 use crate::config::SignInNonce;
 
 pub(super) const CALLBACK: &str = "https://app.example/cb";
+/// The verifier of RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 async fn flow(world: &World) -> AuthorizationFlow {
     world
@@ -175,7 +177,7 @@ async fn a_client_that_omits_the_nonce_sends_none_and_takes_none() {
     }
     // A code without PKCE is protected by the nonce alone.
     let code = BareCode::new("c0de", CALLBACK).with_nonce("n-1");
-    for (code, is_taken) in [(code.clone().with_verifier("v"), true), (code, false)] {
+    for (code, is_taken) in [(code.clone().with_verifier(VERIFIER), true), (code, false)] {
         world.next(|_| answer(200, person("ada", |_| ())));
         assert_eq!(world.client.redeem_code(&code).await.is_ok(), is_taken);
     }
@@ -278,18 +280,29 @@ async fn url_and_code_exchange_can_be_used_separately() {
     assert!(!url.unwrap().contains("nonce"));
 
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
-    let code =
-        BareCode::new("c0de", CALLBACK).with_verifier("v").with_nonce("n-1").with_scopes(["api"]);
+    let code = BareCode::new("c0de", CALLBACK)
+        .with_verifier(VERIFIER)
+        .with_nonce("n-1")
+        .with_scopes(["api"]);
     let acquired = world.client.redeem_code(&code).await.unwrap();
     assert_eq!(
         (world.last()["code_verifier"].as_str(), acquired.account().unwrap().subject()),
-        ("v", "ada")
+        (VERIFIER, "ada")
     );
     assert!(world.last()["claims"].contains("cp1"));
     world.next(|_| answer(200, person("ada", |claims| claims["nonce"] = json!("n-1"))));
     let bare = world.client.redeem_code(&BareCode::new("c0de", CALLBACK)).await;
     assert_eq!(bare.unwrap_err().kind(), ErrorKind::TokenNonce, "a nonce that nobody sent");
     assert!(!world.last().contains_key("code_verifier"));
+    // RFC 7636 section 4.1: the provider would refuse it, and the code would be spent.
+    let calls = world.calls();
+    for verifier in ["v", &"v".repeat(129), &" ".repeat(43)] {
+        let code = BareCode::new("c0de", CALLBACK).with_verifier(verifier);
+        let refused = world.client.redeem_code(&code).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::RequestInvalid);
+        assert!(refused.to_string().contains("RFC 7636"), "{refused}");
+    }
+    assert_eq!(world.calls(), calls);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl RequestBinding<'_> {
         if let Some(nonce) = config.nonce().of(self.nonce) {
             check_form("`nonce`", nonce, 22)?;
         }
-        check_form("the code verifier (RFC 7636 section 4.1)", self.verifier, 43)?;
+        check_verifier(self.verifier)?;
         AuthorizationRequest {
             client_id: config.client_id(),
             redirect_uri: self.redirect_uri,
@@ -194,6 +194,15 @@ fn without_protection() -> Error {
          or later, and the column for `code_challenge`), or send the nonce (`with_nonce`, \
          IDENTITY_NONCE=send) and have the provider put it into the ID token",
     )
+}
+
+/// Checks the form of a code verifier (RFC 7636 section 4.1).
+///
+/// # Errors
+///
+/// [`ErrorKind::RequestInvalid`].
+pub(crate) fn check_verifier(verifier: &str) -> Result<(), Error> {
+    check_form("the code verifier (RFC 7636 section 4.1)", verifier, 43)
 }
 
 /// Checks that a value has `shortest` to 128 characters, all unreserved.

@@ -98,7 +98,7 @@ pub use self::{
 pub(crate) use self::{
     access_token::{AccessFacts, VerifiedAccessToken},
     assertion::{unverified_beginning, unverified_end},
-    authorize::RequestBinding,
+    authorize::{RequestBinding, check_verifier},
     callback::{AuthorizationCode, CallbackParameters},
     claims::claims_of,
     client_info::ClientInfo,
