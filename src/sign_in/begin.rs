@@ -56,6 +56,11 @@ fn options_for(
     options
 }
 
+/// The prompts of the request of an attempt.
+pub(super) fn sent_prompts(attempt: &Attempt, config: &SignInOptions) -> Vec<Prompt> {
+    options_for(attempt.purpose, attempt.fallbacks, &attempt.options(), config).prompt
+}
+
 /// The prompts of a request with pages after one without. `prompt=none` of a page replaced the
 /// configured prompts for the silent request alone.
 fn with_pages(own: &SignInOptions, config: &SignInOptions) -> Vec<Prompt> {

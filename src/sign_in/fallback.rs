@@ -6,6 +6,7 @@
 
 use super::{
     attempt::{Attempt, Purpose},
+    begin::sent_prompts,
     relying_party::RelyingParty,
 };
 use crate::{
@@ -112,7 +113,7 @@ impl RelyingParty {
         if attempt.purpose.is_policy() || attempt.purpose == Purpose::ReadClaims {
             return None;
         }
-        let fallback = self.fallback_after(attempt.fallbacks, error)?;
+        let fallback = self.fallback_after(attempt, error)?;
         let fallbacks = attempt.fallbacks.and(fallback)?;
         let reason = error.reason();
         match fallback {
@@ -142,7 +143,7 @@ impl RelyingParty {
         Some(fallbacks)
     }
 
-    fn fallback_after(&self, tried: Fallbacks, error: &Error) -> Option<Fallback> {
+    fn fallback_after(&self, attempt: &Attempt, error: &Error) -> Option<Fallback> {
         if asks_to_begin_again(error) {
             return Some(Fallback::BeginAgain);
         }
@@ -153,12 +154,11 @@ impl RelyingParty {
         if self.config().sign_in().ui_locales.is_empty() && refuses_languages(error) {
             return Some(Fallback::WithoutLanguages);
         }
-        // A configured consent would be asked for again. This comes before the scopes: without
-        // `offline_access` the sign-in would succeed too, but its session could not be renewed.
+        // This comes before the scopes: without `offline_access` the sign-in would succeed too, but
+        // its session could not be renewed. A consent that was asked for did not help.
         let config = self.config();
         if config.openid_scopes().iter().any(|scope| scope == OFFLINE_ACCESS)
-            && !config.sign_in().prompt.contains(&Prompt::Consent)
-            && !tried.has(Fallback::WithConsent)
+            && !sent_prompts(attempt, config.sign_in()).contains(&Prompt::Consent)
             && asks_for_consent(error)
         {
             return Some(Fallback::WithConsent);

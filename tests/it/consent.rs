@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
+    extract::Request,
     http::{Method, StatusCode},
     routing::get,
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    Error, IdentityConfig, Prompt, SignInOptions, Tokens, User,
+    Challenge, Error, IdentityConfig, Prompt, SignInOptions, Tokens, User,
     dev::{
         Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, Quirk, RefreshTokens,
         SpoilCallback,
@@ -336,6 +337,19 @@ async fn a_sign_in_that_is_refused_without_consent_asks_for_it_and_keeps_its_sco
     let page = app.browser().tab().open(app.at("/me")).await.clone();
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     assert_eq!(app.provider.requests(Endpoint::Authorization), 3);
+    // A page that asked for it itself is not sent there for it again.
+    let asks = |request: Request| async move {
+        Challenge::sign_in(&request).with_options(SignInOptions::new().with_prompt(Prompt::Consent))
+    };
+    let app = App::builder().router(|router| router.route("/public/asks", get(asks))).start().await;
+    let raw = Raw::of(&app);
+    app.provider.sign_in_as("ada").unwrap();
+    app.provider.refuse_next_sign_in("invalid_scope", "offline_access: no consent in prompt");
+    let first = raw.begin("/public/asks", "").await;
+    let callback = raw.answer(&first).await;
+    let second = raw.open(&callback, &first.attempt).await;
+    assert!(second.location().contains("prompt=consent"), "{}", second.location());
+    assert!(!second.location().contains("profile"), "{}", second.location());
     // A setting that asks for it saves the second request; one that is refused all the same is
     // told.
     let app = App::builder()
