@@ -4,9 +4,9 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{bearer, future::Shape};
 use crate::{
@@ -198,19 +198,54 @@ pub(super) fn challenge_without_token(config: &ValidApiConfig) -> Option<HeaderV
     challenge(&error, meaning(&error, None), None, config)
 }
 
-/// The response to a refused request.
+/// A refused message of JSON-RPC, with its `id` if that could be read: an extension of the response
+/// of a guard.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedMessage(pub(super) Option<Value>);
+
+/// The response to a refused message of MCP: a JSON-RPC error (MCP, "Transports": with the status
+/// of an error the body may be one). Clients act on status and challenge, and show a user or a
+/// model the error's `message`, but nothing of a problem document, which is in `data`.
+fn refused_message<R>(
+    error: &Error,
+    meaning: ErrorResponse,
+    RefusedMessage(id): RefusedMessage,
+) -> Response<IdentityBody<R>> {
+    /// Of the range that JSON-RPC 2.0 section 5.1 leaves to servers. MCP and its SDKs use others.
+    const REFUSED: i32 = -32_003;
+    const INVALID_REQUEST: i32 = -32_600;
+    let code = if error.kind() == ErrorKind::RequestInvalid { INVALID_REQUEST } else { REFUSED };
+    let message = match error.scopes() {
+        [] => meaning.sentence.to_owned(),
+        scopes => format!("{} It needs: {}.", meaning.sentence, scopes.join(", ")),
+    };
+    let data = http_message::problem_document(error, meaning.status, meaning.sentence, []);
+    let document = json!({
+        "jsonrpc": "2.0",
+        "id": id,
+        "error": {"code": code, "message": message, "data": data},
+    });
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = meaning.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The response to a refused request; `message` if a guard read one in its body.
 pub(super) fn refused<R>(
     error: Error,
     shape: Shape,
+    message: Option<RefusedMessage>,
     config: &ValidApiConfig,
 ) -> Response<IdentityBody<R>> {
     let claims = claims(&error, config);
     let meaning = meaning(&error, claims.as_deref());
     let status = meaning.status.as_u16();
     log_refusal!(error, status, %error, "request refused");
-    let mut response = match shape {
-        Shape::Grpc(protocol) => http_message::grpc(protocol, meaning.status, error.reason()),
-        Shape::Http | Shape::Head => {
+    let mut response = match (shape, message) {
+        (Shape::Grpc(protocol), _) => http_message::grpc(protocol, meaning.status, error.reason()),
+        (Shape::Http | Shape::Head, Some(message)) => refused_message(&error, meaning, message),
+        (Shape::Http | Shape::Head, None) => {
             http_message::problem(&error, meaning.status, meaning.sentence, [])
         }
     };

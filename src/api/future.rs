@@ -91,7 +91,8 @@ where
                 // A guard refused the caller, or a handler returned an error of an on-behalf-of
                 // request.
                 if let Some(error) = raised(&mut response) {
-                    return Poll::Ready(Ok(shared.refused(error, *shape)));
+                    let message = response.extensions_mut().remove();
+                    return Poll::Ready(Ok(shared.refused_with(error, *shape, message)));
                 }
                 Poll::Ready(Ok(response.map(IdentityBody::inner)))
             }

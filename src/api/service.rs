@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use tower_service::Service;
 
 use super::{
-    answer,
+    answer::{self, RefusedMessage},
     bearer::{self, Authorization},
     caller::ApiCaller,
     future::{ApiFuture, Shape},
@@ -265,7 +265,17 @@ impl ApiParts {
 
     /// The response to a refused request.
     pub(super) fn refused<R>(&self, error: Error, shape: Shape) -> Response<IdentityBody<R>> {
-        answer::refused(error, shape, &self.config)
+        self.refused_with(error, shape, None)
+    }
+
+    /// The same for the refusal of a guard that read a message in the body.
+    pub(super) fn refused_with<R>(
+        &self,
+        error: Error,
+        shape: Shape,
+        message: Option<RefusedMessage>,
+    ) -> Response<IdentityBody<R>> {
+        answer::refused(error, shape, message, &self.config)
     }
 }
 

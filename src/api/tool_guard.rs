@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{bearer, caller::ApiCaller, guard::RequireAccess};
+use super::{answer::RefusedMessage, bearer, caller::ApiCaller, guard::RequireAccess};
 use crate::{
     error::{Error, ErrorKind, shown},
     http_message::{BoxError, BoxedResponse, IdentityBody, read_body, take_ready},
@@ -32,6 +32,7 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// This guard reads the body once, checks the caller of `tools/call` by the guard of the tool, and
 /// passes the same bytes on. A caller without the scopes gets the challenge that MCP clients act
 /// on: 403 with `insufficient_scope`, all scopes of the tool, and the URL of the API's metadata.
+/// The body is a JSON-RPC error, whose `message` clients show.
 ///
 /// - A tool without a guard is refused with 403, unless there is one
 ///   [for the others](RequireForTools::with_other_tools).
@@ -107,7 +108,7 @@ impl Rules {
     /// # Errors
     ///
     /// `TokenMissing`; `RequestTooLarge`; `RequestInvalid`; the kinds of [`RequireAccess::check`].
-    async fn admit<B>(&self, head: &Parts, body: B) -> Result<Bytes, Error>
+    async fn admit<B>(&self, head: &Parts, body: B) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<BoxError>,
@@ -117,11 +118,15 @@ impl Rules {
         // A decompressor inside would hand other bytes on than the ones that are read here. Every
         // header counts, because it may read another one of several.
         if head.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity") {
-            return Err(invalid("it has a `Content-Encoding`, which is not supported"));
+            return Err(invalid("it has a `Content-Encoding`, which is not supported").into());
         }
         let body = read_body(body, self.body_limit).await?;
-        called_tools(&body)?.iter().try_for_each(|tool| self.check(tool, caller))?;
-        Ok(body)
+        match called_tools(&body)
+            .and_then(|tools| tools.iter().try_for_each(|tool| self.check(tool, caller)))
+        {
+            Ok(()) => Ok(body),
+            Err(error) => Err(Refusal { error, id: id_of(&body) }),
+        }
     }
 
     fn check(&self, tool: &str, caller: &ApiCaller) -> Result<(), Error> {
@@ -137,6 +142,24 @@ impl Rules {
             )),
         }
     }
+}
+
+/// A refused request, and the `id` of its message if that could be read.
+struct Refusal {
+    error: Error,
+    id: Option<Value>,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { error, id: None }
+    }
+}
+
+/// The `id` of a message (JSON-RPC 2.0 section 4: a string or a number). A batch has none.
+fn id_of(body: &[u8]) -> Option<Value> {
+    let id = json::value(body).ok()?.get("id")?.clone();
+    (id.is_string() || id.is_number()).then_some(id)
 }
 
 /// The names of the tools that a body calls: one, or several in a batch, which MCP had until
@@ -236,7 +259,11 @@ where
         Box::pin(async move {
             match rules.admit(&head, body).await {
                 Ok(body) => ready.call(Request::from_parts(head, IdentityBody::own(body))).await,
-                Err(refusal) => Ok(refusal.into_response_with(R::default())),
+                Err(Refusal { error, id }) => {
+                    let mut response = error.into_response_with(R::default());
+                    response.extensions_mut().insert(RefusedMessage(id));
+                    Ok(response)
+                }
             }
         })
     }

@@ -73,7 +73,8 @@ fn call(tool: &str) -> String {
 
 fn reason(body: &str) -> String {
     let document: Value = serde_json::from_str(body).unwrap();
-    document["reason"].as_str().unwrap().to_owned()
+    assert_eq!(document["jsonrpc"], "2.0", "{document}");
+    document["error"]["data"]["reason"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -104,6 +105,31 @@ async fn the_challenge_of_a_refused_call_has_all_scopes_of_the_tool_and_the_meta
     ] {
         assert!(challenge.contains(part), "{challenge}");
     }
+}
+
+/// Clients of MCP show the `message` of a JSON-RPC error with any status, and nothing else.
+#[tokio::test]
+async fn a_refused_call_is_answered_with_a_json_rpc_error_that_has_a_sentence() {
+    let api = api();
+    let refused = async |body: String| -> Value {
+        let (status, _, answer) = post(&api, &guard(), Some("other"), body).await;
+        assert!(status.is_client_error(), "{answer}");
+        serde_json::from_str(&answer).unwrap()
+    };
+    let answer = refused(call("add_note")).await;
+    let sentence = "The access token does not allow this. It needs: Notes.Read, Notes.Write.";
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32003)));
+    assert_eq!(answer["error"]["message"], sentence);
+    assert_eq!(answer["error"]["data"]["scopes"], json!(["Notes.Read", "Notes.Write"]));
+    let answer = refused(call("drop_notes").replace("\"id\":1", "\"id\":\"a\"")).await;
+    assert_eq!((&answer["id"], &answer["error"]["data"]["status"]), (&json!("a"), &json!(403)));
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no access"), "{message}");
+    // JSON-RPC 2.0 section 5: `null` where the `id` cannot be read.
+    for body in ["{".to_owned(), format!("[{}]", call("add_note")), call("x").replace("1", "{}")] {
+        assert_eq!(refused(body).await["id"], json!(null));
+    }
+    assert_eq!(refused("{".to_owned()).await["error"]["code"], json!(-32600));
 }
 
 #[tokio::test]

@@ -44,14 +44,30 @@ pub(crate) fn sign_in_challenge(sign_in: &str) -> Option<HeaderValue> {
     challenge.with("form-action", sign_in).value()
 }
 
-/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it:
-/// the reason may be finer. `more` are members that only one kind of answer has.
+/// A response with a [problem document](problem_document).
 pub(crate) fn problem<R>(
     error: &Error,
     status: StatusCode,
     detail: &str,
     more: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Response<IdentityBody<R>> {
+    let document = problem_document(error, status, detail, more);
+    let mut response = Response::new(IdentityBody::own(document.to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// A problem document (RFC 9457) with the reason code. `kind` is for programs that decide by it:
+/// the reason may be finer. `more` are members that only one kind of answer has.
+pub(crate) fn problem_document(
+    error: &Error,
+    status: StatusCode,
+    detail: &str,
+    more: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Value {
     let mut document = json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
@@ -73,12 +89,7 @@ pub(crate) fn problem<R>(
         members.extend(error.max_age().map(|age| ("max_age".to_owned(), age.as_secs().into())));
         members.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
-    let mut response = Response::new(IdentityBody::own(document.to_string()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    document
 }
 
 /// The protocol of a gRPC call, from the `Content-Type` of its request. The answer has the same,

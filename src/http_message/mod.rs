@@ -20,8 +20,8 @@ pub(crate) use self::{
     challenge::{ChallengeKind, RaisedError},
     challenge_header::ChallengeHeader,
     failure::{
-        GrpcProtocol, NOT_STORED, caller_challenge, grpc, problem, sign_in_challenge, status,
-        wait_before_next,
+        GrpcProtocol, NOT_STORED, caller_challenge, grpc, problem, problem_document,
+        sign_in_challenge, status, wait_before_next,
     },
     form::{is_urlencoded, read_body, read_form},
     initiator::{follows_own_link, is_from_own_page, is_preflight, page_of_another_origin},
