@@ -3,7 +3,9 @@
 //! Anyone can send tokens that name random keys, so that the requests to the provider are limited.
 //! No limit makes a token invalid whose key was not looked for:
 //!
-//! - A key that was looked for in vain is unknown for a minute: its tokens are refused.
+//! - A key that was looked for in vain is unknown for ten seconds: its tokens are refused. Not for
+//!   longer, or a name that was guessed before the provider began to use it would keep the tokens
+//!   of the new key out.
 //! - Other keys are looked for: five at once, and one more every ten seconds. Each search fetches
 //!   the whole key set, so that one for a random key finds the provider's new key, too.
 //! - Beyond that nothing is known of a key, and its tokens are not refused: the caller is to try
@@ -19,11 +21,11 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How long a key is unknown that was looked for in vain.
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+/// How long a search counts.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
 /// The number of searches without a pause.
 const AT_ONCE: usize = 5;
-/// The pause between further searches.
+/// The pause between further searches, and between two for the same key.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The searches of the last minute, eleven at most.
@@ -52,15 +54,15 @@ impl KeySearches {
         failure: Option<&Error>,
     ) -> Result<bool, Error> {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.retain(|search| search.at.is_less_ago_than(UNKNOWN_FOR, now));
-        if recent.iter().any(|search| search.is_of(kid)) {
+        recent.retain(|search| search.at.is_less_ago_than(COUNTED_FOR, now));
+        let is_recent = |search: &KeySearch| search.at.is_less_ago_than(PAUSE, now);
+        if recent.iter().any(|search| search.is_of(kid) && is_recent(search)) {
             return Ok(false);
         }
         if let Some(error) = failure {
             return Err(error.clone());
         }
-        let is_pause = recent.last().is_some_and(|last| last.at.is_less_ago_than(PAUSE, now));
-        if recent.len() >= AT_ONCE && is_pause {
+        if recent.len() >= AT_ONCE && recent.last().is_some_and(is_recent) {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "the key of the token is not among the provider's, which were fetched again for \
@@ -75,7 +77,7 @@ impl KeySearches {
     /// an outage must not bring a request for every token.
     pub(super) fn failed(&self, kid: Option<&str>) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(search) = recent.iter_mut().find(|search| search.is_of(kid)) {
+        if let Some(search) = recent.iter_mut().rfind(|search| search.is_of(kid)) {
             search.has_failed = true;
         }
     }
