@@ -8,7 +8,10 @@
 //! Texts of the provider are untrusted: they are shortened and stripped of control characters
 //! before they are kept.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{
@@ -493,8 +496,13 @@ pub(crate) fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
 
 /// An HTTP date, in each of its three forms (RFC 9110 section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<UnixTime> {
-    let date = httpdate::parse_http_date(text).ok()?;
-    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    // A leap second is the second 60. Unix time has none, so it is the second after the 59th.
+    let (text, leap) = match text.split_once(":60 ") {
+        Some((before, after)) => (Cow::Owned(format!("{before}:59 {after}")), 1),
+        None => (Cow::Borrowed(text), 0),
+    };
+    let date = httpdate::parse_http_date(&text).ok()?;
+    let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs() + leap;
     i64::try_from(seconds).ok().map(UnixTime::from_seconds)
 }
 

@@ -343,6 +343,17 @@ fn retry_after_is_seconds_or_a_date_and_has_a_limit() {
     // RFC 9110 section 5.6.7: the two older forms of a date.
     assert_eq!(wait("Sunday, 06-Nov-94 08:50:07 GMT", date), Some(30));
     assert_eq!(wait("Sun Nov  6 08:50:07 1994", date), Some(30));
+    // The same section: a leap second is the second 60.
+    for leap in [
+        "Sat, 31 Dec 2016 23:59:60 GMT",
+        "Saturday, 31-Dec-16 23:59:60 GMT",
+        "Sat Dec 31 23:59:60 2016",
+    ] {
+        assert_eq!(wait(leap, Some("Sat, 31 Dec 2016 23:59:30 GMT")), Some(30), "{leap}");
+        assert_eq!(wait("Sun, 01 Jan 2017 00:00:10 GMT", Some(leap)), Some(10), "{leap}");
+    }
+    assert_eq!(wait("Sat, 31 Dec 2016 23:60:00 GMT", date), None);
+    assert_eq!(wait("Sat, 31 Dec 2016 60:00:00 GMT", date), None);
     for nonsense in [
         "",
         "soon",
