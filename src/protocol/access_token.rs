@@ -17,7 +17,7 @@ use super::{
     json::{self, Object},
     jwks::JwkSet,
     jwt::{TokenRules, UnverifiedJwt, malformed},
-    jwt_claims::numeric_date,
+    jwt_claims::{directory_claim, numeric_date},
 };
 use crate::{
     authority::Authority,
@@ -289,8 +289,10 @@ impl AccessNames {
         let sub = text(claims, "sub")?.filter(|sub| !(is_microsoft && sub.is_empty()));
         // The rule of ID tokens, so that a user has the same key in the pages and in the API.
         sub.as_deref().map_or(Ok(()), check_subject_text)?;
-        let directory =
-            |name: &'static str| if is_microsoft { identifier(claims, name) } else { Ok(None) };
+        let directory = |name: &'static str| match is_microsoft {
+            true => directory_claim(claims, name).map(|id| id.map(str::to_owned)),
+            false => Ok(None),
+        };
         Ok(Self { sub, tid: directory("tid")?, oid: directory("oid")?, application })
     }
 
@@ -461,12 +463,6 @@ pub(super) fn text(claims: &Object, name: &str) -> Result<Option<String>, Error>
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(malformed(format!("`{name}` is not text"))),
     }
-}
-
-/// An optional claim that identifies: an empty text is no value.
-fn identifier(claims: &Object, name: &str) -> Result<Option<String>, Error> {
-    text(claims, name)?;
-    Ok(json::identifier(claims, name).map(str::to_owned))
 }
 
 /// An optional claim that is a list of strings, or one string of words separated by spaces.

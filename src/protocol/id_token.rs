@@ -27,7 +27,7 @@ use super::{
     json::{self, Object, OptionalMembers},
     jwks::JwkSet,
     jwt::{TokenKind, TokenRules, UnverifiedJwt, malformed},
-    jwt_claims::numeric_date,
+    jwt_claims::{directory_claim, numeric_date},
     routing::RoutingHint,
 };
 use crate::{
@@ -191,16 +191,6 @@ pub(crate) fn verify(
         person: Person { iss: verified.iss, sub, tid, oid },
         exp,
     })
-}
-
-/// The value of `tid` or `oid`, which are in the key of the user. One that is not a text refuses
-/// the token: if it counted as absent, `sub` would take its place in the key. A text that cannot
-/// identify counts as absent ([`json::identifier`]).
-fn directory_claim<'c>(claims: &'c Object, name: &str) -> Result<Option<&'c str>, Error> {
-    match json::present(claims, name) {
-        None | Some(Value::String(_)) => Ok(json::identifier(claims, name)),
-        Some(_) => Err(malformed(format!("`{name}` is not a string"))),
-    }
 }
 
 /// The beginning of `sub` in B2C tokens without a subject: `Not supported currently. Use oid

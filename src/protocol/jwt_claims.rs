@@ -186,6 +186,19 @@ fn shown_audiences(audiences: &[Value]) -> String {
     }
 }
 
+/// The value of Microsoft's `tid` or `oid`, which are in the key of the user. One that is not a
+/// text refuses the token: if it counted as absent, `sub` would take its place in the key. A text
+/// that cannot identify counts as absent ([`json::identifier`]).
+pub(super) fn directory_claim<'c>(
+    claims: &'c Object,
+    name: &str,
+) -> Result<Option<&'c str>, Error> {
+    match json::present(claims, name) {
+        None | Some(Value::String(_)) => Ok(json::identifier(claims, name)),
+        Some(_) => Err(malformed(format!("`{name}` is not a string"))),
+    }
+}
+
 /// Checks `exp`, `nbf` and `iat`, and returns `exp` (steps 9 and 10 of OpenID Connect Core
 /// section 3.1.3.7, RFC 7519 sections 4.1.4 to 4.1.6).
 pub(super) fn check_times(
