@@ -1,6 +1,6 @@
 //! The managed identity endpoint of Service Fabric, with its own certificate.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -68,6 +68,8 @@ fn an_endpoint_without_tls_and_a_thumbprint_that_is_none_are_refused() {
 
 #[cfg(feature = "dev-provider")]
 mod over_tls {
+    use std::net::SocketAddr;
+
     use ::aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
     use rcgen::generate_simple_self_signed;
     use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
