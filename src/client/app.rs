@@ -167,14 +167,17 @@ impl Client {
         let Some(claims) = claims_of(assertion).filter(|_| config.authority().is_entra()) else {
             return Ok(());
         };
-        let refused = |detail| Err(Error::new(ErrorKind::InvalidGrant, detail));
+        // The remedy of the kind is about a refusal by the provider.
+        let refused = |detail: &'static str, remedy| {
+            Err(Error::new(ErrorKind::InvalidGrant, detail).with_remedy(remedy))
+        };
         // Requests go to the endpoint of version 2.0. Maintainers of MSAL.NET report that it
         // refuses such an assertion, and its answer does not say that the manifest is the cause.
         // MSAL for Python sends it.
         if claims.get("ver").and_then(Value::as_str) == Some("1.0") {
             return refused(
-                "the assertion is an access token of version 1.0: set \
-                 `requestedAccessTokenVersion` to 2 in the manifest of this application's \
+                "the assertion is an access token of version 1.0",
+                "set `requestedAccessTokenVersion` to 2 in the manifest of this application's \
                  registration",
             );
         }
@@ -192,6 +195,9 @@ impl Client {
             None => Ok(()),
             Some(_) => refused(
                 "the assertion is an access token for another application: it is not sent on",
+                "pass the token with which this application was called; if its `aud` is a name of \
+                 this application, add that by `add_trusted_audience` \
+                 (IDENTITY_TRUSTED_AUDIENCES), in an API by `add_audience`",
             ),
         }
     }

@@ -92,3 +92,20 @@ async fn the_challenge_of_a_refused_token_on_behalf_of_a_caller_has_the_authoriz
     assert!(challenge.contains(r#"error="insufficient_claims""#), "{challenge}");
     assert!(challenge.contains(&format!(r#"authorization_uri="{uri}""#)), "{challenge}");
 }
+
+/// No provider has refused it, so that the remedy is none of a refused grant.
+#[tokio::test]
+async fn an_assertion_that_is_not_sent_says_what_to_change() {
+    let world = World::entra(TENANT, |config| config);
+    for (claims, remedy) in [
+        (json!({"ver": "1.0", "aud": CLIENT_ID}), "requestedAccessTokenVersion"),
+        (json!({"ver": "2.0", "aud": OTHER_TENANT}), "add_trusted_audience"),
+    ] {
+        let assertion = format!("e30.{}.c2ln", base64url(claims.to_string().as_bytes()));
+        let refused = world.client.on_behalf_of(&assertion.into(), &asks("User.Read")).await;
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains(remedy), "{text}");
+        assert!(!text.contains("used before") && !text.contains("sign in again"), "{text}");
+    }
+    assert_eq!(world.calls(), 0);
+}
