@@ -126,6 +126,7 @@ mod middleware;
 pub mod outgoing;
 pub mod pages;
 mod protocol;
+mod seal;
 mod secret;
 mod session;
 mod sign_in;

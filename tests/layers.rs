@@ -17,6 +17,7 @@ const LAYERS: &[(&[&str], &[&str])] = &[
         &[
             "error",
             "secret",
+            "seal",
             "clock",
             "strings",
             "languages",

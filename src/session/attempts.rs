@@ -14,16 +14,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use super::{
-    cookies::Cookies,
-    request_cookies::RequestCookies,
-    seal::{Context, CookiePurpose, KeyRing, OVERHEAD},
-    siblings::SiblingKey,
-};
+use super::{cookies::Cookies, request_cookies::RequestCookies, siblings::SiblingKey};
 use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
     error::{Error, ErrorKind},
+    seal::{Context, CookiePurpose, KeyRing, OVERHEAD},
     secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
 };

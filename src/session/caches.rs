@@ -17,12 +17,12 @@ use super::{
     into_store::IntoSessionStore,
     memory_caches::{MemoryCache, MemoryCaches, StoredState, UseCount},
     records::RecordId,
-    seal::{KeyRing, NamedRow, RowPurpose},
     store::{SealedRow, Store},
 };
 use crate::{
     client::{CacheEnd, Client},
     error::{ConfigError, Error, ErrorKind},
+    seal::{KeyRing, NamedRow, RowPurpose},
     sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };

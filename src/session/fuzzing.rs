@@ -14,12 +14,12 @@ use super::{
     cookies::Cookies,
     kept_form::form_fields,
     record::SessionRecord,
-    seal::{KeyRing, RowPurpose},
     ticket::{COOKIE_LENGTH, Ticket},
 };
 use crate::{
     codec::{self, Value as _},
     fuzzing::Parser,
+    seal::{KeyRing, RowPurpose},
     secret::Secret,
     sign_in::Attempt,
 };

@@ -15,7 +15,6 @@ use zeroize::Zeroizing;
 
 use super::{
     records::{RecordId, Records},
-    seal::RowPurpose,
     store::{SealedRow, Store},
     weight::{ByBytes, MOST_BYTES, SWEPT_EVERY, Weighed},
 };
@@ -23,6 +22,7 @@ use crate::{
     clock::{Recurring, UnixTime},
     codec::{self, Value as _},
     error::Error,
+    seal::RowPurpose,
     tokens::{GrantRecord, GrantRef, GrantStore},
 };
 

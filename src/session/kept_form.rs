@@ -8,10 +8,7 @@ use std::time::Duration;
 use url::form_urlencoded;
 
 use super::{
-    ended::SessionEndCause,
-    request_cookies::RequestCookies,
-    seal::{Context, CookiePurpose},
-    session_cache::Session,
+    ended::SessionEndCause, request_cookies::RequestCookies, session_cache::Session,
     sessions::Sessions,
 };
 use crate::{
@@ -19,6 +16,7 @@ use crate::{
     codec::{self, Value as _},
     config::ReturnPath,
     error::Error,
+    seal::{Context, CookiePurpose},
     secret::{base64url, from_base64url},
     sign_in::PersonKey,
     user::User,

@@ -11,10 +11,11 @@ use std::{
 
 use tokio::sync;
 
-use super::{seal::NamedRow, store::SealedRow};
+use super::store::SealedRow;
 use crate::{
     client::{CacheEnd, Client},
     clock::UnixTime,
+    seal::NamedRow,
 };
 
 /// Number of caches in memory above which idle ones are evicted that are in the store.

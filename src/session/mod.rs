@@ -27,7 +27,6 @@ mod memory_caches;
 mod record;
 mod records;
 mod request_cookies;
-mod seal;
 mod session_cache;
 mod sessions;
 mod siblings;
@@ -51,7 +50,6 @@ pub(crate) use {
     local::LocalStore,
     records::Records,
     request_cookies::RequestCookies,
-    seal::{Context, KeyRing},
     session_cache::Session,
     sessions::{PeekOutcome, Roll, Sessions},
     siblings::SiblingKey,

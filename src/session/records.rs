@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 use super::{
     grants::DecodedGrants,
     local::Owner,
-    seal::{KeyRing, RowPurpose},
     store::{SealedRow, Store},
 };
 pub(super) use crate::tokens::RecordId;
 use crate::{
     clock::{Clock, UnixTime},
     error::Error,
+    seal::{KeyRing, RowPurpose},
     secret::random,
     tokens::GrantRef,
 };

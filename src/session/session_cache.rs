@@ -13,13 +13,13 @@ use quick_cache::{Equivalent, sync::Cache};
 
 use super::{
     records::RecordId,
-    seal::KeyAge,
     store::SealedRow,
     ticket::CookieValue,
     weight::{ByBytes, MOST_BYTES, SWEPT_EVERY, Weighed},
 };
 use crate::{
     clock::{Recurring, UnixTime},
+    seal::KeyAge,
     secret::same_array,
     sign_in::{Fingerprint, ReturnedTo, SessionOrigin},
     tokens::GrantRef,

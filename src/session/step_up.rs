@@ -4,14 +4,11 @@
 //! the sign-in path with such a link. The seal keeps other sites from starting a step-up of their
 //! choice.
 
-use super::{
-    seal::{Context, CookiePurpose},
-    session_cache::Session,
-    sessions::Sessions,
-};
+use super::{session_cache::Session, sessions::Sessions};
 use crate::{
     codec::{self, Value as _},
     error::{Error, ErrorKind},
+    seal::{Context, CookiePurpose},
     secret::{base64url, fingerprint, from_base64url},
     sign_in::StepUp,
 };

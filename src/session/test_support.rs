@@ -25,6 +25,7 @@ use crate::{
     clock::{Clock, ManualClock, UnixTime},
     config::{ClientCredential, IdentityConfig},
     protocol::{Provider, test_support::FakeHttp},
+    seal::KeyRing,
     secret::Secret,
     sign_in::NewSession,
     tokens::{Grants, Person, RecordId},

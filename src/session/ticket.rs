@@ -2,11 +2,12 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    records::RecordId,
+use super::records::RecordId;
+use crate::{
+    clock::UnixTime,
+    error::Error,
     seal::{CookiePurpose, KeyAge, KeyRing, OVERHEAD},
 };
-use crate::{clock::UnixTime, error::Error};
 
 /// Length of the plain ticket: id, key, time of the last roll, number of lost sessions.
 const PLAIN: usize = 16 + 32 + 8 + 1;

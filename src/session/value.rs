@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::{
     attempts::{self, AttemptLookup, Slot},
     record::SessionRecord,
-    seal::{Context, CookiePurpose, KeyAge, KeyRing},
 };
 use crate::{
     clock::UnixTime,
     codec::{self, Value as _},
     error::{Error, ErrorKind},
+    seal::{Context, CookiePurpose, KeyAge, KeyRing},
     secret::{base64url, fingerprint, from_base64url, random, same},
     sign_in::Attempt,
     tokens::{GrantRecord, RecordId},

@@ -1,8 +1,10 @@
 //! The purposes, contexts and secrets under which sealed values open.
 
-use super::{super::test_support::*, *};
+use super::*;
 use crate::secret::from_base64url;
 
+const SECRET: &str = "a cookie secret of more than 32 bytes";
+const OTHER_SECRET: &str = "another cookie secret of 32 bytes or more";
 const CONTEXT: Context = [7; 16];
 const PURPOSES: [CookiePurpose; 6] = [
     CookiePurpose::Ticket,
@@ -13,6 +15,11 @@ const PURPOSES: [CookiePurpose; 6] = [
     CookiePurpose::Form,
 ];
 const ROWS: [RowPurpose; 3] = [RowPurpose::Session, RowPurpose::Grant, RowPurpose::Cache];
+
+fn key_ring(secrets: &[&str]) -> KeyRing {
+    let secrets: Vec<_> = secrets.iter().map(|secret| Secret::from(*secret)).collect();
+    KeyRing::new(&secrets, &[b"client", b"https://id.example", b"https://app.example"]).unwrap()
+}
 
 fn opens(
     keys: &KeyRing,

@@ -40,14 +40,14 @@ const HEADER: usize = 1 + KEY_ID + NONCE;
 pub(crate) type Context = [u8; 16];
 
 /// The difference in length between a sealed value and its plain text, in bytes.
-pub(super) const OVERHEAD: usize = HEADER + TAG;
+pub(crate) const OVERHEAD: usize = HEADER + TAG;
 
 /// The purpose of a sealed value outside of the store: in a cookie, in a link, or in the
 /// application's own session. Each purpose has its own key. No number is used for two purposes,
 /// those of [`RowPurpose`] included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum CookiePurpose {
+pub(crate) enum CookiePurpose {
     Ticket = 1,
     Attempt = 2,
     StepUp = 5,
@@ -59,7 +59,7 @@ pub(super) enum CookiePurpose {
 /// The purpose of a sealed row of the store. Each row has its own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum RowPurpose {
+pub(crate) enum RowPurpose {
     Session = 3,
     Grant = 4,
     Cache = 9,
@@ -70,15 +70,15 @@ pub(super) enum RowPurpose {
 const NAMED: u8 = 7;
 
 /// The id and key of a row that is found by a name instead of by a ticket.
-pub(super) struct NamedRow {
-    pub(super) id: [u8; 16],
+pub(crate) struct NamedRow {
+    pub(crate) id: [u8; 16],
     /// Takes the place of the key in a ticket.
-    pub(super) key: Zeroizing<[u8; 32]>,
+    pub(crate) key: Zeroizing<[u8; 32]>,
 }
 
 /// Whether a value was sealed under the current secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyAge {
+pub(crate) enum KeyAge {
     Current,
     /// Sealed under a later secret of the list, which opens but does not seal. The value should be
     /// sealed again.
@@ -125,7 +125,7 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
-    pub(super) fn seal_cookie(
+    pub(crate) fn seal_cookie(
         &self,
         purpose: CookiePurpose,
         context: &Context,
@@ -136,7 +136,7 @@ impl KeyRing {
 
     /// Decrypts a value in place. `None` if it was not sealed by this application for this purpose
     /// and context, or is damaged.
-    pub(super) fn open_cookie<'a>(
+    pub(crate) fn open_cookie<'a>(
         &self,
         purpose: CookiePurpose,
         context: &Context,
@@ -156,14 +156,14 @@ impl KeyRing {
 
     /// Whether a value has the sealed format and names a secret that is not in the list. Another
     /// node may have that secret and be able to open it.
-    pub(super) fn is_of_another_secret(&self, sealed: &[u8]) -> bool {
+    pub(crate) fn is_of_another_secret(&self, sealed: &[u8]) -> bool {
         let known = |id| id == self.current.id || self.older.iter().any(|keys| keys.id == id);
         sealed.len() >= OVERHEAD && key_id(sealed).is_some_and(|id| !known(id))
     }
 
     /// The ids and keys of the row with this purpose and name, one for each secret, the current
     /// secret first. Both are derived with the secret, so the store learns no names.
-    pub(super) fn named_rows(&self, purpose: RowPurpose, name: &str) -> Vec<NamedRow> {
+    pub(crate) fn named_rows(&self, purpose: RowPurpose, name: &str) -> Vec<NamedRow> {
         std::iter::once(&self.current)
             .chain(&self.older)
             .map(|keys| keys.named_row(purpose, name))
@@ -175,7 +175,7 @@ impl KeyRing {
     /// # Errors
     ///
     /// [`ErrorKind::Internal`]: the operating system provides no random bytes.
-    pub(super) fn seal_row(
+    pub(crate) fn seal_row(
         &self,
         purpose: RowPurpose,
         row: &[u8; 16],
@@ -188,7 +188,7 @@ impl KeyRing {
 
     /// Opens a row of the store under the secret that it names. `None` if purpose, id or ticket key
     /// differ, or the row is damaged.
-    pub(super) fn open_row(
+    pub(crate) fn open_row(
         &self,
         purpose: RowPurpose,
         row: &[u8; 16],
