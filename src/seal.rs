@@ -120,6 +120,12 @@ impl KeyRing {
         Ok(Self { current, older: keys.collect::<Result<_, _>>()? })
     }
 
+    /// The number of secrets.
+    #[cfg(test)]
+    pub(crate) fn secrets(&self) -> usize {
+        1 + self.older.len()
+    }
+
     /// Seals a value under the current secret. `context` is not stored in it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::{fmt, hint::black_box};
 
 use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     constant_time,
     digest::{Context, SHA256},
     hkdf::{KeyType, Prk},
@@ -159,6 +160,40 @@ pub(crate) fn expand<const N: usize>(key: &Prk, parts: &[&[u8]]) -> Option<[u8; 
     Some(bytes)
 }
 
+/// A keyed hash of tokens, under a random key. Tokens with the same hash cannot be constructed
+/// without the key, so a hash can stand for the token in memory.
+pub(crate) struct TokenHash(LessSafeKey);
+
+/// The keyed hash of a token.
+pub(crate) type TokenDigest = [u8; 16];
+
+impl TokenHash {
+    /// A hash with a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`]: the operating system has no random bytes.
+    pub(crate) fn random() -> Result<Self, Error> {
+        let key = UnboundKey::new(&AES_256_GCM, &random::<32>()?)
+            .map_err(|_| Error::new(ErrorKind::Internal, "no key for the hash of tokens"))?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    /// The AES-GCM authentication tag over the token, always with the same nonce: a universal hash
+    /// under a secret key. The fixed nonce is safe because neither the key nor a tag leaves the
+    /// process. It costs a tenth of HMAC-SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`], which the length limit of a token rules out.
+    pub(crate) fn digest(&self, token: &[u8]) -> Result<TokenDigest, Error> {
+        let failed = || Error::new(ErrorKind::Internal, "no hash of an access token");
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []);
+        tag.map_err(|_| failed())?.as_ref().try_into().map_err(|_| failed())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +202,14 @@ mod tests {
     fn a_secret_never_prints_itself() {
         let secret = Secret::from("top");
         assert_eq!(format!("{secret:?} {secret:#?}"), "[redacted] [redacted]");
+    }
+
+    #[test]
+    fn two_hashes_have_two_keys() {
+        let (one, other) = (TokenHash::random().unwrap(), TokenHash::random().unwrap());
+        let digest = |hash: &TokenHash| hash.digest(b"token").unwrap();
+        assert_ne!(digest(&one), digest(&other));
+        assert_eq!(digest(&one), digest(&one));
     }
 
     #[test]

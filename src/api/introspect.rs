@@ -10,15 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
-use super::{
-    memory::{Digest, RememberedToken},
-    service::ApiParts,
-};
+use super::{memory::RememberedToken, service::ApiParts};
 use crate::{
     clock::UnixTime,
     error::{Error, ErrorKind},
     protocol::{INTROSPECTION_MEMORY, Permit},
-    secret::Secret,
+    secret::{Secret, TokenDigest},
     single_flight::{Order, SingleFlight, Tokio},
 };
 
@@ -33,11 +30,11 @@ const MOST_ACTIVE: usize = 100_000;
 
 /// The requests in flight, and what is remembered of tokens beside the verified ones.
 pub(super) struct Introspections {
-    under_way: Arc<SingleFlight<Digest, (), Result<Arc<RememberedToken>, Error>>>,
+    under_way: Arc<SingleFlight<TokenDigest, (), Result<Arc<RememberedToken>, Error>>>,
     /// With the time of the refusal.
-    refused: Cache<Digest, (Error, UnixTime)>,
+    refused: Cache<TokenDigest, (Error, UnixTime)>,
     /// Tokens that were active at their last introspection, also when its result is no longer used.
-    active: Cache<Digest, ()>,
+    active: Cache<TokenDigest, ()>,
 }
 
 impl Introspections {
@@ -51,7 +48,7 @@ impl Introspections {
         self.refused.len()
     }
 
-    fn refusal(&self, digest: &Digest, now: UnixTime) -> Option<Error> {
+    fn refusal(&self, digest: &TokenDigest, now: UnixTime) -> Option<Error> {
         let (error, at) = self.refused.get(digest)?;
         at.is_less_ago_than(REFUSED, now).then_some(error)
     }
@@ -62,7 +59,7 @@ impl ApiParts {
     pub(super) async fn introspect(
         self: &Arc<Self>,
         token: &str,
-        digest: Digest,
+        digest: TokenDigest,
     ) -> Result<Arc<RememberedToken>, Error> {
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
             return Err(error);
@@ -84,13 +81,13 @@ impl ApiParts {
 
     async fn ask(
         &self,
-        digest: Digest,
+        digest: TokenDigest,
         token: Secret,
         permit: Permit,
         was_active: bool,
     ) -> Result<Arc<RememberedToken>, Error> {
         // Another request may have been answered while this caller waited for its permit.
-        if let Some(known) = self.memory()?.get(&digest, self.now()) {
+        if let Some(known) = self.memory().get(&digest, self.now()) {
             return Ok(known);
         }
         if let Some(error) = self.introspections().refusal(&digest, self.now()) {
@@ -111,7 +108,7 @@ impl ApiParts {
                 // RFC 7662 section 4: not beyond `exp`, at which the provider answers otherwise.
                 let until = verified.exp.min(now + INTROSPECTION_MEMORY);
                 let known = Arc::new(RememberedToken::new(verified, now, until));
-                self.memory()?.insert(digest, Arc::clone(&known));
+                self.memory().insert(digest, Arc::clone(&known));
                 Ok(known)
             }
             Err(error) => {

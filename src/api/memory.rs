@@ -1,8 +1,8 @@
 //! The cache of verified access tokens.
 //!
 //! The key of an entry is a keyed hash of the whole token. The hash key is random and belongs to
-//! one layer in one process, so an entry holds for that layer's audiences and issuer only, and
-//! tokens that collide cannot be constructed without it. The tokens themselves are not kept.
+//! one configuration in one process, the memory to one layer: an entry holds for the audiences and
+//! the issuer of that layer only. The tokens themselves are not kept.
 
 use std::{
     fmt,
@@ -10,17 +10,10 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use quick_cache::{Weighter, sync::Cache};
 use serde_json::{Map, Value};
 
-use crate::{
-    clock::UnixTime,
-    error::{Error, ErrorKind},
-    protocol::VerifiedAccessToken,
-    secret,
-    user::Rights,
-};
+use crate::{clock::UnixTime, protocol::VerifiedAccessToken, secret::TokenDigest, user::Rights};
 
 /// The default size in bytes: about 100,000 tokens of usual size.
 pub(super) const DEFAULT_BYTES: usize = 256 * 1024 * 1024;
@@ -63,85 +56,58 @@ impl RememberedToken {
     }
 }
 
-/// The keyed hash of a token.
-pub(super) type Digest = [u8; 16];
-
 /// The verified tokens, limited in bytes.
-pub(super) struct Memory {
-    key: LessSafeKey,
-    known: Cache<Digest, Arc<RememberedToken>, Weight>,
-}
+pub(super) struct Memory(Cache<TokenDigest, Arc<RememberedToken>, Weight>);
 
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Digest, Arc<RememberedToken>> for Weight {
-    fn weight(&self, _: &Digest, known: &Arc<RememberedToken>) -> u64 {
+impl Weighter<TokenDigest, Arc<RememberedToken>> for Weight {
+    fn weight(&self, _: &TokenDigest, known: &Arc<RememberedToken>) -> u64 {
         (ENTRY + known.token.claims.len()) as u64
     }
 }
 
 impl Memory {
     /// A cache of at most `bytes` bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Internal`]: the operating system has no random bytes.
-    pub(super) fn new(bytes: usize) -> Result<Self, Error> {
-        let key = UnboundKey::new(&AES_256_GCM, &secret::random::<32>()?).map_err(|_| {
-            Error::new(ErrorKind::Internal, "no key for the cache of verified tokens")
-        })?;
+    pub(super) fn new(bytes: usize) -> Self {
         let entries = (bytes / (2 * ENTRY)).max(1);
-        Ok(Self {
-            key: LessSafeKey::new(key),
-            known: Cache::with_weighter(entries, bytes as u64, Weight),
-        })
+        Self(Cache::with_weighter(entries, bytes as u64, Weight))
     }
 
     /// The entry of the token with this hash, unless it has ended at `now`.
-    pub(super) fn get(&self, digest: &Digest, now: UnixTime) -> Option<Arc<RememberedToken>> {
-        let known = self.known.get(digest)?;
+    pub(super) fn get(&self, digest: &TokenDigest, now: UnixTime) -> Option<Arc<RememberedToken>> {
+        let known = self.0.get(digest)?;
         if known.until <= now || now < known.at {
-            self.known.remove(digest);
+            self.0.remove(digest);
             return None;
         }
         Some(known)
     }
 
-    pub(super) fn insert(&self, digest: Digest, known: Arc<RememberedToken>) {
-        self.known.insert(digest, known);
+    pub(super) fn insert(&self, digest: TokenDigest, known: Arc<RememberedToken>) {
+        self.0.insert(digest, known);
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// The AES-GCM authentication tag over the token, always with the same nonce: a universal hash
-    /// under a secret key. The fixed nonce is safe because neither the key nor a tag leaves this
-    /// module. It costs a tenth of HMAC-SHA-256.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Internal`], which the length limit of a token rules out.
-    pub(super) fn digest(&self, token: &[u8]) -> Result<Digest, Error> {
-        let failed = || Error::new(ErrorKind::Internal, "no hash of an access token");
-        let nonce = Nonce::assume_unique_for_key([0; 12]);
-        let code = self.key.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []);
-        code.map_err(|_| failed())?.as_ref().try_into().map_err(|_| failed())
+        self.0.len()
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("tokens", &self.known.len()).finish_non_exhaustive()
+        f.debug_struct("Memory").field("tokens", &self.0.len()).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{AccessFacts, CallerKind, ClientProof};
+    use crate::{
+        protocol::{AccessFacts, CallerKind, ClientProof},
+        secret::TokenHash,
+    };
 
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -167,9 +133,10 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_in_bytes_and_ends_with_the_token() {
-        let memory = Memory::new(100 * (ENTRY + 100)).unwrap();
+        let memory = Memory::new(100 * (ENTRY + 100));
         let claims = "x".repeat(100);
-        let digest = |token: &str| memory.digest(token.as_bytes()).unwrap();
+        let hash = TokenHash::random().unwrap();
+        let digest = |token: &str| hash.digest(token.as_bytes()).unwrap();
         for number in 0..10_000 {
             memory.insert(digest(&format!("token-{number}")), known(&claims, NOW));
         }
@@ -179,13 +146,5 @@ mod tests {
         let is_known = |token: &str, now| memory.get(&digest(token), now).is_some();
         assert!(is_known("last", before) && !is_known("las", before));
         assert!(!is_known("last", NOW) && !is_known("last", before));
-    }
-
-    #[test]
-    fn two_memories_have_two_keys() {
-        let (one, other) = (Memory::new(4096).unwrap(), Memory::new(4096).unwrap());
-        let digest = |memory: &Memory| memory.digest(b"token").unwrap();
-        assert_ne!(digest(&one), digest(&other));
-        assert_eq!(digest(&one), digest(&one));
     }
 }

@@ -15,7 +15,7 @@ use super::{
     caller::ApiCaller,
     future::{ApiFuture, Shape},
     introspect::Introspections,
-    memory::{Digest, Memory, RememberedToken},
+    memory::{Memory, RememberedToken},
     metadata::{self, MetadataPaths},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     error::{Error, ErrorKind},
     http_message::{self, IdentityBody, take_ready},
     protocol::{HttpClient, Provider},
+    secret::TokenDigest,
 };
 
 /// The service that [`ApiLayer`](crate::ApiLayer) wraps around the inner one.
@@ -41,8 +42,7 @@ pub(crate) struct ApiParts {
     /// The providers of the other B2C policies whose tokens are accepted.
     policies: Vec<Provider>,
     clock: Arc<dyn Clock>,
-    /// An error only if the operating system has no random bytes; then every token is refused.
-    memory: Result<Memory, Error>,
+    memory: Memory,
     introspections: Introspections,
     metadata: MetadataPaths,
     /// Present if the API has a credential.
@@ -82,7 +82,7 @@ enum ApiDecision {
     Document,
     Remembered(ApiCaller),
     /// The hash of a token that has to be verified.
-    Unknown(Digest),
+    Unknown(TokenDigest),
     Refused(Error),
 }
 
@@ -180,8 +180,8 @@ impl ApiParts {
         &self.introspections
     }
 
-    pub(super) fn memory(&self) -> Result<&Memory, Error> {
-        self.memory.as_ref().map_err(Clone::clone)
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     pub(super) fn now(&self) -> UnixTime {
@@ -214,11 +214,10 @@ impl ApiParts {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`]: there is no memory of tokens.
-    fn recall(&self, token: &[u8]) -> Result<(Digest, Option<Arc<RememberedToken>>), Error> {
-        let memory = self.memory.as_ref().map_err(Clone::clone)?;
-        let digest = memory.digest(token)?;
-        Ok((digest, memory.get(&digest, self.now())))
+    /// [`ErrorKind::Internal`]: the token has no hash.
+    fn recall(&self, token: &[u8]) -> Result<(TokenDigest, Option<Arc<RememberedToken>>), Error> {
+        let digest = self.config.token_hash().digest(token)?;
+        Ok((digest, self.memory.get(&digest, self.now())))
     }
 
     /// Whether it is a CORS preflight for the inner service. A token in it is ignored.
@@ -238,7 +237,7 @@ impl ApiParts {
     async fn verify(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        digest: Digest,
+        digest: TokenDigest,
     ) -> Result<ApiCaller, Error> {
         let token = bearer::token(headers)?;
         if memchr::memchr_iter(b'.', token.as_bytes()).count() != 2 {
@@ -259,7 +258,7 @@ impl ApiParts {
         let verified = self.provider.verify_access_token(token, rules, &self.policies).await?;
         let until = verified.exp + self.config.identity().clock_leeway();
         let known = Arc::new(RememberedToken::new(verified, self.now(), until));
-        self.memory()?.insert(digest, Arc::clone(&known));
+        self.memory.insert(digest, Arc::clone(&known));
         Ok(self.caller(known, headers))
     }
 

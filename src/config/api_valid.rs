@@ -9,7 +9,7 @@ use super::{
     ValidConfig, access::PathRules, mistakes::Mistakes, setting_table::API_TABLE,
     sign_in::check_scope,
 };
-use crate::error::ConfigError;
+use crate::{error::ConfigError, secret::TokenHash};
 
 /// A checked configuration of an API, made by [`ApiConfig::build`]. Cloning it is cheap.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ struct ValidApiConfigParts {
     /// its end. Clients request scopes with the first.
     scope_prefixes: Vec<String>,
     public_paths: PublicPaths,
+    /// The hash under which verified tokens are remembered.
+    token_hash: TokenHash,
     introspection: Introspection,
     description: Description,
 }
@@ -130,13 +132,11 @@ impl ApiConfig {
         self.identity.max_token_age = None;
         // An API redirects no browser, so the settings of pages have no effect.
         let identity = mistakes.value(self.identity.without_pages());
-        let checked = match (public_paths, resource, identity) {
-            (Some(public_paths), Some(resource), Some(identity)) => {
-                Some((public_paths, resource, identity))
-            }
-            _ => None,
-        };
-        let (public_paths, resource, identity) = mistakes.end(checked)?;
+        let token_hash = mistakes.value(TokenHash::random().map_err(|error| {
+            ConfigError::new("configuration", format!("no key for the memory of tokens: {error}"))
+        }));
+        let checked = public_paths.zip(resource).zip(identity.zip(token_hash));
+        let ((public_paths, resource), (identity, token_hash)) = mistakes.end(checked)?;
         let authority = identity.authority();
         let mut audiences: Vec<String> = Vec::new();
         for spelling in named.iter().flat_map(|name| authority.spellings_of_audience(name)) {
@@ -158,6 +158,7 @@ impl ApiConfig {
             scopes: self.scopes,
             scope_prefixes,
             public_paths,
+            token_hash,
             introspection: self.introspection,
             description,
         })))
@@ -276,6 +277,11 @@ impl ValidApiConfig {
 
     pub(crate) fn public_paths(&self) -> &PublicPaths {
         &self.0.public_paths
+    }
+
+    /// The hash under which verified tokens are remembered.
+    pub(crate) fn token_hash(&self) -> &TokenHash {
+        &self.0.token_hash
     }
 
     pub(super) fn description(&self) -> &Description {

@@ -3,9 +3,10 @@
 use aws_lc_rs::digest;
 
 use super::{
-    ClientCredential, CookieKeys, CrossSiteRules, IdentityConfig, ProviderSession, PublicPaths,
-    ReturnPath, SignInMethod, ValidConfig,
+    ClientCredential, CrossSiteRules, IdentityConfig, ProviderSession, PublicPaths, ReturnPath,
+    SignInMethod, ValidConfig,
     address::Site,
+    cookie_keys::CookieKeys,
     deployment::Environment,
     mistakes::Mistakes,
     setting_table::TABLE,
@@ -52,20 +53,19 @@ impl IdentityConfig {
         self.check_requests(&mut mistakes);
         let credential = mistakes.value(self.checked_credential());
         let placement = self.placement(&mut mistakes);
-        let base_url = placement.as_ref().map(|placement| placement.site.base_url());
         let cookie_keys = mistakes.value(CookieKeys::choose(
             &self.cookie_secrets,
             credential.as_ref().and_then(ClientCredential::client_secret),
             &self.client_id,
-            base_url.as_deref().unwrap_or_default(),
+            &placement.as_ref().map(|placement| placement.site.base_url()).unwrap_or_default(),
         ));
-        let found = (tenants, credential, placement, base_url, cookie_keys);
-        let found = match found {
-            (Some(a), Some(b), Some(c), Some(d), Some(e)) => Some((a, b, c, d, e)),
-            _ => None,
-        };
-        let (tenants, credential, placement, base_url, cookie_keys) = mistakes.end(found)?;
+        let found = tenants.zip(credential).zip(placement.zip(cookie_keys));
+        let ((tenants, credential), (placement, cookie_keys)) = mistakes.end(found)?;
         let Placement { site, paths, public_paths, cross_site, page_after_sign_out } = placement;
+        let base_url = site.base_url();
+        let application = [&*self.client_id, self.authority.name(), &base_url];
+        let keys = cookie_keys.key_ring(&application)?;
+        let cookie_id = cookie_id(&application);
         let request_prefix = self.request_prefix(&site).to_owned();
         let notices = self.surroundings(&site, environment);
         // Logged here and reported by `check` as well: `build` is the only step that every
@@ -79,9 +79,8 @@ impl IdentityConfig {
             redirect_uri: site.url(&site.callback_path),
             signed_out_url: site.url(&self.signed_out_path),
             home: ReturnPath::parse(&format!("{}/", site.prefix)).unwrap_or_else(ReturnPath::home),
-            cookie_id: cookie_id(&[&self.client_id, self.authority.name(), &base_url]),
+            cookie_id,
             secure: site.is_secure(),
-            base_url,
             origin: site.origin,
             external_prefix: site.prefix,
             public_paths,
@@ -89,7 +88,8 @@ impl IdentityConfig {
             credential,
             tenants,
             paths,
-            cookie_keys,
+            keys,
+            cookie_key_source: cookie_keys.source,
             provider_session: self.provider_session(),
             page_after_sign_out,
             sign_in_page: self.sign_in_page.as_ref().map(|page| format!("{request_prefix}{page}")),

@@ -1,10 +1,13 @@
-//! The secrets that the keys for cookies and stored records are derived from.
+//! The secrets of cookies and stored records, and the keys that are derived from them.
+
+use std::sync::Arc;
 
 use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
 use crate::{
     error::{ConfigError, Error, ErrorKind},
+    seal::KeyRing,
     secret::{self, Secret},
 };
 
@@ -76,6 +79,18 @@ impl CookieKeys {
             )
         })?;
         Ok(Self { secrets: vec![Secret::from(secret::base64url(&*bytes))], source })
+    }
+
+    /// The keys that seal cookies and records. With the same secret another application (client id,
+    /// authority, base URL) has other keys.
+    ///
+    /// # Errors
+    ///
+    /// The cryptography library derives no keys.
+    pub(super) fn key_ring(&self, application: &[&str; 3]) -> Result<Arc<KeyRing>, ConfigError> {
+        KeyRing::new(&self.secrets, &application.map(str::as_bytes)).map(Arc::new).map_err(
+            |error| ConfigError::new("cookie_secrets", format!("no key could be derived: {error}")),
+        )
     }
 }
 

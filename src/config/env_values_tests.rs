@@ -32,7 +32,7 @@ fn every_variable_sets_its_setting() {
         "openid profile email offline_access User.Read Mail.Read"
     );
     assert_eq!(
-        (valid.cookie_keys().len(), valid.cookie_key_source()),
+        (valid.keys().secrets(), valid.cookie_key_source()),
         (2, CookieKeySource::Configured)
     );
     assert_eq!(valid.response_mode(), ResponseMode::FormPost);

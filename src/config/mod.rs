@@ -76,7 +76,7 @@ pub use choice::{
     CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
     SignInMethod, SignInNonce, UserInfo,
 };
-pub(crate) use cookie_keys::{CookieKeySource, CookieKeys};
+pub(crate) use cookie_keys::CookieKeySource;
 pub(crate) use credential::{AssertionOptions, CredentialKind, KeySource};
 pub use credential::{ClientAuthMethod, ClientCredential};
 pub(crate) use credential_load::{FileHash, load_assertion};

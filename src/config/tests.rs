@@ -253,7 +253,7 @@ fn cookie_secrets_are_long_enough_or_made() {
     let configured =
         built(|config| config.with_cookie_secrets([format!("{LONG}-new"), format!("{LONG}-old")]));
     assert_eq!(
-        (configured.cookie_keys().len(), configured.cookie_key_source()),
+        (configured.keys().secrets(), configured.cookie_key_source()),
         (2, CookieKeySource::Configured)
     );
     let derived = built(|config| config.with_credential(ClientCredential::secret(LONG)));

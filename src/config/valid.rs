@@ -5,15 +5,15 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Access, Algorithm, ClientCredential, CookieKeySource, CookieKeys, CookieLifetime,
-    CrossSiteRules, Description, Finding, GroupsFrom, HmacAlgorithm, IdentityConfig, PathPrefix,
-    Preflight, ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod,
-    SignInNonce, SignInOptions, SignOutRequest, UserInfo, UserPath,
+    Access, Algorithm, ClientCredential, CookieKeySource, CookieLifetime, CrossSiteRules,
+    Description, Finding, GroupsFrom, HmacAlgorithm, IdentityConfig, PathPrefix, Preflight,
+    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInNonce,
+    SignInOptions, SignOutRequest, UserInfo, UserPath,
 };
 use crate::{
     authority::{Authority, Tenants},
     error::ConfigError,
-    secret::Secret,
+    seal::KeyRing,
 };
 
 /// A checked configuration, made by [`IdentityConfig::build`]. Cloning it is cheap.
@@ -52,7 +52,6 @@ pub(super) struct ValidConfigParts {
     pub(super) tenants: Tenants,
     pub(super) redirect_uri: Url,
     pub(super) signed_out_url: Url,
-    pub(super) base_url: String,
     pub(super) origin: String,
     pub(super) external_prefix: String,
     pub(super) secure: bool,
@@ -61,7 +60,8 @@ pub(super) struct ValidConfigParts {
     pub(super) public_paths: PublicPaths,
     pub(super) cross_site: CrossSiteRules,
     pub(super) cookie_id: String,
-    pub(super) cookie_keys: CookieKeys,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) cookie_key_source: CookieKeySource,
     pub(super) provider_session: ProviderSession,
     /// The page before a sign-in, in the form in which requests have its path.
     pub(super) sign_in_page: Option<String>,
@@ -180,8 +180,6 @@ impl ValidConfig {
         fn tenants -> &Tenants = tenants;
         /// The redirect URI.
         fn redirect_url -> &Url = redirect_uri;
-        /// The URL at which browsers reach the application, without a slash at the end.
-        fn base_url -> &str = base_url;
         /// Scheme, host and port of the application, as in a browser's `Origin`.
         fn origin -> &str = origin;
         /// The path of the base URL, without a slash at the end; empty for most applications.
@@ -240,10 +238,10 @@ impl ValidConfig {
         fn clock_leeway -> Duration = settings.clock_leeway as copy;
         /// Distinguishes the cookies of applications on one host, because ports share cookies.
         fn cookie_id -> &str = cookie_id;
-        /// The secrets of cookies and records, at least one. The first seals; all of them open.
-        fn cookie_keys -> &[Secret] = cookie_keys.secrets;
+        /// The keys of cookies and records.
+        fn keys -> &Arc<KeyRing> = keys;
         /// The origin of the cookie secrets.
-        fn cookie_key_source -> CookieKeySource = cookie_keys.source as copy;
+        fn cookie_key_source -> CookieKeySource = cookie_key_source as copy;
         /// The time without a request after which a session ends.
         fn idle_timeout -> Duration = settings.idle_timeout as copy;
         /// The time after sign-in at which a session ends.
@@ -398,7 +396,7 @@ impl fmt::Debug for ValidConfig {
             .field("settings", &self.0.settings)
             .field("redirect_uri", &self.0.redirect_uri.as_str())
             .field("cookie_id", &self.0.cookie_id)
-            .field("cookie_keys", &self.0.cookie_keys.source)
+            .field("cookie_keys", &self.0.cookie_key_source)
             .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,7 @@ use http::{
 
 use super::{
     failure,
-    request_head::{ClientKind, RequestHead, SHAPE_HEADERS, original_uri},
+    request_head::{RequestHead, SHAPE_HEADERS, original_uri},
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
@@ -124,10 +124,6 @@ impl Challenge {
     /// The request that it answers; `cookies` are those of its [`headers`](Self::headers).
     pub(crate) fn head<'a>(&'a self, cookies: RequestCookies<'a>) -> RequestHead<'a> {
         RequestHead::new(&self.0.method, &self.0.uri, &self.0.headers, cookies)
-    }
-
-    pub(crate) fn client_kind(&self) -> ClientKind {
-        ClientKind::of(&self.0.method, &self.0.headers)
     }
 
     /// The failure for a caller with an access token, which a sign-in here does not help.

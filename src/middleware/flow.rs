@@ -24,9 +24,8 @@ use crate::{
     http_message::RequestHead,
     measure,
     protocol::HttpClient,
-    seal::KeyRing,
     session::{Attempts, Cookies, Records, RequestCookies, Sessions, Store},
-    sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty, key_binding},
+    sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty},
     tokens::{Grants, RefreshLock},
     user::Application,
 };
@@ -49,9 +48,6 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// # Errors
-    ///
-    /// The keys could not be derived: a failure of the cryptography library.
     pub(super) fn new(
         config: ValidConfig,
         store: Store,
@@ -59,16 +55,14 @@ impl Flow {
         clock: Arc<dyn Clock>,
         lock: Option<Arc<dyn RefreshLock>>,
         handlers: Handlers,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let form_post = config.response_mode() == ResponseMode::FormPost;
-        let ours = key_binding(&config);
-        let keys = Arc::new(KeyRing::new(config.cookie_keys(), &ours)?);
         let cookies = Arc::new(
             Cookies::new(config.cookie_id(), config.secure(), form_post)
                 .with_lifetime(config.cookie_lifetime())
                 .with_kept_forms(config.paths().kept_form.is_some()),
         );
-        let records = Arc::new(Records::new(Arc::clone(&keys), store, Arc::clone(&clock)));
+        let records = Arc::new(Records::new(Arc::clone(config.keys()), store, Arc::clone(&clock)));
         let relying_party = RelyingParty::new(config.clone(), http, Arc::clone(&clock));
         let client = Client::over(relying_party.provider().clone());
         let grants = Grants::new(
@@ -85,10 +79,13 @@ impl Flow {
             SignInMethod::DeviceCode => SignInMethod::DeviceCode.as_str(),
             _ => config.response_mode().as_str(),
         };
-        let [client_id, authority, _] = ours;
-        let bound_to = [client_id, authority, config.redirect_uri().as_bytes(), mode.as_bytes()];
-        Ok(Self {
-            attempts: Attempts::new(keys, Arc::clone(&cookies), &bound_to),
+        let bound_to = [config.client_id(), config.authority().name(), config.redirect_uri(), mode];
+        Self {
+            attempts: Attempts::new(
+                Arc::clone(config.keys()),
+                Arc::clone(&cookies),
+                &bound_to.map(str::as_bytes),
+            ),
             sessions: Sessions::new(config.clone(), records, Arc::clone(&cookies), application),
             exchanges: Exchanges::new(),
             device_polls: DevicePolls::new(),
@@ -101,7 +98,7 @@ impl Flow {
             clock,
             cookies,
             grants,
-        })
+        }
     }
 
     /// The cookies of a request that are this application's.

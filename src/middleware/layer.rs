@@ -300,9 +300,8 @@ impl IdentityLayer {
                 bearer_challenge: api.as_ref().and_then(|api| api.bearer_challenge()),
             };
             let flow =
-                Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers)
-                    .map(Arc::new);
-            Arc::new(Shared { flow, renderer, api })
+                Flow::new(setup.config, store, setup.http, setup.clock, lock, setup.handlers);
+            Arc::new(Shared { flow: Arc::new(flow), renderer, api })
         }))
     }
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     api,
-    config::{CrossSiteRules, SignInMethod},
+    config::SignInMethod,
     error::Error,
     http_message::{
         BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, read_form,
@@ -48,8 +48,7 @@ pub struct IdentityService<S> {
 
 /// The state that all services of one layer share.
 pub(super) struct Shared {
-    /// An error only on a machine that cannot derive keys: then nothing is let through.
-    pub(super) flow: Result<Arc<Flow>, Error>,
+    pub(super) flow: Arc<Flow>,
     pub(super) renderer: Renderer,
     /// Answers requests that have an access token, if the application is an API as well.
     pub(super) api: Option<Arc<api::ApiParts>>,
@@ -112,7 +111,7 @@ where
         {
             return ResponseFuture::of_api(api::call(&mut self.inner, api, request));
         }
-        let Ok(flow) = &self.shared.flow else { return self.decide(Route::Protected, request) };
+        let flow = &self.shared.flow;
         let decision = flow.decide(&request);
         if flow.is_place_unknown() {
             place(flow, &decision, request.uri(), request.extensions());
@@ -196,14 +195,10 @@ where
 {
     let (mut parts, body) = request.into_parts();
     async move {
-        let flow = match &shared.flow {
-            Ok(flow) if route == Route::Protected => flow,
-            Ok(flow) => return Ok(Box::pin(layer_path(&shared, flow, route, parts, body)).await),
-            Err(error) => {
-                let summary = RequestSummary::of_parts(&parts, &CrossSiteRules::default());
-                return Ok(shared.refused(&summary, error.clone()));
-            }
-        };
+        let flow = &shared.flow;
+        if route != Route::Protected {
+            return Ok(Box::pin(layer_path(&shared, flow, route, parts, body)).await);
+        }
         let summary = RequestSummary::of_parts(&parts, flow.config.cross_site());
         let cookies = flow.cookies(&parts.headers);
         if cookies.has_session()
@@ -324,7 +319,7 @@ impl Shared {
     /// Whether a path is one of the layer's own, where a token is not looked at: a gateway that
     /// adds one to every request must not make signing in impossible.
     fn owns(&self, path: &str) -> bool {
-        self.flow.as_ref().is_ok_and(|flow| own_route(flow.config.paths(), path).is_some())
+        own_route(self.flow.config.paths(), path).is_some()
     }
 
     /// The failure of a request for which the inner service is not called.
@@ -339,8 +334,9 @@ impl Shared {
         mut response: Response<R>,
         follow_up: FollowUp,
     ) -> Response<IdentityBody<R>> {
-        match (follow_up, &self.flow) {
-            (FollowUp::Challenge { challenge, session }, Ok(flow)) => {
+        let flow = &self.flow;
+        match follow_up {
+            FollowUp::Challenge { challenge, session } => {
                 let cookies = flow.cookies(challenge.headers());
                 if let Some(session) = &session {
                     cookies.hand_on(session);
@@ -350,23 +346,16 @@ impl Shared {
                 let user = session.as_deref().map(|session| &session.user);
                 return self.renderer.response(&Caller::of(&head, user), reply);
             }
-            (FollowUp::Challenge { challenge, .. }, Err(error)) => {
-                let client = challenge.client_kind();
-                let caller = Caller { client, accept_language: None, path: None, user: None };
-                return self.renderer.response(&caller, Reply::failed(error.clone(), None));
-            }
-            (FollowUp::Raised { error, session, summary }, Ok(flow)) => {
+            FollowUp::Raised { error, session, summary } => {
                 let reply = flow.raised(&summary, &session, error).await;
                 let caller = Caller::of_summary(&summary, Some(&session.user));
                 return self.renderer.response(&caller, reply);
             }
-            (FollowUp::Roll(roll), Ok(flow)) => {
+            FollowUp::Roll(roll) => {
                 if let Some(cookie) = flow.sessions.confirm(&roll, flow.clock.now()).await {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }
             }
-            // Without a flow no request was let through.
-            (FollowUp::Raised { .. } | FollowUp::Roll(_), Err(_)) => {}
         }
         response.map(IdentityBody::inner)
     }

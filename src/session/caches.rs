@@ -23,7 +23,6 @@ use crate::{
     client::{CacheEnd, Client},
     error::{ConfigError, Error, ErrorKind},
     seal::{KeyRing, NamedRow, RowPurpose},
-    sign_in::key_binding,
     single_flight::{Task, Tasks, Tokio, to_the_end},
 };
 
@@ -122,12 +121,10 @@ impl StoredCaches {
     fn over(client: &Client, store: Store) -> Result<Self, ConfigError> {
         let config = client.config();
         config.require_lasting_secret("StoredCaches::new", "caches in a store")?;
-        // The same binding as for sessions: an application that shares secret, store and client id
-        // opens no row of another one. Without pages the base URL is the same placeholder
+        // The keys of sessions, bound to the application: one that shares secret, store and client
+        // id opens no row of another one. Without pages the base URL is the same placeholder
         // everywhere.
-        let keys = KeyRing::new(config.cookie_keys(), &key_binding(config))
-            .map(Arc::new)
-            .map_err(|error| ConfigError::new("StoredCaches::new", error.to_string()))?;
+        let keys = Arc::clone(config.keys());
         let client = client.clone();
         Ok(Self {
             shared: Arc::new(CacheParts {

@@ -24,6 +24,6 @@ pub(crate) use {
     fallback::{Fallback, Fallbacks},
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,
-    relying_party::{RelyingParty, key_binding},
+    relying_party::RelyingParty,
     step_up::{Remedy, StepUp},
 };

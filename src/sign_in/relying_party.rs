@@ -116,13 +116,3 @@ impl RelyingParty {
         .map(String::from)
     }
 }
-
-/// The context that keys are bound to: with the same secret, another application, authority or base
-/// URL gets other keys.
-pub(crate) fn key_binding(config: &ValidConfig) -> [&[u8]; 3] {
-    [
-        config.client_id().as_bytes(),
-        config.authority().name().as_bytes(),
-        config.base_url().as_bytes(),
-    ]
-}

@@ -16,7 +16,7 @@ use crate::{
     protocol::{HttpClient, ReqwestClient},
     seal::KeyRing,
     session::WebSession,
-    sign_in::{RelyingParty, key_binding},
+    sign_in::RelyingParty,
     strings::StringList,
     tokens::{AccessToken, TokenRequest},
     user::User,
@@ -124,7 +124,6 @@ pub struct WebAuth(Arc<WebAuthParts>);
 struct WebAuthParts {
     relying_party: RelyingParty,
     client: Client,
-    keys: KeyRing,
     sessions: ValueSessions,
 }
 
@@ -266,7 +265,7 @@ impl WebAuth {
     }
 
     fn keys(&self) -> &KeyRing {
-        &self.0.keys
+        self.config().keys()
     }
 
     fn clock(&self) -> &Arc<dyn Clock> {
@@ -305,11 +304,9 @@ impl WebAuthBuilder {
         let Self { config, http, clock } = self;
         config.require_lasting_secret("WebAuth::new", "the sessions that you store")?;
         config.log_mistakes(clock.now());
-        let no_keys = |error: Error| ConfigError::new("WebAuth::new", error.to_string());
-        let keys = KeyRing::new(config.cookie_keys(), &key_binding(&config)).map_err(no_keys)?;
         let relying_party = RelyingParty::new(config, http, clock);
         let client = Client::over(relying_party.provider().clone());
         let sessions = ValueSessions::new(relying_party.provider(), &client);
-        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, client, keys, sessions })))
+        Ok(WebAuth(Arc::new(WebAuthParts { relying_party, client, sessions })))
     }
 }
