@@ -8,12 +8,12 @@
 //! - A forgotten password (`AADB2C90118`) leads to the policy for that, and from there back to the
 //!   sign-in: a few times, and then to an error page.
 
-use super::{callback::NextStep, flow::Flow, login::Start, reply::Reply};
+use super::{callback::NextStep, flow::Flow, reply::Reply};
 use crate::{
     config::ReturnPath,
     error::{Error, ErrorKind},
     http_message::RequestHead,
-    sign_in::{Attempt, Purpose, policy_of},
+    sign_in::{Attempt, Purpose, Start, policy_of},
     tokens::Person,
 };
 
@@ -39,8 +39,8 @@ impl Flow {
         let start = Start::fresh(return_path);
         match self.present(&head.cookies, self.clock.now()).await {
             Err(error) => Reply::failed(error, Some(own)),
-            Ok(None) if purpose == Purpose::EditProfile => self.start(head, start).await,
-            Ok(_) => self.start(head, Start { purpose, ..start }).await,
+            Ok(None) if purpose == Purpose::EditProfile => self.start(head, start, None).await,
+            Ok(_) => self.start(head, Start { purpose, ..start }, None).await,
         }
     }
 

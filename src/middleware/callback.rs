@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, request::Parts};
 
-use super::{flow::Flow, login::Start, reply::Reply};
+use super::{flow::Flow, reply::Reply};
 use crate::{
     config::{ResponseMode, ReturnPath},
     error::{Error, ErrorKind},
@@ -20,7 +20,7 @@ use crate::{
     measure,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{AttemptLookup, Session, SiblingKey, Slot, State},
-    sign_in::{Attempt, Fallback, Purpose, SignInRecords, answer_of, fingerprint},
+    sign_in::{Attempt, Fallback, Purpose, SignInRecords, Start, answer_of, fingerprint},
     tokens::RecordId,
     user::User,
 };
@@ -149,8 +149,8 @@ impl Flow {
                 Reply::redirect(return_path.as_str()).with_cookies(cookie).with_cookies(count)
             }
             Ok(NextStep::Provider(purpose)) => {
-                let start = self.following(attempt, state.slot);
-                self.start(head, Start { purpose, ..start }).await
+                let start = self.following(attempt);
+                self.start(head, Start { purpose, ..start }, Some(state.slot)).await
             }
             Err(error) => self.refused(head, error, attempt, state.slot).await,
         };
@@ -251,8 +251,8 @@ impl Flow {
         // Once for each kind: the second such answer is shown.
         if let Some(fallbacks) = self.relying_party.fallbacks_after(&attempt, &error).or(with_pages)
         {
-            let start = self.following(attempt, slot);
-            return self.start(head, Start { fallbacks, ..start }).await;
+            let start = self.following(attempt);
+            return self.start(head, Start { fallbacks, ..start }, Some(slot)).await;
         }
         // The session goes on as it was; only a page that shows a person's data must not be given
         // to another person.
@@ -262,8 +262,8 @@ impl Flow {
         }
         match self.policy_refusal(&error, &attempt) {
             Some(NextStep::Provider(purpose)) => {
-                let start = self.following(attempt, slot);
-                self.start(head, Start { purpose, ..start }).await
+                let start = self.following(attempt);
+                self.start(head, Start { purpose, ..start }, Some(slot)).await
             }
             Some(NextStep::Page { return_path, .. }) => Reply::redirect(return_path.as_str()),
             None => {
@@ -318,7 +318,7 @@ impl Flow {
             Ok(None) if !head.may_start() => Reply::sign_in_needed(self.sign_in_url(&page)),
             Ok(None) => {
                 let start = Start { retry: state.retry + 1, ..Start::fresh(page) };
-                self.start(head, start).await
+                self.start(head, start, None).await
             }
         }
     }
@@ -335,9 +335,9 @@ impl Flow {
         }
     }
 
-    fn following(&self, attempt: Attempt, slot: Slot) -> Start {
+    fn following(&self, attempt: Attempt) -> Start {
         let return_path = self.return_path(&attempt);
-        Start::following(attempt, slot, return_path)
+        Start::following(attempt, return_path)
     }
 
     pub(super) fn return_path(&self, attempt: &Attempt) -> ReturnPath {

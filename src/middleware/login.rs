@@ -20,60 +20,17 @@ use super::{
     routes::{astray, page_as_asked},
 };
 use crate::{
-    config::{Prompt, ReturnPath, SignInOptions},
+    config::{Prompt, ReturnPath},
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, path_at_origin},
     languages,
     session::Slot,
-    sign_in::{Attempt, Fallbacks, Fingerprint, PersonKey, Purpose, Request},
+    sign_in::{Attempt, Purpose, Request, Start},
 };
-
-/// The parameters of a sign-in that starts.
-pub(super) struct Start {
-    pub(super) purpose: Purpose,
-    pub(super) fallbacks: Fallbacks,
-    pub(super) return_path: ReturnPath,
-    /// Over the configured ones.
-    pub(super) options: SignInOptions,
-    /// How often its attempt was lost before.
-    pub(super) retry: u8,
-    /// The step-up that the application asked for, and earlier ones for the same page.
-    pub(super) causes: Vec<Fingerprint>,
-    /// The attempt that it continues, and the slot of that, which it takes.
-    pub(super) after: Option<(Slot, Attempt)>,
-}
 
 /// Sessions in a row that may be lost as soon as they began; then an error page says so, instead of
 /// one more round.
 const MOST_LOST: u8 = 1;
-
-impl Start {
-    /// A sign-in with the configured options.
-    pub(super) fn fresh(return_path: ReturnPath) -> Self {
-        Self {
-            purpose: Purpose::SignIn,
-            fallbacks: Fallbacks::default(),
-            return_path,
-            options: SignInOptions::new(),
-            retry: 0,
-            causes: Vec::new(),
-            after: None,
-        }
-    }
-
-    /// Continues an attempt: with its causes and fallbacks, and asking for no less. Otherwise the
-    /// page that needs it would ask again.
-    pub(super) fn following(before: Attempt, slot: Slot, return_path: ReturnPath) -> Self {
-        Self {
-            options: before.options(),
-            fallbacks: before.fallbacks,
-            retry: before.retry,
-            causes: before.causes.clone(),
-            after: Some((slot, before)),
-            ..Self::fresh(return_path)
-        }
-    }
-}
 
 impl Flow {
     /// Answers a protected page without a session.
@@ -115,7 +72,7 @@ impl Flow {
         if head.parameter("account").as_deref() == Some("other") {
             start.options.prompt = vec![Prompt::SelectAccount];
         }
-        self.start(head, start).await
+        self.start(head, start, None).await
     }
 
     /// The page to return to that `return_to` names; home without it.
@@ -151,7 +108,7 @@ impl Flow {
             {
                 Reply::redirect(self.sign_in_url(&start.return_path))
             }
-            (ClientKind::Navigation, None) => self.start(head, start).await,
+            (ClientKind::Navigation, None) => self.start(head, start, None).await,
             (_, None) => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
         }
     }
@@ -164,18 +121,28 @@ impl Flow {
         (head.uri.path() != page && head.uri.path() != own).then_some(page)
     }
 
-    /// Sends the person to the provider.
-    pub(super) async fn start(&self, head: &RequestHead<'_>, start: Start) -> Reply {
+    /// Sends the person to the provider. `slot` is that of the attempt that it continues.
+    pub(super) async fn start(
+        &self,
+        head: &RequestHead<'_>,
+        start: Start,
+        slot: Option<Slot>,
+    ) -> Reply {
         let again = self.sign_in_url(&start.return_path);
-        match self.begin(head, start).await {
+        match self.begin(head, start, slot).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(again)),
         }
     }
 
-    async fn begin(&self, head: &RequestHead<'_>, start: Start) -> Result<Reply, Error> {
+    async fn begin(
+        &self,
+        head: &RequestHead<'_>,
+        start: Start,
+        slot: Option<Slot>,
+    ) -> Result<Reply, Error> {
         let now = self.clock.now();
-        let (session, lost) = match self.sessions.load(&head.cookies, self.clock.now()).await {
+        let (session, lost) = match self.sessions.load(&head.cookies, now).await {
             Ok(Some(session)) => (Some(session), 0),
             Ok(None) => {
                 // The new session takes the place of one that may have ended by itself.
@@ -187,44 +154,28 @@ impl Flow {
             Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
             Err(error) => return Err(error),
         };
-        // The answer to the attempt before may have been posted by the provider's site, without the
-        // session's cookie: then the attempt says which session it was.
-        let (slot, before) = start.after.unzip();
-        let (started_from, expected) =
-            before.as_ref().map_or((None, None), |before| (before.started_from, before.expected));
         // Another person may have signed in since: a step-up that goes on is not theirs.
+        let expected = start.expected();
         let session = session
             .filter(|session| expected.is_none_or(|expected| expected.is(session.user.person())));
-        let steps_up = !start.causes.is_empty();
-        let account = session.as_ref().filter(|_| steps_up).and_then(|s| s.user.account_hint());
-        let person =
-            session.as_ref().map(|session| PersonKey::of(session.user.person())).or(expected);
-        let purpose = match start.purpose {
-            Purpose::SignIn if steps_up && person.is_some() => Purpose::StepUp,
-            purpose => purpose,
-        };
-        let mut request = self
-            .relying_party
-            .request(purpose, start.fallbacks, start.options, account.as_ref())
-            .await?
-            .with_languages(&preferred_languages(head.headers));
-        if let Some(refusal) = self.refuse_to_loop(head, lost, &start.return_path) {
+        let return_path = start.return_path.clone();
+        let user = session.as_ref().map(|session| session.user.at_sign_in());
+        let (mut request, mut attempt) = self.relying_party.begin(start, user).await?;
+        if let Some(refusal) = self.refuse_to_loop(head, lost, &return_path) {
             return Ok(refusal);
         }
-        let mut attempt = request.attempt(start.return_path.as_str(), now)?;
-        attempt.retry = start.retry;
         attempt.lost = lost;
-        attempt.resets =
-            before.map_or(0, |before| before.resets.saturating_add(purpose.is_policy().into()));
-        attempt.causes = start.causes;
-        attempt.started_from = session.map(|session| session.id()).or(started_from);
-        attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
+        if let Some(session) = session {
+            attempt.started_from = Some(session.id());
+        }
         // A silent request that is refused is repeated with pages, and from an attempt that does
         // not fit into its cookie it would ask for less: the page would ask again, and get 403.
-        if attempt.silent && purpose != Purpose::ReadClaims && !self.attempts.fits(&attempt) {
+        let reads_claims = attempt.purpose == Purpose::ReadClaims;
+        if attempt.silent && !reads_claims && !self.attempts.fits(&attempt) {
             tracing::debug!("the options do not fit into the cookie: the sign-in is not silent");
             request.show_pages(&mut attempt);
         }
+        let request = request.with_languages(&preferred_languages(head.headers));
         self.redirect(head, &request, slot, attempt).await
     }
 

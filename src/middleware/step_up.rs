@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use super::{
     flow::Flow,
-    login::Start,
     reply::{Outcome, Reply},
     routes::page_as_asked,
 };
@@ -20,7 +19,7 @@ use crate::{
     error::Error,
     http_message::{ClientKind, PageInView, RequestHead, RequestSummary},
     session::Session,
-    sign_in::{Remedy, StepUp},
+    sign_in::{Remedy, Start, StepUp},
 };
 
 /// How long a link works as a step-up; then it is a link to sign in.

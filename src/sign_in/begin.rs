@@ -3,21 +3,76 @@
 use std::sync::Arc;
 
 use super::{
-    attempt::{Attempt, Purpose, policy_of},
+    attempt::{Attempt, Fingerprint, PersonKey, Purpose, policy_of},
     fallback::{Fallback, Fallbacks},
     own_options::OwnOptions,
     relying_party::RelyingParty,
 };
 use crate::{
     clock::UnixTime,
-    config::{Prompt, SignInMethod, SignInOptions, ValidConfig},
+    config::{Prompt, ReturnPath, SignInMethod, SignInOptions, ValidConfig},
     error::{Error, ErrorKind},
     languages,
     protocol::{
         DeviceAnswer, Metadata, Provider, RequestBinding, TokenParams, claims_of,
         first_resource_scopes,
     },
+    tokens::Person,
 };
+
+/// The parameters of a sign-in that starts.
+pub(crate) struct Start {
+    pub(crate) purpose: Purpose,
+    pub(crate) fallbacks: Fallbacks,
+    pub(crate) return_path: ReturnPath,
+    /// Over the configured ones.
+    pub(crate) options: SignInOptions,
+    /// How often its attempt was lost before.
+    pub(crate) retry: u8,
+    /// The step-up that the application asked for, and earlier ones for the same page.
+    pub(crate) causes: Vec<Fingerprint>,
+    /// The attempt that it continues.
+    pub(crate) after: Option<Attempt>,
+}
+
+impl Start {
+    /// A sign-in with the configured options.
+    pub(crate) fn fresh(return_path: ReturnPath) -> Self {
+        Self {
+            purpose: Purpose::SignIn,
+            fallbacks: Fallbacks::default(),
+            return_path,
+            options: SignInOptions::new(),
+            retry: 0,
+            causes: Vec::new(),
+            after: None,
+        }
+    }
+
+    /// Continues an attempt: with its causes and fallbacks, and asking for no less. Otherwise the
+    /// page that needs it would ask again.
+    pub(crate) fn following(before: Attempt, return_path: ReturnPath) -> Self {
+        Self {
+            options: before.options(),
+            fallbacks: before.fallbacks,
+            retry: before.retry,
+            causes: before.causes.clone(),
+            after: Some(before),
+            ..Self::fresh(return_path)
+        }
+    }
+
+    /// The person of the attempt that it continues.
+    pub(crate) fn expected(&self) -> Option<PersonKey> {
+        self.after.as_ref().and_then(|before| before.expected)
+    }
+}
+
+/// The user who is signed in when a sign-in starts.
+pub(crate) struct CurrentUser<'a> {
+    pub(crate) person: &'a Person,
+    pub(crate) account: Option<AccountHint>,
+}
 
 /// Labels of the values that are derived from an attempt's seed, see [`Attempt::derive`].
 pub(crate) const NONCE: &str = "nonce";
@@ -84,6 +139,40 @@ pub(crate) struct Request<'a> {
 }
 
 impl RelyingParty {
+    /// Starts a sign-in: the authorization request, and the attempt that stores its parameters.
+    /// `user` is the signed-in user, unless another one is [expected](Start::expected).
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request); `Internal`: the operating system gives no random bytes.
+    pub(crate) async fn begin(
+        &self,
+        start: Start,
+        user: Option<CurrentUser<'_>>,
+    ) -> Result<(Request<'_>, Attempt), Error> {
+        let steps_up = !start.causes.is_empty();
+        // The response to the attempt before may have been posted by the provider's site, without
+        // the session's cookie: then the attempt says which person and which session it was.
+        let person = user.as_ref().map(|user| PersonKey::of(user.person)).or(start.expected());
+        let purpose = match start.purpose {
+            Purpose::SignIn if steps_up && person.is_some() => Purpose::StepUp,
+            purpose => purpose,
+        };
+        // Only in a step-up the account is known to be the right one.
+        let account = user.and_then(|user| user.account).filter(|_| steps_up);
+        let request =
+            self.request(purpose, start.fallbacks, start.options, account.as_ref()).await?;
+        let mut attempt = request.attempt(start.return_path.as_str(), self.clock().now())?;
+        attempt.retry = start.retry;
+        attempt.causes = start.causes;
+        attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
+        if let Some(before) = start.after {
+            attempt.started_from = before.started_from;
+            attempt.resets = before.resets.saturating_add(purpose.is_policy().into());
+        }
+        Ok((request, attempt))
+    }
+
     /// The authorization request for a purpose. `own` are the options of this sign-in, `account`
     /// is the account of the person in a step-up.
     ///
@@ -92,7 +181,7 @@ impl RelyingParty {
     /// `NotConfigured`: an option is not valid, or the purpose has no B2C policy;
     /// `SignInNotOffered`: the device code grant cannot transport an option;
     /// `ProviderUnreachable`; `ProviderMisconfigured`, also where no ID token could be verified.
-    pub(crate) async fn request(
+    async fn request(
         &self,
         purpose: Purpose,
         fallbacks: Fallbacks,
@@ -158,7 +247,7 @@ impl Request<'_> {
     }
 
     /// The attempt that stores the parameters of this request.
-    pub(crate) fn attempt(&self, return_path: &str, now: UnixTime) -> Result<Attempt, Error> {
+    fn attempt(&self, return_path: &str, now: UnixTime) -> Result<Attempt, Error> {
         let mut attempt = Attempt::new(self.purpose, return_path, now)?;
         attempt.fallbacks = self.fallbacks;
         attempt.silent = self.options.prompt.contains(&Prompt::None);

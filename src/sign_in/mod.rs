@@ -17,7 +17,7 @@ mod step_up;
 pub(crate) use own_options::OwnOptions;
 pub(crate) use {
     attempt::{Attempt, Fingerprint, PersonKey, Purpose, policy_of},
-    begin::{AccountHint, Request},
+    begin::{AccountHint, CurrentUser, Request, Start},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},

@@ -34,7 +34,7 @@ use crate::{
     error::Error,
     protocol::with_names_of,
     secret::{base64url, fingerprint},
-    sign_in::AccountHint,
+    sign_in::{AccountHint, CurrentUser},
     tokens::{GrantRef, Grants, Person},
 };
 
@@ -189,11 +189,16 @@ impl User {
 
     /// The account at Entra ID: the optional claim `login_hint`, otherwise the user name. `None` at
     /// other authorities.
-    pub(crate) fn account_hint(&self) -> Option<AccountHint> {
+    fn account_hint(&self) -> Option<AccountHint> {
         let is_personal = self.home_tenant()? == PERSONAL;
         let hint = self.claim("login_hint").and_then(|hint| hint.as_str());
         let login = hint.or_else(|| self.username()).map(str::to_owned);
         Some(AccountHint { login, is_personal })
+    }
+
+    /// This user, for a sign-in that starts.
+    pub(crate) fn at_sign_in(&self) -> CurrentUser<'_> {
+        CurrentUser { person: self.person(), account: self.account_hint() }
     }
 
     /// The full name (`name`).

@@ -9,36 +9,19 @@ use super::{
 };
 use crate::{
     clock::UnixTime,
-    config::{ReturnPath, SignInOptions},
+    config::SignInOptions,
     error::{Error, ErrorKind},
     protocol::CallbackParameters,
     session::{AttemptLookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
-        Attempt, DeviceCode, Fallbacks, Fingerprint, PersonKey, PollState, Purpose, Remedy,
-        SignInRecords, VerifiedAnswer, answer_of, fingerprint, no_code,
+        Attempt, DeviceCode, PersonKey, PollState, Remedy, SignInRecords, Start, VerifiedAnswer,
+        answer_of, fingerprint, no_code,
     },
-    user::User,
 };
 
 /// Longest list of scopes, in bytes, with which an incremental consent also requests the scopes of
 /// earlier ones. All have to fit into the URL.
 const MOST_SCOPE_BYTES: usize = 2000;
-
-/// The parameters of a new sign-in.
-struct SignInStart {
-    options: SignInOptions,
-    next: ReturnPath,
-    causes: Vec<Fingerprint>,
-    fallbacks: Fallbacks,
-    /// The person of a step-up that is started again.
-    expected: Option<PersonKey>,
-}
-
-impl SignInStart {
-    fn first(options: SignInOptions, next: ReturnPath, causes: Vec<Fingerprint>) -> Self {
-        Self { options, next, causes, fallbacks: Fallbacks::default(), expected: None }
-    }
-}
 
 impl WebAuth {
     /// Starts a sign-in: stores it in the value, and returns the URL to redirect to. `next` is the
@@ -76,7 +59,7 @@ impl WebAuth {
             }
             None => Vec::new(),
         };
-        let start = SignInStart::first(options.clone(), next, causes);
+        let start = Start { options: options.clone(), causes, ..Start::fresh(next) };
         self.begin(session, contents, known, start).await
     }
 
@@ -111,7 +94,7 @@ impl WebAuth {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
             }
         };
-        let start = SignInStart::first(options, next, causes);
+        let start = Start { options, causes, ..Start::fresh(next) };
         self.begin(session, contents, known, start).await.map(Some)
     }
 
@@ -122,28 +105,20 @@ impl WebAuth {
         session: &mut WebSession,
         mut contents: SessionValue,
         known: Option<CurrentLogin>,
-        start: SignInStart,
+        mut start: Start,
     ) -> Result<SignIn, Error> {
-        let SignInStart { mut options, next, causes, fallbacks, expected } = start;
         if let Some(known) = &known {
             self.relying_party()
                 .add_granted(
-                    &mut options,
+                    &mut start.options,
                     &self.sessions().grants,
                     &known.in_use.grant,
                     MOST_SCOPE_BYTES,
                 )
                 .await;
         }
-        let user = known.as_ref().map(|known| &known.user);
-        let account = user.and_then(User::account_hint);
-        let expected = user.map(|user| PersonKey::of(user.person())).or(expected);
-        let purpose = if expected.is_some() { Purpose::StepUp } else { Purpose::SignIn };
-        let request =
-            self.relying_party().request(purpose, fallbacks, options, account.as_ref()).await?;
-        let mut attempt = request.attempt(next.as_str(), self.clock().now())?;
-        attempt.expected = expected;
-        attempt.causes = causes;
+        let user = known.as_ref().map(|known| known.user.at_sign_in());
+        let (request, mut attempt) = self.relying_party().begin(start, user).await?;
         let sign_in = if self.relying_party().by_code() {
             let code = self.relying_party().new_code(&request).await?;
             let shown = UserCode {
@@ -256,13 +231,8 @@ impl WebAuth {
             self.keep(session, &mut contents)?;
             return Err(error);
         };
-        let start = SignInStart {
-            options: attempt.options(),
-            next: self.config().return_path(&attempt.return_path),
-            causes: attempt.causes.clone(),
-            fallbacks,
-            expected: attempt.expected,
-        };
+        let next = self.config().return_path(&attempt.return_path);
+        let start = Start { fallbacks, ..Start::following(attempt.clone(), next) };
         // Another person may have signed in since: the step-up is not theirs.
         let is_of = |expected: PersonKey| {
             self.known(&contents).filter(|known| expected.is(known.user.person()))
