@@ -102,6 +102,12 @@ impl<'a> RequestHead<'a> {
         ClientKind::of(self.method, self.headers)
     }
 
+    /// The page in front of the person.
+    pub(crate) fn page_in_view(&self) -> Option<PageInView> {
+        let shape = ShapeHeaders::of(self.headers);
+        shape.page_in_view(shape.client_kind(self.method, self.headers), || self.uri)
+    }
+
     /// Whether a sign-in may be started. An image, a frame, a script or a prefetch cannot sign in
     /// anybody, and must use up neither the attempts of a person in the same browser nor a device
     /// code.
@@ -203,7 +209,6 @@ impl RequestSummary {
         Self::new(head.method, || head.uri, head.headers, &ShapeHeaders::of(head.headers), rules)
     }
 
-    /// `uri` is called for a navigation alone: no other request pays for the look-up.
     fn new<'a>(
         method: &Method,
         uri: impl FnOnce() -> &'a Uri,
@@ -212,10 +217,7 @@ impl RequestSummary {
         cross_site: &CrossSiteRules,
     ) -> Self {
         let client = shape.client_kind(method, headers);
-        let page = match client {
-            ClientKind::Navigation => uri().path_and_query().cloned().map(PageInView::Opened),
-            _ => shape.page.or(shape.referer).cloned().map(PageInView::Behind),
-        };
+        let page = shape.page_in_view(client, uri);
         let is_checked = has_effects(method, shape.upgrade) && cross_site.is_refused();
         let other_page = match is_checked {
             true => shape.initiator.other_page(cross_site).map(Box::new),
@@ -278,6 +280,20 @@ impl<'a> ShapeHeaders<'a> {
             }
         }
         found
+    }
+
+    /// The page in front of the person. `uri` is called for a navigation alone: no other request
+    /// pays for the look-up.
+    #[inline]
+    fn page_in_view<'u>(
+        &self,
+        client: ClientKind,
+        uri: impl FnOnce() -> &'u Uri,
+    ) -> Option<PageInView> {
+        match client {
+            ClientKind::Navigation => uri().path_and_query().cloned().map(PageInView::Opened),
+            _ => self.page.or(self.referer).cloned().map(PageInView::Behind),
+        }
     }
 
     fn client_kind(&self, method: &Method, headers: &HeaderMap) -> ClientKind {

@@ -10,7 +10,6 @@
 
 use super::{callback::NextStep, flow::Flow, reply::Reply};
 use crate::{
-    config::ReturnPath,
     error::{Error, ErrorKind},
     http_message::RequestHead,
     sign_in::{Attempt, Purpose, Start, policy_of},
@@ -42,17 +41,6 @@ impl Flow {
             Ok(None) if purpose == Purpose::EditProfile => self.start(head, start, None).await,
             Ok(_) => self.start(head, Start { purpose, ..start }, None).await,
         }
-    }
-
-    /// The URL of this application that starts what an attempt was for.
-    pub(super) fn url_for(&self, purpose: Purpose, return_path: &ReturnPath) -> String {
-        let paths = self.config.paths();
-        let own = match purpose {
-            Purpose::EditProfile => paths.edit_profile.as_ref(),
-            Purpose::ResetPassword => paths.reset_password.as_ref(),
-            Purpose::SignIn | Purpose::StepUp | Purpose::ReadClaims => None,
-        };
-        self.url_of(own.unwrap_or(&paths.login), return_path)
     }
 
     /// The step after a policy whose response was verified. Nothing of the response is kept.

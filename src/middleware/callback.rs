@@ -339,8 +339,4 @@ impl Flow {
         let return_path = self.return_path(&attempt);
         Start::following(attempt, return_path)
     }
-
-    pub(super) fn return_path(&self, attempt: &Attempt) -> ReturnPath {
-        self.config.return_path(&attempt.return_path)
-    }
 }

@@ -32,7 +32,7 @@ impl Flow {
         if session.is_none() {
             self.report_ends(&head.cookies, || head.parts_without_query()).await;
         }
-        let sign_in = self.sign_in_url(&self.page_of(head));
+        let sign_in = self.sign_in_url(&self.page_to_return_to(head.page_in_view().as_ref()));
         let settings = self.config.user_path();
         let document = match session {
             Some(session) => {

@@ -56,11 +56,6 @@ impl PollAnswer {
 }
 
 impl Flow {
-    /// The URL of the page with the code of a sign-in.
-    pub(super) fn code_url(&self, state: &str) -> String {
-        format!("{}?state={state}", self.config.external_path(&self.config.paths().callback))
-    }
-
     /// Answers with the page, or for its script with the state of the sign-in.
     pub(super) async fn device_code(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
         let again = || self.sign_in_url(self.config.home());

@@ -132,12 +132,6 @@ impl Flow {
             posted: form.posted,
         })
     }
-
-    /// The kept-form path, as browsers see it.
-    fn form_page(&self) -> Option<ReturnPath> {
-        let path = self.config.paths().kept_form.as_deref()?;
-        ReturnPath::parse(&self.config.external_path(path))
-    }
 }
 
 /// Whether a page of this origin posts the form as a navigation of its own. A form in a frame is

@@ -9,20 +9,18 @@
 
 use std::borrow::Cow;
 
-use http::{
-    HeaderMap, Method,
-    header::{ACCEPT_LANGUAGE, REFERER},
-};
+use http::{HeaderMap, Method, header::ACCEPT_LANGUAGE};
 
 use super::{
     flow::Flow,
+    placement::astray,
     reply::{Outcome, Reply},
-    routes::{astray, page_as_asked},
+    routes::page_as_asked,
 };
 use crate::{
     config::{Prompt, ReturnPath},
     error::{Error, ErrorKind},
-    http_message::{ClientKind, RequestHead, path_at_origin},
+    http_message::{ClientKind, RequestHead},
     languages,
     session::Slot,
     sign_in::{Attempt, Purpose, Request, Start},
@@ -39,7 +37,9 @@ impl Flow {
             self.went_astray(&error);
             return Reply::failed(error, None);
         }
-        let reply = self.challenge(head, Start::fresh(self.page_of(head))).await;
+        let reply = self
+            .challenge(head, Start::fresh(self.page_to_return_to(head.page_in_view().as_ref())))
+            .await;
         // The cookie of the ended session is removed only where a sign-in follows: elsewhere this
         // answer could overtake that of a sign-in and take its new cookie away. By device code the
         // sign-in has not begun yet, and with a page of the application's own neither.
@@ -75,14 +75,6 @@ impl Flow {
         self.start(head, start, None).await
     }
 
-    /// The page to return to that `return_to` names; home without it.
-    pub(super) fn asked_return_path(&self, head: &RequestHead<'_>) -> ReturnPath {
-        match head.parameter("return_to") {
-            Some(path) => self.config.return_path(&path),
-            None => self.config.home().clone(),
-        }
-    }
-
     /// Redirects a navigation to the provider. Every other client gets the URL to sign in at, and
     /// no cookie.
     pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
@@ -111,14 +103,6 @@ impl Flow {
             (ClientKind::Navigation, None) => self.start(head, start, None).await,
             (_, None) => Reply::sign_in_needed(self.sign_in_url(&start.return_path)),
         }
-    }
-
-    /// The application's page that comes before a sign-in; `None` on that page itself, where a
-    /// guard of the application asks: it would lead to itself.
-    pub(super) fn sign_in_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
-        let page = self.config.sign_in_page().as_deref()?;
-        let own = self.config.external_path(page);
-        (head.uri.path() != page && head.uri.path() != own).then_some(page)
     }
 
     /// Sends the person to the provider. `slot` is that of the attempt that it continues.
@@ -251,56 +235,6 @@ impl Flow {
              given, and do all nodes share it? Or was each ended at once, for the reason that an \
              earlier warning names?",
         )
-    }
-
-    /// The page to return to: the one that was opened; for everything else the page of this origin
-    /// that asked, since a form or call is never replayed.
-    pub(super) fn page_of(&self, head: &RequestHead<'_>) -> ReturnPath {
-        let page = match head.client_kind() {
-            ClientKind::Navigation => {
-                head.uri.path_and_query().map(|page| page_as_asked(&self.config, page.as_str()))
-            }
-            _ => self.calling_page(head).map(Cow::Borrowed),
-        };
-        page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
-    }
-
-    /// The page that a script, frame or form ran on, if it is one of this origin.
-    fn calling_page<'a>(&self, head: &RequestHead<'a>) -> Option<&'a str> {
-        let url = head.headers.get("hx-current-url").or_else(|| head.headers.get(REFERER))?;
-        self.page_at_origin(url.to_str().ok()?)
-    }
-
-    /// Path and query of a URL, if it is one of this origin.
-    pub(super) fn page_at_origin<'a>(&self, url: &'a str) -> Option<&'a str> {
-        path_at_origin(url, self.config.origin())?.split('#').next()
-    }
-
-    /// The URL that starts a sign-in which returns to `return_path`.
-    pub(super) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
-        self.url_of(&self.config.paths().login, return_path)
-    }
-
-    /// The URL at which a sign-in begins: that of the application's page before it, otherwise the
-    /// sign-in path.
-    pub(super) fn first_sign_in_url(&self, return_path: &ReturnPath) -> String {
-        let path = return_path.as_str().split(['?', '#']).next();
-        match self.config.sign_in_page() {
-            // A sign-in that returns to that page starts at the sign-in path: the page would
-            // redirect to itself.
-            Some(page) if path != Some(&*self.config.external_path(page)) => {
-                self.url_of(page, return_path)
-            }
-            _ => self.sign_in_url(return_path),
-        }
-    }
-
-    /// The URL of one of the layer's own paths, with the page to return to.
-    pub(super) fn url_of(&self, own: &str, return_path: &ReturnPath) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("return_to", return_path.as_str())
-            .finish();
-        format!("{}?{query}", self.config.external_path(own))
     }
 }
 

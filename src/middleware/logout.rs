@@ -16,7 +16,6 @@ use super::{
     reply::{Outcome, Reply},
 };
 use crate::{
-    config::ReturnPath,
     error::{Error, ErrorKind},
     http_message::{ClientKind, RequestHead, follows_own_link, is_from_own_page},
     secret::Secret,
@@ -102,21 +101,6 @@ impl Flow {
             self.report_signed_out(&ended, request).await;
         }
         outcome.map(|()| id_token)
-    }
-
-    /// The page after a sign-out in which the provider has no part: that of the application if it
-    /// has one, otherwise home if it is public, since a protected page would sign straight in
-    /// again (D14).
-    pub(super) fn page_after_sign_out(&self) -> ReturnPath {
-        if let Some(page) = self.config.page_after_sign_out() {
-            return page.clone();
-        }
-        let home = self.config.home();
-        let signed_out = self.config.external_path(&self.config.paths().signed_out);
-        match ReturnPath::parse(&signed_out) {
-            Some(signed_out) if !self.config.is_home_public() => signed_out,
-            _ => home.clone(),
-        }
     }
 
     /// The path to which the provider returns. Nothing of the request is read: the provider's

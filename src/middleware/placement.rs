@@ -1,6 +1,10 @@
-//! Warnings, once each, about a place of the layer in a router in which sign-in cannot work.
+//! Warnings, once each, about a place of the layer in a router, or of the application behind a
+//! proxy, in which sign-in cannot work.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, Ordering},
+};
 #[cfg(feature = "axum")]
 use std::{
     collections::BTreeSet,
@@ -8,11 +12,13 @@ use std::{
 };
 
 use http::{Extensions, Uri, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
 
-use super::{flow::Flow, routes::astray};
+use super::flow::Flow;
 use crate::{
-    config::{Access, PathPrefix},
-    error::Error,
+    config::{Access, PathPrefix, SignInMethod, ValidConfig},
+    error::{Error, ErrorKind},
+    session::State,
 };
 
 /// Which warnings the log has already.
@@ -144,6 +150,96 @@ pub(super) fn nest<'a>(uri: &Uri, extensions: &'a Extensions) -> Result<Option<N
 #[cfg(not(feature = "axum"))]
 pub(super) fn nest<'a>(_: &Uri, _: &'a Extensions) -> Result<Option<Nest<'a>>, ()> {
     Ok(None)
+}
+
+/// How much of a request's path an error repeats, in bytes.
+const SHOWN: usize = 120;
+
+/// The error of a request that looks like one for the layer's own paths and is not: something on
+/// its way changed its path in another way than the configuration says. Answered like any other
+/// protected page it would be sent to the provider, whose response would come back to the same
+/// path, for ever.
+///
+/// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
+/// in come here.
+pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
+    let (came, prefix) = (uri.path(), config.external_prefix());
+    let bare = |own: &str| match config.path_prefix() {
+        PathPrefix::Kept => own.strip_prefix(prefix).unwrap_or(own).to_owned(),
+        PathPrefix::Stripped => own.to_owned(),
+    };
+    let callback = bare(&config.paths().callback);
+    let (kept, plain_path) = (|own: &str| format!("{prefix}{own}"), plain(came));
+    let is_callback =
+        answers_us(uri) || plain_path == plain(&callback) || plain_path == plain(&kept(&callback));
+    // A protected page redirects to the application's own sign-in page first, and by device code to
+    // the sign-in path: that link may miss its path, or come back inside another.
+    let first = match (config.sign_in_page(), config.sign_in_method()) {
+        (Some(page), _) => Some(page),
+        (None, SignInMethod::DeviceCode) => Some(&config.paths().login),
+        (None, SignInMethod::Redirect) => None,
+    };
+    let is_sign_in = first.is_some_and(|first| {
+        return_to(uri).is_some_and(|to| {
+            plain_path.ends_with(&plain(&bare(first))) || to.contains("return_to=")
+        })
+    });
+    let is_other = || {
+        config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own))
+    };
+    // A page of the application that ends like one of ours is a page of the application.
+    if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
+        return None;
+    }
+    let login = first.unwrap_or(&config.paths().login);
+    let expected = if is_callback { &config.paths().callback } else { login };
+    let came = came.get(..SHOWN).unwrap_or(came);
+    let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let why = match config.path_prefix() {
+        PathPrefix::Stripped if !prefix.is_empty() && has_prefix => format!(
+            "{came:?} arrived with {prefix:?}, the path of the base URL, which was expected to be \
+             stripped on the way: set with_path_prefix(PathPrefix::Kept) \
+             (IDENTITY_PATH_PREFIX=kept), or let the proxy strip it"
+        ),
+        PathPrefix::Kept if !has_prefix => format!(
+            "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to \
+             be kept: set with_path_prefix(PathPrefix::Stripped) \
+             (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
+        ),
+        _ => format!(
+            "a request that was expected at {expected:?} came at {came:?}: something between \
+             browser and application changes the path. Have it arrive as it is, or correct the \
+             base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on \
+             the way"
+        ),
+    };
+    Some(Error::new(ErrorKind::NotConfigured, why))
+}
+
+/// Whether the query is an authorization response to a request of this application, at any path.
+fn answers_us(uri: &Uri) -> bool {
+    let Some(query) = uri.query().filter(|query| query.contains("state=")) else { return false };
+    let has = |wanted: &[&str]| {
+        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name))
+    };
+    let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+        name == "state" && State::parse(&value).is_some()
+    };
+    has(&["code", "error", "response"])
+        && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
+}
+
+/// The return path in a link of this application to the sign-in path.
+fn return_to(uri: &Uri) -> Option<String> {
+    let mut query = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    query.find(|(name, _)| name == "return_to").map(|(_, to)| to.into_owned())
+}
+
+/// A path as the most lenient reader sees it: decoded, in one letter case, without empty segments.
+fn plain(path: &str) -> String {
+    let text = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    let segments = text.split(['/', '\\']).filter(|segment| !segment.is_empty() && *segment != ".");
+    segments.fold(String::new(), |path, segment| path + "/" + segment)
 }
 
 /// The most places that [`without_layer`] names.

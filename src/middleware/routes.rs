@@ -1,16 +1,16 @@
-//! The route of a request: one of the layer's own paths, a public one, or one that needs a
-//! signed-in user. Pure, no I/O.
+//! Paths and URLs of the layer. The [`Route`] of a request: one of the layer's own paths, a public
+//! one, or one that needs a signed-in user. The pages that a walk returns to, and the URLs of this
+//! application that it leads to. Pure, no I/O.
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, Uri};
-use percent_encoding::percent_decode_str;
+use http::{HeaderMap, Method};
 
+use super::flow::Flow;
 use crate::{
-    config::{PathPrefix, Paths, Preflight, SignInMethod, ValidConfig},
-    error::{Error, ErrorKind},
-    http_message::is_preflight,
-    session::State,
+    config::{Paths, Preflight, ReturnPath, SignInMethod, ValidConfig},
+    http_message::{PageInView, RequestHead, is_preflight, path_at_origin},
+    sign_in::{Attempt, Purpose},
 };
 
 /// The destination of a request that is not public.
@@ -127,92 +127,107 @@ pub(super) fn page_as_asked<'p>(config: &ValidConfig, page: &'p str) -> Cow<'p, 
     }
 }
 
-/// How much of a request's path an error repeats, in bytes.
-const SHOWN: usize = 120;
-
-/// The error of a request that looks like one for the layer's own paths and is not: something on
-/// its way changed its path in another way than the configuration says. Answered like any other
-/// protected page it would be sent to the provider, whose response would come back to the same
-/// path, for ever.
-///
-/// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
-/// in come here.
-pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
-    let (came, prefix) = (uri.path(), config.external_prefix());
-    let bare = |own: &str| match config.path_prefix() {
-        PathPrefix::Kept => own.strip_prefix(prefix).unwrap_or(own).to_owned(),
-        PathPrefix::Stripped => own.to_owned(),
-    };
-    let callback = bare(&config.paths().callback);
-    let (kept, plain_path) = (|own: &str| format!("{prefix}{own}"), plain(came));
-    let is_callback =
-        answers_us(uri) || plain_path == plain(&callback) || plain_path == plain(&kept(&callback));
-    // A protected page redirects to the application's own sign-in page first, and by device code to
-    // the sign-in path: that link may miss its path, or come back inside another.
-    let first = match (config.sign_in_page(), config.sign_in_method()) {
-        (Some(page), _) => Some(page),
-        (None, SignInMethod::DeviceCode) => Some(&config.paths().login),
-        (None, SignInMethod::Redirect) => None,
-    };
-    let is_sign_in = first.is_some_and(|first| {
-        return_to(uri).is_some_and(|to| {
-            plain_path.ends_with(&plain(&bare(first))) || to.contains("return_to=")
-        })
-    });
-    let is_other = || {
-        config.paths().iter().map(|(_, own)| bare(own)).any(|own| came == own || came == kept(&own))
-    };
-    // A page of the application that ends like one of ours is a page of the application.
-    if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
-        return None;
+impl Flow {
+    /// The page to return to: the one that was opened; for everything else the page of this origin
+    /// that asked, since a form or call is never replayed.
+    pub(super) fn page_to_return_to(&self, page: Option<&PageInView>) -> ReturnPath {
+        let page = match page {
+            Some(PageInView::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
+            Some(PageInView::Behind(url)) => {
+                url.to_str().ok().and_then(|url| self.page_at_origin(url)).map(Cow::Borrowed)
+            }
+            None => None,
+        };
+        page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
-    let login = first.unwrap_or(&config.paths().login);
-    let expected = if is_callback { &config.paths().callback } else { login };
-    let came = came.get(..SHOWN).unwrap_or(came);
-    let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
-    let why = match config.path_prefix() {
-        PathPrefix::Stripped if !prefix.is_empty() && has_prefix => format!(
-            "{came:?} arrived with {prefix:?}, the path of the base URL, which was expected to be \
-             stripped on the way: set with_path_prefix(PathPrefix::Kept) \
-             (IDENTITY_PATH_PREFIX=kept), or let the proxy strip it"
-        ),
-        PathPrefix::Kept if !has_prefix => format!(
-            "{came:?} arrived without {prefix:?}, the path of the base URL, which was expected to \
-             be kept: set with_path_prefix(PathPrefix::Stripped) \
-             (IDENTITY_PATH_PREFIX=stripped), or let the proxy keep it"
-        ),
-        _ => format!(
-            "a request that was expected at {expected:?} came at {came:?}: something between \
-             browser and application changes the path. Have it arrive as it is, or correct the \
-             base URL (IDENTITY_BASE_URL); PathPrefix says whether its path is kept or stripped on \
-             the way"
-        ),
-    };
-    Some(Error::new(ErrorKind::NotConfigured, why))
-}
 
-/// Whether the query is an authorization response to a request of this application, at any path.
-fn answers_us(uri: &Uri) -> bool {
-    let Some(query) = uri.query().filter(|query| query.contains("state=")) else { return false };
-    let has = |wanted: &[&str]| {
-        url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| wanted.contains(&&*name))
-    };
-    let is_ours = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
-        name == "state" && State::parse(&value).is_some()
-    };
-    has(&["code", "error", "response"])
-        && url::form_urlencoded::parse(query.as_bytes()).any(is_ours)
-}
+    /// Path and query of a URL, if it is one of this origin.
+    fn page_at_origin<'a>(&self, url: &'a str) -> Option<&'a str> {
+        path_at_origin(url, self.config.origin())?.split('#').next()
+    }
 
-/// The return path in a link of this application to the sign-in path.
-fn return_to(uri: &Uri) -> Option<String> {
-    let mut query = url::form_urlencoded::parse(uri.query()?.as_bytes());
-    query.find(|(name, _)| name == "return_to").map(|(_, to)| to.into_owned())
-}
+    /// The page to return to that `return_to` names; home without it.
+    pub(super) fn asked_return_path(&self, head: &RequestHead<'_>) -> ReturnPath {
+        match head.parameter("return_to") {
+            Some(path) => self.config.return_path(&path),
+            None => self.config.home().clone(),
+        }
+    }
 
-/// A path as the most lenient reader sees it: decoded, in one letter case, without empty segments.
-fn plain(path: &str) -> String {
-    let text = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
-    let segments = text.split(['/', '\\']).filter(|segment| !segment.is_empty() && *segment != ".");
-    segments.fold(String::new(), |path, segment| path + "/" + segment)
+    /// The page that an attempt returns to.
+    pub(super) fn return_path(&self, attempt: &Attempt) -> ReturnPath {
+        self.config.return_path(&attempt.return_path)
+    }
+
+    /// The page after a sign-out in which the provider has no part: that of the application if it
+    /// has one, otherwise home if it is public, since a protected page would sign straight in
+    /// again (D14).
+    pub(super) fn page_after_sign_out(&self) -> ReturnPath {
+        if let Some(page) = self.config.page_after_sign_out() {
+            return page.clone();
+        }
+        let home = self.config.home();
+        let signed_out = self.config.external_path(&self.config.paths().signed_out);
+        match ReturnPath::parse(&signed_out) {
+            Some(signed_out) if !self.config.is_home_public() => signed_out,
+            _ => home.clone(),
+        }
+    }
+
+    /// The application's page that comes before a sign-in; `None` on that page itself, where a
+    /// guard of the application asks: it would lead to itself.
+    pub(super) fn sign_in_page_first(&self, head: &RequestHead<'_>) -> Option<&str> {
+        let page = self.config.sign_in_page().as_deref()?;
+        let own = self.config.external_path(page);
+        (head.uri.path() != page && head.uri.path() != own).then_some(page)
+    }
+
+    /// The URL that starts a sign-in which returns to `return_path`.
+    pub(super) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
+        self.url_of(&self.config.paths().login, return_path)
+    }
+
+    /// The URL at which a sign-in begins: that of the application's page before it, otherwise the
+    /// sign-in path.
+    pub(super) fn first_sign_in_url(&self, return_path: &ReturnPath) -> String {
+        let path = return_path.as_str().split(['?', '#']).next();
+        match self.config.sign_in_page() {
+            // A sign-in that returns to that page starts at the sign-in path: the page would
+            // redirect to itself.
+            Some(page) if path != Some(&*self.config.external_path(page)) => {
+                self.url_of(page, return_path)
+            }
+            _ => self.sign_in_url(return_path),
+        }
+    }
+
+    /// The URL of one of the layer's own paths, with the page to return to.
+    pub(super) fn url_of(&self, own: &str, return_path: &ReturnPath) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", return_path.as_str())
+            .finish();
+        format!("{}?{query}", self.config.external_path(own))
+    }
+
+    /// The URL of this application that starts what an attempt was for.
+    pub(super) fn url_for(&self, purpose: Purpose, return_path: &ReturnPath) -> String {
+        let paths = self.config.paths();
+        let own = match purpose {
+            Purpose::EditProfile => paths.edit_profile.as_ref(),
+            Purpose::ResetPassword => paths.reset_password.as_ref(),
+            Purpose::SignIn | Purpose::StepUp | Purpose::ReadClaims => None,
+        };
+        self.url_of(own.unwrap_or(&paths.login), return_path)
+    }
+
+    /// The URL of the page with the code of a sign-in.
+    pub(super) fn code_url(&self, state: &str) -> String {
+        format!("{}?state={state}", self.config.external_path(&self.config.paths().callback))
+    }
+
+    /// The kept-form path, as browsers see it.
+    pub(super) fn form_page(&self) -> Option<ReturnPath> {
+        let path = self.config.paths().kept_form.as_deref()?;
+        ReturnPath::parse(&self.config.external_path(path))
+    }
 }

@@ -12,12 +12,11 @@ use std::time::Duration;
 use super::{
     flow::Flow,
     reply::{Outcome, Reply},
-    routes::page_as_asked,
 };
 use crate::{
     config::{ReturnPath, SignInOptions},
     error::Error,
-    http_message::{ClientKind, PageInView, RequestHead, RequestSummary},
+    http_message::{ClientKind, RequestHead, RequestSummary},
     session::Session,
     sign_in::{Remedy, Start, StepUp},
 };
@@ -43,7 +42,9 @@ impl Flow {
         options: &SignInOptions,
         return_path: Option<&ReturnPath>,
     ) -> Reply {
-        let return_path = return_path.cloned().unwrap_or_else(|| self.page_of(head));
+        let return_path = return_path
+            .cloned()
+            .unwrap_or_else(|| self.page_to_return_to(head.page_in_view().as_ref()));
         let session = match self.present(&head.cookies, self.clock.now()).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
@@ -103,7 +104,7 @@ impl Flow {
         session: &Session,
         error: Error,
     ) -> Reply {
-        let return_path = self.page_behind(summary);
+        let return_path = self.page_to_return_to(summary.page.as_ref());
         let now = self.clock.now();
         let url = match Remedy::of(&error, self.config.sign_in(), now) {
             Remedy::Nothing => return Reply::failed(error, None),
@@ -139,18 +140,6 @@ impl Flow {
         let due = self.relying_party.due(step_up, origin, grants, username, return_path).await?;
         let sealed = self.sessions.seal_step_up(session, &due.step_up)?;
         Ok(format!("{}&{PARAMETER}={sealed}", self.sign_in_url(return_path)))
-    }
-
-    /// The page to return to.
-    fn page_behind(&self, summary: &RequestSummary) -> ReturnPath {
-        let page = match &summary.page {
-            Some(PageInView::Opened(page)) => Some(page_as_asked(&self.config, page.as_str())),
-            Some(PageInView::Behind(url)) => {
-                url.to_str().ok().and_then(|url| self.page_at_origin(url)).map(Into::into)
-            }
-            None => None,
-        };
-        page.map_or_else(|| self.config.home().clone(), |page| self.config.return_path(&page))
     }
 }
 
