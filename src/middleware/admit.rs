@@ -7,7 +7,6 @@ use http::Request;
 
 use super::{
     flow::Flow,
-    future::AdmittedRequest,
     routes::{Route, route},
 };
 use crate::{
@@ -34,6 +33,12 @@ pub(super) struct Admitted {
     pub(super) roll: Option<Arc<Roll>>,
 }
 
+/// A request that was let through.
+pub(super) struct AdmittedRequest {
+    pub(super) admitted: Admitted,
+    pub(super) summary: RequestSummary,
+}
+
 impl Flow {
     /// Decides from what is in memory.
     #[inline]
@@ -45,10 +50,10 @@ impl Flow {
                 let (now, shape) = (self.clock.now(), ShapeHeaders::of(headers));
                 match self.sessions.peek(shape.cookie, headers, now) {
                     PeekOutcome::Live(session) => {
-                        let roll = self.sessions.roll(&session, now);
+                        let admitted = self.admitted(session, now);
                         let rules = self.config.cross_site();
                         let summary = RequestSummary::of(request, &shape, rules);
-                        Decision::Admitted(AdmittedRequest { session, roll, summary })
+                        Decision::Admitted(AdmittedRequest { admitted, summary })
                     }
                     PeekOutcome::None | PeekOutcome::Ask => Decision::Ask(Route::Protected),
                 }
@@ -77,9 +82,14 @@ impl Flow {
         cookies: &RequestCookies<'_>,
     ) -> Result<Option<Admitted>, Error> {
         let now = self.clock.now();
-        let Some(session) = self.present(cookies, now).await? else { return Ok(None) };
+        let session = self.present(cookies, now).await?;
+        Ok(session.map(|session| self.admitted(session, now)))
+    }
+
+    #[inline]
+    fn admitted(&self, session: Arc<Session>, now: UnixTime) -> Admitted {
         let roll = self.sessions.roll(&session, now);
-        Ok(Some(Admitted { session, roll }))
+        Admitted { session, roll }
     }
 
     /// The session of a request, with the claims of `now`.

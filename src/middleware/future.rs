@@ -11,7 +11,7 @@ use std::{
 use http::{Extensions, HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use pin_project_lite::pin_project;
 
-use super::{lazy_user::LazyUser, service::Shared, step_up::lost};
+use super::{admit::AdmittedRequest, lazy_user::LazyUser, service::Shared, step_up::lost};
 use crate::{
     api::ApiFuture,
     error::{Error, ErrorKind},
@@ -47,14 +47,6 @@ pub(super) enum Pending {
     Public(LazyUser),
     /// The user is in the extensions.
     Protected(AdmittedRequest),
-}
-
-/// A request that was let through.
-pub(super) struct AdmittedRequest {
-    pub(super) session: Arc<Session>,
-    /// The rolled ticket, if a roll was due.
-    pub(super) roll: Option<Arc<Roll>>,
-    pub(super) summary: RequestSummary,
 }
 
 /// Async work to finish before the response is returned.
@@ -127,7 +119,7 @@ impl Pending {
             self.warn_of_lost_error();
         }
         let roll = match self {
-            Self::Protected(admitted) => admitted.roll.clone(),
+            Self::Protected(request) => request.admitted.roll.clone(),
             Self::Public(user) => {
                 if response.status() == StatusCode::NOT_FOUND {
                     user.not_found();
@@ -203,14 +195,14 @@ impl Pending {
     /// The session that was admitted or looked up.
     fn session(&self) -> Option<Arc<Session>> {
         match self {
-            Self::Protected(admitted) => Some(Arc::clone(&admitted.session)),
+            Self::Protected(request) => Some(Arc::clone(&request.admitted.session)),
             Self::Public(user) => user.seen()?.session().cloned(),
         }
     }
 
     fn summary(&self) -> Option<RequestSummary> {
         match self {
-            Self::Protected(admitted) => Some(admitted.summary.clone()),
+            Self::Protected(request) => Some(request.summary.clone()),
             Self::Public(user) => Some(user.seen()?.summary.clone()),
         }
     }

@@ -13,9 +13,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    admit::{Admitted, Decision},
+    admit::{AdmittedRequest, Decision},
     flow::Flow,
-    future::{AdmittedRequest, FollowUp, Pending, ResponseFuture},
+    future::{FollowUp, Pending, ResponseFuture},
     lazy_user::LazyUser,
     placement::nest,
     reply::{Outcome, Reply},
@@ -123,13 +123,13 @@ where
                 let shared = Arc::clone(&self.shared);
                 ResponseFuture::calling(self.inner.call(request), shared, Pending::Public(lazy))
             }
-            Decision::Admitted(admitted) => {
-                let summary = &admitted.summary;
+            Decision::Admitted(let_through) => {
+                let AdmittedRequest { admitted, summary } = &let_through;
                 if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
-                    return refused(Arc::clone(&self.shared), admitted.summary, error);
+                    return refused(Arc::clone(&self.shared), let_through.summary, error);
                 }
                 insert(request.extensions_mut(), admitted.session.user.clone());
-                let (shared, pending) = (Arc::clone(&self.shared), Pending::Protected(admitted));
+                let (shared, pending) = (Arc::clone(&self.shared), Pending::Protected(let_through));
                 ResponseFuture::calling(self.inner.call(request), shared, pending)
             }
             Decision::Ask(route) => self.decide(route, request),
@@ -206,17 +206,17 @@ where
         {
             return Ok(shared.refused(&summary, error));
         }
-        let admitted = match flow.admit(&cookies).await {
-            Ok(Some(Admitted { session, roll })) => AdmittedRequest { session, roll, summary },
+        let let_through = match flow.admit(&cookies).await {
+            Ok(Some(admitted)) => AdmittedRequest { admitted, summary },
             Ok(None) => {
                 return Ok(Box::pin(signed_out(&shared, flow, &parts, body, cookies)).await);
             }
             Err(error) => return Ok(shared.refused(&summary, error)),
         };
         drop(cookies);
-        insert(&mut parts.extensions, admitted.session.user.clone());
+        insert(&mut parts.extensions, let_through.admitted.session.user.clone());
         let mut response = inner.call(Request::from_parts(parts, body)).await?;
-        match Pending::Protected(admitted).follow_up(&mut response, || shared.has_api()) {
+        match Pending::Protected(let_through).follow_up(&mut response, || shared.has_api()) {
             Some(follow_up) => Ok(Box::pin(shared.finish(response, follow_up)).await),
             None => Ok(response.map(IdentityBody::inner)),
         }
