@@ -8,9 +8,9 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 
-use super::{lazy_user::UserSource, placement::without_layer};
+use super::{lazy_user::RequestUser, placement::without_layer};
 use crate::{
-    error::{Error, ErrorKind, log_refusal},
+    error::{ErrorKind, log_refusal},
     http_message::{Challenge, ChallengeKind, original_uri},
     user::{Tokens, User},
 };
@@ -42,23 +42,21 @@ impl IntoResponse for UserRejection {
     }
 }
 
-/// The signed-in user; `None` without a layer.
-async fn look(parts: &Parts) -> Option<Result<Option<User>, Error>> {
-    Some(match UserSource::find(&parts.extensions)? {
-        UserSource::Known(user) => user,
-        UserSource::Handle(lazy) => lazy.user_of(parts).await,
-    })
+async fn user_of(parts: &Parts) -> RequestUser {
+    RequestUser::of(&parts.extensions, |lazy| lazy.head_of(parts)).await
 }
 
 impl<S: Sync> FromRequestParts<S> for User {
     type Rejection = UserRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, UserRejection> {
-        let wanted = match look(parts).await {
-            None => return Err(UserRejection::NoLayer),
-            Some(Ok(Some(user))) => return Ok(user),
-            Some(Ok(None)) => ChallengeKind::SignIn { options: Box::default(), return_path: None },
-            Some(Err(error)) => ChallengeKind::Refusal(error),
+        let wanted = match user_of(parts).await {
+            RequestUser::NoLayer => return Err(UserRejection::NoLayer),
+            RequestUser::User { user, .. } => return Ok(user),
+            RequestUser::Nobody => {
+                ChallengeKind::SignIn { options: Box::default(), return_path: None }
+            }
+            RequestUser::Unknown(error) => ChallengeKind::Refusal(error),
         };
         let uri = original_uri(&parts.uri, &parts.extensions);
         Err(UserRejection::Challenge(Challenge::new(&parts.method, uri, &parts.headers, wanted)))
@@ -76,15 +74,16 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(match look(parts).await {
-            Some(Ok(user)) => user,
+        Ok(match user_of(parts).await {
+            RequestUser::User { user, .. } => Some(user),
+            RequestUser::Nobody => None,
             // A caller with an access token has no session.
-            Some(Err(error)) if error.kind() == ErrorKind::SessionRequired => None,
-            Some(Err(error)) if error.kind() == ErrorKind::CrossSite => {
+            RequestUser::Unknown(error) if error.kind() == ErrorKind::SessionRequired => None,
+            RequestUser::Unknown(error) if error.kind() == ErrorKind::CrossSite => {
                 log_refusal!(error, %error, "no user for the request of another origin");
                 None
             }
-            Some(Err(error)) => {
+            RequestUser::Unknown(error) => {
                 tracing::warn!(
                     reason = error.reason(),
                     %error,
@@ -92,7 +91,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
                 );
                 None
             }
-            None => {
+            RequestUser::NoLayer => {
                 without_layer(&parts.extensions);
                 None
             }

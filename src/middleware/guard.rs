@@ -13,7 +13,7 @@ use http::{Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::lazy_user::UserSource;
+use super::lazy_user::RequestUser;
 use crate::{
     config::SignInOptions,
     error::{Error, ErrorKind},
@@ -278,34 +278,29 @@ where
         let mut inner = take_ready(&mut self.inner);
         let guard = self.guard.clone();
         GuardFuture(Box::pin(async move {
-            let challenge = match signed_in_user(&mut request).await {
-                None => return Ok(no_layer()),
-                Some(Ok(Some(user))) => match guard.terms.check(&user).await {
-                    GuardVerdict::Pass => return inner.call(request).await,
-                    GuardVerdict::StepUp(options) => {
-                        Challenge::sign_in(&request).with_options(*options)
+            let found = RequestUser::of(request.extensions(), |lazy| lazy.head(&request)).await;
+            let challenge = match found {
+                RequestUser::NoLayer => return Ok(no_layer()),
+                RequestUser::Nobody => Challenge::sign_in(&request),
+                RequestUser::Unknown(error) => Challenge::refusal(&request, error),
+                RequestUser::User { user, is_looked_up } => {
+                    let verdict = guard.terms.check(&user).await;
+                    if is_looked_up {
+                        // For the handler.
+                        request.extensions_mut().insert(user);
                     }
-                    GuardVerdict::Refuse(error) => Challenge::refusal(&request, error),
-                },
-                Some(Ok(None)) => Challenge::sign_in(&request),
-                Some(Err(error)) => Challenge::refusal(&request, error),
+                    match verdict {
+                        GuardVerdict::Pass => return inner.call(request).await,
+                        GuardVerdict::StepUp(options) => {
+                            Challenge::sign_in(&request).with_options(*options)
+                        }
+                        GuardVerdict::Refuse(error) => Challenge::refusal(&request, error),
+                    }
+                }
             };
             Ok(challenge.into_response_with(R::default()))
         }))
     }
-}
-
-/// The signed-in user, left in the extensions for the handler; `None` without a layer.
-async fn signed_in_user<B>(request: &mut Request<B>) -> Option<Result<Option<User>, Error>> {
-    let lazy = match UserSource::find(request.extensions())? {
-        UserSource::Known(user) => return Some(user),
-        UserSource::Handle(lazy) => lazy.clone(),
-    };
-    let found = lazy.user(request).await;
-    if let Ok(Some(user)) = &found {
-        request.extensions_mut().insert(user.clone());
-    }
-    Some(found)
 }
 
 fn no_layer<R: Default>() -> Response<R> {

@@ -70,24 +70,47 @@ impl LookUp {
     }
 }
 
-/// Where the user of a request is found.
-pub(super) enum UserSource<'a> {
-    /// The layer itself: it has admitted the request, or cannot have a user for it.
-    Known(Result<Option<User>, Error>),
-    /// A handle that looks the user up.
-    Handle(&'a LazyUser),
+/// The user of a request, for guards and extractors.
+pub(super) enum RequestUser {
+    /// No layer is around this route.
+    NoLayer,
+    /// No user is signed in.
+    Nobody,
+    /// This user. `is_looked_up`: on a public path, where the extensions have a handle alone.
+    User { user: User, is_looked_up: bool },
+    /// The look-up failed, or the layer cannot have a user for this request.
+    Unknown(Error),
 }
 
-impl<'a> UserSource<'a> {
-    /// What the layer left in the extensions of a request; `None` without a layer.
-    pub(super) fn find(extensions: &'a Extensions) -> Option<Self> {
-        if let Some(user) = extensions.get::<User>() {
-            return Some(Self::Known(Ok(Some(user.clone()))));
+impl RequestUser {
+    /// The user of the request with these extensions; `head` is its head, for the handle of a
+    /// public path.
+    pub(super) fn of<'r, H>(
+        extensions: &'r Extensions,
+        head: H,
+    ) -> impl Future<Output = Self> + Send
+    where
+        H: FnOnce(&LazyUser) -> RequestHead<'r>,
+    {
+        let known = match (extensions.get::<User>(), extensions.get::<ApiCaller>()) {
+            (Some(user), _) => Ok(Self::User { user: user.clone(), is_looked_up: false }),
+            (None, Some(_)) => Ok(Self::Unknown(Error::for_sessions_alone())),
+            (None, None) => match extensions.get::<LazyUser>() {
+                Some(lazy) => Err((lazy, head(lazy))),
+                None => Ok(Self::NoLayer),
+            },
+        };
+        async move {
+            let (lazy, head) = match known {
+                Ok(known) => return known,
+                Err(handle) => handle,
+            };
+            match lazy.look(head).await {
+                Ok(Some(user)) => Self::User { user, is_looked_up: true },
+                Ok(None) => Self::Nobody,
+                Err(error) => Self::Unknown(error),
+            }
         }
-        if extensions.get::<ApiCaller>().is_some() {
-            return Some(Self::Known(Err(Error::for_sessions_alone())));
-        }
-        extensions.get().map(Self::Handle)
     }
 }
 
@@ -123,16 +146,18 @@ impl LazyUser {
         &self,
         request: &Request<B>,
     ) -> impl Future<Output = Result<Option<User>, Error>> + Send {
-        self.look(RequestHead::of(request, self.0.flow.cookies(request.headers())))
+        self.look(self.head(request))
     }
 
-    /// The same, by the head of the request.
+    /// The head of a request, for [`RequestUser::of`].
+    pub(super) fn head<'r, B>(&self, request: &'r Request<B>) -> RequestHead<'r> {
+        RequestHead::of(request, self.0.flow.cookies(request.headers()))
+    }
+
+    /// The same, of its parts.
     #[cfg(feature = "axum")]
-    pub(super) fn user_of(
-        &self,
-        parts: &Parts,
-    ) -> impl Future<Output = Result<Option<User>, Error>> + Send {
-        self.look(RequestHead::of_parts(parts, self.0.flow.cookies(&parts.headers)))
+    pub(super) fn head_of<'r>(&self, parts: &'r Parts) -> RequestHead<'r> {
+        RequestHead::of_parts(parts, self.0.flow.cookies(&parts.headers))
     }
 
     async fn look(&self, head: RequestHead<'_>) -> Result<Option<User>, Error> {
