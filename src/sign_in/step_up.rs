@@ -21,12 +21,32 @@ pub(crate) struct StepUp {
     claims: Option<String>,
     acr_values: Vec<String>,
     max_age: Option<Duration>,
-    /// Whether to try without a page first.
-    silent: bool,
-    /// Whether the refresh token is missing.
-    for_refresh_token: bool,
-    /// Whether to ask for consent (`prompt=consent`).
-    consent: bool,
+    asks: StepUpAsks,
+}
+
+/// What the sign-in of a step-up is to bring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StepUpAsks {
+    /// More than the session has: scopes, claims, another authentication.
+    More = 1,
+    /// New tokens in the place of lost ones, without a page.
+    TokensSilently = 2,
+    /// The same with pages.
+    TokensWithPages = 3,
+    /// The same with a consent (`prompt=consent`).
+    TokensWithConsent = 4,
+}
+
+impl codec::Value for StepUpAsks {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        [Self::More, Self::TokensSilently, Self::TokensWithPages, Self::TokensWithConsent]
+            .into_iter()
+            .find(|asks| bytes == [*asks as u8])
+    }
 }
 
 codec::record!(StepUp {
@@ -35,9 +55,7 @@ codec::record!(StepUp {
     3 claims,
     4 acr_values,
     5 max_age,
-    6 silent,
-    7 for_refresh_token,
-    8 consent,
+    9 asks,
 });
 
 /// The sign-in that can resolve an error.
@@ -74,8 +92,11 @@ impl Remedy {
             // The session is still valid, only its tokens are lost. Most providers issue others
             // without showing a page.
             ErrorKind::NoRefreshToken => Self::StepUp(StepUp {
-                silent: !configured.requires_authentication(),
-                for_refresh_token: true,
+                asks: if configured.requires_authentication() {
+                    StepUpAsks::TokensWithPages
+                } else {
+                    StepUpAsks::TokensSilently
+                },
                 ..StepUp::new(now, error)
             }),
             kind if error.is_of_spent_grant()
@@ -156,9 +177,7 @@ impl StepUp {
             claims: None,
             acr_values: Vec::new(),
             max_age: None,
-            silent: false,
-            for_refresh_token: false,
-            consent: false,
+            asks: StepUpAsks::More,
         }
     }
 
@@ -166,8 +185,12 @@ impl StepUp {
     /// `offline_access`: OpenID Connect Core section 11 lets a provider ignore that scope without
     /// `prompt=consent`. `None`: it did ask for consent, or is not about the refresh token.
     fn with_consent(&self) -> Option<Self> {
-        let is_next = self.for_refresh_token && !self.consent;
-        is_next.then(|| Self { silent: false, consent: true, ..self.clone() })
+        match self.asks {
+            StepUpAsks::TokensSilently | StepUpAsks::TokensWithPages => {
+                Some(Self { asks: StepUpAsks::TokensWithConsent, ..self.clone() })
+            }
+            StepUpAsks::More | StepUpAsks::TokensWithConsent => None,
+        }
     }
 
     /// The claims that the provider demands.
@@ -176,8 +199,11 @@ impl StepUp {
     }
 
     /// Requires pages: for callers that cannot start a second sign-in after a failed silent one.
-    pub(crate) fn with_pages(self) -> Self {
-        Self { silent: false, ..self }
+    pub(crate) fn with_pages(mut self) -> Self {
+        if self.asks == StepUpAsks::TokensSilently {
+            self.asks = StepUpAsks::TokensWithPages;
+        }
+        self
     }
 
     pub(crate) fn options(&self, username: Option<&str>) -> SignInOptions {
@@ -185,11 +211,13 @@ impl StepUp {
         options.claims.clone_from(&self.claims);
         options.acr_values.clone_from(&self.acr_values);
         options.max_age = self.max_age;
-        if self.consent {
-            options.prompt = vec![Prompt::Consent];
-        } else if self.silent {
-            options.prompt = vec![Prompt::None];
-            options.login_hint = username.map(str::to_owned);
+        match self.asks {
+            StepUpAsks::TokensWithConsent => options.prompt = vec![Prompt::Consent],
+            StepUpAsks::TokensSilently => {
+                options.prompt = vec![Prompt::None];
+                options.login_hint = username.map(str::to_owned);
+            }
+            StepUpAsks::More | StepUpAsks::TokensWithPages => {}
         }
         options
     }
