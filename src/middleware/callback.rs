@@ -34,6 +34,13 @@ pub(super) enum NextStep {
     Provider(Purpose),
 }
 
+/// The result of a sign-in: the page to return to, and the cookie of the new session.
+#[derive(Clone, Debug)]
+pub(super) struct SignedInPage {
+    pub(super) return_path: ReturnPath,
+    pub(super) cookie: HeaderValue,
+}
+
 /// The sessions and attempts of the browser when a response came.
 #[derive(Clone, Default)]
 pub(super) struct BrowserState {
@@ -179,7 +186,9 @@ impl Flow {
             let records = flow.relying_party.record(&attempt, verified, &answer).await?;
             // No request of this sign-in to the provider follows, only handlers.
             drop(permit);
-            flow.establish(&attempt, records, &browser).await
+            let SignedInPage { return_path, cookie } =
+                flow.establish(&attempt, records, &browser).await?;
+            Ok(NextStep::Page { return_path, cookie: Some(cookie) })
         };
         let permit = self.relying_party.provider().permit();
         self.exchanges.once(key, self.clock.now(), permit, work).await
@@ -191,7 +200,7 @@ impl Flow {
         attempt: &Attempt,
         records: SignInRecords,
         browser: &BrowserState,
-    ) -> Result<NextStep, Error> {
+    ) -> Result<SignedInPage, Error> {
         let SignInRecords { session, grant, return_path } = records;
         // A person who has signed out meanwhile is not signed in again by an edited profile.
         if attempt.purpose == Purpose::ReadClaims && !self.goes_on(attempt.started_from).await? {
@@ -224,7 +233,7 @@ impl Flow {
         // Only now: a handler of the application may have refused it.
         measure::signed_in();
         tracing::info!("signed in");
-        Ok(NextStep::Page { return_path, cookie: Some(created.set_cookie) })
+        Ok(SignedInPage { return_path, cookie: created.set_cookie })
     }
 
     async fn goes_on(&self, session: Option<RecordId>) -> Result<bool, Error> {

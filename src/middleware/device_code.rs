@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 
 use super::{
-    callback::{BrowserState, NextStep},
+    callback::{BrowserState, SignedInPage},
     flow::Flow,
     reply::{Outcome, Reply},
 };
@@ -55,6 +55,36 @@ impl PollAnswer {
     }
 }
 
+/// The part of the application that asks about a code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// The page with the code. `continues`: the person says that the code was entered.
+    Page { continues: bool },
+    /// The script of that page.
+    Script,
+}
+
+impl Asker {
+    fn of(head: &RequestHead<'_>) -> Self {
+        match head.client_kind() {
+            ClientKind::Navigation | ClientKind::Document => {
+                Self::Page { continues: head.parameter("continue").is_some() }
+            }
+            ClientKind::Htmx | ClientKind::Grpc(_) | ClientKind::Program => Self::Script,
+        }
+    }
+
+    /// The reply after the sign-in: the page follows a redirect, its script is told where to go.
+    fn signed_in(self, location: &str) -> Reply {
+        match self {
+            Self::Page { .. } => Reply::redirect(location),
+            Self::Script => {
+                Reply::new(Outcome::PollAnswer(PollAnswer::Done { location: location.to_owned() }))
+            }
+        }
+    }
+}
+
 impl Flow {
     /// Answers with the page, or for its script with the state of the sign-in.
     pub(super) async fn device_code(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
@@ -69,11 +99,11 @@ impl Flow {
         let Some(state) = State::parse(&text) else {
             return refused(ErrorKind::StateMismatch, "the `state` was not made here");
         };
-        let is_page = matches!(head.client_kind(), ClientKind::Navigation | ClientKind::Document);
+        let asker = Asker::of(head);
         let sessions = match self.sessions.load_all(&head.cookies, self.clock.now()).await {
             Ok(sessions) => sessions,
             // A session could not be stored: the code is kept for later.
-            Err(_) if !is_page => {
+            Err(_) if asker == Asker::Script => {
                 return Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait: WHILE_DOWN }));
             }
             Err(error) => return Reply::failed(error, Some(self.code_url(&text))),
@@ -84,16 +114,14 @@ impl Flow {
             .first()
             .and_then(|session| session.origin().returned_to(&answer_of(state.handle())))
         {
-            let reply = if is_page { Reply::redirect(page) } else { Reply::new(done(page)) };
-            return reply.with_cookies([self.attempts.remove(state.slot)]);
+            return asker.signed_in(page).with_cookies([self.attempts.remove(state.slot)]);
         }
         match self.attempts.find(&head.cookies, state, self.clock.now()) {
             AttemptLookup::Found(attempt) => {
                 let browser = self.browser_state(head, &sessions);
-                let is_asked_for = head.parameter("continue").is_some();
-                self.waits(&text, state, *attempt, browser, is_page, is_asked_for).await
+                self.pending_or_done(asker, &text, state, *attempt, browser).await
             }
-            AttemptLookup::Expired(_) if !is_page => {
+            AttemptLookup::Expired(_) if asker == Asker::Script => {
                 Reply::new(Outcome::PollAnswer(PollAnswer::Ended))
             }
             AttemptLookup::Expired(attempt) => {
@@ -105,40 +133,29 @@ impl Flow {
                 ErrorKind::StateMismatch,
                 "the `state` is not exactly the one that was made",
             ),
-            AttemptLookup::Missing if is_page => self.without_attempt(head, state, &text).await,
-            AttemptLookup::Missing => Reply::sign_in_needed(again()),
+            AttemptLookup::Missing if asker == Asker::Script => Reply::sign_in_needed(again()),
+            AttemptLookup::Missing => self.without_attempt(head, state, &text).await,
         }
     }
 
     /// Answers for a sign-in whose code may still be pending.
-    async fn waits(
+    async fn pending_or_done(
         self: &Arc<Self>,
+        asker: Asker,
         text: &str,
         state: State<'_>,
         mut attempt: Attempt,
         browser: BrowserState,
-        is_page: bool,
-        is_asked_for: bool,
     ) -> Reply {
         let again = self.sign_in_url(&self.return_path(&attempt));
         let (interval, next) = match self.poll(state.handle(), &attempt, browser).await {
             PollState::NotYet { interval, next } => (interval, next),
-            PollState::Over(Ok(NextStep::Page { return_path, cookie })) => {
-                let reply = match is_page {
-                    true => Reply::redirect(return_path.as_str()),
-                    false => Reply::new(done(return_path.as_str())),
-                };
-                return reply.with_cookies([self.attempts.remove(state.slot)]).with_cookies(cookie);
+            PollState::Over(Ok(SignedInPage { return_path, cookie })) => {
+                let removal = self.attempts.remove(state.slot);
+                return asker.signed_in(return_path.as_str()).with_cookies([removal, cookie]);
             }
-            PollState::Over(_) if !is_page => {
+            PollState::Over(Err(_)) if asker == Asker::Script => {
                 return Reply::new(Outcome::PollAnswer(PollAnswer::Ended));
-            }
-            // No device code is for another policy of B2C.
-            PollState::Over(Ok(_)) => {
-                return Reply::failed(
-                    Error::new(ErrorKind::Internal, "a code of another kind"),
-                    Some(again),
-                );
             }
             PollState::Over(Err(error)) => {
                 return Reply::failed(error, Some(again))
@@ -150,21 +167,22 @@ impl Flow {
         let changed = (code.interval, code.next) != (interval, next);
         (code.interval, code.next) = (interval, next);
         let wait = next.since(now).max(Duration::from_secs(1));
-        let reply = if is_page {
-            let poll_url = self.code_url(text);
-            let device = DeviceSignIn {
-                user_code: code.user_code.clone(),
-                verification_uri: code.verification_uri.clone(),
-                verification_uri_complete: code.verification_uri_complete.clone(),
-                expires_in: code.expires_at.since(now),
-                wait,
-                not_yet: is_asked_for,
-                continue_url: format!("{poll_url}&continue"),
-                poll_url,
-            };
-            Reply::new(Outcome::Code(Box::new(CodePage { device, again })))
-        } else {
-            Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait }))
+        let reply = match asker {
+            Asker::Page { continues } => {
+                let poll_url = self.code_url(text);
+                let device = DeviceSignIn {
+                    user_code: code.user_code.clone(),
+                    verification_uri: code.verification_uri.clone(),
+                    verification_uri_complete: code.verification_uri_complete.clone(),
+                    expires_in: code.expires_at.since(now),
+                    wait,
+                    not_yet: continues,
+                    continue_url: format!("{poll_url}&continue"),
+                    poll_url,
+                };
+                Reply::new(Outcome::Code(Box::new(CodePage { device, again })))
+            }
+            Asker::Script => Reply::new(Outcome::PollAnswer(PollAnswer::Pending { wait })),
         };
         // The process that is asked next keeps to the same pace.
         let kept = if changed { self.attempts.keep(state.slot, &attempt, now).ok() } else { None };
@@ -177,7 +195,7 @@ impl Flow {
         state: &str,
         attempt: &Attempt,
         browser: BrowserState,
-    ) -> PollState<NextStep> {
+    ) -> PollState<SignedInPage> {
         let Some(code) = &attempt.device else { return PollState::Over(Err(no_code())) };
         let (flow, attempt, name, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
@@ -197,7 +215,3 @@ impl Flow {
 
 /// How long a script waits while sessions cannot be stored.
 const WHILE_DOWN: Duration = Duration::from_secs(10);
-
-fn done(location: &str) -> Outcome {
-    Outcome::PollAnswer(PollAnswer::Done { location: location.to_owned() })
-}

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
-    callback::NextStep,
+    callback::{NextStep, SignedInPage},
     handlers::{Handlers, ReportedEnds},
     placement::PlacementWarnings,
     reply::{Outcome, Reply},
@@ -41,7 +41,7 @@ pub(super) struct Flow {
     pub(super) attempts: Attempts,
     pub(super) grants: Grants,
     pub(super) exchanges: Exchanges<NextStep>,
-    pub(super) device_polls: DevicePolls<NextStep>,
+    pub(super) device_polls: DevicePolls<SignedInPage>,
     pub(super) logged: PlacementWarnings,
     pub(super) handlers: Handlers,
     pub(super) reported_ends: ReportedEnds,
