@@ -55,17 +55,21 @@ impl Sessions {
         sent: &'r RequestCookies<'_>,
         now: UnixTime,
     ) -> &'r [EndedSession] {
-        if let Some(ended) = sent.ended() {
+        if let Some(ended) = sent.sessions().ended() {
             return ended;
         }
         let mut ended = Vec::new();
         for cookie in sent.tickets() {
-            ended.extend(match sent.refused().filter(|session| session.cookie == *cookie) {
-                Some(session) => Some(EndedSession::of(session, SessionEndCause::RenewalRefused)),
-                None => self.ended_one(cookie, now).await,
-            });
+            ended.extend(
+                match sent.sessions().refused().filter(|session| session.cookie == *cookie) {
+                    Some(session) => {
+                        Some(EndedSession::of(session, SessionEndCause::RenewalRefused))
+                    }
+                    None => self.ended_one(cookie, now).await,
+                },
+            );
         }
-        sent.set_ended(ended)
+        sent.sessions().set_ended(ended)
     }
 
     async fn ended_one(&self, cookie: &CookieValue, now: UnixTime) -> Option<EndedSession> {

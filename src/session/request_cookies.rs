@@ -26,11 +26,23 @@ const MOST_PAIRS: usize = 200;
 const MOST_BYTES: usize = 32 * 1024;
 
 /// The result of the look-up of a ticket in the store.
-#[derive(Default)]
-enum TicketLookup {
+#[derive(Clone, Default)]
+pub(super) enum TicketLookup {
     #[default]
     NotAsked,
     Asked(Option<Arc<Session>>),
+}
+
+/// The sessions of one request, as they were found: every step of a walk asks for them, and the
+/// store is read once.
+#[derive(Default)]
+pub(super) struct RequestSessions {
+    /// The result for each ticket, in the order of the [`tickets`](RequestCookies::tickets).
+    loaded: Mutex<[TicketLookup; TRIED]>,
+    /// The session that the provider did not renew in this request.
+    refused: OnceLock<Arc<Session>>,
+    /// The sessions that have ended, once they were looked for.
+    ended: OnceLock<Vec<EndedSession>>,
 }
 
 /// This application's cookies in one request, as they were sent: none has been opened yet.
@@ -41,12 +53,7 @@ pub(crate) struct RequestCookies<'a> {
     has_session: bool,
     sign_ins: u8,
     attempts: Vec<(Slot, &'a [u8])>,
-    /// The result for each ticket, in the order of `tickets`.
-    loaded: Mutex<[TicketLookup; TRIED]>,
-    /// The session that the provider did not renew in this request.
-    refused: OnceLock<Arc<Session>>,
-    /// The sessions that have ended, once they were looked for.
-    ended: OnceLock<Vec<EndedSession>>,
+    sessions: RequestSessions,
 }
 
 impl<'a> RequestCookies<'a> {
@@ -123,14 +130,48 @@ impl<'a> RequestCookies<'a> {
         self.attempts.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 
-    /// The session of the ticket at this place among the [`tickets`](Self::tickets), as it was
-    /// loaded earlier in this request. The outer `None` means that the ticket has not been looked
-    /// up, the inner one that it has no session.
-    pub(super) fn loaded(&self, place: usize) -> Option<Option<Arc<Session>>> {
-        match self.all_loaded().get(place)? {
+    /// The sessions that were found for these cookies.
+    pub(super) fn sessions(&self) -> &RequestSessions {
+        &self.sessions
+    }
+
+    /// The session that was loaded for this request, if there is one.
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
+        self.sessions.all().iter().find_map(|lookup| match lookup {
             TicketLookup::NotAsked => None,
-            TicketLookup::Asked(session) => Some(session.clone()),
+            TicketLookup::Asked(session) => session.clone(),
+        })
+    }
+
+    /// Remembers a session that was loaded from another copy of the same headers.
+    pub(crate) fn hand_on(&self, session: &Arc<Session>) {
+        self.set_loaded(&session.cookie, Some(Arc::clone(session)));
+    }
+
+    /// Remembers the session of a ticket for the rest of this request. A ticket that the request
+    /// did not bring is ignored.
+    pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
+        if let Some(place) = self.tickets().position(|own| own == ticket) {
+            self.sessions.set_loaded(place, session);
         }
+    }
+}
+
+impl RequestSessions {
+    /// The look-up of the ticket at this place among the [`tickets`](RequestCookies::tickets).
+    pub(super) fn loaded(&self, place: usize) -> TicketLookup {
+        self.all().get(place).cloned().unwrap_or_default()
+    }
+
+    /// Remembers the session of the ticket at this place.
+    pub(super) fn set_loaded(&self, place: usize, session: Option<Arc<Session>>) {
+        if let Some(lookup) = self.all().get_mut(place) {
+            *lookup = TicketLookup::Asked(session);
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, [TicketLookup; TRIED]> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session that the provider did not renew, whose records may be gone.
@@ -149,38 +190,6 @@ impl<'a> RequestCookies<'a> {
 
     pub(super) fn set_ended(&self, ended: Vec<EndedSession>) -> &[EndedSession] {
         self.ended.get_or_init(|| ended)
-    }
-
-    /// The session that was loaded for this request, if there is one.
-    pub(crate) fn session(&self) -> Option<Arc<Session>> {
-        self.all_loaded().iter().find_map(|loaded| match loaded {
-            TicketLookup::NotAsked => None,
-            TicketLookup::Asked(session) => session.clone(),
-        })
-    }
-
-    /// Remembers a session that was loaded from another copy of the same headers.
-    pub(crate) fn hand_on(&self, session: &Arc<Session>) {
-        self.set_loaded(&session.cookie, Some(Arc::clone(session)));
-    }
-
-    /// Remembers the session of a ticket for the rest of this request. A ticket that the request
-    /// did not bring is ignored.
-    pub(super) fn set_loaded(&self, ticket: &CookieValue, session: Option<Arc<Session>>) {
-        if let Some(place) = self.tickets().position(|own| own == ticket) {
-            self.set_loaded_at(place, session);
-        }
-    }
-
-    /// The same, by the place of the ticket.
-    pub(super) fn set_loaded_at(&self, place: usize, session: Option<Arc<Session>>) {
-        if let Some(loaded) = self.all_loaded().get_mut(place) {
-            *loaded = TicketLookup::Asked(session);
-        }
-    }
-
-    fn all_loaded(&self) -> MutexGuard<'_, [TicketLookup; TRIED]> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

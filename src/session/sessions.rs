@@ -13,7 +13,7 @@ use super::{
     local::{LocalStore, Owner},
     record::SessionRecord,
     records::{RecordId, Records},
-    request_cookies::RequestCookies,
+    request_cookies::{RequestCookies, TicketLookup},
     session_cache::{Session, SessionCache},
     siblings::{SiblingKey, Siblings},
     store::{SealedRow, Store},
@@ -215,11 +215,11 @@ impl Sessions {
         cookie: &CookieValue,
         now: UnixTime,
     ) -> Result<Option<Arc<Session>>, Error> {
-        if let Some(loaded) = sent.loaded(place) {
-            return Ok(loaded);
+        if let TicketLookup::Asked(session) = sent.sessions().loaded(place) {
+            return Ok(session);
         }
         let session = self.load_one(cookie, now).await?;
-        sent.set_loaded_at(place, session.clone());
+        sent.sessions().set_loaded(place, session.clone());
         Ok(session)
     }
 
@@ -346,7 +346,7 @@ impl Sessions {
     /// sign-in can continue it.
     pub(crate) fn forget(&self, sent: &RequestCookies<'_>, session: &Arc<Session>) {
         self.cache.forget(&session.cookie);
-        sent.set_refused(session);
+        sent.sessions().set_refused(session);
         sent.set_loaded(&session.cookie, None);
     }
 
