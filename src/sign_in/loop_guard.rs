@@ -1,4 +1,22 @@
 //! The guard against redirect loops (D8): a step-up that was just completed is not started again.
+//!
+//! A sign-in can loop in six ways, and each has a counter:
+//!
+//! ```text
+//! counter    counts                            kept in                most  then
+//! retry      attempts that were lost           attempt, `state`          1  AttemptMissing,
+//!                                                                           AttemptUnreadable
+//! lost       sessions that were lost at once   attempt, record, ticket   1  StoreUnavailable
+//! `.r`       callbacks in a minute without     a cookie of its own       1  AttemptMissing
+//!            a session's cookie
+//! causes     step-ups for one page in ten      attempt, record           8  Forbidden,
+//!            minutes; equal ones: one                                       ScopeNotGranted
+//! resets     new passwords at B2C              attempt                   3  the provider's error
+//! Fallbacks  refusals of the provider          attempt              each 1  the provider's error
+//! ```
+//!
+//! `retry` is compared in `middleware/callback.rs`, `lost` and `.r` in `middleware/login.rs`,
+//! `resets` in `middleware/b2c.rs`, `Fallbacks` in `fallback.rs`, `causes` here.
 
 use std::time::Duration;
 
