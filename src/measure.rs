@@ -81,16 +81,20 @@ pub(crate) fn session_ended() {
     count(ENDED, []);
 }
 
-/// A session more in the memory of this process, or one less.
-pub(crate) fn local_session(is_new: bool) {
+/// A session more in the memory of this process.
+pub(crate) fn local_session_added() {
     #[cfg(feature = "metrics")]
-    if is_new {
-        metrics::gauge!(SESSIONS).increment(1.0);
-    } else {
-        metrics::gauge!(SESSIONS).decrement(1.0);
-    }
+    metrics::gauge!(SESSIONS).increment(1.0);
     #[cfg(not(feature = "metrics"))]
-    let _ = (SESSIONS, is_new);
+    let _ = SESSIONS;
+}
+
+/// A session less in the memory of this process.
+pub(crate) fn local_session_removed() {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(SESSIONS).decrement(1.0);
+    #[cfg(not(feature = "metrics"))]
+    let _ = SESSIONS;
 }
 
 fn count<const N: usize>(name: &'static str, labels: [(&'static str, &'static str); N]) {

@@ -119,6 +119,7 @@ pub(crate) use self::{
     pace::Pace,
     permits::Permit,
     provider::Provider,
+    provider_verify::SignedClaims,
     session_rules::PastSignIn,
     token::TokenAnswer,
 };

@@ -28,6 +28,18 @@ use crate::{
     secret::Secret,
 };
 
+/// The verified claims of a sign-in or of a renewal, to which UserInfo may add.
+pub(crate) struct SignedClaims<'a> {
+    /// The claims of the ID token, as JSON, and its `sub`.
+    pub(crate) json: &'a str,
+    pub(crate) sub: &'a str,
+    pub(crate) access_token: Option<&'a Secret>,
+    /// `scope` of the token response, if it had one.
+    pub(crate) granted: Option<&'a str>,
+    /// At a renewal: whether the claims that it replaces have some of UserInfo.
+    pub(crate) earlier_from_user_info: bool,
+}
+
 impl Provider {
     /// Verifies an ID token ([`id_token::verify`]).
     ///
@@ -92,25 +104,18 @@ impl Provider {
     }
 
     /// The claims of an ID token, as JSON, with those of UserInfo about its `sub` added if it is
-    /// configured. Claims of the ID token are never replaced, because they are signed. `granted` is
-    /// `scope` of the token response, if it had one. `earlier_from_user_info`: at a renewal,
-    /// whether the claims that it replaces have some of UserInfo.
+    /// configured. Claims of the ID token are never replaced, because they are signed.
     ///
     /// # Errors
     ///
     /// Those of [`user_info`](Self::user_info) with [`UserInfo::AtSignIn`]; otherwise those that
     /// may pass, at a renewal of claims with some of UserInfo.
-    pub(crate) async fn claims(
-        &self,
-        (signed_json, sub): (&str, &str),
-        access_token: Option<&Secret>,
-        granted: Option<&str>,
-        earlier_from_user_info: bool,
-    ) -> Result<ClaimsOfPerson, Error> {
+    pub(crate) async fn claims(&self, signed: SignedClaims<'_>) -> Result<ClaimsOfPerson, Error> {
+        let SignedClaims { json, sub, access_token, granted, earlier_from_user_info } = signed;
         let unreadable =
             |_| Error::new(ErrorKind::TokenMalformed, "the claims cannot be written as JSON");
         let alone = || {
-            let json = RawValue::from_string(signed_json.to_owned()).map_err(unreadable)?;
+            let json = RawValue::from_string(json.to_owned()).map_err(unreadable)?;
             Ok(ClaimsOfPerson::of_id_token(json))
         };
         let configured = self.config.user_info();
@@ -119,7 +124,7 @@ impl Provider {
         else {
             return alone();
         };
-        let signed: Object = serde_json::from_str(signed_json).map_err(unreadable)?;
+        let signed: Object = serde_json::from_str(json).map_err(unreadable)?;
         if configured == UserInfo::IfMissing && !self.lacks_names(&signed, granted).await? {
             return alone();
         }

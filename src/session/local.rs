@@ -176,7 +176,7 @@ impl Shard {
         self.bytes += stored.size();
         self.by_expiry.insert((stored.row.expires, id));
         if let Some(owner) = stored.owner {
-            measure::local_session(true);
+            measure::local_session_added();
             self.change(owner, |sessions| sessions.push(id));
         }
         self.rows.insert(id, stored);
@@ -188,7 +188,7 @@ impl Shard {
         self.bytes -= stored.size();
         self.by_expiry.remove(&(stored.row.expires, id));
         if let Some(owner) = stored.owner {
-            measure::local_session(false);
+            measure::local_session_removed();
             self.change(owner, |sessions| sessions.retain(|other| *other != id));
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     protocol::{
         AuthorizationCode, ClaimsOfPerson, ClientInfo, IdTokenExpectation, Nonce, Provider,
-        TokenAnswer, VerifiedIdToken,
+        SignedClaims, TokenAnswer, VerifiedIdToken,
     },
     secret::Secret,
     tokens::{GrantRecord, Person, Scopes, TokenSet, VerifiedClaims},
@@ -58,8 +58,14 @@ impl VerifiedAnswer {
     /// The claims of the person, including those of UserInfo where it is configured.
     pub(crate) async fn claims(&self, provider: &Provider) -> Result<ClaimsOfPerson, Error> {
         let Self { answer, token, .. } = self;
-        let (access_token, granted) = (answer.access_token.as_ref(), answer.scope.as_deref());
-        provider.claims((token.claims(), &token.person().sub), access_token, granted, false).await
+        let signed = SignedClaims {
+            json: token.claims(),
+            sub: &token.person().sub,
+            access_token: answer.access_token.as_ref(),
+            granted: answer.scope.as_deref(),
+            earlier_from_user_info: false,
+        };
+        provider.claims(signed).await
     }
 }
 

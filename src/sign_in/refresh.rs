@@ -4,9 +4,12 @@ use async_trait::async_trait;
 
 use crate::{
     error::{Error, ErrorKind, ProviderError},
-    protocol::{IdTokenExpectation, Nonce, Provider, TokenAnswer, TokenParams, claims_of_stored},
+    protocol::{
+        IdTokenExpectation, Nonce, Provider, SignedClaims, TokenAnswer, TokenParams,
+        claims_of_stored,
+    },
     secret::Secret,
-    tokens::{RefreshAnswer, RefreshRequest, Refresher, Scopes, VerifiedClaims, life_of},
+    tokens::{RefreshAnswer, RefreshRequest, Refresher, Renewal, Scopes, VerifiedClaims, life_of},
 };
 
 #[async_trait]
@@ -100,9 +103,15 @@ async fn identity(
     };
     let token = provider.verify_id_token(id_token.expose(), &expectation).await?;
     let access_token = access_token.filter(|_| request.is_as_granted);
-    let (granted, from_user_info) = (answer.scope.as_deref(), request.is_from_user_info);
-    let signed = (token.claims(), token.person().sub.as_str());
-    let claims = provider.claims(signed, access_token, granted, from_user_info).await?;
+    let claims = provider
+        .claims(SignedClaims {
+            json: token.claims(),
+            sub: &token.person().sub,
+            access_token,
+            granted: answer.scope.as_deref(),
+            earlier_from_user_info: request.is_from_user_info,
+        })
+        .await?;
     let expires_at = token.exp();
     Ok(VerifiedClaims::of(&token, claims, expires_at))
 }
@@ -121,10 +130,17 @@ async fn without_id_token(
     }
     let (id_token, access_token) = (request.id_token.as_ref()?, answer.access_token.as_ref()?);
     let (signed, person) = (claims_of_stored(id_token)?, &request.person);
-    let granted = answer.scope.as_deref();
-    let claims = provider.claims((&signed, &person.sub), Some(access_token), granted, true).await;
+    let claims = provider
+        .claims(SignedClaims {
+            json: &signed,
+            sub: &person.sub,
+            access_token: Some(access_token),
+            granted: answer.scope.as_deref(),
+            earlier_from_user_info: true,
+        })
+        .await;
     let now = provider.now();
-    let expires_at = now + life_of(answer.expires_in, Some(access_token), false, now);
+    let expires_at = now + life_of(answer.expires_in, Some(access_token), Renewal::BySignIn, now);
     Some(claims.map(|claims| VerifiedClaims {
         id_token: id_token.clone(),
         claims,

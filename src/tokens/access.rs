@@ -6,7 +6,7 @@ use super::{
     cache::CachedToken,
     key::{Scopes, TokenKey, TokenRequest},
     record,
-    refresher::TokenSet,
+    refresher::{Renewal, TokenSet},
 };
 use crate::{clock::UnixTime, secret::Secret};
 
@@ -82,7 +82,7 @@ impl AccessToken {
         issued: TokenSet,
         now: UnixTime,
     ) -> Option<Self> {
-        record::token_of(request.key.clone(), issued, false, false, now)
+        record::token_of(request.key.clone(), issued, TokenSource::Provider, Renewal::BySignIn, now)
             .map(Arc::new)
             .map(Self::issued)
     }

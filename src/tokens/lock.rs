@@ -406,10 +406,10 @@ mod tests {
         // The other process has renewed meanwhile.
         let record = session.record();
         let by = identity(ada(), "theirs", session.clock.now() + seconds(3600));
-        let (record, _) = record.refreshed(
+        let (record, _) = record.renewed(
             record.sign_in_key(),
             TokenSet::default(),
-            Some(Some(&by)),
+            Some(&by),
             session.clock.now(),
         );
         session.store.put(&session.grant, &record);
@@ -531,7 +531,7 @@ mod tests {
             refresh_token: Some("their-refresh".into()),
             ..TokenSet::default()
         };
-        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, None, session.clock.now());
+        let (theirs, _) = record.refreshed(record.sign_in_key(), theirs, session.clock.now());
         session.store.put(&session.grant, &theirs);
         session.provider.gate.as_ref().unwrap().add_permits(1);
         let token = caller.await.unwrap().unwrap();

@@ -58,5 +58,7 @@ pub(crate) use {
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
     record::{GrantRecord, Person},
-    refresher::{RefreshAnswer, RefreshRequest, Refresher, TokenSet, VerifiedClaims, life_of},
+    refresher::{
+        RefreshAnswer, RefreshRequest, Refresher, Renewal, TokenSet, VerifiedClaims, life_of,
+    },
 };

@@ -8,11 +8,11 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    access::AccessToken,
+    access::{AccessToken, TokenSource},
     cache::{CacheLimits, CachedToken, TokenCache},
     granted,
     key::{RefreshKind, Scopes, TokenKey, TokenRequest},
-    refresher::{TokenSet, VerifiedClaims},
+    refresher::{Renewal, TokenSet, VerifiedClaims},
 };
 pub(crate) use crate::protocol::Person;
 use crate::{clock::UnixTime, codec, protocol::with_names_of, secret::Secret};
@@ -92,7 +92,7 @@ impl GrantRecord {
         };
         record.keep_id_token(&identity.id_token);
         let key = record.sign_in_key();
-        record.take_issued(key, issued, true, now);
+        record.take_issued(key, issued, TokenSource::SignIn, now);
         record
     }
 
@@ -117,7 +117,7 @@ impl GrantRecord {
         let of_token = TokenSet { refresh_token: None, ..issued.clone() };
         let record =
             Self::at_sign_in(identity, scopes, TokenSet { access_token: None, ..issued }, now);
-        record.refreshed(own, of_token, None, now)
+        record.refreshed(own, of_token, now)
     }
 
     /// The record of tokens that are obtained without a sign-in. `credential` takes the place of
@@ -228,11 +228,12 @@ impl GrantRecord {
 pub(super) fn token_of(
     key: TokenKey,
     issued: TokenSet,
-    from_sign_in: bool,
-    is_renewable: bool,
+    source: TokenSource,
+    renewal: Renewal,
     now: UnixTime,
 ) -> Option<CachedToken> {
-    let expires_at = now + issued.life(is_renewable, now);
+    let from_sign_in = source == TokenSource::SignIn;
+    let expires_at = now + issued.life(renewal, now);
     Some(CachedToken {
         granted: issued
             .scope
@@ -267,44 +268,56 @@ impl GrantRecord {
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         match kind {
-            RefreshKind::Renewal => self.refreshed(self.sign_in_key(), issued, Some(identity), now),
+            RefreshKind::Renewal => self.renewed(self.sign_in_key(), issued, identity, now),
             // The same token as of the sign-in: an ID token that comes with it renews the session.
-            RefreshKind::Token(TokenRequest { key, .. }) if *key == self.sign_in_key() => {
-                self.refreshed(key.clone(), issued, identity.map(Some), now)
+            RefreshKind::Token(TokenRequest { key, .. })
+                if identity.is_some() && *key == self.sign_in_key() =>
+            {
+                self.renewed(key.clone(), issued, identity, now)
             }
-            RefreshKind::Token(request) => self.refreshed(request.key.clone(), issued, None, now),
+            RefreshKind::Token(request) => self.refreshed(request.key.clone(), issued, now),
         }
     }
 
-    /// The record after a refresh for `key`. `renewed_by` is `Some` at a renewal: the claims are
-    /// replaced by those of its ID token, except for names that it does not repeat, or stay if
-    /// there are none.
+    /// The record after a refresh for `key`. The claims stay.
     pub(super) fn refreshed(
         &self,
         key: TokenKey,
         issued: TokenSet,
-        renewed_by: Option<Option<&VerifiedClaims>>,
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let mut next = self.next();
-        if let Some(identity) = renewed_by {
-            let renew_at = identity
-                .map_or_else(|| now + issued.life(false, now), |identity| identity.expires_at);
-            // A short-lived ID token must not lead to a renewal at each request.
-            next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
-            next.failing = None;
-            if let Some(identity) = identity {
-                next.claims = Some(match &self.claims {
-                    Some(earlier) => with_names_of(&identity.claims.json, earlier.get()),
-                    // The names of the sign-in are in the session's record.
-                    None => identity.claims.json.clone(),
-                });
-                next.from_user_info |= identity.claims.from_user_info;
-                next.keep_id_token(&identity.id_token);
-            }
-        }
-        let token = next.take_issued(key, issued, false, now);
+        let token = next.take_issued(key, issued, TokenSource::Provider, now);
         (next, token.map(AccessToken::issued))
+    }
+
+    /// The record after a renewal, a refresh for `key`: the claims are replaced by those of its ID
+    /// token, except for names that it does not repeat, or stay if there are none.
+    pub(super) fn renewed(
+        &self,
+        key: TokenKey,
+        issued: TokenSet,
+        identity: Option<&VerifiedClaims>,
+        now: UnixTime,
+    ) -> (Self, Option<AccessToken>) {
+        let renew_at = identity.map_or_else(
+            || now + issued.life(Renewal::BySignIn, now),
+            |identity| identity.expires_at,
+        );
+        let (mut next, token) = self.refreshed(key, issued, now);
+        // A short-lived ID token must not lead to a renewal at each request.
+        next.renew_at = Some(renew_at.max(now + MIN_RENEWAL_STEP));
+        next.failing = None;
+        if let Some(identity) = identity {
+            next.claims = Some(match &self.claims {
+                Some(earlier) => with_names_of(&identity.claims.json, earlier.get()),
+                // The names of the sign-in are in the session's record.
+                None => identity.claims.json.clone(),
+            });
+            next.from_user_info |= identity.claims.from_user_info;
+            next.keep_id_token(&identity.id_token);
+        }
+        (next, token)
     }
 
     /// The record after a token response to a request that was not a refresh.
@@ -315,7 +328,7 @@ impl GrantRecord {
         now: UnixTime,
     ) -> (Self, Option<AccessToken>) {
         let request = request.completed_for(&self.scopes, self.person.tid.as_deref());
-        self.refreshed(request.key.clone(), issued, None, now)
+        self.refreshed(request.key.clone(), issued, now)
     }
 
     /// The record after a refresh whose ID token was refused. Only the refresh token is taken over,
@@ -346,7 +359,7 @@ impl GrantRecord {
         &mut self,
         key: TokenKey,
         issued: TokenSet,
-        from_sign_in: bool,
+        source: TokenSource,
         now: UnixTime,
     ) -> Option<Arc<CachedToken>> {
         self.refresh_token = issued
@@ -355,8 +368,9 @@ impl GrantRecord {
             .or(self.refresh_token.take())
             // Some providers send an empty string in place of an absent member.
             .filter(|token| !token.is_empty());
-        let is_renewable = self.refresh_token.is_some();
-        let token = Arc::new(token_of(key, issued, from_sign_in, is_renewable, now)?);
+        let renewal =
+            if self.refresh_token.is_some() { Renewal::ByRefresh } else { Renewal::BySignIn };
+        let token = Arc::new(token_of(key, issued, source, renewal, now)?);
         self.tokens.insert(&token, CacheLimits::default(), now);
         Some(token)
     }
@@ -386,7 +400,7 @@ mod tests {
         };
         let record = record(|_| {});
         let (record, _) =
-            record.refreshed(TokenKey::new(Scopes::granted("b")), issued, Some(Some(&by)), START);
+            record.renewed(TokenKey::new(Scopes::granted("b")), issued, Some(&by), START);
         let (failing, renew_at) =
             (RenewalFailures { since: START, attempts: 3 }, START + seconds(9));
         let record = record.failed(failing, renew_at);
@@ -451,7 +465,7 @@ mod tests {
             let claims = ClaimsOfPerson { json, from_user_info };
             let by = VerifiedClaims { claims, ..identity(ada(), "", START) };
             let issued = TokenSet::default();
-            record.refreshed(record.sign_in_key(), issued, Some(Some(&by)), START).0
+            record.renewed(record.sign_in_key(), issued, Some(&by), START).0
         };
         let first = record(|_| {});
         let thin = renewed(&first, r#"{"acr":"1"}"#, false);
@@ -471,8 +485,7 @@ mod tests {
             id_token: "i".repeat(MAX_ID_TOKEN_BYTES + 1).into(),
             ..identity(ada(), "renewed", START)
         };
-        let (next, _) =
-            record.refreshed(record.sign_in_key(), TokenSet::default(), Some(Some(&by)), START);
+        let (next, _) = record.renewed(record.sign_in_key(), TokenSet::default(), Some(&by), START);
         assert_eq!(next.id_token(), record.id_token());
         assert!(next.claims().is_some());
     }

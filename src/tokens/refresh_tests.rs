@@ -63,9 +63,12 @@ fn changed_by_another_process(session: &TestSession, scopes: &str) {
         ..TokenSet::default()
     };
     let by = identity(ada(), "theirs", session.clock.now() + seconds(3600));
-    let renewed_by = scopes.is_empty().then_some(Some(&by));
     let key = request(scopes).completed_for(record.scopes(), None).into_owned().key;
-    let (next, _) = record.refreshed(key, theirs, renewed_by, session.clock.now());
+    let now = session.clock.now();
+    let (next, _) = match scopes {
+        "" => record.renewed(key, theirs, Some(&by), now),
+        _ => record.refreshed(key, theirs, now),
+    };
     session.store.put(&session.grant, &next);
     session.provider.accept("their-refresh");
 }

@@ -131,17 +131,29 @@ const UNSTATED_RENEWABLE_LIFE: Duration = Duration::from_secs(10 * 60);
 /// one, because its end sends the user to the provider.
 const UNSTATED_LIFE: Duration = Duration::from_secs(3600);
 
+/// How an access token is replaced when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    /// By a refresh, without the user.
+    ByRefresh,
+    /// By a sign-in, or by the application's own credential.
+    BySignIn,
+}
+
 /// The lifetime of an access token. RFC 6749 section 5.1 only recommends `expires_in`. Without it a
 /// time is assumed, which the `exp` claim of a JWT can shorten: the client is not to rely on the
 /// format of an access token (RFC 9068 section 6), so that the claim gives no longer life.
 pub(crate) fn life_of(
     expires_in: Option<Duration>,
     access_token: Option<&Secret>,
-    is_renewable: bool,
+    renewal: Renewal,
     now: UnixTime,
 ) -> Duration {
     expires_in.unwrap_or_else(|| {
-        let assumed = if is_renewable { UNSTATED_RENEWABLE_LIFE } else { UNSTATED_LIFE };
+        let assumed = match renewal {
+            Renewal::ByRefresh => UNSTATED_RENEWABLE_LIFE,
+            Renewal::BySignIn => UNSTATED_LIFE,
+        };
         let end = access_token.and_then(unverified_end);
         end.map_or(assumed, |end| end.since(now).min(assumed))
     })
@@ -149,8 +161,8 @@ pub(crate) fn life_of(
 
 impl TokenSet {
     /// The lifetime of the access token.
-    pub(super) fn life(&self, is_renewable: bool, now: UnixTime) -> Duration {
-        life_of(self.expires_in, self.access_token.as_ref(), is_renewable, now)
+    pub(super) fn life(&self, renewal: Renewal, now: UnixTime) -> Duration {
+        life_of(self.expires_in, self.access_token.as_ref(), renewal, now)
     }
 }
 
