@@ -10,9 +10,9 @@ mod initiator;
 mod page;
 mod request_head;
 
-use std::{mem, pin::Pin};
+use std::{mem, pin::Pin, sync::LazyLock};
 
-use http::Response;
+use http::{Extensions, Response};
 
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
@@ -43,4 +43,27 @@ pub(crate) type BoxedResponse<B, E> = Pin<Box<dyn Future<Output = Result<Respons
 pub(crate) fn take_ready<S: Clone>(service: &mut S) -> S {
     let clone = service.clone();
     mem::replace(service, clone)
+}
+
+/// Puts a value into the extensions of a request.
+///
+/// `http` begins with room for three entries, and axum adds three of its own, so the map would be
+/// moved to a larger one within each request. A copy of an empty map with more room costs less.
+pub(crate) fn insert_extension<T: Clone + Send + Sync + 'static>(
+    extensions: &mut Extensions,
+    value: T,
+) {
+    static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
+        let mut extensions = Extensions::new();
+        extensions.insert(0_u8);
+        extensions.insert(0_u16);
+        extensions.insert(0_u32);
+        extensions.insert(0_u64);
+        extensions.clear();
+        extensions
+    });
+    if extensions.is_empty() {
+        extensions.clone_from(&ROOMY);
+    }
+    extensions.insert(value);
 }

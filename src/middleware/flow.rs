@@ -1,31 +1,25 @@
-//! [`Flow`]: from the head of a request to a [`Reply`] without a body.
+//! [`Flow`]: the shared state of the walks, which lead from the head of a request to a
+//! [`Reply`](super::reply::Reply) without a body.
 //!
-//! Nothing here knows a `Service` or a body type, and nothing reads `Host` or `X-Forwarded-*`: URLs
-//! come from the configured base URL.
+//! No walk knows a `Service` or a body type, and none reads `Host` or `X-Forwarded-*`: URLs come
+//! from the configured base URL.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderMap;
-use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
     callback::{NextStep, SignedInPage},
     handlers::{Handlers, ReportedEnds},
     placement::PlacementWarnings,
-    reply::{Outcome, Reply},
-    routes::Route,
 };
 use crate::{
     client::Client,
     clock::Clock,
     config::{ResponseMode, SignInMethod, ValidConfig},
-    error::Error,
-    http_message::RequestHead,
-    measure,
     protocol::HttpClient,
     session::{Attempts, Cookies, Records, RequestCookies, Sessions, Store},
-    sign_in::{DevicePolls, Exchanges, Purpose, RelyingParty},
+    sign_in::{DevicePolls, Exchanges, RelyingParty},
     tokens::{Grants, RefreshLock},
     user::Application,
 };
@@ -104,56 +98,5 @@ impl Flow {
     /// The cookies of a request that are this application's.
     pub(super) fn cookies<'h>(&self, headers: &'h HeaderMap) -> RequestCookies<'h> {
         self.cookies.read(headers)
-    }
-
-    /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes
-    /// one.
-    pub(super) async fn reply(
-        self: &Arc<Self>,
-        route: Route,
-        head: &RequestHead<'_>,
-        form: Result<Bytes, Error>,
-    ) -> Reply {
-        let span = match route {
-            Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
-            Route::Callback if self.relying_party.by_code() => {
-                info_span!("identity.device_code", outcome = Empty, reason = Empty)
-            }
-            Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
-            Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
-            Route::EditProfile => {
-                info_span!("identity.edit_profile", outcome = Empty, reason = Empty)
-            }
-            Route::ResetPassword => {
-                info_span!("identity.reset_password", outcome = Empty, reason = Empty)
-            }
-            Route::Protected => {
-                info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
-            }
-            Route::SignedOut | Route::User | Route::KeptForm => Span::none(),
-        };
-        let reply = async {
-            match route {
-                Route::SignIn => self.sign_in(head).await,
-                Route::Callback if self.relying_party.by_code() => self.device_code(head).await,
-                Route::Callback => self.callback(head, form).await,
-                Route::SignOut => self.sign_out(head).await,
-                Route::SignedOut => self.signed_out(),
-                Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
-                Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
-                Route::User => self.current_user(head).await,
-                Route::KeptForm => self.kept_form(head, form).await,
-                Route::Protected => self.require_sign_in(head).await,
-            }
-        };
-        let reply = reply.instrument(span.clone()).await;
-        span.record("outcome", reply.outcome.as_str());
-        if let Outcome::Failed { error, .. } = &reply.outcome {
-            span.record("reason", error.reason());
-            if matches!(route, Route::SignIn | Route::Callback) {
-                measure::sign_in_failed(error.reason());
-            }
-        }
-        reply
     }
 }

@@ -1,12 +1,71 @@
-//! [`Reply`]: the answer of a walk. Words, status and shape are chosen in `respond`.
+//! [`Flow::reply`] chooses the walk of a request; [`Reply`] is its answer. Words, status and shape
+//! are chosen in `respond`.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use http::HeaderValue;
+use tracing::{Instrument as _, Span, field::Empty, info_span};
 
 use super::{
     device_code::{CodePage, PollAnswer},
-    routes::AllowedMethods,
+    flow::Flow,
+    routes::{AllowedMethods, Route},
 };
-use crate::{error::Error, pages::KeptForm};
+use crate::{error::Error, http_message::RequestHead, measure, pages::KeptForm, sign_in::Purpose};
+
+impl Flow {
+    /// Answers a request for one of the layer's own paths. `form` is its body, where the path takes
+    /// one.
+    pub(super) async fn reply(
+        self: &Arc<Self>,
+        route: Route,
+        head: &RequestHead<'_>,
+        form: Result<Bytes, Error>,
+    ) -> Reply {
+        let span = match route {
+            Route::SignIn => info_span!("identity.sign_in", outcome = Empty, reason = Empty),
+            Route::Callback if self.relying_party.by_code() => {
+                info_span!("identity.device_code", outcome = Empty, reason = Empty)
+            }
+            Route::Callback => info_span!("identity.callback", outcome = Empty, reason = Empty),
+            Route::SignOut => info_span!("identity.sign_out", outcome = Empty, reason = Empty),
+            Route::EditProfile => {
+                info_span!("identity.edit_profile", outcome = Empty, reason = Empty)
+            }
+            Route::ResetPassword => {
+                info_span!("identity.reset_password", outcome = Empty, reason = Empty)
+            }
+            Route::Protected => {
+                info_span!("identity.require_sign_in", outcome = Empty, reason = Empty)
+            }
+            Route::SignedOut | Route::User | Route::KeptForm => Span::none(),
+        };
+        let reply = async {
+            match route {
+                Route::SignIn => self.sign_in(head).await,
+                Route::Callback if self.relying_party.by_code() => self.device_code(head).await,
+                Route::Callback => self.callback(head, form).await,
+                Route::SignOut => self.sign_out(head).await,
+                Route::SignedOut => self.signed_out(),
+                Route::EditProfile => self.policy(head, Purpose::EditProfile).await,
+                Route::ResetPassword => self.policy(head, Purpose::ResetPassword).await,
+                Route::User => self.current_user(head).await,
+                Route::KeptForm => self.kept_form(head, form).await,
+                Route::Protected => self.require_sign_in(head).await,
+            }
+        };
+        let reply = reply.instrument(span.clone()).await;
+        span.record("outcome", reply.outcome.as_str());
+        if let Outcome::Failed { error, .. } = &reply.outcome {
+            span.record("reason", error.reason());
+            if matches!(route, Route::SignIn | Route::Callback) {
+                measure::sign_in_failed(error.reason());
+            }
+        }
+        reply
+    }
+}
 
 /// An answer of the layer, without a body.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -27,8 +27,8 @@ use crate::{
     config::SignInMethod,
     error::Error,
     http_message::{
-        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary, read_form,
-        take_ready, without_content,
+        BoxError, Challenge, ChallengeKind, IdentityBody, RequestHead, RequestSummary,
+        insert_extension, read_form, take_ready, without_content,
     },
     session::RequestCookies,
 };
@@ -119,7 +119,7 @@ where
         match decision {
             Decision::Public => {
                 let lazy = LazyUser::new(flow, request.uri(), request.extensions());
-                insert(request.extensions_mut(), lazy.clone());
+                insert_extension(request.extensions_mut(), lazy.clone());
                 let shared = Arc::clone(&self.shared);
                 ResponseFuture::calling(self.inner.call(request), shared, Pending::Public(lazy))
             }
@@ -128,7 +128,7 @@ where
                 if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
                     return refused(Arc::clone(&self.shared), let_through.summary, error);
                 }
-                insert(request.extensions_mut(), admitted.session.user.clone());
+                insert_extension(request.extensions_mut(), admitted.session.user.clone());
                 let (shared, pending) = (Arc::clone(&self.shared), Pending::Protected(let_through));
                 ResponseFuture::calling(self.inner.call(request), shared, pending)
             }
@@ -145,26 +145,6 @@ fn refused<F, R: Send + 'static, E: Send + 'static>(
     error: Error,
 ) -> ResponseFuture<F, R, E> {
     ResponseFuture::waiting(async move { Ok(shared.refused(&summary, error)) })
-}
-
-/// Puts a value into the extensions of a request.
-///
-/// `http` begins with room for three entries, and axum adds three of its own, so the map would be
-/// moved to a larger one within each request. A copy of an empty map with more room costs less.
-fn insert<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
-    static ROOMY: LazyLock<Extensions> = LazyLock::new(|| {
-        let mut extensions = Extensions::new();
-        extensions.insert(0_u8);
-        extensions.insert(0_u16);
-        extensions.insert(0_u32);
-        extensions.insert(0_u64);
-        extensions.clear();
-        extensions
-    });
-    if extensions.is_empty() {
-        extensions.clone_from(&ROOMY);
-    }
-    extensions.insert(value);
 }
 
 /// Finds where the layer is in a router, by the first request that shows it.
@@ -214,7 +194,7 @@ where
             Err(error) => return Ok(shared.refused(&summary, error)),
         };
         drop(cookies);
-        insert(&mut parts.extensions, let_through.admitted.session.user.clone());
+        insert_extension(&mut parts.extensions, let_through.admitted.session.user.clone());
         let mut response = inner.call(Request::from_parts(parts, body)).await?;
         match Pending::Protected(let_through).follow_up(&mut response, || shared.has_api()) {
             Some(follow_up) => Ok(Box::pin(shared.finish(response, follow_up)).await),
