@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    attempt::{Attempt, Fingerprint, PersonKey, Purpose, policy_of},
+    attempt::{Attempt, Fingerprint, OwnOptions, PersonKey, Purpose},
     fallback::{Fallback, Fallbacks},
-    own_options::OwnOptions,
-    relying_party::RelyingParty,
+    relying_party::{RelyingParty, policy_of},
 };
 use crate::{
     clock::UnixTime,

@@ -8,22 +8,21 @@ mod device_code;
 mod exchanges;
 mod fallback;
 mod loop_guard;
-mod own_options;
 mod refresh;
 mod relying_party;
 mod step_up;
 
 #[cfg(test)]
-pub(crate) use own_options::OwnOptions;
+pub(crate) use {attempt::OwnOptions, fallback::Fallbacks};
 pub(crate) use {
-    attempt::{Attempt, Fingerprint, PersonKey, Purpose, policy_of},
+    attempt::{Attempt, Fingerprint, PersonKey, Purpose},
     begin::{AccountHint, CurrentUser, Request, Start},
     complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
-    fallback::{Fallback, Fallbacks},
+    fallback::Fallback,
     loop_guard::{ReturnedTo, SessionOrigin},
     refresh::refresh_with,
-    relying_party::RelyingParty,
+    relying_party::{RelyingParty, policy_of},
     step_up::{Remedy, StepUp},
 };

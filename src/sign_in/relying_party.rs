@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::attempt::{Attempt, Purpose};
 use crate::{
     clock::Clock,
     config::{ProviderSession, SignInOptions, ValidConfig},
+    error::{Error, ErrorKind},
     protocol::{EndSession, HttpClient, Provider},
     secret::{self, Secret},
     tokens::{GrantRef, Grants},
@@ -13,9 +15,9 @@ use crate::{
 /// The providers of the B2C policies other than the sign-in policy: each policy has its own
 /// metadata document.
 #[derive(Clone)]
-pub(super) struct Policies {
-    pub(super) edit_profile: Option<Provider>,
-    pub(super) reset_password: Option<Provider>,
+struct Policies {
+    edit_profile: Option<Provider>,
+    reset_password: Option<Provider>,
 }
 
 impl Policies {
@@ -60,8 +62,36 @@ impl RelyingParty {
         &self.provider
     }
 
-    pub(super) fn policies(&self) -> &Policies {
-        &self.policies
+    /// The provider for a purpose.
+    ///
+    /// # Errors
+    ///
+    /// `NotConfigured`: the authority has no policy for the purpose.
+    pub(crate) fn provider_for(&self, purpose: Purpose) -> Result<&Provider, Error> {
+        let provider = match purpose {
+            Purpose::EditProfile => self.policies.edit_profile.as_ref(),
+            Purpose::ResetPassword => self.policies.reset_password.as_ref(),
+            Purpose::SignIn | Purpose::StepUp | Purpose::ReadClaims => Some(self.provider()),
+        };
+        provider.ok_or_else(|| {
+            Error::new(ErrorKind::NotConfigured, "the authority has no policy for this")
+        })
+    }
+
+    /// The provider that an attempt was sent to.
+    ///
+    /// # Errors
+    ///
+    /// `AttemptMissing`: the policy in the attempt is not the configured one any more.
+    pub(crate) fn provider_of(&self, attempt: &Attempt) -> Result<&Provider, Error> {
+        let policy = |provider| policy_of(provider).filter(|_| attempt.purpose.is_policy());
+        self.provider_for(attempt.purpose)
+            .ok()
+            .filter(|provider| policy(provider) == attempt.policy.as_deref())
+            .ok_or_else(|| {
+                let detail = "the attempt was for a policy that is not the configured one";
+                Error::new(ErrorKind::AttemptMissing, detail)
+            })
     }
 
     /// Adds the scopes that were granted before, so that a new consent does not replace the earlier
@@ -115,4 +145,9 @@ impl RelyingParty {
         .url(&metadata)
         .map(String::from)
     }
+}
+
+/// The B2C policy of a provider.
+pub(crate) fn policy_of(provider: &Provider) -> Option<&str> {
+    provider.authority().b2c_policies().map(|(_, policy)| policy)
 }
