@@ -10,7 +10,7 @@ use http::HeaderMap;
 
 use super::{
     callback::{NextStep, SignedInPage},
-    handlers::{Handlers, ReportedEnds},
+    events::{Handlers, ReportedEnds},
     placement::PlacementWarnings,
 };
 use crate::{

@@ -9,8 +9,8 @@ use tower_layer::Layer;
 use tower_sessions_core::SessionStore;
 
 use super::{
+    events::Handlers,
     flow::Flow,
-    handlers::Handlers,
     respond::Renderer,
     service::{IdentityService, Shared},
 };

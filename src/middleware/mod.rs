@@ -11,7 +11,6 @@ mod extract;
 mod flow;
 mod future;
 mod guard;
-mod handlers;
 mod kept_form;
 mod layer;
 mod lazy_user;
