@@ -14,8 +14,8 @@ use http::{
 };
 
 use super::{
-    failure,
-    request_head::{RequestHead, SHAPE_HEADERS, original_uri},
+    failure, original_uri,
+    request_head::{RequestHead, SHAPE_HEADERS},
 };
 use crate::{
     config::{ReturnPath, SignInOptions},

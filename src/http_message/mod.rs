@@ -12,7 +12,7 @@ mod request_head;
 
 use std::{mem, pin::Pin, sync::LazyLock};
 
-use http::{Extensions, Response};
+use http::{Extensions, Response, Uri};
 
 pub use self::{body::IdentityBody, challenge::Challenge};
 pub(crate) use self::{
@@ -28,7 +28,7 @@ pub(crate) use self::{
     page::page,
     request_head::{
         ClientKind, PageInView, RequestHead, RequestSummary, ShapeHeaders, is_prefetch,
-        may_be_whole_page, original_uri, path_at_origin,
+        may_be_whole_page, path_at_origin,
     },
 };
 
@@ -37,6 +37,19 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A response that has to be waited for.
 pub(crate) type BoxedResponse<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+
+/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole
+/// URL in the extensions.
+#[cfg(feature = "axum")]
+pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
+}
+
+/// Without axum nothing rewrites it.
+#[cfg(not(feature = "axum"))]
+pub(crate) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
+    uri
+}
 
 /// The service on which `poll_ready` was called, to be called from a future; its clone takes its
 /// place.

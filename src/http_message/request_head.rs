@@ -13,6 +13,7 @@ use http::{
 use super::{
     failure::GrpcProtocol,
     initiator::{Initiator, OtherPage, SEC_FETCH_SITE, has_effects},
+    original_uri,
 };
 use crate::{config::CrossSiteRules, media_type, session::RequestCookies};
 
@@ -120,19 +121,6 @@ impl<'a> RequestHead<'a> {
         let query = self.uri.query().unwrap_or_default().as_bytes();
         url::form_urlencoded::parse(query).find(|(own, _)| own == name).map(|(_, value)| value)
     }
-}
-
-/// The URL as the client wrote it: axum's `nest` takes a prefix off the path and leaves the whole
-/// URL in the extensions.
-#[cfg(feature = "axum")]
-pub(crate) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
-    extensions.get::<axum::extract::OriginalUri>().map_or(uri, |original| &original.0)
-}
-
-/// Without axum nothing rewrites it.
-#[cfg(not(feature = "axum"))]
-pub(crate) fn original_uri<'a>(uri: &'a Uri, _: &'a Extensions) -> &'a Uri {
-    uri
 }
 
 /// The kind of client that sent a request, which decides the response that asks for a sign-in.
