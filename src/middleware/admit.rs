@@ -82,7 +82,7 @@ impl Flow {
         cookies: &RequestCookies<'_>,
     ) -> Result<Option<Admitted>, Error> {
         let now = self.clock.now();
-        let session = self.present(cookies, now).await?;
+        let session = self.current_session(cookies, now).await?;
         Ok(session.map(|session| self.admitted(session, now)))
     }
 
@@ -97,7 +97,7 @@ impl Flow {
     /// # Errors
     ///
     /// As [`admit`](Self::admit).
-    pub(super) async fn present(
+    pub(super) async fn current_session(
         &self,
         cookies: &RequestCookies<'_>,
         now: UnixTime,

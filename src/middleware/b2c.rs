@@ -36,7 +36,7 @@ impl Flow {
             return Reply::sign_in_needed(own);
         }
         let start = Start::fresh(return_path);
-        match self.present(&head.cookies, self.clock.now()).await {
+        match self.current_session(&head.cookies, self.clock.now()).await {
             Err(error) => Reply::failed(error, Some(own)),
             Ok(None) if purpose == Purpose::EditProfile => self.start(head, start, None).await,
             Ok(_) => self.start(head, Start { purpose, ..start }, None).await,

@@ -1,6 +1,6 @@
 //! The callback: from the provider's authorization response to the session cookie.
 //!
-//! 1. [`Flow::answer`] finds the attempt by `state`, and checks the response against it.
+//! 1. [`Flow::respond`] finds the attempt by `state`, and checks the response against it.
 //! 2. [`Flow::exchange`] redeems the code, once, verifies the ID token and creates the session.
 //! 3. [`Flow::refused`] answers a response that brought no session: by another request to the
 //!    provider where that can succeed, otherwise by an error page.
@@ -20,7 +20,7 @@ use crate::{
     measure,
     protocol::{AuthorizationCode, CallbackParameters},
     session::{AttemptLookup, Session, SiblingKey, Slot, State},
-    sign_in::{Attempt, Fallback, Purpose, SignInRecords, Start, answer_of, fingerprint},
+    sign_in::{Attempt, Fallback, Purpose, SignInRecords, Start, fingerprint, response_of},
     tokens::RecordId,
     user::User,
 };
@@ -75,13 +75,13 @@ impl Flow {
         head: &RequestHead<'_>,
         form: Result<Bytes, Error>,
     ) -> Reply {
-        match self.answer(head, form).await {
+        match self.respond(head, form).await {
             Ok(reply) => reply,
             Err(error) => Reply::failed(error, Some(self.sign_in_url(self.config.home()))),
         }
     }
 
-    async fn answer(
+    async fn respond(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
         form: Result<Bytes, Error>,
@@ -115,8 +115,8 @@ impl Flow {
             }
         };
         let again = self.url_for(attempt.purpose, &self.return_path(&attempt));
-        let answered = self.answer_attempt(head, parameters, &text, state, attempt).await;
-        Ok(answered.unwrap_or_else(|error| Reply::failed(error, Some(again))))
+        let reply = self.respond_to_attempt(head, parameters, &text, state, attempt).await;
+        Ok(reply.unwrap_or_else(|error| Reply::failed(error, Some(again))))
     }
 
     /// Answers a response whose attempt was found.
@@ -124,7 +124,7 @@ impl Flow {
     /// # Errors
     ///
     /// Nothing was used up: the same URL can be loaded again.
-    async fn answer_attempt(
+    async fn respond_to_attempt(
         self: &Arc<Self>,
         head: &RequestHead<'_>,
         parameters: CallbackParameters,
@@ -177,13 +177,13 @@ impl Flow {
         let sessions = self.sessions.load_all(&head.cookies, self.clock.now()).await;
         let browser = self.browser_state(head, &sessions.unwrap_or_default());
         let key = fingerprint(state, &code);
-        let (flow, answer) = (Arc::clone(self), state.to_owned());
+        let (flow, state) = (Arc::clone(self), state.to_owned());
         let work = move |permit| async move {
             let verified = flow.relying_party.redeem(&attempt, &code).await?;
             if attempt.purpose.is_policy() {
                 return flow.policy_completed(&attempt, verified.token.person());
             }
-            let records = flow.relying_party.record(&attempt, verified, &answer).await?;
+            let records = flow.relying_party.record(&attempt, verified, &state).await?;
             // No request of this sign-in to the provider follows, only handlers.
             drop(permit);
             let SignedInPage { return_path, cookie } =
@@ -306,7 +306,7 @@ impl Flow {
         match self.sessions.load(&head.cookies, self.clock.now()).await {
             Err(error) => Reply::failed(error, Some(self.sign_in_url(&page))),
             Ok(Some(session)) => {
-                let page_then = session.origin().returned_to(&answer_of(state.handle()));
+                let page_then = session.origin().returned_to(&response_of(state.handle()));
                 Reply::redirect(page_then.unwrap_or_else(|| page.as_str()))
             }
             Ok(None) if state.retry > 0 => {

@@ -25,7 +25,7 @@ impl Flow {
             return Reply::failed(Error::new(ErrorKind::CrossSite, detail), None);
         }
         let now = self.clock.now();
-        let session = match self.present(&head.cookies, now).await {
+        let session = match self.current_session(&head.cookies, now).await {
             Ok(session) => session,
             Err(error) => return Reply::failed(error, None),
         };

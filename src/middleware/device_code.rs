@@ -23,7 +23,7 @@ use crate::{
     http_message::{ClientKind, RequestHead, is_prefetch},
     pages::DeviceSignIn,
     session::{AttemptLookup, State},
-    sign_in::{Attempt, PollState, answer_of, no_code},
+    sign_in::{Attempt, PollState, no_code, response_of},
 };
 
 /// The page with the code.
@@ -112,7 +112,7 @@ impl Flow {
         // already.
         if let Some(page) = sessions
             .first()
-            .and_then(|session| session.origin().returned_to(&answer_of(state.handle())))
+            .and_then(|session| session.origin().returned_to(&response_of(state.handle())))
         {
             return asker.signed_in(page).with_cookies([self.attempts.remove(state.slot)]);
         }
@@ -197,11 +197,11 @@ impl Flow {
         browser: BrowserState,
     ) -> PollState<SignedInPage> {
         let Some(code) = &attempt.device else { return PollState::Over(Err(no_code())) };
-        let (flow, attempt, name, asked) =
+        let (flow, attempt, own_state, asked) =
             (Arc::clone(self), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval, permit| async move {
             let answered = flow.relying_party.ask(&attempt, &asked, interval).await;
-            let record = |verified| flow.relying_party.record(&attempt, verified, &name);
+            let record = |verified| flow.relying_party.record(&attempt, verified, &own_state);
             let verified = answered.then(record).await;
             // No request of this sign-in to the provider follows, only handlers.
             drop(permit);

@@ -11,7 +11,7 @@ use std::{
 use http::{Extensions, HeaderValue, Response, StatusCode, header::CACHE_CONTROL};
 use pin_project_lite::pin_project;
 
-use super::{admit::AdmittedRequest, lazy_user::LazyUser, service::Shared, step_up::lost};
+use super::{admit::AdmittedRequest, lazy_user::LazyUser, service::Shared, step_up::swallowed};
 use crate::{
     api::ApiFuture,
     error::{Error, ErrorKind},
@@ -116,7 +116,7 @@ impl Pending {
             return Some(raised);
         }
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            self.warn_of_lost_error();
+            self.warn_of_swallowed_error();
         }
         let roll = match self {
             Self::Protected(request) => request.admitted.roll.clone(),
@@ -180,12 +180,12 @@ impl Pending {
     /// Logs the cause of a 500 that the layer knows: a token that failed, or a public page that did
     /// not ask for the user.
     #[cold]
-    fn warn_of_lost_error(&self) {
+    fn warn_of_swallowed_error(&self) {
         match (self, self.session()) {
             (Self::Public(user), _) if user.seen().is_none() => user.failed_unasked(),
             (_, Some(session)) => {
                 if let Some(error) = session.user.take_failed_token() {
-                    lost(&error);
+                    swallowed(&error);
                 }
             }
             (_, None) => {}

@@ -72,7 +72,7 @@ impl Flow {
     /// remove it.
     pub(super) async fn may_open_form(&self, head: &RequestHead<'_>) -> Result<bool, Error> {
         Ok(is_page_of_this_origin(head, self.config.origin())
-            && self.present(&head.cookies, self.clock.now()).await?.is_some())
+            && self.current_session(&head.cookies, self.clock.now()).await?.is_some())
     }
 
     /// Answers the kept-form path. `form` is the body of a `POST`.
@@ -86,7 +86,7 @@ impl Flow {
             let detail = "a kept form is opened by a page of this site alone";
             return Reply::failed(Error::new(ErrorKind::CrossSite, detail), None);
         }
-        let session = match self.present(&head.cookies, self.clock.now()).await {
+        let session = match self.current_session(&head.cookies, self.clock.now()).await {
             Ok(session) => session,
             Err(error) => return Reply::failed(error, None),
         };

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, header::ACCEPT_LANGUAGE};
 
 use super::{
     flow::Flow,
-    placement::astray,
+    placement::misrouted,
     reply::{Outcome, Reply},
     routes::page_as_asked,
 };
@@ -33,13 +33,12 @@ const MOST_LOST: u8 = 1;
 impl Flow {
     /// Answers a protected page without a session.
     pub(super) async fn require_sign_in(&self, head: &RequestHead<'_>) -> Reply {
-        if let Some(error) = astray(&self.config, head.uri) {
-            self.went_astray(&error);
+        if let Some(error) = misrouted(&self.config, head.uri) {
+            self.was_misrouted(&error);
             return Reply::failed(error, None);
         }
-        let reply = self
-            .challenge(head, Start::fresh(self.page_to_return_to(head.page_in_view().as_ref())))
-            .await;
+        let start = Start::fresh(self.page_to_return_to(head.page_in_view().as_ref()));
+        let reply = self.ask_to_sign_in(head, start).await;
         // The cookie of the ended session is removed only where a sign-in follows: elsewhere this
         // answer could overtake that of a sign-in and take its new cookie away. By device code the
         // sign-in has not begun yet, and with a page of the application's own neither.
@@ -77,9 +76,9 @@ impl Flow {
 
     /// Redirects a navigation to the provider. Every other client gets the URL to sign in at, and
     /// no cookie.
-    pub(super) async fn challenge(&self, head: &RequestHead<'_>, start: Start) -> Reply {
+    pub(super) async fn ask_to_sign_in(&self, head: &RequestHead<'_>, start: Start) -> Reply {
         // A signed-in person has seen that page, and a step-up is no choice.
-        let own_page = match start.causes.is_empty() {
+        let own_page = match start.step_ups.is_empty() {
             true => self.sign_in_page_first(head).map(|page| self.url_of(page, &start.return_path)),
             false => None,
         };
@@ -96,7 +95,7 @@ impl Flow {
             (_, Some(page)) => Reply::sign_in_needed(page),
             // Opening a protected page costs no device code: the sign-in path asks for one.
             (ClientKind::Navigation, None)
-                if self.relying_party.by_code() && start.causes.is_empty() =>
+                if self.relying_party.by_code() && start.step_ups.is_empty() =>
             {
                 Reply::redirect(self.sign_in_url(&start.return_path))
             }
@@ -135,7 +134,7 @@ impl Flow {
             }
             // A store that is down must not keep people from the sign-in page; it is found out at
             // the callback. It has lost nothing.
-            Err(_) if start.causes.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
+            Err(_) if start.step_ups.is_empty() && start.purpose == Purpose::SignIn => (None, 0),
             Err(error) => return Err(error),
         };
         // Another person may have signed in since: a step-up that goes on is not theirs.

@@ -24,7 +24,7 @@ use crate::{
 /// Which warnings the log has already.
 #[derive(Debug, Default)]
 pub(super) struct PlacementWarnings {
-    astray: AtomicBool,
+    misrouted: AtomicBool,
     place: AtomicBool,
     unasked: AtomicBool,
     ignored_token: AtomicBool,
@@ -82,8 +82,8 @@ impl Flow {
     /// A request came by another path than was configured.
     ///
     /// Logged once: any client can send such requests, without a session and without a limit.
-    pub(super) fn went_astray(&self, error: &Error) {
-        if !self.logged.astray.swap(true, Ordering::Relaxed) {
+    pub(super) fn was_misrouted(&self, error: &Error) {
+        if !self.logged.misrouted.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 %error,
                 "sign-in cannot work: the addresses of this application are set up wrongly"
@@ -100,11 +100,11 @@ impl Flow {
     /// to a callback at another path than was configured.
     pub(super) fn not_found(&self, page: Option<&PathAndQuery>) {
         if self.is_public_by_default()
-            && !self.logged.astray.load(Ordering::Relaxed)
+            && !self.logged.misrouted.load(Ordering::Relaxed)
             && let Some(page) = page
-            && let Some(error) = astray(&self.config, &Uri::from(page.clone()))
+            && let Some(error) = misrouted(&self.config, &Uri::from(page.clone()))
         {
-            self.went_astray(&error);
+            self.was_misrouted(&error);
         }
     }
 
@@ -162,7 +162,7 @@ const SHOWN: usize = 120;
 ///
 /// `uri` is that of the browser as far as it is known. Only requests of people who are not signed
 /// in come here.
-pub(super) fn astray(config: &ValidConfig, uri: &Uri) -> Option<Error> {
+pub(super) fn misrouted(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     let (came, prefix) = (uri.path(), config.external_prefix());
     let bare = |own: &str| match config.path_prefix() {
         PathPrefix::Kept => own.strip_prefix(prefix).unwrap_or(own).to_owned(),

@@ -1,5 +1,5 @@
-//! Replies as responses, each in the shape that its caller understands: one `match` from kind to
-//! status, one from caller to shape.
+//! Replies as responses, each in the shape that its recipient understands: one `match` from kind to
+//! status, one from recipient to shape.
 
 use std::sync::Arc;
 
@@ -33,17 +33,17 @@ use crate::{
     user::User,
 };
 
-/// The caller that is answered: the shape that it understands, and for a page its language, path
+/// The recipient that is answered: the shape that it understands, and for a page its language, path
 /// and user.
 #[derive(Clone, Copy)]
-pub(super) struct Caller<'a> {
+pub(super) struct Recipient<'a> {
     pub(super) client: ClientKind,
     pub(super) accept_language: Option<&'a HeaderValue>,
     pub(super) path: Option<&'a str>,
     pub(super) user: Option<&'a User>,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Recipient<'a> {
     pub(super) fn of(head: &'a RequestHead<'_>, user: Option<&'a User>) -> Self {
         Self {
             client: head.client_kind(),
@@ -82,16 +82,16 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// The request of a page, in the language that fits its browser best.
-    fn page_request<'a>(&self, caller: &Caller<'a>) -> PageRequest<'a> {
-        let header = caller.accept_language.and_then(|header| header.to_str().ok());
+    fn page_request<'a>(&self, recipient: &Recipient<'a>) -> PageRequest<'a> {
+        let header = recipient.accept_language.and_then(|header| header.to_str().ok());
         let mut request = PageRequest::new(self.languages.best(header));
         if let Some(header) = header {
             request = request.with_accept_language(header);
         }
-        if let Some(path) = caller.path {
+        if let Some(path) = recipient.path {
             request = request.with_path(path);
         }
-        match caller.user {
+        match recipient.user {
             Some(user) => request.with_user(user),
             None => request,
         }
@@ -99,28 +99,28 @@ impl Renderer {
 
     pub(super) fn response<R>(
         &self,
-        caller: &Caller<'_>,
+        recipient: &Recipient<'_>,
         reply: Reply,
     ) -> Response<IdentityBody<R>> {
         let shown = |page: &dyn Fn(Language) -> Page| {
-            let request = self.page_request(caller);
+            let request = self.page_request(recipient);
             self.page(StatusCode::OK, &page(request.language()), &request)
         };
         let mut response = match reply.outcome {
             Outcome::Redirect(to) => redirect(&to),
             Outcome::SignInNeeded { sign_in, why } => {
-                self.sign_in_needed(caller, sign_in, sign_in_needed(why), None)
+                self.sign_in_needed(recipient, sign_in, sign_in_needed(why), None)
             }
             Outcome::NotSaved { sign_in, has_ended, kept } => {
-                self.sign_in_needed(caller, sign_in, not_saved(has_ended), kept)
+                self.sign_in_needed(recipient, sign_in, not_saved(has_ended), kept)
             }
             Outcome::KeptForm(form) => {
-                let request = self.page_request(caller);
+                let request = self.page_request(recipient);
                 let (status, page) = kept_form_page(request.language(), *form, &self.home);
                 self.page(status, &page, &request)
             }
-            Outcome::Failed { error, again } => self.failed(caller, error, again),
-            Outcome::WrongMethod(allowed) => self.wrong_method(caller, allowed),
+            Outcome::Failed { error, again } => self.failed(recipient, error, again),
+            Outcome::WrongMethod(allowed) => self.wrong_method(recipient, allowed),
             Outcome::Code(code) => shown(&|language| code_page(&code, language)),
             Outcome::PollAnswer(polled) => json_answer(&match polled {
                 PollAnswer::Pending { wait } => {
@@ -157,18 +157,18 @@ impl Renderer {
 
     fn sign_in_needed<R>(
         &self,
-        caller: &Caller<'_>,
+        recipient: &Recipient<'_>,
         sign_in: String,
         (error, text): (Error, Text),
         kept: Option<Box<KeptForm>>,
     ) -> Response<IdentityBody<R>> {
         let challenge = sign_in_challenge(&sign_in);
-        let mut response = match caller.client {
+        let mut response = match recipient.client {
             ClientKind::Grpc(protocol) => {
                 return grpc(protocol, status(error.kind()), error.reason());
             }
             ClientKind::Navigation | ClientKind::Document => {
-                let request = self.page_request(caller);
+                let request = self.page_request(recipient);
                 let (kind, title) = (PageKind::SignIn, texts::PLEASE_SIGN_IN);
                 let mut page = Page::new(request.language(), kind, title, text)
                     .with_link(ActionKind::SignIn, sign_in);
@@ -202,7 +202,7 @@ impl Renderer {
 
     fn failed<R>(
         &self,
-        caller: &Caller<'_>,
+        recipient: &Recipient<'_>,
         error: Error,
         again: Option<String>,
     ) -> Response<IdentityBody<R>> {
@@ -210,13 +210,13 @@ impl Renderer {
             secret::random::<6>().map(|bytes| secret::base64url(&bytes)).unwrap_or_default();
         log_refusal!(error, correlation_id = %reference, %error, "request refused");
         let sign_in = again.clone().unwrap_or_else(|| self.sign_in.clone());
-        let mut response = match caller.client {
+        let mut response = match recipient.client {
             ClientKind::Grpc(protocol) => grpc(protocol, status(error.kind()), error.reason()),
             ClientKind::Program | ClientKind::Head | ClientKind::Htmx => {
                 problem(&error, Some(reference), again)
             }
             ClientKind::Navigation | ClientKind::Document => {
-                self.error_page(caller, &error, reference, again)
+                self.error_page(recipient, &error, reference, again)
             }
         };
         if let Some(wait) = wait_before_next(&error) {
@@ -241,7 +241,7 @@ impl Renderer {
     /// RFC 9110 section 15.5.6: the response lists the methods of the path.
     fn wrong_method<R>(
         &self,
-        caller: &Caller<'_>,
+        recipient: &Recipient<'_>,
         allowed: AllowedMethods,
     ) -> Response<IdentityBody<R>> {
         let allowed = allowed.as_str();
@@ -249,19 +249,19 @@ impl Renderer {
             ErrorKind::MethodNotAllowed,
             format!("this path of the layer takes {allowed}"),
         );
-        let mut response = self.failed(caller, error, None);
+        let mut response = self.failed(recipient, error, None);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         response
     }
 
     fn error_page<R>(
         &self,
-        caller: &Caller<'_>,
+        recipient: &Recipient<'_>,
         error: &Error,
         reference: String,
         again: Option<String>,
     ) -> Response<IdentityBody<R>> {
-        let request = self.page_request(caller);
+        let request = self.page_request(recipient);
         // `interaction_required` of a person whom no interaction helps.
         let turned_away = error.advice().is_some_and(codes::denies_account);
         let status = match status(error.kind()) {

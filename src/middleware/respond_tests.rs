@@ -39,7 +39,7 @@ async fn answered_after(
         sign_in: "/auth/login".to_owned(),
         bearer_challenge: None,
     };
-    let caller = Caller { client: caller, accept_language: None, path: None, user: None };
+    let caller = Recipient { client: caller, accept_language: None, path: None, user: None };
     let reply = Reply::failed(Error::from_provider(ErrorKind::AccessDenied, said), None);
     let (parts, body) =
         answers.response::<http_body_util::Empty<bytes::Bytes>>(&caller, reply).into_parts();

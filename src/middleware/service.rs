@@ -19,7 +19,7 @@ use super::{
     lazy_user::LazyUser,
     placement::nest,
     reply::{Outcome, Reply},
-    respond::{Caller, Renderer},
+    respond::{Recipient, Renderer},
     routes::{Route, own_route},
 };
 use crate::{
@@ -66,7 +66,7 @@ impl<S> IdentityService<S> {
     }
 
     /// Decides on a request that needs more than a look at its head.
-    fn decide<B, R>(
+    fn later<B, R>(
         &mut self,
         route: Route,
         request: Request<B>,
@@ -81,7 +81,7 @@ impl<S> IdentityService<S> {
         R: Send + 'static,
     {
         let (inner, shared) = (take_ready(&mut self.inner), Arc::clone(&self.shared));
-        ResponseFuture::waiting(decide(inner, shared, route, request))
+        ResponseFuture::waiting(answer_or_admit(inner, shared, route, request))
     }
 }
 
@@ -126,20 +126,20 @@ where
             Decision::Admitted(let_through) => {
                 let AdmittedRequest { admitted, summary } = &let_through;
                 if let Some(error) = flow.cross_site_refusal(summary, request.uri().path()) {
-                    return refused(Arc::clone(&self.shared), let_through.summary, error);
+                    return refusing(Arc::clone(&self.shared), let_through.summary, error);
                 }
                 insert_extension(request.extensions_mut(), admitted.session.user.clone());
                 let (shared, pending) = (Arc::clone(&self.shared), Pending::Protected(let_through));
                 ResponseFuture::calling(self.inner.call(request), shared, pending)
             }
-            Decision::Ask(route) => self.decide(route, request),
+            Decision::Ask(route) => self.later(route, request),
         }
     }
 }
 
 /// The future of a request that is refused without waiting.
 #[cold]
-fn refused<F, R: Send + 'static, E: Send + 'static>(
+fn refusing<F, R: Send + 'static, E: Send + 'static>(
     shared: Arc<Shared>,
     summary: RequestSummary,
     error: Error,
@@ -162,7 +162,7 @@ fn place(flow: &Flow, decision: &Decision, uri: &Uri, extensions: &Extensions) {
 /// The longer parts are boxed, and the request is captured in two pieces rather than passed, which
 /// would make room for it twice: this future is allocated for every request whose session is in a
 /// store.
-fn decide<S, B, R>(
+fn answer_or_admit<S, B, R>(
     mut inner: S,
     shared: Arc<Shared>,
     route: Route,
@@ -227,7 +227,7 @@ where
     {
         *kept = flow.keep_form(&head, &owner, &form).map(Box::new);
     }
-    shared.renderer.response(&Caller::of(&head, None), reply)
+    shared.renderer.response(&Recipient::of(&head, None), reply)
 }
 
 /// Answers a request for one of the layer's own paths.
@@ -263,7 +263,7 @@ where
     };
     let session = head.cookies.session();
     let user = session.as_deref().map(|session| &session.user);
-    let response = shared.renderer.response(&Caller::of(&head, user), reply);
+    let response = shared.renderer.response(&Recipient::of(&head, user), reply);
     if is_head { without_content(response) } else { response }
 }
 
@@ -304,8 +304,8 @@ impl Shared {
 
     /// The failure of a request for which the inner service is not called.
     fn refused<R>(&self, summary: &RequestSummary, error: Error) -> Response<IdentityBody<R>> {
-        let caller = Caller::of_summary(summary, None);
-        self.renderer.response(&caller, Reply::failed(error, None))
+        let recipient = Recipient::of_summary(summary, None);
+        self.renderer.response(&recipient, Reply::failed(error, None))
     }
 
     /// The response of a service after which the layer has async work to finish.
@@ -324,12 +324,12 @@ impl Shared {
                 let head = challenge.head(cookies);
                 let reply = challenged(flow, &challenge, &head).await;
                 let user = session.as_deref().map(|session| &session.user);
-                return self.renderer.response(&Caller::of(&head, user), reply);
+                return self.renderer.response(&Recipient::of(&head, user), reply);
             }
             FollowUp::Raised { error, session, summary } => {
                 let reply = flow.raised(&summary, &session, error).await;
-                let caller = Caller::of_summary(&summary, Some(&session.user));
-                return self.renderer.response(&caller, reply);
+                let recipient = Recipient::of_summary(&summary, Some(&session.user));
+                return self.renderer.response(&recipient, reply);
             }
             FollowUp::Roll(roll) => {
                 if let Some(cookie) = flow.sessions.confirm(&roll, flow.clock.now()).await {

@@ -45,7 +45,7 @@ impl Flow {
         let return_path = return_path
             .cloned()
             .unwrap_or_else(|| self.page_to_return_to(head.page_in_view().as_ref()));
-        let session = match self.present(&head.cookies, self.clock.now()).await {
+        let session = match self.current_session(&head.cookies, self.clock.now()).await {
             // Whether it would loop is not known.
             Err(error) => return Reply::failed(error, None),
             Ok(session) => session,
@@ -56,15 +56,15 @@ impl Flow {
             self.report_ends(&head.cookies, || head.parts()).await;
         }
         let origin = session.as_deref().map(Session::origin);
-        let mut causes = match self.relying_party.causes(origin, options, &return_path) {
+        let mut step_ups = match self.relying_party.step_ups(origin, options, &return_path) {
             Err(error) => return Reply::failed(error, None),
-            Ok(causes) => causes,
+            Ok(step_ups) => step_ups,
         };
         // The same as opening a protected page, which costs no device code and leads to the
         // application's own page first.
         let is_plain = session.is_none() && *options == SignInOptions::default();
         if is_plain && (self.relying_party.by_code() || self.sign_in_page_first(head).is_some()) {
-            causes.clear();
+            step_ups.clear();
         }
         let mut options = options.clone();
         if let Some(session) = session {
@@ -72,7 +72,7 @@ impl Flow {
                 .add_granted(&mut options, &self.grants, session.grant(), MOST_SCOPE_BYTES)
                 .await;
         }
-        self.challenge(head, Start { options, causes, ..Start::fresh(return_path) }).await
+        self.ask_to_sign_in(head, Start { options, step_ups, ..Start::fresh(return_path) }).await
     }
 
     /// The step-up that a request to the sign-in path carries, if it is one of this session.
@@ -87,7 +87,9 @@ impl Flow {
     ) -> Result<Option<SignInOptions>, Error> {
         let Some(sealed) = head.parameter(PARAMETER) else { return Ok(None) };
         let now = self.clock.now();
-        let Some(session) = self.present(&head.cookies, now).await? else { return Ok(None) };
+        let Some(session) = self.current_session(&head.cookies, now).await? else {
+            return Ok(None);
+        };
         let step_up = self.sessions.open_step_up(&session, &sealed);
         let fresh = step_up.filter(|step_up| step_up.made.is_within(LIFETIME, now));
         Ok(fresh.map(|step_up| step_up.options(session.user.username())))
@@ -145,7 +147,7 @@ impl Flow {
 
 /// Warns that a handler answered 500 after a token could not be had that a sign-in would have
 /// brought.
-pub(super) fn lost(error: &Error) {
+pub(super) fn swallowed(error: &Error) {
     tracing::warn!(
         reason = error.reason(),
         %error,

@@ -26,7 +26,7 @@ fn full(return_path: usize, scopes: usize) -> Attempt {
         acr: Some("urn:mace:incommon:iap:silver".into()),
         auth_context: Some("c1".into()),
         own: Some(Box::new(own_options())),
-        causes: ["consent", "step-up"].map(|kind| Fingerprint::new(&[kind])).to_vec(),
+        step_ups: ["consent", "step-up"].map(|kind| Fingerprint::new(&[kind])).to_vec(),
         started_from: Some(RecordId(7)),
         expected: Some(PersonKey::of(&crate::tokens::Person {
             oid: Some("oid".into()),

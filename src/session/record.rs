@@ -33,7 +33,7 @@ pub(crate) struct SessionRecord {
     pub(crate) auth_context: Option<Box<str>>,
     /// The step-ups that the application started this sign-in for. A step-up that is asked for
     /// again within ten minutes counts as a redirect loop.
-    pub(crate) causes: Vec<Fingerprint>,
+    pub(crate) step_ups: Vec<Fingerprint>,
     /// The authorization response of the sign-in and the page that it led to. If the browser
     /// repeats the response (Back, reload), it is redirected to that page again.
     pub(crate) returned_to: Option<ReturnedTo>,
@@ -46,7 +46,7 @@ codec::record!(SessionRecord {
     4 renew_at,
     5 auth_context,
     6 home_account_id,
-    7 causes,
+    7 step_ups,
     8 returned_to,
     10 names,
     // Last, so that a record that was cut off lacks it.
@@ -54,10 +54,10 @@ codec::record!(SessionRecord {
 });
 
 impl SessionRecord {
-    /// The causes and the response that the session began with.
+    /// The step-ups and the response that the session began with.
     pub(crate) fn origin(&self) -> SessionOrigin<'_> {
         let returned_to = self.returned_to.as_ref();
-        SessionOrigin { created: self.created, causes: &self.causes, returned_to }
+        SessionOrigin { created: self.created, step_ups: &self.step_ups, returned_to }
     }
 
     /// Checks the sign-in against the present configuration (tenants, `acr`, authentication
@@ -71,7 +71,7 @@ impl SessionRecord {
             claims: &self.claims,
             tid: self.person.tid.as_deref(),
             auth_context: self.auth_context.as_deref(),
-            asked_by_a_page: !self.causes.is_empty(),
+            asked_by_a_page: !self.step_ups.is_empty(),
         };
         past.check(config)
     }
@@ -100,9 +100,9 @@ mod tests {
             expires: UnixTime::from_seconds(i64::MAX),
             renew_at: Some(UnixTime::from_seconds(-1)),
             auth_context: Some("c1".into()),
-            causes: vec![Fingerprint::new(&["a"]), Fingerprint::new(&["b"])],
+            step_ups: vec![Fingerprint::new(&["a"]), Fingerprint::new(&["b"])],
             returned_to: Some(ReturnedTo {
-                answer: Fingerprint::new(&["answer"]),
+                response: Fingerprint::new(&["answer"]),
                 path: "/ada".into(),
             }),
         }
@@ -117,7 +117,7 @@ mod tests {
             person,
             renew_at: None,
             auth_context: None,
-            causes: Vec::new(),
+            step_ups: Vec::new(),
             returned_to: None,
             claims: "".into(),
             names: None,

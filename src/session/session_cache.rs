@@ -51,7 +51,7 @@ pub(crate) struct Session {
     /// When the ticket was last rolled, in Unix seconds of the injected clock.
     pub(super) rolled: AtomicI64,
     pub(super) age: KeyAge,
-    pub(super) causes: Vec<Fingerprint>,
+    pub(super) step_ups: Vec<Fingerprint>,
     pub(super) returned_to: Option<Arc<ReturnedTo>>,
 }
 
@@ -76,11 +76,11 @@ impl Session {
         now >= self.renew_at
     }
 
-    /// The causes and the response that the session began with.
+    /// The step-ups and the response that the session began with.
     pub(crate) fn origin(&self) -> SessionOrigin<'_> {
         SessionOrigin {
             created: self.user.session_started(),
-            causes: &self.causes,
+            step_ups: &self.step_ups,
             returned_to: self.returned_to.as_deref(),
         }
     }
@@ -93,7 +93,7 @@ impl Session {
             cookie: self.cookie,
             sealed: self.sealed.clone(),
             rolled: AtomicI64::new(self.rolled.load(Ordering::Relaxed)),
-            causes: self.causes.clone(),
+            step_ups: self.step_ups.clone(),
             returned_to: self.returned_to.clone(),
             ..*self
         }

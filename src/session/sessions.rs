@@ -45,7 +45,7 @@ impl NewSession {
             expires: self.ends.map_or(end, |ends| ends.min(end)),
             renew_at: self.renew_at,
             auth_context: self.auth_context.map(Into::into),
-            causes: self.causes,
+            step_ups: self.step_ups,
             returned_to: self.returned_to,
         }
     }
@@ -453,8 +453,8 @@ impl Sessions {
         sealed: SealedRow,
         mut record: SessionRecord,
     ) -> Session {
-        let (causes, returned_to) =
-            (std::mem::take(&mut record.causes), record.returned_to.take().map(Arc::new));
+        let (step_ups, returned_to) =
+            (std::mem::take(&mut record.step_ups), record.returned_to.take().map(Arc::new));
         Session {
             cookie,
             sealed,
@@ -465,7 +465,7 @@ impl Sessions {
             roll_every: i64::try_from(self.roll_every.as_secs()).unwrap_or(i64::MAX),
             rolled: AtomicI64::new(i64::MIN),
             age,
-            causes,
+            step_ups,
             returned_to,
             user: record.user(grant, Arc::clone(&self.application)),
         }

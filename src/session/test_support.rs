@@ -153,7 +153,7 @@ pub(super) fn signed_in(name: &str) -> NewSession {
         renew_at: None,
         ends: None,
         auth_context: None,
-        causes: Vec::new(),
+        step_ups: Vec::new(),
         returned_to: None,
         lost: 0,
     }

@@ -197,7 +197,7 @@ async fn opened_elsewhere(node: &Node, set_cookie: &HeaderValue) -> Arc<Session>
 async fn a_session_remembers_the_page_that_its_authorization_response_led_to() {
     let node = Node::new(local());
     let [answer, other] = ["one", "two"].map(|answer| Fingerprint::new(&[answer]));
-    let returned_to = Some(ReturnedTo { answer, path: "/deep?x=1".into() });
+    let returned_to = Some(ReturnedTo { response: answer, path: "/deep?x=1".into() });
     let created = node
         .sessions
         .create(NewSession { returned_to, ..signed_in("ada") }, None, node.now())
@@ -217,7 +217,7 @@ async fn a_session_remembers_its_causes_for_ten_minutes() {
         ["User.Read", "Mail.Read"].map(|scope| Fingerprint::new(&["consent", "graph", scope]));
     let created = node
         .sessions
-        .create(NewSession { causes: vec![cause], ..signed_in("ada") }, None, node.now())
+        .create(NewSession { step_ups: vec![cause], ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
     assert!(created.session.origin().started_for(&cause, 60 * MINUTE, node.now()));

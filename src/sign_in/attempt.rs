@@ -127,7 +127,7 @@ pub(crate) struct Attempt {
     /// The other options of this sign-in: the configured ones are not stored.
     pub(crate) own: Option<Box<OwnOptions>>,
     /// The requested step-up, and earlier ones for the same page, for the loop guard.
-    pub(crate) causes: Vec<Fingerprint>,
+    pub(crate) step_ups: Vec<Fingerprint>,
     /// The session in which the attempt started; deleted when the new session replaces it.
     pub(crate) started_from: Option<RecordId>,
     pub(crate) expected: Option<PersonKey>,
@@ -151,7 +151,7 @@ codec::record!(Attempt {
     8 max_age,
     9 acr,
     10 auth_context,
-    11 causes,
+    11 step_ups,
     12 started_from,
     13 expected,
     14 lost,
@@ -210,7 +210,7 @@ impl Attempt {
             acr: None,
             auth_context: None,
             own: None,
-            causes: Vec::new(),
+            step_ups: Vec::new(),
             started_from: None,
             expected: None,
             lost: 0,

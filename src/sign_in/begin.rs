@@ -29,7 +29,7 @@ pub(crate) struct Start {
     /// How often its attempt was lost before.
     pub(crate) retry: u8,
     /// The step-up that the application asked for, and earlier ones for the same page.
-    pub(crate) causes: Vec<Fingerprint>,
+    pub(crate) step_ups: Vec<Fingerprint>,
     /// The attempt that it continues.
     pub(crate) after: Option<Attempt>,
 }
@@ -43,19 +43,19 @@ impl Start {
             return_path,
             options: SignInOptions::new(),
             retry: 0,
-            causes: Vec::new(),
+            step_ups: Vec::new(),
             after: None,
         }
     }
 
-    /// Continues an attempt: with its causes and fallbacks, and asking for no less. Otherwise the
+    /// Continues an attempt: with its step-ups and fallbacks, and asking for no less. Otherwise the
     /// page that needs it would ask again.
     pub(crate) fn following(before: Attempt, return_path: ReturnPath) -> Self {
         Self {
             options: before.options(),
             fallbacks: before.fallbacks,
             retry: before.retry,
-            causes: before.causes.clone(),
+            step_ups: before.step_ups.clone(),
             after: Some(before),
             ..Self::fresh(return_path)
         }
@@ -149,7 +149,7 @@ impl RelyingParty {
         start: Start,
         user: Option<CurrentUser<'_>>,
     ) -> Result<(Request<'_>, Attempt), Error> {
-        let steps_up = !start.causes.is_empty();
+        let steps_up = !start.step_ups.is_empty();
         // The response to the attempt before may have been posted by the provider's site, without
         // the session's cookie: then the attempt says which person and which session it was.
         let person = user.as_ref().map(|user| PersonKey::of(user.person)).or(start.expected());
@@ -163,7 +163,7 @@ impl RelyingParty {
             self.request(purpose, start.fallbacks, start.options, account.as_ref()).await?;
         let mut attempt = request.attempt(start.return_path.as_str(), self.clock().now())?;
         attempt.retry = start.retry;
-        attempt.causes = start.causes;
+        attempt.step_ups = start.step_ups;
         attempt.expected = person.filter(|_| purpose != Purpose::SignIn);
         if let Some(before) = start.after {
             attempt.started_from = before.started_from;

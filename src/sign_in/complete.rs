@@ -106,7 +106,7 @@ pub(crate) struct NewSession {
     /// The authentication context that the sign-in was checked for.
     pub(crate) auth_context: Option<String>,
     /// The step-ups that the sign-in was started for.
-    pub(crate) causes: Vec<Fingerprint>,
+    pub(crate) step_ups: Vec<Fingerprint>,
     /// The response that created the session, and the page that it returned to.
     pub(crate) returned_to: Option<ReturnedTo>,
     /// The number of consecutive sessions that were lost right after the sign-in, before this one.
@@ -122,7 +122,7 @@ pub(crate) struct SignInRecords {
 }
 
 /// The fingerprint of the response to the request with this `state`.
-pub(crate) fn answer_of(state: &str) -> Fingerprint {
+pub(crate) fn response_of(state: &str) -> Fingerprint {
     Fingerprint::new(&["answer", state])
 }
 
@@ -213,9 +213,9 @@ impl RelyingParty {
             renew_at: renewable.then_some(renew_at),
             ends,
             auth_context: attempt.auth_context.clone(),
-            causes: if someone_else { Vec::new() } else { attempt.causes.clone() },
+            step_ups: if someone_else { Vec::new() } else { attempt.step_ups.clone() },
             returned_to: Some(ReturnedTo {
-                answer: answer_of(state),
+                response: response_of(state),
                 path: return_path.as_str().into(),
             }),
             lost: attempt.lost,

@@ -33,15 +33,15 @@ struct Outcomes<T> {
 }
 
 impl<T: Clone> Outcomes<T> {
-    fn get(&self, answer: &Fingerprint) -> Option<Result<T, Error>> {
-        self.by_response.get(answer).map(|(_, outcome)| outcome)
+    fn get(&self, response: &Fingerprint) -> Option<Result<T, Error>> {
+        self.by_response.get(response).map(|(_, outcome)| outcome)
     }
 
-    fn insert(&self, answer: Fingerprint, outcome: Result<T, Error>, now: UnixTime) {
+    fn insert(&self, response: Fingerprint, outcome: Result<T, Error>, now: UnixTime) {
         if self.sweep.is_due(now) {
             self.by_response.retain(|_, (done, _)| done.is_within(REMEMBERED, now));
         }
-        self.by_response.insert(answer, (now, outcome));
+        self.by_response.insert(response, (now, outcome));
     }
 }
 
@@ -69,7 +69,7 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     /// Those of `work`; `Busy`: no permit was available.
     pub(crate) async fn once<W>(
         &self,
-        answer: Fingerprint,
+        response: Fingerprint,
         now: UnixTime,
         permit: impl Future<Output = Result<Permit, Error>>,
         work: impl FnOnce(Permit) -> W + Send + 'static,
@@ -77,10 +77,10 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
     where
         W: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        if let Some(outcome) = self.done.get(&answer) {
+        if let Some(outcome) = self.done.get(&response) {
             return outcome;
         }
-        if let Some(flight) = self.running.under_way(&answer).pop() {
+        if let Some(flight) = self.running.under_way(&response).pop() {
             return flight.finished().await?;
         }
         // Before the task starts: a caller that gives up while it waits leaves nothing behind.
@@ -89,16 +89,16 @@ impl<T: Clone + Send + Sync + 'static> Exchanges<T> {
             let all = Arc::clone(&self.done);
             let once = async move {
                 // Another caller may have finished while this one waited for its permit.
-                if let Some(outcome) = all.get(&answer) {
+                if let Some(outcome) = all.get(&response) {
                     return outcome;
                 }
                 let outcome = work(permit).await;
-                all.insert(answer, outcome.clone(), now);
+                all.insert(response, outcome.clone(), now);
                 outcome
             };
             once.instrument(info_span!("complete_sign_in"))
         };
-        self.running.run(&answer, (), Order::AtOnce, start).await?
+        self.running.run(&response, (), Order::AtOnce, start).await?
     }
 }
 

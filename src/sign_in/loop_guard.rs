@@ -9,14 +9,14 @@
 //! lost       sessions that were lost at once   attempt, record, ticket   1  StoreUnavailable
 //! `.r`       callbacks in a minute without     a cookie of its own       1  AttemptMissing
 //!            a session's cookie
-//! causes     step-ups for one page in ten      attempt, record           8  Forbidden,
+//! step_ups   step-ups for one page in ten      attempt, record           8  Forbidden,
 //!            minutes; equal ones: one                                       ScopeNotGranted
 //! resets     new passwords at B2C              attempt                   3  the provider's error
 //! Fallbacks  refusals of the provider          attempt              each 1  the provider's error
 //! ```
 //!
 //! `retry` is compared in `middleware/callback.rs`, `lost` and `.r` in `middleware/login.rs`,
-//! `resets` in `middleware/b2c.rs`, `Fallbacks` in `fallback.rs`, `causes` here.
+//! `resets` in `middleware/b2c.rs`, `Fallbacks` in `fallback.rs`, `step_ups` here.
 
 use std::time::Duration;
 
@@ -34,26 +34,31 @@ use crate::{
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ReturnedTo {
     /// The fingerprint of the authorization response.
-    pub(crate) answer: Fingerprint,
+    pub(crate) response: Fingerprint,
     pub(crate) path: Box<str>,
 }
 
 /// The maximum time that a completed step-up is remembered.
-const CAUSES_KEPT: Duration = Duration::from_secs(600);
+const STEP_UPS_KEPT: Duration = Duration::from_secs(600);
 
 /// The step-ups that created a session, and the page that its sign-in returned to.
 #[derive(Clone, Copy)]
 pub(crate) struct SessionOrigin<'a> {
     pub(crate) created: UnixTime,
-    pub(crate) causes: &'a [Fingerprint],
+    pub(crate) step_ups: &'a [Fingerprint],
     pub(crate) returned_to: Option<&'a ReturnedTo>,
 }
 
 impl<'a> SessionOrigin<'a> {
     /// Whether this step-up created the session less than `within` ago, and less than ten minutes:
     /// another one would loop.
-    pub(crate) fn started_for(&self, cause: &Fingerprint, within: Duration, now: UnixTime) -> bool {
-        self.created.is_within(within.min(CAUSES_KEPT), now) && self.causes.contains(cause)
+    pub(crate) fn started_for(
+        &self,
+        step_up: &Fingerprint,
+        within: Duration,
+        now: UnixTime,
+    ) -> bool {
+        self.created.is_within(within.min(STEP_UPS_KEPT), now) && self.step_ups.contains(step_up)
     }
 
     /// Whether the session began with a sign-in that returned to this page.
@@ -62,23 +67,23 @@ impl<'a> SessionOrigin<'a> {
     }
 
     /// The step-ups for this page that created the session less than ten minutes ago.
-    pub(crate) fn causes_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
-        if self.began_for(page) && self.created.is_within(CAUSES_KEPT, now) {
-            self.causes
+    pub(crate) fn step_ups_of(&self, page: &str, now: UnixTime) -> &'a [Fingerprint] {
+        if self.began_for(page) && self.created.is_within(STEP_UPS_KEPT, now) {
+            self.step_ups
         } else {
             &[]
         }
     }
 
     /// The page that this response returned to, if it created the session.
-    pub(crate) fn returned_to(&self, answer: &Fingerprint) -> Option<&'a str> {
+    pub(crate) fn returned_to(&self, response: &Fingerprint) -> Option<&'a str> {
         self.returned_to
-            .filter(|returned_to| returned_to.answer == *answer)
+            .filter(|returned_to| returned_to.response == *response)
             .map(|returned_to| &*returned_to.path)
     }
 }
 
-codec::record!(ReturnedTo { 1 answer, 2 path });
+codec::record!(ReturnedTo { 1 response, 2 path });
 
 impl RelyingParty {
     /// The fingerprint of this step-up, followed by those of earlier step-ups for the same page.
@@ -87,26 +92,29 @@ impl RelyingParty {
     ///
     /// [`ErrorKind::Forbidden`]: an equal step-up was just completed, so another one would loop;
     /// [`ErrorKind::ScopeNotGranted`] if it only requested scopes.
-    pub(crate) fn causes(
+    pub(crate) fn step_ups(
         &self,
         session: Option<SessionOrigin<'_>>,
         options: &SignInOptions,
         return_path: &ReturnPath,
     ) -> Result<Vec<Fingerprint>, Error> {
         let now = self.clock().now();
-        let cause = cause_of(options);
-        let mut causes = vec![cause];
+        let step_up = fingerprint_of(options);
+        let mut step_ups = vec![step_up];
         // Without a session there is no earlier step-up to compare with.
-        let Some(session) = session else { return Ok(causes) };
-        causes.extend(
-            session.causes_of(return_path.as_str(), now).iter().filter(|other| **other != cause),
+        let Some(session) = session else { return Ok(step_ups) };
+        step_ups.extend(
+            session
+                .step_ups_of(return_path.as_str(), now)
+                .iter()
+                .filter(|other| **other != step_up),
         );
-        if session.started_for(&cause, asked_again_within(options), now)
-            || causes.len() > MOST_CAUSES
+        if session.started_for(&step_up, asked_again_within(options), now)
+            || step_ups.len() > MOST_STEP_UPS
         {
             return Err(done_just_now(options));
         }
-        Ok(causes)
+        Ok(step_ups)
     }
 }
 
@@ -152,7 +160,7 @@ fn requirements(options: &SignInOptions) -> String {
 
 /// The number of different step-ups that one page may request within ten minutes. Without a limit
 /// two guards that undo each other's sign-in would never stop.
-const MOST_CAUSES: usize = 8;
+const MOST_STEP_UPS: usize = 8;
 
 /// Window in which an identical step-up counts as a redirect loop. It is short for `max_age`, since
 /// an authentication gets older while the person works, and for silent sign-ins, which replace
@@ -167,7 +175,7 @@ fn asked_again_within(options: &SignInOptions) -> Duration {
 
 /// The fingerprint of the options that change what the provider does. The values of requested
 /// claims are left out: they can differ in each challenge.
-fn cause_of(options: &SignInOptions) -> Fingerprint {
+fn fingerprint_of(options: &SignInOptions) -> Fingerprint {
     let prompt: Vec<&str> = options.prompt.iter().map(|prompt| prompt.as_str()).collect();
     let mut scopes = options.scopes.clone();
     // The order of scopes has no meaning (RFC 6749 section 3.3).
@@ -215,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn step_ups_that_differ_in_anything_that_the_provider_acts_on_are_two_causes() {
+    fn step_ups_that_differ_in_anything_that_the_provider_acts_on_are_two_step_ups() {
         let asked = || SignInOptions::new().with_scopes(["a", "b"]);
         let others = [
             asked(),
@@ -229,7 +237,11 @@ mod tests {
         ];
         for (index, one) in others.iter().enumerate() {
             for (at, other) in others.iter().enumerate() {
-                assert_eq!(cause_of(one) == cause_of(other), index == at, "{one:?} {other:?}");
+                assert_eq!(
+                    fingerprint_of(one) == fingerprint_of(other),
+                    index == at,
+                    "{one:?} {other:?}"
+                );
             }
         }
         // The order has no meaning.
@@ -237,21 +249,22 @@ mod tests {
             asked().add_parameter("a", "1").add_parameter("b", "2"),
             asked().add_parameter("b", "2").add_parameter("a", "1"),
         );
-        assert!(cause_of(&one) == cause_of(&other));
+        assert!(fingerprint_of(&one) == fingerprint_of(&other));
     }
 
     #[test]
     fn a_clock_that_was_set_back_makes_no_loop_of_a_step_up() {
-        let (cause, now) = (Fingerprint::new(&["cause"]), UnixTime::from_seconds(1_700_000_000));
-        let returned_to = ReturnedTo { answer: cause, path: "/page".into() };
+        let (step_up, now) =
+            (Fingerprint::new(&["step_up"]), UnixTime::from_seconds(1_700_000_000));
+        let returned_to = ReturnedTo { response: step_up, path: "/page".into() };
         for (age, is_recent) in [(0, true), (599, true), (600, false), (-599, true), (-600, false)]
         {
             let created = UnixTime::from_seconds(now.as_seconds() - age);
-            let causes = [cause];
+            let step_ups = [step_up];
             let origin =
-                SessionOrigin { created, causes: &causes, returned_to: Some(&returned_to) };
-            assert_eq!(origin.started_for(&cause, Duration::MAX, now), is_recent, "{age}");
-            assert_eq!(!origin.causes_of("/page", now).is_empty(), is_recent, "{age}");
+                SessionOrigin { created, step_ups: &step_ups, returned_to: Some(&returned_to) };
+            assert_eq!(origin.started_for(&step_up, Duration::MAX, now), is_recent, "{age}");
+            assert_eq!(!origin.step_ups_of("/page", now).is_empty(), is_recent, "{age}");
         }
     }
 }

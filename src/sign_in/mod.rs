@@ -17,7 +17,7 @@ pub(crate) use {attempt::OwnOptions, fallback::Fallbacks};
 pub(crate) use {
     attempt::{Attempt, Fingerprint, PersonKey, Purpose},
     begin::{AccountHint, CurrentUser, Request, Start},
-    complete::{NewSession, SignInRecords, VerifiedAnswer, answer_of},
+    complete::{NewSession, SignInRecords, VerifiedAnswer, response_of},
     device_code::{DeviceCode, DevicePolls, PollState, no_code},
     exchanges::{Exchanges, fingerprint},
     fallback::Fallback,

@@ -126,7 +126,7 @@ impl Remedy {
 pub(crate) struct DueStepUp {
     pub(crate) step_up: StepUp,
     pub(crate) options: SignInOptions,
-    pub(crate) causes: Vec<Fingerprint>,
+    pub(crate) step_ups: Vec<Fingerprint>,
 }
 
 impl RelyingParty {
@@ -134,7 +134,7 @@ impl RelyingParty {
     ///
     /// # Errors
     ///
-    /// Those of [`causes`](Self::causes): neither would help.
+    /// Those of [`step_ups`](Self::step_ups): neither would help.
     pub(crate) async fn due(
         &self,
         step_up: StepUp,
@@ -145,8 +145,8 @@ impl RelyingParty {
     ) -> Result<DueStepUp, Error> {
         let due = |step_up: StepUp| {
             let options = step_up.options(username);
-            let causes = self.causes(Some(origin), &options, return_path)?;
-            Ok(DueStepUp { step_up, options, causes })
+            let step_ups = self.step_ups(Some(origin), &options, return_path)?;
+            Ok(DueStepUp { step_up, options, step_ups })
         };
         let next = step_up.with_consent().filter(|_| !self.by_code());
         match (due(step_up), next) {

@@ -15,7 +15,7 @@ use crate::{
     session::{AttemptLookup, SessionValue, StoredLogin, WebSession},
     sign_in::{
         Attempt, DeviceCode, PersonKey, PollState, Remedy, SignInRecords, Start, VerifiedAnswer,
-        answer_of, fingerprint, no_code,
+        fingerprint, no_code, response_of,
     },
 };
 
@@ -53,13 +53,13 @@ impl WebAuth {
         let contents = self.open(session);
         let known = if options.has_requirements() { self.known(&contents) } else { None };
         let next = self.config().return_path(next);
-        let causes = match &known {
+        let step_ups = match &known {
             Some(known) => {
-                self.relying_party().causes(Some(known.login.record.origin()), options, &next)?
+                self.relying_party().step_ups(Some(known.login.record.origin()), options, &next)?
             }
             None => Vec::new(),
         };
-        let start = Start { options: options.clone(), causes, ..Start::fresh(next) };
+        let start = Start { options: options.clone(), step_ups, ..Start::fresh(next) };
         self.begin(session, contents, known, start).await
     }
 
@@ -80,7 +80,7 @@ impl WebAuth {
         let known = self.known(&contents);
         let next = self.config().return_path(next);
         let remedy = Remedy::of(error, self.config().sign_in(), self.clock().now());
-        let (known, options, causes) = match (remedy, known) {
+        let (known, options, step_ups) = match (remedy, known) {
             (Remedy::Nothing, _) => return Ok(None),
             (Remedy::StepUp(step_up), Some(known)) => {
                 let grants = (&self.sessions().grants, &known.in_use.grant);
@@ -88,13 +88,13 @@ impl WebAuth {
                 let (step_up, username) = (step_up.with_pages(), known.user.username());
                 let due =
                     self.relying_party().due(step_up, origin, grants, username, &next).await?;
-                (Some(known), due.options, due.causes)
+                (Some(known), due.options, due.step_ups)
             }
             (Remedy::StepUp(_) | Remedy::SignIn, _) => {
                 (None, SignInOptions::new().with_scopes(error.scopes()), Vec::new())
             }
         };
-        let start = Start { options, causes, ..Start::fresh(next) };
+        let start = Start { options, step_ups, ..Start::fresh(next) };
         self.begin(session, contents, known, start).await.map(Some)
     }
 
@@ -195,14 +195,14 @@ impl WebAuth {
             Ok(code) => code,
             Err(error) => return self.begin_again(session, contents, &attempt, error).await,
         };
-        let (auth, answer, begun) = (self.clone(), state.clone(), attempt.clone());
+        let (auth, own_state, begun) = (self.clone(), state.clone(), attempt.clone());
         let redeemed = code.clone();
         // The state is known before the person has signed in, so concurrent requests share an
         // exchange only if their codes are equal as well.
         let work = move |permit| async move {
             let _permit = permit;
             let verified = auth.relying_party().redeem(&attempt, &redeemed).await?;
-            auth.signed_in(&attempt, verified, &answer).await
+            auth.signed_in(&attempt, verified, &own_state).await
         };
         let permit = self.relying_party().provider().permit();
         let (key, now) = (fingerprint(&state, &code), self.clock().now());
@@ -301,12 +301,12 @@ impl WebAuth {
         code: &DeviceCode,
         now: UnixTime,
     ) -> PollState<Arc<CompletedSignIn>> {
-        let (auth, attempt, answer, asked) =
+        let (auth, attempt, own_state, asked) =
             (self.clone(), attempt.clone(), state.to_owned(), code.clone());
         let question = move |interval, permit| async move {
             let _permit = permit;
             let answered = auth.relying_party().ask(&attempt, &asked, interval).await;
-            answered.then(|verified| auth.signed_in(&attempt, verified, &answer)).await
+            answered.then(|verified| auth.signed_in(&attempt, verified, &own_state)).await
         };
         let permit = self.relying_party().provider().permit();
         self.sessions().device_polls.poll(state, code, now, permit, question).await
@@ -317,10 +317,10 @@ impl WebAuth {
         &self,
         attempt: &Attempt,
         verified: VerifiedAnswer,
-        answer: &str,
+        state: &str,
     ) -> Result<Arc<CompletedSignIn>, Error> {
         let SignInRecords { session, grant, return_path } =
-            self.relying_party().record(attempt, verified, answer).await?;
+            self.relying_party().record(attempt, verified, state).await?;
         let record = session.record(self.clock().now(), self.config().absolute_timeout());
         Ok(Arc::new(CompletedSignIn {
             login: Arc::new(StoredLogin::new(record, grant)?),
@@ -357,7 +357,7 @@ impl WebAuth {
     /// `AttemptMissing`: the session in the value was not created from this response.
     fn completed_before(&self, contents: &SessionValue, state: &str) -> Result<SignedIn, Error> {
         let same = contents.login.as_ref().and_then(|login| {
-            let next = login.record.origin().returned_to(&answer_of(state))?;
+            let next = login.record.origin().returned_to(&response_of(state))?;
             Some(SignedIn {
                 user: self.known(contents)?.user,
                 next: self.config().return_path(next),
