@@ -13,7 +13,7 @@ use tower_identity::{
     require_sign_in,
 };
 
-use crate::{app::App, observability::Log};
+use crate::{app::App, captured_log::Log};
 
 async fn greeting(user: Option<User>) -> String {
     user.map_or_else(|| "hello".into(), |user| format!("hello {}", user.display_name()))

@@ -16,7 +16,7 @@ use tower_identity::{
 use crate::{
     app::App,
     browser::{Page, Tab},
-    observability::Log,
+    captured_log::Log,
 };
 
 /// Pages and an API on one router.

@@ -18,7 +18,7 @@ use tower_identity::{
     },
 };
 
-use crate::{app::App, browser::html::Form, entra_app, observability::Log, raw::Raw};
+use crate::{app::App, browser::html::Form, captured_log::Log, entra_app, raw::Raw};
 
 async fn mail(tokens: Tokens) -> Result<Json<Value>, Error> {
     let token = tokens.for_user(["mail.read"]).await?;

@@ -10,7 +10,7 @@ use tower_identity::{User, config::CrossSiteRequests, require_sign_in};
 use crate::{
     app::{App, AppBuilder},
     browser::html::Form,
-    observability::Log,
+    captured_log::Log,
     raw::Raw,
 };
 

@@ -9,7 +9,7 @@ use tower_identity::{
     dev::{Endpoint, Failure, Quirk},
 };
 
-use crate::{app::App, observability::Log};
+use crate::{app::App, captured_log::Log};
 
 /// The error of Duende, Authelia, GitLab and Okta, and that of OpenIddict.
 const REFUSALS: [(&str, &str); 2] = [

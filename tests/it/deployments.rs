@@ -19,7 +19,7 @@ use tower_identity::{
 
 use crate::{
     browser::{Browser, Page, Tab},
-    observability::Log,
+    captured_log::Log,
 };
 
 /// The change that a proxy in front of the application makes to a path.

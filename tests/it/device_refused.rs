@@ -9,8 +9,8 @@ use tower_identity::{
 
 use crate::{
     app::App,
+    captured_log::Log,
     device::{app, begin, by_code, code, poll, questions, reason},
-    observability::Log,
     raw::{NAVIGATION, Raw},
 };
 

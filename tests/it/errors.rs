@@ -11,7 +11,7 @@ use tower_identity::{
     pages::{DefaultPages, Page, PageRenderer, PageRequest, RenderedPage},
 };
 
-use crate::{app::App, observability::Log};
+use crate::{app::App, captured_log::Log};
 
 const TRACE: &str = "0000aaaa-11bb-cccc-dd33-eeeeee333333";
 const CORRELATION: &str = "aaaa0000-bb11-2222-33cc-444444dddddd";

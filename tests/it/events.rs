@@ -25,7 +25,7 @@ use tower_sessions_memory_store::MemoryStore;
 use crate::{
     app::App,
     browser::{Tab, html, html::Form},
-    observability::Log,
+    captured_log::Log,
     raw::Raw,
 };
 

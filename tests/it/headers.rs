@@ -18,7 +18,7 @@ use tower_identity::{
 
 use crate::{
     app::App,
-    observability::Log,
+    captured_log::Log,
     raw::{Answer, NAVIGATION, Raw},
 };
 

@@ -18,7 +18,7 @@ use crate::{
         Page, Tab,
         html::{self, Form},
     },
-    observability::Log,
+    captured_log::Log,
     raw::Raw,
     stores::{Operation, Watched},
 };

@@ -18,7 +18,7 @@ use tower_identity::{
     require_scopes, require_sign_in,
 };
 
-use crate::{app::App, observability::Log};
+use crate::{app::App, captured_log::Log};
 
 fn routes() -> Router {
     let guarded = Router::new()

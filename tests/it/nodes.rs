@@ -18,8 +18,8 @@ use tower_identity::{
 
 use crate::{
     app::App,
+    captured_log::Log,
     node::Node,
-    observability::Log,
     raw::{NAVIGATION, Raw},
     stores::{Operation, Watched},
 };

@@ -8,7 +8,7 @@ use tower_identity::{
     dev::{Endpoint, Failure, OldKeys, Quirk, Spoil},
 };
 
-use crate::{app::App, browser::html::Form, observability::Log};
+use crate::{app::App, browser::html::Form, captured_log::Log};
 
 /// The failure on a page of the layer, or the whole page.
 fn words(body: &str) -> &str {

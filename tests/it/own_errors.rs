@@ -14,7 +14,7 @@ use tower_identity::{Challenge, Error, SignInOptions, Tokens, User};
 
 use crate::{
     app::App,
-    observability::Log,
+    captured_log::Log,
     raw::{NAVIGATION, Raw},
 };
 

@@ -117,7 +117,7 @@ async fn a_page_or_a_sign_in_that_cannot_be_kept_is_logged() {
     app.provider.sign_in_as("ada").unwrap();
     let raw = Raw::of(&app);
     let long = |length: usize| format!("/other?q={}", "a".repeat(length));
-    let (log, _listening) = crate::observability::Log::listen();
+    let (log, _listening) = crate::captured_log::Log::listen();
     let first = raw.begin(&long(1_900), "").await;
     assert!(
         !log.text().contains("is dropped") && !log.text().contains("returns to the home page"),

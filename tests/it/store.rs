@@ -19,8 +19,8 @@ use tower_sessions_core::{
 
 use crate::{
     app::{App, until},
+    captured_log::Log,
     node::Node,
-    observability::Log,
     raw::{NAVIGATION, Raw},
     stores::{Operation, Watched},
 };
