@@ -70,7 +70,9 @@ impl Asker {
             ClientKind::Navigation | ClientKind::Document => {
                 Self::Page { continues: head.parameter("continue").is_some() }
             }
-            ClientKind::Htmx | ClientKind::Grpc(_) | ClientKind::Program => Self::Script,
+            ClientKind::Htmx | ClientKind::Grpc(_) | ClientKind::Program | ClientKind::Head => {
+                Self::Script
+            }
         }
     }
 

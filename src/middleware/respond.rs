@@ -149,7 +149,7 @@ impl Renderer {
         for cookie in reply.cookies {
             headers.append(SET_COOKIE, cookie);
         }
-        match caller.client {
+        match recipient.client {
             ClientKind::Head => http_message::without_content(response),
             _ => response,
         }
