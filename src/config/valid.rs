@@ -297,6 +297,41 @@ impl ValidConfig {
         self.external_path(&self.0.paths.login)
     }
 
+    /// A link to the sign-in that comes back to this page: [`sign_in_path`](Self::sign_in_path)
+    /// with the page encoded as `return_to`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), tower_identity::ConfigError> {
+    /// # use tower_identity::{Authority, ClientCredential, IdentityConfig};
+    /// use tower_identity::{ReturnPath, ValidConfig};
+    ///
+    /// /// For the button on a public page.
+    /// fn sign_in(config: &ValidConfig, page: &http::Uri) -> String {
+    ///     let page = ReturnPath::parse(&page.to_string()).unwrap_or_else(ReturnPath::home);
+    ///     config.sign_in_link(&page)
+    /// }
+    /// # let config = IdentityConfig::new(Authority::oidc("https://id.example.com")?, "client-id")
+    /// #     .with_credential(ClientCredential::secret("the client secret of the registration"))
+    /// #     .with_base_url("https://app.example.com")?
+    /// #     .build()?;
+    /// let link = sign_in(&config, &http::Uri::from_static("/notes?q=a%26b&page=2"));
+    /// assert_eq!(link, "/auth/login?return_to=%2Fnotes%3Fq%3Da%2526b%26page%3D2");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sign_in_link(&self, page: &ReturnPath) -> String {
+        self.link_to(&self.0.paths.login, page)
+    }
+
+    /// A link to one of the layer's own paths, with the page to return to.
+    pub(crate) fn link_to(&self, own: &str, page: &ReturnPath) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("return_to", page.as_str())
+            .finish();
+        format!("{}?{query}", self.external_path(own))
+    }
+
     /// The path of the sign-out as browsers see it, with the path of the base URL, for a form on a
     /// page. It has to be sent by POST.
     #[must_use]

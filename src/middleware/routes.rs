@@ -203,10 +203,7 @@ impl Flow {
 
     /// The URL of one of the layer's own paths, with the page to return to.
     pub(super) fn url_of(&self, own: &str, return_path: &ReturnPath) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("return_to", return_path.as_str())
-            .finish();
-        format!("{}?{query}", self.config.external_path(own))
+        self.config.link_to(own, return_path)
     }
 
     /// The URL of this application that starts what an attempt was for.
