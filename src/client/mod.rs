@@ -90,6 +90,7 @@
 //! person ([`StoredCaches`](crate::StoredCaches)), or the layer, which has that built in.
 
 mod account;
+mod account_tokens;
 mod acquired;
 mod app;
 mod arc;
@@ -115,6 +116,7 @@ mod tests;
 pub(crate) use self::core::CacheEnd;
 pub use self::{
     account::{Account, AccountSource},
+    account_tokens::AccountTokens,
     acquired::AcquiredTokens,
     app::AppTokens,
     arc::AzureArc,

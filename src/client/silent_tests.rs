@@ -30,6 +30,18 @@ async fn a_fresh_token_comes_from_the_cache() {
     );
 }
 
+/// A program calls its API by `ApiClient` with the account, and hears when the user has to sign in.
+#[tokio::test]
+async fn an_account_is_a_source_of_tokens() {
+    let (world, ada) = signed_in().await;
+    let tokens = world.client.account_tokens(&ada);
+    assert_eq!(tokens.acquire(&asks("x")).await.unwrap().expose(), "access-of-ada");
+    world.client.remove_account(&ada);
+    let error = tokens.acquire(&asks("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoRefreshToken);
+    assert!(error.to_string().contains("has to sign in"), "{error}");
+}
+
 // MSAL-060: Token with `expires_in=60`; silent call
 // MSAL-065: Token expires_in=60, refresh_in=-900; IdP answers 200; silent call
 #[tokio::test]

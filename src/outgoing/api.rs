@@ -10,7 +10,7 @@ use super::challenge::ApiChallenge;
 use crate::{
     api::ApiCaller,
     authority::is_loopback,
-    client::{AppTokens, ManagedIdentity, TokenRequest},
+    client::{AccountTokens, AppTokens, ManagedIdentity, TokenRequest},
     error::{ConfigError, Error, ErrorKind},
     strings::StringList,
     tokens::AccessToken,
@@ -23,7 +23,8 @@ pub(super) const OTHER_ORIGIN: &str =
 
 /// A source of access tokens: [`Tokens`](crate::Tokens) of the signed-in user,
 /// [`ApiCaller`](crate::ApiCaller) in an API, [`AppTokens`](crate::client::AppTokens) of an
-/// application, and [`ManagedIdentity`](crate::client::ManagedIdentity).
+/// application, [`AccountTokens`](crate::client::AccountTokens) of the user of a program, and
+/// [`ManagedIdentity`](crate::client::ManagedIdentity).
 ///
 /// A further one is a type of the application, such as work that goes on without its caller
 /// ([`ApiCaller::begin_long_running`](crate::ApiCaller::begin_long_running)):
@@ -109,6 +110,19 @@ impl AcquireToken for ApiCaller {
 impl AcquireToken for AppTokens {
     async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
         AppTokens::acquire(self, request).await
+    }
+}
+
+/// An API that wants a stronger or more recent sign-in says so to the program, which can ask its
+/// user for one: [`SignInOptions`](crate::SignInOptions).
+#[async_trait]
+impl AcquireToken for AccountTokens {
+    async fn acquire(&self, request: &TokenRequest) -> Result<AccessToken, Error> {
+        AccountTokens::acquire(self, request).await
+    }
+
+    fn can_sign_in_again(&self) -> bool {
+        true
     }
 }
 

@@ -6,7 +6,8 @@
 //!   where the API asks for them. It follows no redirects.
 //! - [`AuthorizeLayer`] adds the token around any HTTP client that is a Tower service.
 //! - [`AcquireToken`] is the source of tokens: [`Tokens`](crate::Tokens) for the signed-in user,
-//!   [`AppTokens`](crate::client::AppTokens) for the application itself, and in an API
+//!   [`AppTokens`](crate::client::AppTokens) for the application itself,
+//!   [`AccountTokens`](crate::client::AccountTokens) for the user of a program, and in an API
 //!   [`ApiCaller`](crate::ApiCaller) on behalf of its caller.
 //!
 //! Two challenges of an API (a response with the status 401 and `WWW-Authenticate: Bearer`) are
