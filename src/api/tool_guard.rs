@@ -35,7 +35,8 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// The body is a JSON-RPC error, whose `message` clients show.
 ///
 /// - A tool without a guard is refused with 403, unless there is one
-///   [for the others](RequireForTools::with_other_tools).
+///   [for the others](RequireForTools::with_other_tools). The guard of a tool for every caller with
+///   a valid token is [`require_caller`](crate::require_caller).
 /// - Messages other than `tools/call`, such as `initialize` and `tools/list`, need a valid token
 ///   and nothing more.
 /// - A body that is not a message of JSON-RPC, or that two parsers could read differently, is

@@ -27,7 +27,8 @@ impl Error {
     /// This alone decides the level of a refusal in the log ([`log_refusal!`]).
     pub(crate) fn is_for_operators(&self) -> bool {
         let kind = self.0.kind;
-        !is_of_the_request(kind) && !(self.0.at_api && kind.is_of_verification())
+        let came_with_request = self.0.at_api && kind.is_of_verification();
+        !came_with_request && !is_of_the_request(kind)
     }
 }
 
