@@ -61,7 +61,8 @@ pub(super) const OTHER_ORIGIN: &str =
     message = "`{Self}` is no source of access tokens",
     label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, `&AppTokens`, or \
              `&ManagedIdentity`",
-    note = "of a `User` pass `&user.tokens()`, of a `Client` pass `&client.app_tokens()`"
+    note = "of a `User` pass `&user.tokens()`, of a `Client` pass `&client.app_tokens()`, or \
+            `&client.account_tokens(&account)` for a user of a program"
 )]
 #[async_trait]
 pub trait AcquireToken: fmt::Debug + Send + Sync {
