@@ -44,6 +44,8 @@ fn neither_a_secret_nor_a_base_url_is_needed() {
         assert_eq!(named, ["api", resource, other], "clients write both");
     }
     assert_eq!(audiences(plain().with_audiences(["urn:notes"])), ["urn:notes"]);
+    let spaced = ApiConfig::new(Authority::oidc("https://id.example.com").unwrap(), "my api");
+    assert_eq!(audiences(spaced), ["my api"]);
 }
 
 #[test]

@@ -183,10 +183,11 @@ impl ApiConfig {
             ));
         }
         // `*` would accept tokens for every other API of the provider (RFC 9068 section 4).
+        // The client id has been checked by itself and may have a space (RFC 6749 appendix A.1).
         if let Some(odd) = named.iter().find(|name| {
             name.is_empty()
                 || **name == "*"
-                || !name.bytes().all(|byte| matches!(byte, b'!'..=b'~'))
+                || *name != client_id && !name.bytes().all(|byte| matches!(byte, b'!'..=b'~'))
         }) {
             return Err(ConfigError::new(
                 "audiences",

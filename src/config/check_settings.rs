@@ -12,14 +12,15 @@ const MAX_LEEWAY_SECONDS: u64 = 300;
 
 impl IdentityConfig {
     pub(super) fn check_client(&self) -> Result<(), ConfigError> {
-        // `client-id` of RFC 6749 appendix A.1 is VSCHAR; the space is excluded here.
-        if self.client_id.is_empty() || !self.client_id.bytes().all(|byte| byte.is_ascii_graphic())
-        {
+        // `client-id` of RFC 6749 appendix A.1 is VSCHAR, which has the space. At an end it comes
+        // from copying.
+        let id = &self.client_id;
+        if id.is_empty() || id.trim() != id || !id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(ConfigError::new(
                 "client_id",
                 format!(
-                    "{:?} is empty or has characters that a client id cannot contain",
-                    self.client_id
+                    "{id:?} is empty, begins or ends with a space, or has characters that a client \
+                     id cannot contain"
                 ),
             ));
         }

@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn every_mistake_that_build_can_find_by_itself_is_named() {
         let authority = || Authority::oidc("https://op.example.com").unwrap();
-        let error = IdentityConfig::new(authority(), "client id")
+        let error = IdentityConfig::new(authority(), "client id ")
             .with_scopes(["a b"])
             .with_openid_scopes(["email"])
             .with_languages(["x y"])

@@ -67,7 +67,7 @@ fn what_is_missing_is_named() {
     );
     refuses(bare.with_credential(ClientCredential::none()), "base_url", "missing");
     refuses(config().with_credential(ClientCredential::secret("")), "credential", "empty");
-    for client_id in ["", "a b", "a\n", "ü"] {
+    for client_id in ["", " a", "a ", "a\n", "a\tb", "ü"] {
         refuses(
             IdentityConfig { client_id: client_id.into(), ..config() },
             "client_id",

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_identity::{
-    ClientCredential, Error, LazyUser, Secret, Tokens,
+    Authority, ClientCredential, Error, IdentityConfig, LazyUser, Secret, Tokens,
     client::TokenRequest,
     dev::{Consent, DevClient, DevProviderBuilder, DevTenant, Endpoint, Failure, RefreshTokens},
 };
@@ -218,4 +218,25 @@ async fn a_refusal_that_only_the_caller_can_resolve_is_a_challenge_for_the_calle
         (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#)
     );
     assert_eq!(app.provider.requests(Endpoint::Authorization), before);
+}
+
+// C-366: client_secret_basic with id and secret `client %&+-_.!~*'()`
+/// The alphabet of a client id and of a secret (RFC 6749 appendix A.1 and A.2) has the space.
+#[tokio::test]
+async fn a_client_id_of_every_kind_of_character_signs_in_and_gets_tokens() {
+    const NAME: &str = "client %&+-_.!~*'()";
+    let client = DevClient::confidential(NAME, NAME).with_any_loopback_redirect();
+    let app = App::builder()
+        .provider(|provider| provider.with_client(client))
+        .authority(|provider, url| {
+            IdentityConfig::new(Authority::oidc(provider.issuer()).unwrap(), NAME)
+                .with_credential(ClientCredential::secret(NAME))
+                .with_base_url(url)
+                .unwrap()
+        })
+        .router(routes)
+        .start()
+        .await;
+    let mut tab = app.signed_in().await;
+    assert_eq!(tab.open(app.at("/for-app")).await.status, StatusCode::OK);
 }
