@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::core::{APPS, ASSERTIONS, Client};
 use crate::{
+    authority::PERSONAL,
     error::{Error, ErrorKind},
     protocol::unverified_end,
     secret::{Secret, base64url, from_base64url},
@@ -65,7 +66,8 @@ impl Client {
     /// - `RequestInvalid`: the request has neither a scope nor a resource; at providers other than
     ///   Microsoft's a [parameter](TokenRequest::add_parameter) is enough;
     /// - `NotConfigured`: the application has no credential; or the authority stands for several
-    ///   tenants (`common`, `organizations`) and the request names none, or that name;
+    ///   tenants (`common`, `organizations`) or for personal accounts (`consumers`), and the
+    ///   request names no tenant, or that name;
     /// - `ClientRefused`: the provider refused, also where its answer demands an interaction: an
     ///   application cannot sign in interactively;
     /// - other errors of the provider, `CredentialUnavailable`, `ProviderUnreachable`.
@@ -73,6 +75,7 @@ impl Client {
         let shared = self.shared();
         let config = shared.provider.config();
         self.check_application(request)?;
+        self.check_tenant_of_applications(request)?;
         let tenant = request.tenant().unwrap_or_default().to_ascii_lowercase();
         let grant = shared.partitions.find_or_insert(&format!("{APPS}{tenant}"), None, || {
             // The grant has no refresh token (RFC 6749 section 4.4.3): a new token is requested
@@ -213,6 +216,23 @@ impl Client {
              `IdentityConfig::with_credential` (IDENTITY_CLIENT_SECRET), and leave \
              IDENTITY_CLIENT_AUTH_METHOD=none out",
         ))
+    }
+
+    /// Refuses the tenant of personal accounts, in which no application is registered.
+    fn check_tenant_of_applications(&self, request: &TokenRequest) -> Result<(), Error> {
+        let is_personal = match request.tenant() {
+            Some(tenant) => tenant == PERSONAL || tenant == "consumers",
+            None => self.config().authority().is_personal(),
+        };
+        if is_personal && self.config().authority().is_microsoft() {
+            return Err(Error::new(
+                ErrorKind::NotConfigured,
+                "the tenant of personal accounts (`consumers`) has no applications, so none gets a \
+                 token of its own there: name the application's tenant by \
+                 `TokenRequest::with_tenant`, or in the authority",
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn check_application(&self, request: &TokenRequest) -> Result<(), Error> {

@@ -109,3 +109,21 @@ async fn an_assertion_that_is_not_sent_says_what_to_change() {
     }
     assert_eq!(world.calls(), 0);
 }
+
+/// No application is registered in the tenant of personal accounts.
+#[tokio::test]
+async fn there_are_no_tokens_of_an_application_among_personal_accounts() {
+    let world = World::entra("consumers", |config| config);
+    let graph = || asks("https://graph.microsoft.com/.default");
+    for request in [
+        graph(),
+        graph().with_tenant("Consumers"),
+        graph().with_tenant("9188040d-6c67-4c5b-b112-36a304b66dad"),
+    ] {
+        let error = world.client.for_app(&request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotConfigured, "{error}");
+        assert!(error.to_string().contains("with_tenant"), "{error}");
+    }
+    assert_eq!(world.calls(), 0);
+    world.client.for_app(&graph().with_tenant(TENANT)).await.unwrap();
+}
