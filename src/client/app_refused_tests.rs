@@ -127,3 +127,12 @@ async fn there_are_no_tokens_of_an_application_among_personal_accounts() {
     assert_eq!(world.calls(), 0);
     world.client.for_app(&graph().with_tenant(TENANT)).await.unwrap();
 }
+
+/// RFC 6749 section 3.1: a parameter without a value counts as omitted.
+#[tokio::test]
+async fn an_empty_resource_is_none() {
+    let world = World::new();
+    let error = world.client.for_app(&asks("").with_resource("")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RequestInvalid, "{error}");
+    assert_eq!(world.calls(), 0);
+}

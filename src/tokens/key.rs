@@ -311,11 +311,12 @@ impl TokenRequest {
         self
     }
 
-    /// Requests the token for this resource (RFC 8707). The default is the resource of the scopes.
-    /// Entra names resources in scopes only.
+    /// Requests the token for this resource (RFC 8707). The default is the resource of the scopes,
+    /// also if the text is empty. Entra names resources in scopes only.
     #[must_use]
     pub fn with_resource(mut self, resource: &str) -> Self {
-        self.key.resource = Some(resource.into());
+        // RFC 6749 section 3.1: a parameter without a value counts as omitted.
+        self.key.resource = (!resource.is_empty()).then(|| resource.into());
         self
     }
 
