@@ -1,11 +1,7 @@
 //! The configuration of an API from environment variables.
 
 use super::{
-    ApiConfig, AzureAdSection,
-    description::Origin,
-    env,
-    env_settings::{add_words, choice, words},
-    setting_table::API_TABLE,
+    ApiConfig, AzureAdSection, description::Origin, env, env_settings, setting_table::API_TABLE,
     variables::Variables,
 };
 use crate::error::ConfigError;
@@ -50,22 +46,7 @@ pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, Confi
     for audience in section.audience.iter().chain(&section.audiences) {
         config = config.add_audience(audience);
     }
-    config = add_words(all, config, "IDENTITY_AUDIENCE", ApiConfig::add_audience)?;
-    if let Some(resource) = all.text("IDENTITY_RESOURCE")? {
-        config = all.with(config, resource, |config, url| config.with_resource(url));
-    }
-    if let Some(scopes) = words(all, "IDENTITY_API_SCOPES")? {
-        config = config.with_scopes(scopes.value);
-    }
-    if let Some(policies) = words(all, "IDENTITY_API_B2C_POLICIES")? {
-        config = config.with_b2c_policies(policies.value);
-    }
-    if let Some(token_type) = choice(all, &["IDENTITY_ACCESS_TOKEN_TYPE"])? {
-        config = config.with_token_type(token_type);
-    }
-    if let Some(introspection) = choice(all, &["IDENTITY_INTROSPECTION"])? {
-        config = config.with_introspection(introspection);
-    }
+    config = env_settings::settings(all, API_TABLE, config)?;
     config.origin = Origin::variables(config.clone(), all, API_TABLE);
     Ok(config)
 }

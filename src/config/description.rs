@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     ClientCredential, Finding, Severity, env_names,
+    env_settings::Reader,
     variables::{Source, Variables},
 };
 use crate::{error::ConfigError, secret::Secret};
@@ -161,6 +162,8 @@ pub(super) struct Setting<C> {
     /// The variables that set it besides `IDENTITY_` and the name in capitals. A `*` at the end
     /// stands for every name that begins so.
     pub(super) variables: &'static [&'static str],
+    /// How the variable of its name is read.
+    pub(super) reader: Reader<C>,
     pub(super) value: fn(&C) -> SettingValue,
 }
 

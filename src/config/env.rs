@@ -5,8 +5,7 @@ use std::{env, fs, net::SocketAddr, time::Duration};
 use super::{
     Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
     description::Origin,
-    env_authority, env_credential, env_names,
-    env_settings::{self, choice},
+    env_authority, env_credential, env_names, env_settings,
     setting_table::TABLE,
     variables::{NamedValue, Source, Variables},
 };
@@ -307,65 +306,49 @@ fn client_id(
 }
 
 /// Applies everything beyond provider, client id and credential.
-pub(super) fn settings(
-    all: &Variables<'_>,
-    mut config: IdentityConfig,
-) -> Result<IdentityConfig, ConfigError> {
-    if let Some(tenants) = all.text("IDENTITY_TENANTS")? {
-        // `any` has to be written out: there is no default that accepts every tenant (D18).
-        config = all.with(config, tenants, |config, tenants| match tenants {
-            "any" => Ok(config.with_any_tenant()),
-            list => config.with_tenants(list.split([',', ' ']).filter(|tenant| !tenant.is_empty())),
-        });
-    }
-    if let Some(method) = choice(all, &["IDENTITY_SIGN_IN_METHOD", "AzureAd__SignInMethod"])? {
-        config = config.with_sign_in_method(method);
-    }
-    if let Some(mode) = choice(all, &["IDENTITY_RESPONSE_MODE"])? {
-        config = config.with_response_mode(mode);
-    }
-    if let Some(algorithms) = all.text("IDENTITY_ID_TOKEN_ALGORITHMS")? {
-        config =
-            all.with(config, algorithms, |config, all| match HmacAlgorithm::named(all.trim()) {
-                Some(hmac) => Ok(config.with_id_token_hmac(hmac)),
-                None => {
-                    let names = all.split([',', ' ']).filter(|name| !name.is_empty());
-                    let parsed: Result<Vec<Algorithm>, ConfigError> =
-                        names.map(str::parse).collect();
-                    Ok(config.with_id_token_algorithms(parsed?))
-                }
-            });
-    }
-    if let Some(timeout) = all.text("IDENTITY_STORE_TIMEOUT")? {
-        config = all.with(config, timeout, |config, it| {
-            Ok(config.with_store_timeout(fractional_seconds(it)?))
-        });
-    }
-    if let Some(lifetime) = choice(all, &["IDENTITY_COOKIE_LIFETIME"])? {
-        config = config.with_cookie_lifetime(lifetime);
-    }
-    if let Some(secrets) = all.value(all.secret(&["IDENTITY_COOKIE_SECRET"])).flatten() {
-        config = config.with_cookie_secrets(
-            secrets.value.expose().lines().map(str::trim).filter(|secret| !secret.is_empty()),
-        );
-    }
-    config = addresses(all, config)?;
-    config = env_settings::settings(all, config)?;
+fn settings(all: &Variables<'_>, config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+    let mut config = env_settings::settings(all, TABLE, config)?;
     config.notices.extend(env_names::unknown(all.names.iter().map(String::as_str)));
     Ok(config)
 }
 
-/// The time of a variable in seconds, also in fractions of a second.
-fn fractional_seconds(text: &str) -> Result<Duration, ConfigError> {
+/// Applies the tenants that may sign in.
+pub(super) fn tenants(config: IdentityConfig, text: &str) -> Result<IdentityConfig, ConfigError> {
+    match text {
+        // `any` has to be written out: there is no default that accepts every tenant (D18).
+        "any" => Ok(config.with_any_tenant()),
+        list => config.with_tenants(list.split([',', ' ']).filter(|tenant| !tenant.is_empty())),
+    }
+}
+
+/// Applies the algorithms of ID tokens.
+pub(super) fn algorithms(
+    config: IdentityConfig,
+    text: &str,
+) -> Result<IdentityConfig, ConfigError> {
+    if let Some(hmac) = HmacAlgorithm::named(text.trim()) {
+        return Ok(config.with_id_token_hmac(hmac));
+    }
+    let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+    let parsed: Result<Vec<Algorithm>, ConfigError> = names.map(str::parse).collect();
+    Ok(config.with_id_token_algorithms(parsed?))
+}
+
+/// Applies the time limit of the session store, which can have fractions of a second.
+pub(super) fn store_timeout(
+    config: IdentityConfig,
+    text: &str,
+) -> Result<IdentityConfig, ConfigError> {
     let time = text.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
-    time.ok_or_else(|| {
+    let time = time.ok_or_else(|| {
         let problem = format!("{text:?} is not a number of seconds such as 3 or 0.5");
         ConfigError::new("store_timeout", problem)
-    })
+    })?;
+    Ok(config.with_store_timeout(time))
 }
 
 /// Applies base URL and redirect URI.
-fn addresses(
+pub(super) fn addresses(
     all: &Variables<'_>,
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {

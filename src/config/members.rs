@@ -11,46 +11,14 @@ use serde::{
 use super::{
     ApiConfig, AzureAdSection, IdentityConfig,
     api_env::api_from_variables,
-    description::{Origin, rows},
+    description::{Origin, Setting, rows},
     env::from_variables,
     env_names::{self, PREFIX},
+    env_settings::Form,
     setting_table::{API_TABLE, TABLE},
     variables::{Source, Variables},
 };
 use crate::{error::ConfigError, secret::Secret};
-
-/// Members that can be a list, with the text between the items in the variable.
-const LISTS: &[(&str, char)] = &[
-    ("acr_values", ' '),
-    ("api_b2c_policies", ' '),
-    ("api_scopes", ' '),
-    ("audience", ' '),
-    ("client_capabilities", ' '),
-    ("cookie_secret", '\n'),
-    ("cross_site_paths", ' '),
-    ("cross_site_prefixes", ' '),
-    ("id_token_algorithms", ' '),
-    ("languages", ' '),
-    ("openid_scopes", ' '),
-    ("prompt", ' '),
-    ("protected_paths", ' '),
-    ("protected_prefixes", ' '),
-    ("public_paths", ' '),
-    ("public_prefixes", ' '),
-    ("required_acr", ' '),
-    ("scope", ' '),
-    ("tenants", ' '),
-    ("trusted_audiences", ' '),
-    ("trusted_origins", ' '),
-    ("ui_locales", ' '),
-    ("user_claims", ' '),
-];
-
-/// Members that can be a table of names and values.
-const PARAMETERS: &[&str] = &["sign_in_parameters", "sign_out_parameters"];
-
-/// The member that can be a table of any depth, a JSON object in the variable.
-const CLAIMS: &str = "claims";
 
 /// The members of a configuration file: either the settings of this crate, or those of an `AzureAd`
 /// section.
@@ -175,15 +143,12 @@ impl MemberValue {
     /// The value as the variable has it.
     fn variable(&self, name: &str) -> Result<String, ConfigError> {
         let wrong = |problem: &str| Err(ConfigError::new(name.to_owned(), problem.to_owned()));
-        match self {
-            Self::List(items) => {
-                let Some((_, between)) = LISTS.iter().find(|(list, _)| *list == name) else {
-                    return wrong("is a list: one value is expected");
-                };
+        match (self, form(name)) {
+            (Self::List(items), Form::List(between)) => {
                 let mut texts = Vec::with_capacity(items.len());
                 for item in items {
                     match item.text() {
-                        Some(text) if text.contains(*between) => {
+                        Some(text) if text.contains(between) => {
                             return wrong("has white space in an item: write one value in each");
                         }
                         Some(text) => texts.push(text),
@@ -192,7 +157,8 @@ impl MemberValue {
                 }
                 Ok(texts.join(&between.to_string()))
             }
-            Self::Table(members) if PARAMETERS.contains(&name) => {
+            (Self::List(_), _) => wrong("is a list: one value is expected"),
+            (Self::Table(members), Form::Parameters) => {
                 let mut query = url::form_urlencoded::Serializer::new(String::new());
                 for (parameter, value) in members {
                     let Some(text) = value.text() else {
@@ -202,9 +168,9 @@ impl MemberValue {
                 }
                 Ok(query.finish())
             }
-            Self::Table(_) if name == CLAIMS => Ok(self.json().to_string()),
-            Self::Table(_) => wrong("is a table: a value is expected"),
-            value => Ok(value.text().unwrap_or_default()),
+            (Self::Table(_), Form::Json) => Ok(self.json().to_string()),
+            (Self::Table(_), _) => wrong("is a table: a value is expected"),
+            (value, _) => Ok(value.text().unwrap_or_default()),
         }
     }
 }
@@ -366,6 +332,14 @@ impl TryFrom<Members> for ApiConfig {
             Ok(config)
         })
     }
+}
+
+/// The form that a member can have.
+fn form(name: &str) -> Form {
+    fn of<C>(table: &[&[Setting<C>]], name: &str) -> Option<Form> {
+        rows(table).find(|row| row.name == name).map(|row| row.reader.form())
+    }
+    of(TABLE, name).or_else(|| of(API_TABLE, name)).unwrap_or(Form::Text)
 }
 
 /// The name of a member of a table.

@@ -177,14 +177,6 @@ fn toml_json_and_yaml_say_what_the_methods_say() {
 }
 
 #[test]
-fn every_list_and_table_is_a_member_that_is_known() {
-    for (name, _) in super::LISTS {
-        assert!(super::is_own(name), "{name}");
-    }
-    assert!(super::PARAMETERS.iter().chain([&super::CLAIMS]).all(|name| super::is_own(name)));
-}
-
-#[test]
 fn the_environment_without_its_prefix_is_a_source_too() {
     let all = json!({
         "authority": "https://op.example.com", "client_id": "client-id",

@@ -49,6 +49,7 @@ mod path;
 mod protected_path;
 mod return_path;
 mod setting_table;
+mod setting_value;
 mod settings;
 mod sign_in;
 mod sign_out;
