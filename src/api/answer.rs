@@ -19,31 +19,34 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ErrorResponse {
     status: StatusCode,
-    /// `None`: there is no challenge, because no other token would help.
-    challenge: Option<ChallengeError>,
+    challenge: ChallengeForm,
     sentence: &'static str,
 }
 
-/// `error` of a challenge; for a request without a token there is none (RFC 6750 section 3.1).
+/// The challenge of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ChallengeError {
-    Nothing,
-    Code(&'static str),
+enum ChallengeForm {
+    /// There is none, because no other token would help.
+    None,
+    /// One without `error`, for a request without a token (RFC 6750 section 3.1).
+    Plain,
+    /// One with this `error`.
+    Error(&'static str),
 }
 
 fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
     use ErrorKind as Kind;
     let with = |status, code, sentence| ErrorResponse {
         status,
-        challenge: Some(ChallengeError::Code(code)),
+        challenge: ChallengeForm::Error(code),
         sentence,
     };
     let sentence = sentence(error.kind());
-    let own = |status| ErrorResponse { status, challenge: None, sentence };
+    let own = |status| ErrorResponse { status, challenge: ChallengeForm::None, sentence };
     match error.kind() {
         Kind::TokenMissing => ErrorResponse {
             status: StatusCode::UNAUTHORIZED,
-            challenge: Some(ChallengeError::Nothing),
+            challenge: ChallengeForm::Plain,
             sentence,
         },
         Kind::AuthorizationInvalid => with(StatusCode::BAD_REQUEST, "invalid_request", sentence),
@@ -74,7 +77,7 @@ fn meaning(error: &Error, claims: Option<&str>) -> ErrorResponse {
         Kind::TokenExpired => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token has expired.")
         }
-        kind if is_about_token(kind) => {
+        kind if is_of_token(kind) => {
             with(StatusCode::UNAUTHORIZED, "invalid_token", "The access token cannot be used here.")
         }
         kind => own(match http_message::status(kind) {
@@ -117,8 +120,8 @@ fn sentence(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// Whether the error is about the token itself.
-fn is_about_token(kind: ErrorKind) -> bool {
+/// Whether the sentence of the response is about the token of the request.
+fn is_of_token(kind: ErrorKind) -> bool {
     kind.is_of_verification() || matches!(kind, ErrorKind::TokenInactive | ErrorKind::InvalidGrant)
 }
 
@@ -143,29 +146,30 @@ fn challenge(
     claims: Option<&str>,
     config: &ValidApiConfig,
 ) -> Option<HeaderValue> {
-    let said = meaning.challenge?;
     let mut challenge = ChallengeHeader::new("Bearer");
-    if let ChallengeError::Code(code) = said {
-        challenge = challenge.with("error", code).with("error_description", meaning.sentence);
+    match meaning.challenge {
+        ChallengeForm::None => return None,
+        ChallengeForm::Plain => {}
+        ChallengeForm::Error(code) => {
+            challenge = challenge.with("error", code).with("error_description", meaning.sentence);
+        }
     }
-    let scopes = match error.scopes() {
+    let of_another_api = matches!(
+        error.kind(),
+        ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::StrongerSignInNeeded
+    );
+    let needs_a_token =
+        matches!(meaning.challenge, ChallengeForm::Plain | ChallengeForm::Error("invalid_token"));
+    let scopes = if of_another_api {
         // These scopes are of another API, from an on-behalf-of request: the client gets its token
         // for this API. A guard of this API asks for a stronger sign-in without scopes.
-        _ if matches!(
-            error.kind(),
-            ErrorKind::InteractionRequired
-                | ErrorKind::InvalidGrant
-                | ErrorKind::StrongerSignInNeeded
-        ) =>
-        {
-            &[]
-        }
+        &[]
+    } else if error.scopes().is_empty() && needs_a_token {
         // MCP, "Authorization": a 401 should name the scopes of the request. The guard has not seen
         // it yet, so they are those of the API.
-        [] if matches!(said, ChallengeError::Nothing | ChallengeError::Code("invalid_token")) => {
-            config.scopes()
-        }
-        needed => needed,
+        config.scopes()
+    } else {
+        error.scopes()
     };
     if !scopes.is_empty() {
         let scopes: Vec<String> =
@@ -279,7 +283,7 @@ mod tests {
             ] {
                 let meaning = meaning(&error, None);
                 let is_unauthorized = meaning.status == StatusCode::UNAUTHORIZED;
-                assert!(!is_unauthorized || meaning.challenge.is_some(), "{kind:?}");
+                assert!(!is_unauthorized || meaning.challenge != ChallengeForm::None, "{kind:?}");
             }
         }
     }

@@ -112,7 +112,7 @@ impl ApiParts {
                 Ok(known)
             }
             Err(error) => {
-                if is_about_the_token(error.kind()) {
+                if is_verdict(error.kind()) {
                     self.introspections().active.remove(&digest);
                     self.introspections().refused.insert(digest, (error.clone(), now));
                 }
@@ -124,6 +124,6 @@ impl ApiParts {
 
 /// Whether the error is a verdict on the token, and not a failed request. A faulty signature of the
 /// answer itself is a failed request.
-fn is_about_the_token(kind: ErrorKind) -> bool {
+fn is_verdict(kind: ErrorKind) -> bool {
     kind == ErrorKind::TokenInactive || kind.is_of_verification()
 }

@@ -190,9 +190,13 @@ impl ApiParts {
 
     fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> ApiDecision {
         let path = request.uri().path();
+        // First the metadata: a client without a token reads it to find out where to get one (RFC
+        // 9728 section 3). It is public even if a rule protects its path.
         if self.metadata.contain(path) {
             return ApiDecision::Document;
         }
+        // Then public paths, before the header: a token there is ignored, so that a client with an
+        // expired one can still call them.
         if self.config.public_paths().is_public(path) || self.passes_preflight(request) {
             return ApiDecision::Public;
         }
