@@ -45,6 +45,11 @@ impl IdentityConfig {
     fn checked(mut self, environment: Environment<'_>) -> Result<ValidConfig, ConfigError> {
         let description = self.describe();
         let mut mistakes = Mistakes::default();
+        // The order: the connection, which the authority carries from here on; then the settings by
+        // themselves, from the client to the requests; then what is made of several of them:
+        // credential, URLs with paths, cookie keys, which need the two before. Every step is taken
+        // after the mistake of another one, so that one start shows all mistakes. Nothing is logged
+        // before the last of them.
         mistakes.value(self.set_connection());
         mistakes.value(self.check_client());
         mistakes.value(self.check_tokens());
