@@ -119,17 +119,14 @@ impl ApiClient {
             return Err(Error::new(ErrorKind::RequestInvalid, OTHER_ORIGIN));
         }
         self.api.authorize(tokens, &mut request, None).await?;
-        let answer = self.exchange(request.clone()).await?;
+        let mut answer = self.exchange(request.clone()).await?;
+        let mut challenge = api_challenge(&answer);
         // One retry: an API that is still not satisfied would only repeat its challenge.
-        let (answer, challenge) = match api_challenge(&answer) {
-            Some(ApiChallenge::Claims(claims)) => {
-                self.api.authorize(tokens, &mut request, Some(&claims)).await?;
-                let answer = self.exchange(request).await?;
-                let challenge = api_challenge(&answer);
-                (answer, challenge)
-            }
-            other => (answer, other),
-        };
+        if let Some(ApiChallenge::Claims(claims)) = &challenge {
+            self.api.authorize(tokens, &mut request, Some(claims)).await?;
+            answer = self.exchange(request).await?;
+            challenge = api_challenge(&answer);
+        }
         self.api.sign_in_error(tokens, challenge).map_or(Ok(answer), Err)
     }
 

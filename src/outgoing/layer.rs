@@ -120,30 +120,22 @@ where
             if !shared.api.has(request.uri()) {
                 return ready.call(request).await.map_err(AuthorizeError::Service);
             }
-            shared
-                .api
-                .authorize(&*shared.tokens, &mut request, None)
-                .await
-                .map_err(AuthorizeError::Token)?;
+            let (api, tokens) = (&shared.api, &*shared.tokens);
+            api.authorize(tokens, &mut request, None).await.map_err(AuthorizeError::Token)?;
             let mut second = request.clone();
-            let answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
-            let (answer, challenge) = match api_challenge(&answer) {
-                Some(ApiChallenge::Claims(claims)) => {
-                    shared
-                        .api
-                        .authorize(&*shared.tokens, &mut second, Some(&claims))
-                        .await
-                        .map_err(AuthorizeError::Token)?;
-                    std::future::poll_fn(|context| ready.poll_ready(context))
-                        .await
-                        .map_err(AuthorizeError::Service)?;
-                    let answer = ready.call(second).await.map_err(AuthorizeError::Service)?;
-                    let challenge = api_challenge(&answer);
-                    (answer, challenge)
-                }
-                other => (answer, other),
-            };
-            let refused = shared.api.sign_in_error(&*shared.tokens, challenge);
+            let mut answer = ready.call(request).await.map_err(AuthorizeError::Service)?;
+            let mut challenge = api_challenge(&answer);
+            // One retry, as of `ApiClient::send`.
+            if let Some(ApiChallenge::Claims(claims)) = &challenge {
+                api.authorize(tokens, &mut second, Some(claims))
+                    .await
+                    .map_err(AuthorizeError::Token)?;
+                let is_ready = std::future::poll_fn(|context| ready.poll_ready(context));
+                is_ready.await.map_err(AuthorizeError::Service)?;
+                answer = ready.call(second).await.map_err(AuthorizeError::Service)?;
+                challenge = api_challenge(&answer);
+            }
+            let refused = api.sign_in_error(tokens, challenge);
             refused.map_or(Ok(answer), |error| Err(AuthorizeError::Token(error)))
         }))
     }
