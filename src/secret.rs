@@ -124,6 +124,11 @@ pub(crate) fn from_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
+/// The decoded claims of a signed JWT, unverified; `None` if it is none.
+pub(crate) fn unverified_payload(jwt: &Secret) -> Option<Vec<u8>> {
+    jwt.expose().split('.').nth(1).and_then(from_base64url)
+}
+
 /// The first 128 bits of the SHA-256 hash of a label and parts.
 ///
 /// The length is hashed before each part, so that different lists of parts never give the same

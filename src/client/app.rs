@@ -10,7 +10,7 @@ use crate::{
     authority::PERSONAL,
     error::{Error, ErrorKind},
     protocol::unverified_end,
-    secret::{Secret, base64url, from_base64url},
+    secret::{Secret, base64url, unverified_payload},
     tokens::{AccessToken, GrantRecord, Person, TokenRequest},
 };
 
@@ -281,9 +281,7 @@ pub(super) fn fingerprint(secret: &Secret) -> String {
 
 /// The unverified claims of a JWT; `None` for an opaque token.
 fn claims_of(jwt: &Secret) -> Option<Map<String, Value>> {
-    let mut parts = jwt.expose().split('.');
-    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    serde_json::from_slice(&from_base64url(claims)?).ok()
+    let is_signed = jwt.expose().matches('.').count() == 2;
+    let claims = is_signed.then(|| unverified_payload(jwt)).flatten()?;
+    serde_json::from_slice(&claims).ok()
 }

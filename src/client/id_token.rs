@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    secret::{Secret, from_base64url},
+    secret::{Secret, unverified_payload},
 };
 
 /// A verified ID token with its claims, as MSAL's results have them in `id_token` and
@@ -64,7 +64,7 @@ impl IdToken {
     ///
     /// `TokenMalformed`: the claims do not deserialize into `T`.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let payload = self.expose().split('.').nth(1).and_then(from_base64url);
+        let payload = unverified_payload(&self.0);
         payload.and_then(|payload| serde_json::from_slice(&payload).ok()).ok_or_else(|| {
             Error::new(
                 ErrorKind::TokenMalformed,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     json::{self, OptionalMembers},
-    secret::{Secret, from_base64url},
+    secret::{Secret, unverified_payload},
     tokens::{GrantRecord, Person},
 };
 
@@ -176,7 +176,7 @@ impl Client {
         let id_token = entries(&cache.id_tokens)
             .filter(|entry| entry.home_account_id == *home && self.is_ours(entry))
             .max_by_key(|entry| (rank(entry), &entry.realm))?;
-        let claims = from_base64url(id_token.secret.expose().split('.').nth(1)?)?;
+        let claims = unverified_payload(&id_token.secret)?;
         let claims = json::object(&claims).ok()?;
         let person = person(&claims)?;
         let entry = entries(&cache.accounts).find(|entry| {
