@@ -82,9 +82,19 @@ impl<C: HttpClient + ?Sized> HttpClient for Arc<C> {
 #[non_exhaustive]
 pub struct HttpError {
     cause: Cow<'static, str>,
-    too_large: bool,
+    failure: HttpFailure,
     /// What the operator can do, if the cause says more than that there is no response.
     remedy: Option<&'static str>,
+}
+
+/// The causes that are treated in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HttpFailure {
+    /// The response exceeded the size limit.
+    TooLarge,
+    /// Nothing listens at the address.
+    Refused,
+    Other,
 }
 
 impl HttpError {
@@ -94,7 +104,7 @@ impl HttpError {
     pub fn new(cause: impl Into<Cow<'static, str>>) -> Self {
         let cause = cause.into();
         let remedy = tls_fault::remedy(&cause);
-        Self { cause, too_large: false, remedy }
+        Self { cause, failure: HttpFailure::Other, remedy }
     }
 
     /// The error of a response that exceeds the size limit. It is reported as
@@ -103,12 +113,13 @@ impl HttpError {
     #[must_use]
     pub fn too_large() -> Self {
         let cause = Cow::Borrowed("the response is larger than 1 MiB");
-        Self { cause, too_large: true, remedy: None }
+        Self { cause, failure: HttpFailure::TooLarge, remedy: None }
     }
 
     /// The error of reqwest.
     fn of(error: &reqwest::Error) -> Self {
-        Self::new(cause(error))
+        let failure = if is_refused(error) { HttpFailure::Refused } else { HttpFailure::Other };
+        Self { failure, ..Self::new(cause(error)) }
     }
 
     /// The error of this kind, with a detail that names the cause, and the remedy for the cause if
@@ -121,15 +132,15 @@ impl HttpError {
         }
     }
 
-    /// Whether nothing listens at the address, by the words of the operating system.
+    /// Whether nothing listens at the address.
     pub(super) fn is_refused_connection(&self) -> bool {
-        self.cause.contains("refused")
+        self.failure == HttpFailure::Refused
     }
 
     /// Whether the response exceeded the size limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        self.too_large
+        self.failure == HttpFailure::TooLarge
     }
 }
 
@@ -339,13 +350,25 @@ fn cause(error: &reqwest::Error) -> String {
         error if error.is_builder() => "the request or the client cannot be built".to_owned(),
         _ => "the exchange failed".to_owned(),
     };
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
+    for source in sources(error) {
         text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
+        text.push_str(&source.to_string());
     }
     text
+}
+
+/// Whether one of the sources is that the operating system refused the connection.
+fn is_refused(error: &reqwest::Error) -> bool {
+    sources(error).any(|source| {
+        source
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    })
+}
+
+fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |error| error.source())
 }
 
 #[cfg(test)]
