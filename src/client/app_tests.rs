@@ -397,7 +397,7 @@ async fn an_application_proves_itself_by_its_managed_identity() {
         Ok(answer(200, json!({"access_token": token, "expires_in": "86400"})))
     });
     let identity = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
-        .with_endpoint(VirtualMachine::new().unwrap())
+        .with_endpoint(VirtualMachine::new())
         .with_clock(ManualClock::at(NOW))
         .with_http_client(Arc::clone(&machine))
         .build()

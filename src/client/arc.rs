@@ -1,6 +1,7 @@
 //! [`AzureArc`]: the managed identity endpoint of machines outside Azure that Azure Arc manages.
 
 use std::{
+    borrow::Cow,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -12,7 +13,6 @@ use http::{
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::{
     managed_identity::ManagedIdentityId,
@@ -44,7 +44,7 @@ const LARGEST: u64 = 4096;
 /// So the token of a user-assigned identity counts only if the answer names that identity.
 #[derive(Clone, Debug)]
 pub struct AzureArc {
-    endpoint: Url,
+    endpoint: Cow<'static, str>,
     keys: PathBuf,
 }
 
@@ -56,16 +56,15 @@ impl AzureArc {
     ///
     /// The text is not an `http` or `https` URL.
     pub fn new(endpoint: &str) -> Result<Self, ConfigError> {
-        Ok(Self { endpoint: http_url("IDENTITY_ENDPOINT", endpoint)?, keys: KEYS.into() })
+        let endpoint = String::from(http_url("IDENTITY_ENDPOINT", endpoint)?).into();
+        Ok(Self { endpoint, keys: KEYS.into() })
     }
 
     /// The endpoint at which the agent listens by default, on port 40342 of this machine.
-    ///
-    /// # Errors
-    ///
-    /// None in practice; the signature is that of [`new`](Self::new).
-    pub fn local() -> Result<Self, ConfigError> {
-        Self::new("http://localhost:40342/metadata/identity/oauth2/token")
+    #[must_use]
+    pub fn local() -> Self {
+        let endpoint = "http://localhost:40342/metadata/identity/oauth2/token".into();
+        Self { endpoint, keys: KEYS.into() }
     }
 
     /// The agent's program. Where it is, the machine is one of Azure Arc.
@@ -244,7 +243,7 @@ mod tests {
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let http = FakeHttp::new(move |_| Ok(answer(200, &body)));
         let identity = ManagedIdentity::builder(identity)
-            .with_endpoint(AzureArc::local().unwrap())
+            .with_endpoint(AzureArc::local())
             .with_http_client(Arc::clone(&http))
             .build()
             .unwrap();

@@ -1,8 +1,10 @@
 //! [`CloudShell`]: the endpoint of Azure Cloud Shell, with the tokens of the user who is there.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{Request, header::CONTENT_TYPE};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use super::{
     managed_identity::ManagedIdentityId,
@@ -17,17 +19,14 @@ use crate::error::ConfigError;
 /// sent.
 #[derive(Clone, Debug)]
 pub struct CloudShell {
-    endpoint: Url,
+    endpoint: Cow<'static, str>,
 }
 
 impl CloudShell {
     /// The endpoint at its usual address, on port 50342 of this machine.
-    ///
-    /// # Errors
-    ///
-    /// None in practice; the signature is that of [`at`](Self::at).
-    pub fn new() -> Result<Self, ConfigError> {
-        Self::at("http://localhost:50342/oauth2/token")
+    #[must_use]
+    pub fn new() -> Self {
+        Self { endpoint: "http://localhost:50342/oauth2/token".into() }
     }
 
     /// The same endpoint at another URL (`MSI_ENDPOINT`).
@@ -36,7 +35,13 @@ impl CloudShell {
     ///
     /// The text is not an `http` or `https` URL.
     pub fn at(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self { endpoint: http_url("MSI_ENDPOINT", url)? })
+        Ok(Self { endpoint: String::from(http_url("MSI_ENDPOINT", url)?).into() })
+    }
+}
+
+impl Default for CloudShell {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -49,7 +54,7 @@ impl ManagedIdentityEndpoint for CloudShell {
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("resource", resource)
             .finish();
-        Request::post(self.endpoint.as_str())
+        Request::post(&*self.endpoint)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header("Metadata", "true")
             .body(body.into())
@@ -90,7 +95,7 @@ mod tests {
         });
         let identity = |id| {
             ManagedIdentity::builder(id)
-                .with_endpoint(CloudShell::new().unwrap())
+                .with_endpoint(CloudShell::new())
                 .with_http_client(Arc::clone(&http))
                 .build()
                 .unwrap()
@@ -114,7 +119,7 @@ mod tests {
             Ok(answer(400, json!({"error": {"code": "AudienceNotSupported", "message": "x"}})))
         });
         let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
-            .with_endpoint(CloudShell::new().unwrap())
+            .with_endpoint(CloudShell::new())
             .with_http_client(http)
             .build()
             .unwrap();

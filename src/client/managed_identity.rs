@@ -110,7 +110,7 @@ impl ManagedIdentity {
     ///
     /// fn identity(http: impl HttpClient) -> Result<ManagedIdentity, ConfigError> {
     ///     ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
-    ///         .with_endpoint(VirtualMachine::new()?)
+    ///         .with_endpoint(VirtualMachine::new())
     ///         .with_http_client(http)
     ///         .build()
     /// }

@@ -1,11 +1,11 @@
 //! [`ManagedIdentityEndpoint`]: the local endpoints that issue the tokens of managed identities,
 //! and which of them the environment describes.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::{
     arc::AzureArc, cloud_shell::CloudShell, managed_identity::ManagedIdentityId,
@@ -133,8 +133,8 @@ impl ManagedIdentityEndpoint for AppService {
         resource: &str,
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error> {
-        let url = with_query(&self.endpoint, "2019-08-01", resource, identity, NAMES);
-        Request::get(url.as_str())
+        let url = with_query(self.endpoint.as_str(), "2019-08-01", resource, identity, NAMES);
+        Request::get(url)
             .header("X-IDENTITY-HEADER", sensitive(&self.header)?)
             .header("Metadata", "true")
             .body(Bytes::new())
@@ -191,8 +191,8 @@ impl ManagedIdentityEndpoint for MachineLearning {
         };
         // This version has its own name for the client ID.
         let names = ParameterNames { client_id: "clientid", ..NAMES };
-        let url = with_query(&self.endpoint, "2017-09-01", resource, identity, names);
-        Request::get(url.as_str()).header("secret", sensitive(&self.secret)?).body(Bytes::new())
+        let url = with_query(self.endpoint.as_str(), "2017-09-01", resource, identity, names);
+        Request::get(url).header("secret", sensitive(&self.secret)?).body(Bytes::new())
     }
 
     fn takes(&self, identity: &ManagedIdentityId) -> bool {
@@ -207,17 +207,14 @@ impl ManagedIdentityEndpoint for MachineLearning {
 /// The instance metadata service (IMDS) of virtual machines, on a link-local address.
 #[derive(Clone, Debug)]
 pub struct VirtualMachine {
-    endpoint: Url,
+    endpoint: Cow<'static, str>,
 }
 
 impl VirtualMachine {
     /// The usual address, `http://169.254.169.254`.
-    ///
-    /// # Errors
-    ///
-    /// None in practice; the signature is that of [`at`](Self::at).
-    pub fn new() -> Result<Self, ConfigError> {
-        Self::at("http://169.254.169.254")
+    #[must_use]
+    pub fn new() -> Self {
+        Self { endpoint: "http://169.254.169.254/metadata/identity/oauth2/token".into() }
     }
 
     /// The same service on another host (`AZURE_POD_IDENTITY_AUTHORITY_HOST`). A path of the URL is
@@ -230,7 +227,13 @@ impl VirtualMachine {
         let mut endpoint = http_url("AZURE_POD_IDENTITY_AUTHORITY_HOST", host)?;
         let prefix = endpoint.path().trim_end_matches('/').to_owned();
         endpoint.set_path(&format!("{prefix}/metadata/identity/oauth2/token"));
-        Ok(Self { endpoint })
+        Ok(Self { endpoint: String::from(endpoint).into() })
+    }
+}
+
+impl Default for VirtualMachine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -279,7 +282,7 @@ pub(super) const NAMES: ParameterNames =
 /// The token request to a metadata service: that of a virtual machine, or the agent of Azure Arc,
 /// which imitates it.
 pub(super) fn metadata_request(
-    endpoint: &Url,
+    endpoint: &str,
     version: &str,
     resource: &str,
     identity: &ManagedIdentityId,
@@ -287,19 +290,21 @@ pub(super) fn metadata_request(
     // Arc's agent ignores `mi_res_id` and answers for the machine's own identity.
     let names = ParameterNames { resource_id: "msi_res_id", ..NAMES };
     let url = with_query(endpoint, version, resource, identity, names);
-    Request::get(url.as_str()).header("Metadata", "true").body(Bytes::new())
+    Request::get(url).header("Metadata", "true").body(Bytes::new())
 }
 
 /// The URL of a token request.
 pub(super) fn with_query(
-    endpoint: &Url,
+    endpoint: &str,
     version: &str,
     resource: &str,
     identity: &ManagedIdentityId,
     names: ParameterNames,
-) -> Url {
-    let mut url = endpoint.clone();
-    let mut query = url.query_pairs_mut();
+) -> String {
+    let start =
+        if endpoint.contains('?') { format!("{endpoint}&") } else { format!("{endpoint}?") };
+    let length = start.len();
+    let mut query = form_urlencoded::Serializer::for_suffix(start, length);
     query.append_pair("api-version", version).append_pair("resource", resource);
     match identity {
         ManagedIdentityId::SystemAssigned => &mut query,
@@ -307,8 +312,7 @@ pub(super) fn with_query(
         ManagedIdentityId::ObjectId(id) => query.append_pair(names.object_id, id),
         ManagedIdentityId::ResourceId(id) => query.append_pair(names.resource_id, id),
     };
-    drop(query);
-    url
+    query.finish()
 }
 
 /// The endpoint that the environment describes.
@@ -343,18 +347,18 @@ fn endpoint(
     }
     // The variables are set for users who sign in to the machine. A service has none of them.
     if has_file(&AzureArc::agent(variable)) {
-        return Ok(Arc::new(AzureArc::local()?));
+        return Ok(Arc::new(AzureArc::local()));
     }
     let host = variable("AZUREPS_HOST_ENVIRONMENT").unwrap_or_default();
     if host.starts_with("cloud-shell") {
         return Ok(Arc::new(match variable("MSI_ENDPOINT") {
             Some(url) => CloudShell::at(&url)?,
-            None => CloudShell::new()?,
+            None => CloudShell::new(),
         }));
     }
     Ok(Arc::new(match variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
         Some(host) => VirtualMachine::at(&host)?,
-        None => VirtualMachine::new()?,
+        None => VirtualMachine::new(),
     }))
 }
 

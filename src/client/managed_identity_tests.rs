@@ -24,7 +24,7 @@ async fn a_token_is_kept_renewed_half_way_and_outlives_an_outage() {
     });
     let clock = ManualClock::at(NOW);
     let identity = ManagedIdentity::builder(ManagedIdentityId::ClientId("c".into()))
-        .with_endpoint(VirtualMachine::new().unwrap())
+        .with_endpoint(VirtualMachine::new())
         .with_clock(clock.clone())
         .with_http_client(Arc::clone(&http))
         .build()
@@ -59,7 +59,7 @@ fn numbered() -> (Arc<FakeHttp>, ManagedIdentity) {
         Ok(answer(200, json!({"access_token": number, "expires_in": "86400"})))
     });
     let identity = ManagedIdentity::builder(ManagedIdentityId::SystemAssigned)
-        .with_endpoint(VirtualMachine::new().unwrap())
+        .with_endpoint(VirtualMachine::new())
         .with_clock(ManualClock::at(NOW))
         .with_http_client(Arc::clone(&http))
         .build()

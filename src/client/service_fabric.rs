@@ -36,6 +36,9 @@ pub struct ServiceFabric {
     thumbprint: [u8; 20],
 }
 
+/// The version of the endpoint's API.
+const VERSION: &str = "2019-07-01-preview";
+
 impl ServiceFabric {
     /// An endpoint from its URL, with the header value that proves that the request comes from the
     /// application, and the SHA-1 thumbprint of the endpoint's certificate.
@@ -76,12 +79,12 @@ impl ServiceFabric {
         refused: Option<&Secret>,
     ) -> Result<Request<Bytes>, http::Error> {
         let identity = &ManagedIdentityId::SystemAssigned;
-        let mut url = with_query(&self.endpoint, "2019-07-01-preview", resource, identity, NAMES);
+        let mut url = with_query(self.endpoint.as_str(), VERSION, resource, identity, NAMES);
         if let Some(token) = refused {
             let hash = digest(&SHA256, token.expose().as_bytes());
-            url.query_pairs_mut().append_pair("token_sha256_to_refresh", &hexadecimal(&hash));
+            url = format!("{url}&token_sha256_to_refresh={}", hexadecimal(&hash));
         }
-        Request::get(url.as_str()).header("Secret", sensitive(&self.header)?).body(Bytes::new())
+        Request::get(url).header("Secret", sensitive(&self.header)?).body(Bytes::new())
     }
 }
 
