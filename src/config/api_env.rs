@@ -38,11 +38,8 @@ impl ApiConfig {
 
 /// The configuration that the variables give together.
 pub(super) fn api_from_variables(all: &Variables<'_>) -> Result<ApiConfig, ConfigError> {
-    let mut identity = env::of_client(all, false)?;
-    // It is about where browsers come back to.
-    identity.notices.retain(|notice| notice.code() != "base_url_not_set");
+    let mut config = ApiConfig::of(env::of_client(all, false)?);
     let section = AzureAdSection::from_variables(all)?;
-    let mut config = ApiConfig::of(identity);
     for audience in section.audience.iter().chain(&section.audiences) {
         config = config.add_audience(audience);
     }

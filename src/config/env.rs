@@ -10,8 +10,6 @@ use super::{
     variables::{NamedValue, Source, Variables},
 };
 use crate::{authority::Authority, error::ConfigError};
-#[cfg(any(test, feature = "dev-provider"))]
-use {super::setting_table, crate::authority::is_loopback, url::Url};
 
 impl IdentityConfig {
     /// The configuration from environment variables.
@@ -117,88 +115,6 @@ impl IdentityConfig {
     pub fn from_env() -> Result<Self, ConfigError> {
         with_variables(from_variables)
     }
-
-    /// The configuration from environment variables if one of them describes a provider or a
-    /// client, with this base URL if none of them has one.
-    #[cfg(feature = "dev-provider")]
-    pub(crate) fn from_env_at(base_url: &str) -> Result<FromEnv, ConfigError> {
-        with_variables(|all| from_variables_at(all, base_url))
-    }
-
-    /// These settings with those of the environment over them, other than provider, client and
-    /// credential.
-    #[cfg(feature = "dev-provider")]
-    pub(crate) fn with_env_settings(self) -> Result<Self, ConfigError> {
-        with_variables(|all| {
-            let base_url = self.base_url.clone();
-            let mut config = settings(all, self)?;
-            config.base_url = base_url;
-            config.notices.retain(|notice| notice.code() != "base_url_not_set");
-            // It is the address that the provider redirects to, whatever `LISTEN` is.
-            all.ignore("LISTEN");
-            config.origin = Origin::read(config.clone(), all, TABLE, "the development provider");
-            Ok(config)
-        })
-    }
-}
-
-/// The provider of an application, as far as the environment describes one.
-#[cfg(any(test, feature = "dev-provider"))]
-#[derive(Debug, PartialEq)]
-pub(crate) enum FromEnv {
-    /// A variable describes a provider or a client.
-    Configured(Box<IdentityConfig>),
-    /// No variable does: the development provider can serve the application at this URL of a
-    /// loopback host.
-    NotConfigured { base_url: String },
-}
-
-/// See [`IdentityConfig::from_env_at`].
-#[cfg(any(test, feature = "dev-provider"))]
-fn from_variables_at(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, ConfigError> {
-    let mut describing: Vec<&str> = all
-        .names
-        .iter()
-        .map(String::as_str)
-        .filter(|name| setting_table::describes_client(name) && all.has_value(name))
-        .collect();
-    if describing.is_empty() {
-        return not_configured(all, base_url);
-    }
-    describing.sort_unstable();
-    let mut config = from_variables(all).map_err(|error| {
-        let verb = if describing.len() == 1 { "is" } else { "are" };
-        error.with_sentence(&format!(
-            "The development provider was not started because {} {verb} set.",
-            describing.join(", ")
-        ))
-    })?;
-    let is_placed = all.text("IDENTITY_BASE_URL")?.is_some()
-        || all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?.is_some();
-    if !is_placed {
-        config = config.with_base_url(base_url)?;
-        config.notices.retain(|notice| notice.code() != "base_url_not_set");
-    }
-    Ok(FromEnv::Configured(Box::new(config)))
-}
-
-/// The base URL of an application at the development provider.
-#[cfg(any(test, feature = "dev-provider"))]
-fn not_configured(all: &Variables<'_>, base_url: &str) -> Result<FromEnv, ConfigError> {
-    let placed = all.text("IDENTITY_BASE_URL")?;
-    let base_url = placed.map_or_else(|| base_url.to_owned(), |placed| placed.value);
-    // Other machines reach this application, where test accounts must not sign in: the
-    // variables of its provider were forgotten.
-    if Url::parse(&base_url).is_ok_and(|url| !is_loopback(&url)) {
-        return Err(ConfigError::missing(
-            "IDENTITY_AUTHORITY",
-            format!(
-                "no provider is configured, and the development provider is for loopback hosts \
-                 only, not for {base_url}"
-            ),
-        ));
-    }
-    Ok(FromEnv::NotConfigured { base_url })
 }
 
 /// Calls a reader with the variables of this process.
@@ -213,8 +129,24 @@ pub(super) fn with_variables<T>(
 
 /// The configuration of an application that signs users in, from all variables together.
 pub(super) fn from_variables(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
+    let mut config = of_application(all)?;
+    if !is_placed(all)? {
+        config.notices.extend(forgotten_base_url(all)?);
+    }
+    Ok(config)
+}
+
+/// The same without the warning about a base URL that is not set.
+pub(super) fn of_application(all: &Variables<'_>) -> Result<IdentityConfig, ConfigError> {
     all.together(of_client(all, true))
 }
+
+/// Whether a variable says at which URL browsers reach the application.
+pub(super) fn is_placed(all: &Variables<'_>) -> Result<bool, ConfigError> {
+    Ok(all.text("IDENTITY_BASE_URL")?.is_some() || all.one(REDIRECT_URI)?.is_some())
+}
+
+const REDIRECT_URI: &[&str] = &["IDENTITY_REDIRECT_URI", "REDIRECT_URI"];
 
 /// The configuration from all variables together. An API needs no credential.
 pub(super) fn of_client(
@@ -306,7 +238,10 @@ fn client_id(
 }
 
 /// Applies everything beyond provider, client id and credential.
-fn settings(all: &Variables<'_>, config: IdentityConfig) -> Result<IdentityConfig, ConfigError> {
+pub(super) fn settings(
+    all: &Variables<'_>,
+    config: IdentityConfig,
+) -> Result<IdentityConfig, ConfigError> {
     let mut config = env_settings::settings(all, TABLE, config)?;
     config.notices.extend(env_names::unknown(all.names.iter().map(String::as_str)));
     Ok(config)
@@ -352,12 +287,11 @@ pub(super) fn addresses(
     all: &Variables<'_>,
     mut config: IdentityConfig,
 ) -> Result<IdentityConfig, ConfigError> {
-    let redirect_uri = all.one(&["IDENTITY_REDIRECT_URI", "REDIRECT_URI"])?;
+    let redirect_uri = all.one(REDIRECT_URI)?;
     let base_url = match (all.text("IDENTITY_BASE_URL")?, &redirect_uri) {
         // Both are missing: the application runs on this machine, for development. A file says
         // where it is written for.
         (None, None) if all.source == Source::Environment => {
-            config.notices.extend(forgotten_base_url(all)?);
             all.value(default_base_url(all)).flatten()
         }
         (base_url, _) => base_url,

@@ -1,7 +1,11 @@
 //! The configuration that variables give, and the errors of variables.
 
 use super::*;
-use crate::config::{api_env::api_from_variables, test_variables::read_variables};
+use crate::config::{
+    api_env::api_from_variables,
+    env_dev::{FromEnv, from_variables_at},
+    test_variables::read_variables,
+};
 
 pub(super) const TENANT: &str = "f645ad92-e38d-4d1a-b510-d1b09a74a8ca";
 pub(super) const OTHER: &str = "775527ff-9a37-4307-8b3d-cc311f58d925";

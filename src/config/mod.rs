@@ -34,6 +34,8 @@ mod encrypted_key;
 mod env;
 mod env_authority;
 mod env_credential;
+#[cfg(any(test, feature = "dev-provider"))]
+mod env_dev;
 mod env_names;
 mod env_settings;
 #[cfg(any(test, fuzzing))]
@@ -86,7 +88,7 @@ pub(crate) use cross_site::CrossSiteRules;
 pub(crate) use deployment::{is_openid_scope, resource_of_scope};
 pub use description::{DescribedSetting, Description, UnusedVariable};
 #[cfg(feature = "dev-provider")]
-pub(crate) use env::FromEnv;
+pub(crate) use env_dev::FromEnv;
 #[cfg(test)]
 pub(crate) use env_names::reads_variable;
 #[cfg(any(test, fuzzing))]

@@ -21,8 +21,6 @@ use super::{
         text, url,
     },
 };
-#[cfg(any(test, feature = "dev-provider"))]
-use super::{description::rows, env_names};
 use crate::error::ConfigError;
 
 impl IdentityConfig {
@@ -119,34 +117,6 @@ const fn row<C>(
 
 /// The settings of an application that signs users in.
 pub(super) const TABLE: &[&[Row]] = &[PROVIDER, ADDRESSES, ACCESS, SIGN_IN, TOKENS, SESSIONS];
-
-/// The settings that describe a provider, or a client as it is registered there.
-#[cfg(any(test, feature = "dev-provider"))]
-const OF_A_CLIENT: &[&str] = &[
-    "authority",
-    "client_id",
-    "credential",
-    "tenants",
-    "discovery_url",
-    "back_channel",
-    "redirect_uri",
-    "end_session_endpoint",
-];
-
-/// Whether a variable describes a provider or a client: then a development provider in its place
-/// would hide a mistake. An unknown variable is one of them if it is probably misspelt.
-#[cfg(any(test, feature = "dev-provider"))]
-pub(super) fn describes_client(name: &str) -> bool {
-    let is_unknown = env_names::is_of_crate(name) && !env_names::is_known(name);
-    let name = env_names::nearest(name).filter(|_| is_unknown).unwrap_or(name);
-    // The platform sets the other `AZURE_*` variables, and so does a command line of Azure: without
-    // a client id they are not about this application.
-    if name.starts_with("AZURE_") && name != "AZURE_CLIENT_ID" {
-        return false;
-    }
-    name.to_ascii_lowercase().starts_with("azuread__")
-        || rows(TABLE).any(|row| OF_A_CLIENT.contains(&row.name) && row.is_named_by(name))
-}
 
 /// The settings of an API. Those without a reader are also read for an application, by [`TABLE`].
 pub(super) const API_TABLE: &[&[Setting<ApiConfig>]] = &[API];
