@@ -162,7 +162,7 @@ impl Account {
     }
 
     pub(super) fn partition(&self) -> String {
-        format!("{}{}", super::core::USERS, self.home_account_id)
+        super::partition::Partition::Users.name(&self.home_account_id)
     }
 
     /// Whether a cache record belongs to this account.

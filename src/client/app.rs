@@ -5,13 +5,13 @@ use std::time::Duration;
 use aws_lc_rs::digest::{self, SHA256};
 use serde_json::{Map, Value};
 
-use super::core::{APPS, ASSERTIONS, Client};
+use super::{core::Client, partition::Partition};
 use crate::{
     authority::PERSONAL,
     error::{Error, ErrorKind},
     protocol::unverified_end,
     secret::{Secret, base64url, unverified_payload},
-    tokens::{AccessToken, GrantRecord, Person, TokenRequest},
+    tokens::{AccessToken, GrantRecord, GrantSource, Person, TokenRequest},
 };
 
 /// How long an assertion without an `exp` claim stays cached, by the client's clock.
@@ -77,14 +77,13 @@ impl Client {
         self.check_application(request)?;
         self.check_tenant_of_applications(request)?;
         let tenant = request.tenant().unwrap_or_default().to_ascii_lowercase();
-        let grant = shared.partitions.find_or_insert(&format!("{APPS}{tenant}"), None, || {
-            // The grant has no refresh token (RFC 6749 section 4.4.3): a new token is requested
-            // with the credential. The text only stands in the record's mandatory field.
-            GrantRecord::without_sign_in(
-                self.person(config.client_id(), request.tenant()),
-                "client_credentials".into(),
-            )
-        })?;
+        let grant =
+            shared.partitions.find_or_insert(&Partition::Apps.name(&tenant), None, || {
+                // The grant has no refresh token (RFC 6749 section 4.4.3): a new token is requested
+                // with the credential.
+                let person = self.person(config.client_id(), request.tenant());
+                GrantRecord::without_sign_in(person, GrantSource::Application)
+            })?;
         let asked = shared.apps.access_token(&grant, request).await;
         asked.map_err(|error| match error.kind() {
             ErrorKind::InteractionRequired | ErrorKind::InvalidGrant | ErrorKind::AccessDenied => {
@@ -126,9 +125,11 @@ impl Client {
         let ends = unverified_end(assertion)
             .unwrap_or_else(|| now + UNSTATED_LIFE)
             .min(now + LONGEST_LIFE);
-        let partition = shared.partitions.enter(&format!("{ASSERTIONS}{name}"), id, ends, || {
-            GrantRecord::without_sign_in(self.person(&name, None), assertion.clone())
-        });
+        let partition =
+            shared.partitions.enter(&Partition::Assertions.name(&name), id, ends, || {
+                let source = GrantSource::Assertion(assertion.clone());
+                GrantRecord::without_sign_in(self.person(&name, None), source)
+            });
         let asked = shared.assertions.access_token(partition.grant(), request).await;
         asked.map_err(|error| self.for_caller(error, request))
     }

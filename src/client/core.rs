@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     Account, AccountSource,
     builder::ClientBuilder,
+    partition::Partition,
     refreshers::{AppRefresher, LongRunningRefresher, OnBehalfRefresher, UserRefresher},
     silent::Imports,
 };
@@ -20,14 +21,6 @@ use crate::{
     single_flight::{Tasks, Tokio, to_the_end},
     tokens::{CacheOwner, Grants, Partitions, Scopes, TokenRequest},
 };
-
-/// The prefixes of partition names: one partition per account, per tenant of the application
-/// itself, per assertion, per imported refresh token, and per key of long-running work.
-pub(super) const USERS: &str = "u:";
-pub(super) const APPS: &str = "a:";
-pub(super) const ASSERTIONS: &str = "o:";
-pub(super) const IMPORTS: &str = "i:";
-pub(super) const WORK: &str = "w:";
 
 /// One application at one provider, with its token cache.
 ///
@@ -179,7 +172,7 @@ impl Client {
         let mut accounts: Vec<Account> = self
             .0
             .partitions
-            .about(USERS)
+            .about(Partition::Users.prefix())
             .iter()
             .filter_map(|raw| Account::from_raw(raw))
             .collect();
@@ -213,7 +206,7 @@ impl Client {
 
     /// Removes the tokens of the application itself. Accounts stay.
     pub fn remove_app_tokens(&self) {
-        self.0.partitions.remove_all(APPS);
+        self.0.partitions.remove_all(Partition::Apps.prefix());
     }
 
     /// Exports the whole cache as one text, to be stored in a file or a database.
@@ -369,10 +362,7 @@ impl Client {
         let now = self.now();
         let mut all = CacheEnd::Empty;
         self.0.partitions.each(|name, ends, record| {
-            // The records of the application and of assertions have another credential in the place
-            // of a refresh token. All others have a real one: those of accounts, of imports and of
-            // long-running work.
-            let is_renewed = ![APPS, ASSERTIONS].iter().any(|kind| name.starts_with(kind))
+            let is_renewed = Partition::of(name).is_none_or(Partition::has_refresh_tokens)
                 && record.refresh_token().is_some();
             let end = match record.last_end() {
                 _ if is_renewed => ends,

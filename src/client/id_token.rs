@@ -4,11 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use super::{
-    Account,
-    app::fingerprint,
-    core::{ASSERTIONS, Client},
-};
+use super::{Account, app::fingerprint, core::Client, partition::Partition};
 use crate::{
     error::{Error, ErrorKind},
     secret::{Secret, unverified_payload},
@@ -102,7 +98,7 @@ impl Client {
     #[must_use]
     pub fn id_token_on_behalf_of(&self, assertion: &Secret) -> Option<IdToken> {
         let partitions = &self.shared().partitions;
-        let name = format!("{ASSERTIONS}{}", fingerprint(assertion));
+        let name = Partition::Assertions.name(&fingerprint(assertion));
         partitions.find(&name)?;
         partitions.record(&name)?.id_token().cloned().map(IdToken::of)
     }

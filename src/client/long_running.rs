@@ -1,14 +1,13 @@
 //! Long-running work on behalf of a caller, which continues after the caller's token has expired.
 
-use super::{
-    app::fingerprint,
-    core::{Client, WORK},
-};
+use super::{app::fingerprint, core::Client, partition::Partition};
 use crate::{
     error::{Error, ErrorKind},
     protocol::Grant,
     secret::Secret,
-    tokens::{AccessToken, GrantRecord, OFFLINE_ACCESS, Scopes, TokenRequest, TokenSet},
+    tokens::{
+        AccessToken, GrantRecord, GrantSource, OFFLINE_ACCESS, Scopes, TokenRequest, TokenSet,
+    },
 };
 
 impl Client {
@@ -90,7 +89,7 @@ impl Client {
             ));
         };
         let person = self.person(name, request.tenant());
-        let record = GrantRecord::without_sign_in(person, refresh_token);
+        let record = GrantRecord::without_sign_in(person, GrantSource::RefreshToken(refresh_token));
         let (record, token) = record.issued(request, issued, shared.clock.now());
         shared.partitions.put(name, None, record)?;
         token.ok_or_else(|| {
@@ -133,5 +132,5 @@ impl Client {
 
 /// The partition's name: a hash of the key, of bounded length, that discloses nothing about it.
 fn partition(key: &str) -> String {
-    format!("{WORK}{}", fingerprint(&Secret::from(key)))
+    Partition::Work.name(&fingerprint(&Secret::from(key)))
 }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    core::APPS,
     managed_identity_builder::ManagedIdentityBuilder,
     managed_identity_endpoint::{ManagedIdentityEndpoint, ManagedIdentitySource},
+    partition::Partition,
 };
 use crate::{
     authority::token_exchange_audience,
@@ -20,8 +20,8 @@ use crate::{
     secret::Secret,
     single_flight::Tokio,
     tokens::{
-        AccessToken, GrantRecord, Grants, Partitions, Person, RefreshAnswer, RefreshRequest,
-        Refresher, Scopes, TokenRequest,
+        AccessToken, GrantRecord, GrantSource, Grants, Partitions, Person, RefreshAnswer,
+        RefreshRequest, Refresher, Scopes, TokenRequest,
     },
 };
 
@@ -217,11 +217,11 @@ impl ManagedIdentity {
         let request = for_endpoint(request)?;
         // One grant for each resource: requests of one grant wait for each other because of its
         // refresh token, and a managed identity has none.
-        let name = format!("{APPS}{}", request.scopes().next().unwrap_or_default());
+        let name = Partition::Apps.name(request.scopes().next().unwrap_or_default());
         let grant = self.partitions.find_or_insert(&name, None, || {
             let person =
                 Person { iss: "managed identity".into(), sub: String::new(), tid: None, oid: None };
-            GrantRecord::without_sign_in(person, "managed identity".into())
+            GrantRecord::without_sign_in(person, GrantSource::Application)
         })?;
         self.grants.access_token(&grant, &request).await
     }

@@ -106,6 +106,7 @@ mod managed_identity;
 mod managed_identity_builder;
 mod managed_identity_endpoint;
 mod msal_cache;
+mod partition;
 mod refreshers;
 mod service_fabric;
 mod silent;

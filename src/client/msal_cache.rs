@@ -15,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind},
     json::{self, OptionalMembers},
     secret::{Secret, unverified_payload},
-    tokens::{GrantRecord, Person},
+    tokens::{GrantRecord, GrantSource, Person},
 };
 
 /// The parts of the schema that are read. All MSAL libraries share it.
@@ -135,7 +135,10 @@ impl Client {
             if partitions.record(&partition).is_some() {
                 continue;
             }
-            let record = GrantRecord::without_sign_in(person, token.secret.clone());
+            let record = GrantRecord::without_sign_in(
+                person,
+                GrantSource::RefreshToken(token.secret.clone()),
+            );
             partitions.put(&partition, account.to_raw()?, record)?;
             imported.push(account);
         }

@@ -8,7 +8,8 @@ use tracing::Instrument as _;
 use super::{
     Account, AccountSource, AcquiredTokens,
     app::fingerprint,
-    core::{Client, IMPORTS, SignInRequest},
+    core::{Client, SignInRequest},
+    partition::Partition,
 };
 use crate::{
     clock::UnixTime,
@@ -16,7 +17,7 @@ use crate::{
     protocol::{Grant, IdTokenExpectation, Nonce, interaction_suberror},
     secret::Secret,
     single_flight::{Order, SingleFlight, Tasks},
-    tokens::{AccessToken, GrantRecord, TokenRequest, is_passing},
+    tokens::{AccessToken, GrantRecord, GrantSource, TokenRequest, is_passing},
 };
 
 /// Lifetime of the record that maps an imported refresh token to its successor, until the import
@@ -171,7 +172,7 @@ impl Client {
         name: &str,
         signing_in: &SignInRequest,
     ) -> Result<AcquiredTokens, Error> {
-        let partition = format!("{IMPORTS}{name}");
+        let partition = Partition::Imports.name(name);
         let outcome = self.import(refresh_token, name, &partition, signing_in).await;
         let is_settled = match &outcome {
             Ok(acquired) => acquired.account().is_some(),
@@ -223,7 +224,10 @@ impl Client {
             Some(next) => {
                 let ends = shared.clock.now() + IMPORT_LIFE;
                 shared.partitions.remove_of(partition, |_| true);
-                let record = || GrantRecord::without_sign_in(self.person(name, None), next.clone());
+                let record = || {
+                    let source = GrantSource::RefreshToken(next.clone());
+                    GrantRecord::without_sign_in(self.person(name, None), source)
+                };
                 shared.partitions.find_or_insert(partition, Some(ends), record)?;
             }
             // Without a new one the old refresh token stays valid (RFC 6749 section 6).

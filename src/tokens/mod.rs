@@ -57,7 +57,7 @@ pub(crate) use {
     key::{OFFLINE_ACCESS, Scopes},
     partitions::{CacheOwner, Partitions},
     policy::{is_passing, is_without_grant},
-    record::{GrantRecord, Person},
+    record::{GrantRecord, GrantSource, Person},
     refresher::{
         RefreshAnswer, RefreshRequest, Refresher, Renewal, TokenSet, VerifiedClaims, life_of,
     },

@@ -2,7 +2,7 @@
 
 use super::super::test_support::*;
 use super::*;
-use crate::clock::ManualClock;
+use crate::{clock::ManualClock, tokens::GrantSource};
 
 fn partitions(most: usize) -> (Partitions, ManualClock) {
     let clock = ManualClock::at(START);
@@ -10,7 +10,7 @@ fn partitions(most: usize) -> (Partitions, ManualClock) {
 }
 
 fn record(token: &str) -> GrantRecord {
-    GrantRecord::without_sign_in(ada(), token.into())
+    GrantRecord::without_sign_in(ada(), GrantSource::RefreshToken(token.into()))
 }
 
 fn token(partitions: &Partitions, name: &str) -> Option<String> {

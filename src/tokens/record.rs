@@ -47,6 +47,16 @@ pub(crate) struct GrantRecord {
     tokens: TokenCache,
 }
 
+/// What the tokens of a record without a sign-in are obtained with.
+pub(crate) enum GrantSource {
+    /// A refresh token of elsewhere.
+    RefreshToken(Secret),
+    /// The token of a caller, on whose behalf the application acts.
+    Assertion(Secret),
+    /// The credential of the application, or the machine, alone.
+    Application,
+}
+
 /// The renewals in a row that failed for a reason that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RenewalFailures {
@@ -120,10 +130,16 @@ impl GrantRecord {
         record.refreshed(own, of_token, now)
     }
 
-    /// The record of tokens that are obtained without a sign-in. `credential` takes the place of
-    /// the sign-in's refresh token: an imported one, an assertion, or the name of the grant where
-    /// the client's own credential is enough.
-    pub(crate) fn without_sign_in(person: Person, credential: Secret) -> Self {
+    /// The record of tokens that are obtained without a sign-in.
+    pub(crate) fn without_sign_in(person: Person, source: GrantSource) -> Self {
+        let credential = match source {
+            GrantSource::RefreshToken(credential) | GrantSource::Assertion(credential) => {
+                credential
+            }
+            // A record without a credential is one that no refresh can renew. The text is that of
+            // stored caches, and is sent nowhere.
+            GrantSource::Application => "client_credentials".into(),
+        };
         Self {
             generation: 1,
             person,
