@@ -8,11 +8,11 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{
     access::AccessToken,
     grant_store::{GrantRef, GrantStore},
+    judgement::{self, Refusal, RenewalStep, TokenStep},
     key::{RefreshKind, TokenRequest},
     lock::RefreshLock,
     memory::{Successors, Throttle, Unsaved},
     partitions::Partitions,
-    policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresh::{RefreshContext, RefreshError, renewal_failed},
     refresher::Refresher,
@@ -118,10 +118,10 @@ impl Grants {
         let record = shared.record(grant).await?;
         let now = shared.clock.now();
         let failed_before = || shared.throttle.check(grant.id(), &RefreshKind::Renewal, now);
-        let step = policy::renewal_step(&record, shared.session_end, now);
+        let step = judgement::renewal_step(&record, shared.session_end, now);
         if matches!(step, RenewalStep::LiveAndRenew | RenewalStep::Renew)
             && let Some(error) =
-                failed_before().filter(|error| policy::refusal(error) == Refusal::EndsSession)
+                failed_before().filter(|error| judgement::refusal(error) == Refusal::EndsSession)
         {
             // The session has ended, but the store failed to delete it.
             shared.end_session(grant).await;
@@ -238,7 +238,7 @@ impl Grants {
         let record = shared.record(grant).await.map_err(RefreshError::into_error)?;
         let request = request.completed_for(record.scopes(), record.person().tid.as_deref());
         let now = shared.clock.now();
-        match policy::token_step(&record, &request, now) {
+        match judgement::token_step(&record, &request, now) {
             TokenStep::Serve(token) => Ok(AccessToken::kept(token, &request.key)),
             TokenStep::ServeAndRefresh(token) => {
                 let kept = AccessToken::kept(token, &request.key);
@@ -256,7 +256,7 @@ impl Grants {
                     Err(error) => error,
                 };
                 let still_valid = fallback.filter(|token| {
-                    shared.clock.now() < token.expires_at() && policy::is_passing(&error)
+                    shared.clock.now() < token.expires_at() && judgement::is_passing(&error)
                 });
                 still_valid.ok_or(error)
             }
@@ -304,7 +304,7 @@ impl Grants {
 /// The token of the record that answers the request, if no refresh is due.
 fn served(record: &GrantRecord, request: &TokenRequest, now: UnixTime) -> Option<AccessToken> {
     let request = request.completed_for(record.scopes(), record.person().tid.as_deref());
-    match policy::token_step(record, &request, now) {
+    match judgement::token_step(record, &request, now) {
         TokenStep::Serve(token) => Some(AccessToken::kept(token, &request.key)),
         TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
     }

@@ -21,12 +21,12 @@ mod granted;
 mod grants;
 #[cfg(test)]
 mod interleavings;
+mod judgement;
 mod key;
 mod lock;
 mod memory;
 mod parameters;
 mod partitions;
-mod policy;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
@@ -54,9 +54,9 @@ pub(crate) use refresh::RefreshError;
 pub(crate) use {
     grant_store::{GrantRef, GrantStore, RecordId},
     grants::Grants,
+    judgement::{is_passing, is_without_grant},
     key::{OFFLINE_ACCESS, Scopes},
     partitions::{CacheOwner, Partitions},
-    policy::{is_passing, is_without_grant},
     record::{GrantRecord, GrantSource, Person},
     refresher::{
         RefreshAnswer, RefreshRequest, Refresher, Renewal, TokenSet, VerifiedClaims, life_of,

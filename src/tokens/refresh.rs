@@ -9,10 +9,10 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::{
     access::AccessToken,
     grant_store::{GrantRef, GrantStore, RecordId},
+    judgement::{self, Refusal, RenewalStep, TokenStep},
     key::{OFFLINE_ACCESS, RefreshKind, TokenRequest},
     lock::{self, Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
-    policy::{self, Refusal, RenewalStep, TokenStep},
     record::GrantRecord,
     refresher::{RefreshAnswer, RefreshRequest, Refresher},
 };
@@ -234,7 +234,7 @@ impl RefreshContext {
             }
             // Another process has refreshed the grant meanwhile. Its record replaces this one, and
             // the refusal of a refresh token that has been replaced says nothing about the grant.
-            if policy::refusal(&error) == Refusal::Passing
+            if judgement::refusal(&error) == Refusal::Passing
                 && !error.is_of_spent_grant()
                 && self.finished(&record, kind, self.clock.now()).is_none()
             {
@@ -254,11 +254,11 @@ impl RefreshContext {
     ) -> Option<RefreshResult> {
         let finished = |token| Some(Ok(StoredGrant { record: record.clone(), token }));
         match kind {
-            RefreshKind::Token(request) => match policy::token_step(record, request, now) {
+            RefreshKind::Token(request) => match judgement::token_step(record, request, now) {
                 TokenStep::Serve(token) => finished(Some(AccessToken::kept(token, &request.key))),
                 TokenStep::ServeAndRefresh(_) | TokenStep::Refresh { .. } => None,
             },
-            RefreshKind::Renewal => match policy::renewal_step(record, self.session_end, now) {
+            RefreshKind::Renewal => match judgement::renewal_step(record, self.session_end, now) {
                 RenewalStep::Live | RenewalStep::LiveForGood => finished(None),
                 RenewalStep::Pause => Some(Err(renewal_failed().into())),
                 RenewalStep::LiveAndRenew | RenewalStep::Renew | RenewalStep::End => None,
@@ -309,7 +309,7 @@ impl RefreshContext {
             Err(error) => {
                 let next = Arc::new(record.rotated(refresh_token));
                 self.keep(grant, &next).await?;
-                let error = policy::of_refused_answer(error);
+                let error = judgement::of_refused_answer(error);
                 return self.refused(grant, kind, &next, error).await;
             }
         };
@@ -343,22 +343,23 @@ impl RefreshContext {
         error: Error,
     ) -> RefreshResult {
         let now = self.clock.now();
-        let error = policy::judged(error, kind, record, now);
+        let error = judgement::judged(error, kind, record, now);
         // The rest of the present second, without which `Retry-After` would be cut short.
         let rest = self.clock.now_rounded_up().since(now);
-        let refusal = policy::refusal(&error);
-        if let Some(pause) = policy::pause(&error, self.throttle.failures(grant.id(), kind, now)) {
+        let refusal = judgement::refusal(&error);
+        if let Some(pause) = judgement::pause(&error, self.throttle.failures(grant.id(), kind, now))
+        {
             self.throttle.remember(grant.id(), kind, error.clone(), pause + rest, now);
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::EndsSession {
             return self.ended(grant, error).await;
         }
         if *kind == RefreshKind::Renewal && refusal == Refusal::Passing {
-            let (failing, renew_at) = policy::after_failure(record, &error, now);
+            let (failing, renew_at) = judgement::after_failure(record, &error, now);
             let next = Arc::new(record.failed(failing, renew_at + rest));
             tracing::warn!(%error, attempts = failing.attempts, "a session could not be renewed");
             self.store(grant, &next).await?;
-            return match policy::renewal_step(&next, self.session_end, now) {
+            return match judgement::renewal_step(&next, self.session_end, now) {
                 RenewalStep::Pause => Err(renewal_failed().into()),
                 _ => Ok(StoredGrant { record: next, token: None }),
             };

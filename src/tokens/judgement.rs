@@ -280,5 +280,5 @@ pub(super) fn after_failure(
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
+#[path = "judgement_tests.rs"]
 mod tests;
