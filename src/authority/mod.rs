@@ -37,8 +37,8 @@ mod codes_entra_user;
 mod codes_oauth;
 mod construct;
 mod endpoint;
+mod issuer;
 mod parse;
-mod policy;
 #[cfg(feature = "dev-provider")]
 pub(crate) mod stopped;
 mod tenants;
@@ -50,7 +50,7 @@ use cloud::{Cloud, HostKind, Instance};
 pub(crate) use cloud::{is_graph_host, token_exchange_audience};
 pub use codes::error_codes;
 use construct::OAUTH_WELL_KNOWN;
-pub(crate) use policy::{KeyIssuer, TokenIssuer};
+pub(crate) use issuer::{KeyIssuer, TokenIssuer};
 use tenants::Tenant;
 pub(crate) use tenants::{PERSONAL, Tenants, is_guid};
 use url::{Host, Url};

@@ -416,5 +416,5 @@ fn truncated(text: &str) -> &str {
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
+#[path = "issuer_tests.rs"]
 mod tests;
