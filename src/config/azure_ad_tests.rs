@@ -289,7 +289,7 @@ fn a_member_of_the_section_without_effect_is_a_warning() {
             .unwrap()
             .build()
             .unwrap()
-            .check_settings(crate::clock::UnixTime::from_seconds(0));
+            .offline_findings(crate::clock::UnixTime::from_seconds(0));
         let codes = found.iter().map(super::super::Finding::code);
         let ours = codes.filter(|code| *code == "azure_ad_member_without_effect");
         assert_eq!(ours.count(), 3);

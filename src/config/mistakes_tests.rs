@@ -249,7 +249,7 @@ fn a_redirect_address_that_app_service_answers_itself_is_a_warning() {
     assert_eq!(codes(entra(), &[("WEBSITE_AUTH_ENABLED", "True")]), [""; 0]);
     let valid =
         below().build_in(&|name| (name == "WEBSITE_AUTH_ENABLED").then(|| "true".into())).unwrap();
-    let found = valid.check_settings(crate::clock::UnixTime::from_seconds(0));
+    let found = valid.offline_findings(crate::clock::UnixTime::from_seconds(0));
     let text = found
         .iter()
         .find(|finding| finding.code() == "redirect_uri_taken_by_platform")

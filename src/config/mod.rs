@@ -17,10 +17,8 @@ mod assertion;
 mod azure_ad;
 mod azure_ad_ignored;
 mod build;
-mod check;
-mod check_api;
-mod check_paths;
-mod check_settings;
+mod build_paths;
+mod build_settings;
 mod choice;
 mod cookie_keys;
 mod credential;
@@ -38,6 +36,8 @@ mod env_credential;
 mod env_dev;
 mod env_names;
 mod env_settings;
+mod findings;
+mod findings_api;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod kept_form;
@@ -74,7 +74,6 @@ pub use api_valid::{IntoValidApiConfig, ValidApiConfig};
 pub(crate) use assertion::AssertionFunction;
 pub use assertion::{AssertionAudience, AssertionRequest};
 pub use azure_ad::AzureAdSection;
-pub use check::{Finding, Severity};
 pub use choice::{
     CookieLifetime, GroupsFrom, PathPrefix, Preflight, ProviderSession, ResponseMode, SessionEnd,
     SignInMethod, SignInNonce, UserInfo,
@@ -91,6 +90,7 @@ pub use description::{DescribedSetting, Description, UnusedVariable};
 pub(crate) use env_dev::FromEnv;
 #[cfg(test)]
 pub(crate) use env_names::reads_variable;
+pub use findings::{Finding, Severity};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use parameters::ProviderRequest;

@@ -173,7 +173,7 @@ impl ValidConfig {
             channel: Channel::to(Arc::new(http), self.authority()),
             clock: &clock,
         };
-        let mut findings = self.check_settings(clock.now());
+        let mut findings = self.offline_findings(clock.now());
         check.provider(&mut findings).await;
         CheckReport::new(self, ConfigUse::SignIn, findings)
     }

@@ -46,7 +46,7 @@ impl ValidApiConfig {
         let identity = self.identity();
         let channel = Channel::to(Arc::new(http), identity.authority());
         let check = Check { config: identity, channel, clock: &clock };
-        let mut findings = self.check_settings(clock.now());
+        let mut findings = self.offline_findings(clock.now());
         if let Some(document) = check.document(ConfigUse::AccessTokens, &mut findings).await
             && let Some(metadata) = check_document::examine(
                 document.body(),

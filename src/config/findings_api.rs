@@ -1,12 +1,12 @@
 //! The checks of an API's configuration that need no provider, with Microsoft's rules for APIs that
 //! clients find by their URL, such as MCP servers.
 
-use super::{Finding, Severity, ValidApiConfig, check::log_mistakes};
+use super::{Finding, Severity, ValidApiConfig, findings::log_mistakes};
 use crate::clock::UnixTime;
 
 impl ValidApiConfig {
     /// The findings that need no request to the provider.
-    pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
+    pub(crate) fn offline_findings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found = self.identity().check_shared_settings(now);
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let Some(resource) = self.resource() else {
@@ -30,7 +30,7 @@ impl ValidApiConfig {
     /// Logs the findings that need no provider and are problems or warnings, once, where the layer
     /// of the API starts.
     pub(crate) fn log_mistakes(&self, now: UnixTime) {
-        log_mistakes(&self.check_settings(now), self.identity().notices());
+        log_mistakes(&self.offline_findings(now), self.identity().notices());
     }
 
     /// Clients send the URL of the API as the parameter `resource`, which Entra compares with the

@@ -73,7 +73,7 @@ impl fmt::Display for Finding {
 impl ValidConfig {
     /// The findings that need no request to the provider: settings that are likely mistakes, but
     /// not certainly.
-    pub(crate) fn check_settings(&self, now: UnixTime) -> Vec<Finding> {
+    pub(crate) fn offline_findings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found = self.check_shared_settings(now);
         let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, real) = (self.redirect_url(), self.is_of_real_microsoft());
@@ -140,7 +140,7 @@ impl ValidConfig {
     /// Logs the findings that need no provider and are problems or warnings, once, where the part
     /// starts that has this configuration: [`check`](Self::check) is called by few applications.
     pub(crate) fn log_mistakes(&self, now: UnixTime) {
-        log_mistakes(&self.check_settings(now), self.notices());
+        log_mistakes(&self.offline_findings(now), self.notices());
     }
 
     /// [`log_mistakes`](Self::log_mistakes) for a program without pages.
