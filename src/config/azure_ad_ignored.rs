@@ -1,7 +1,7 @@
 //! The members of an `AzureAd` section that have an effect in Microsoft.Identity.Web and none here.
 //! Each one in a section is a finding of the configuration.
 
-use super::{Finding, Severity, variables::Variables};
+use super::{Finding, variables::Variables};
 
 /// The members, each with its counterpart. Members that only affect .NET are not among them.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
@@ -82,6 +82,6 @@ pub(super) fn findings(members: &[&'static str]) -> impl Iterator<Item = Finding
     let is_set = |(member, _): &&(&str, &str)| members.contains(member);
     WITHOUT_EFFECT.iter().filter(is_set).map(|(member, instead)| {
         let text = format!("AzureAd:{member} has no effect: {instead}.");
-        Finding::new(Severity::Warning, "azure_ad_member_without_effect", text)
+        Finding::warning("azure_ad_member_without_effect", text)
     })
 }

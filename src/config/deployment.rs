@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use super::{Finding, IdentityConfig, Severity, SignInMethod, address::Site};
+use super::{Finding, IdentityConfig, SignInMethod, address::Site};
 
 /// Reads an environment variable. It is a function so that tests do not change their process.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -31,7 +31,7 @@ impl IdentityConfig {
                 .filter(|value| !value.is_empty())
         };
         let mut found: Vec<Finding> = self.notices.clone();
-        let mut add = |code, text: String| found.push(Finding::new(Severity::Warning, code, text));
+        let mut add = |code, text: String| found.push(Finding::warning(code, text));
         let callback = site.url(&site.callback_path);
         // App Service intercepts `/.auth/` before the application only if its authentication is on.
         if callback.path().starts_with("/.auth/")
@@ -81,7 +81,7 @@ impl IdentityConfig {
              other with `Tokens::for_user`, in a call of its own (`with_scopes`, IDENTITY_SCOPE).",
             self.authority
         );
-        Some(Finding::new(Severity::Warning, "scopes_of_two_resources", text))
+        Some(Finding::warning("scopes_of_two_resources", text))
     }
 
     /// The scopes for APIs if the provider is Microsoft's; none for other providers, whose scopes

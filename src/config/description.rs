@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    ClientCredential, Finding, Severity, env_names,
+    ClientCredential, Finding, env_names,
     env_settings::Reader,
     variables::{Source, Variables},
 };
@@ -90,7 +90,7 @@ impl Description {
                  or IDENTITY_SIGN_IN_PARAMETERS, for example audience=https%3A%2F%2Fapi.example.",
                 variable.name
             );
-            Finding::new(Severity::Note, "variable_of_an_api", text)
+            Finding::note("variable_of_an_api", text)
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::{env, fs, net::SocketAddr, time::Duration};
 
 use super::{
-    Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig, Severity,
+    Algorithm, AzureAdSection, Finding, HmacAlgorithm, IdentityConfig,
     description::Origin,
     env_authority, env_credential, env_names, env_settings,
     setting_table::TABLE,
@@ -325,7 +325,7 @@ fn forgotten_base_url(all: &Variables<'_>) -> Result<Option<Finding>, ConfigErro
         listen.value,
         address.port()
     );
-    Ok(Some(Finding::new(Severity::Warning, "base_url_not_set", text)))
+    Ok(Some(Finding::warning("base_url_not_set", text)))
 }
 
 /// `http://localhost:` and the port that the application listens on; `None` if the system chooses

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::{
-    Finding, Severity,
+    Finding,
     description::{Setting, rows},
     setting_table::{API_TABLE, TABLE},
 };
@@ -138,7 +138,7 @@ fn is_of_others(name: &str) -> bool {
 pub(super) fn unknown<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<Finding> {
     sentences(names)
         .into_iter()
-        .map(|sentence| Finding::new(Severity::Warning, "unknown_variable", sentence))
+        .map(|sentence| Finding::warning("unknown_variable", sentence))
         .collect()
 }
 
@@ -249,7 +249,7 @@ mod tests {
             assert_eq!(found.len(), 1, "{name}");
             let text = found[0].to_string();
             assert!(text.contains(name) && text.contains(&format!("is {meant} meant")), "{text}");
-            assert_eq!(found[0].severity(), Severity::Warning);
+            assert_eq!(found[0].severity(), crate::config::Severity::Warning);
         }
         assert!(
             unknown(["IDENTITY_SOMETHING_QUITE_DIFFERENT"])[0].to_string().contains("from_env")

@@ -50,6 +50,22 @@ impl Finding {
         Self { severity, code, text: text.into() }
     }
 
+    pub(crate) fn problem(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(Severity::Problem, code, text)
+    }
+
+    pub(crate) fn warning(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, text)
+    }
+
+    pub(crate) fn note(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, text)
+    }
+
+    pub(crate) fn passed(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(Severity::Passed, code, text)
+    }
+
     /// The importance.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -75,39 +91,35 @@ impl ValidConfig {
     /// not certainly.
     pub(crate) fn offline_findings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found = self.check_shared_settings(now);
-        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         let (address, real) = (self.redirect_url(), self.is_of_real_microsoft());
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
         // RFC 8252 section 7.3 allows `http` for loopback redirect URIs only.
         if !self.secure() && redirects {
-            add(
-                Severity::Note,
+            found.push(Finding::note(
                 "redirect_uri_http",
                 format!(
                     "The redirect URI {address} is on this machine, which is for development \
                      only: elsewhere it has to be https."
                 ),
-            );
+            ));
         }
         if real
             && redirects
             && address.host_str().is_some_and(|host| host.starts_with("127.") || host == "[::1]")
         {
-            add(
-                Severity::Warning,
+            found.push(Finding::warning(
                 "redirect_uri_loopback_number",
                 format!(
                     "The portal does not accept {address} as a redirect URI: use the name \
                      localhost in the base URL."
                 ),
-            );
+            ));
         }
         found.extend(self.urls_to_register());
-        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         if self.cookie_key_source() == CookieKeySource::Random {
             let text = "Sessions end with this process: set a cookie secret \
                         (IDENTITY_COOKIE_SECRET) to keep them.";
-            add(Severity::Note, "cookie_secret_random", text.into());
+            found.push(Finding::note("cookie_secret_random", text));
         }
         found.extend(self.description().api_variables());
         found
@@ -133,7 +145,7 @@ impl ValidConfig {
         let urls: Vec<String> = redirect.into_iter().chain(signed_out).collect();
         (!urls.is_empty()).then(|| {
             let text = format!("Register at the provider, exactly so: {}.", urls.join(", and "));
-            Finding::new(Severity::Note, "urls_to_register", text)
+            Finding::note("urls_to_register", text)
         })
     }
 
@@ -157,27 +169,26 @@ impl ValidConfig {
             .filter_map(|member| certificate_finding(member, now))
             .collect();
         found.extend(self.notices().iter().cloned());
-        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         if self.is_of_real_microsoft() && !is_guid(self.client_id()) {
             let text = format!(
                 "The client id {:?} is not a GUID, as the portal's \"Application (client) ID\" is.",
                 self.client_id()
             );
-            add(Severity::Problem, "client_id_not_a_guid", text);
+            found.push(Finding::problem("client_id_not_a_guid", text));
         }
         if self.authority().is_microsoft()
             && self.credential().client_secret().is_some_and(|secret| is_guid(secret.expose()))
         {
             let text = "The client secret looks like the secret's ID: the portal shows the value \
                         only once, when the secret is created.";
-            add(Severity::Warning, "client_secret_looks_like_its_id", text.into());
+            found.push(Finding::warning("client_secret_looks_like_its_id", text));
         }
         // Legitimate for a product that is open to all organisations, and a serious mistake
         // otherwise.
         if self.authority().is_multi_tenant() && self.tenants().is_any() {
             let text = "Users of every tenant in the world may sign in: list the tenants unless \
                         this is intended (IDENTITY_TENANTS).";
-            add(Severity::Warning, ANY_TENANT, text.into());
+            found.push(Finding::warning(ANY_TENANT, text));
         }
         found
     }
@@ -219,11 +230,11 @@ fn certificate_finding(credential: &ClientCredential, now: UnixTime) -> Option<F
             "The certificate of {credential} has expired: create another and register it at the \
              provider."
         );
-        return Some(Finding::new(Severity::Problem, "certificate_expired", text));
+        return Some(Finding::problem("certificate_expired", text));
     }
     let text =
         format!("The certificate of {credential} expires in {days} days: create another in time.");
-    (days < SOON).then(|| Finding::new(Severity::Warning, "certificate_expires_soon", text))
+    (days < SOON).then(|| Finding::warning("certificate_expires_soon", text))
 }
 
 /// Whether it is a GUID in any letter case, the form in which the portal shows ids.

@@ -1,7 +1,7 @@
 //! The settings of the connection to the provider, for one that is not reached over `https` at its
 //! own URL.
 
-use super::{Finding, IdentityConfig, Severity};
+use super::{Finding, IdentityConfig};
 use crate::error::ConfigError;
 
 impl IdentityConfig {
@@ -129,6 +129,6 @@ impl IdentityConfig {
              IDENTITY_DANGER_ALLOW_HTTP): anyone in that network can read secrets and sign in as \
              any user. Use https://, or a network that no one else can reach."
         );
-        Some(Finding::new(Severity::Warning, "danger_http", text))
+        Some(Finding::warning("danger_http", text))
     }
 }

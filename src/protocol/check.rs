@@ -232,7 +232,7 @@ impl Check<'_> {
                         error.detail(),
                         sentence(remedy)
                     );
-                    found.push(Finding::new(Severity::Problem, "provider_unreachable", text));
+                    found.push(Finding::problem("provider_unreachable", text));
                     return None;
                 }
             };
@@ -247,14 +247,14 @@ impl Check<'_> {
             return None;
         }
         let text = format!("The provider answers at {url}.");
-        found.push(Finding::new(Severity::Passed, "provider_reachable", text));
+        found.push(Finding::passed("provider_reachable", text));
         if purpose == ConfigUse::SignIn && is_oauth {
             let text = format!(
                 "There is no discovery document at {address}, only the metadata of an \
                  authorization server (RFC 8414) at {url}. If the server issues no ID tokens, \
                  users cannot sign in."
             );
-            found.push(Finding::new(Severity::Warning, "openid_not_announced", text));
+            found.push(Finding::warning("openid_not_announced", text));
         }
         Some(answer)
     }
@@ -287,7 +287,7 @@ impl Check<'_> {
         let what = "the policy's discovery document";
         let answer = self.channel.document(what, authority.metadata_url()).await;
         Some(match answer.and_then(|answer| Metadata::parse(answer.body(), &authority)) {
-            Ok(_) => Finding::new(Severity::Passed, "policy_usable", exists),
+            Ok(_) => Finding::passed("policy_usable", exists),
             Err(error) => finding_of(severity, &error, refused),
         })
     }
@@ -308,7 +308,7 @@ impl Check<'_> {
             ConfigUse::AccessTokens => configured.unwrap_or(Algorithm::ALL).to_vec(),
         };
         let Ok(uri) = metadata.jwks_uri() else {
-            return found.push(Finding::new(Severity::Problem, "endpoint_missing", NO_KEYS));
+            return found.push(Finding::problem("endpoint_missing", NO_KEYS));
         };
         let keys = match self.key_set(uri).await {
             Ok(keys) => keys,
@@ -324,18 +324,17 @@ impl Check<'_> {
                 keys.len(),
                 keys.unusable_summary()
             );
-            Finding::new(Severity::Problem, "keys_unusable", text)
+            Finding::problem("keys_unusable", text)
         } else if !self.speaks_for_issuer(metadata, &candidates) {
             let text = format!("The keys at {uri} may sign for other issuers only.");
-            Finding::new(Severity::Problem, "keys_of_other_issuers", text)
+            Finding::problem("keys_of_other_issuers", text)
         } else {
             let text = "The provider's keys can verify tokens.";
-            Finding::new(Severity::Passed, "keys_usable", text)
+            Finding::passed("keys_usable", text)
         });
         // Many key sets have keys for encryption, so an unusable key is only worth a note.
         for unusable in keys.unusable().iter().filter(|_| !candidates.is_empty()) {
-            found.push(Finding::new(
-                Severity::Note,
+            found.push(Finding::note(
                 "key_left_out",
                 format!("Left out of the key set: {unusable}."),
             ));
@@ -344,7 +343,7 @@ impl Check<'_> {
 
     /// The key set, or the finding that it cannot be had.
     async fn key_set(&self, uri: &Url) -> Result<JwkSet, Finding> {
-        let problem = |code, text| Finding::new(Severity::Problem, code, text);
+        let problem = |code, text| Finding::problem(code, text);
         let answer = self.channel.document("the key set", uri).await.map_err(|error| {
             let remedy = error.own_remedy().map(|remedy| format!(" {}", sentence(remedy)));
             let text = format!(
@@ -402,7 +401,7 @@ fn without_document(
         answer.status().as_u16(),
         nor.unwrap_or_default()
     );
-    Finding::new(Severity::Problem, "discovery_not_found", text)
+    Finding::problem("discovery_not_found", text)
 }
 
 /// Compares this machine's clock with the `Date` of a response that was made between `before` and
@@ -415,8 +414,7 @@ fn clock_finding(
 ) -> Finding {
     let header = |name: header::HeaderName| answer.headers().get(name)?.to_str().ok();
     let Some(date) = header(header::DATE).and_then(http_date) else {
-        return Finding::new(
-            Severity::Note,
+        return Finding::note(
             "clock_unknown",
             "The response has no `Date`, so this machine's clock was not compared.",
         );
@@ -430,13 +428,9 @@ fn clock_finding(
          checked against it, and {leeway} s are tolerated."
     );
     match seconds {
-        _ if seconds > leeway => Finding::new(Severity::Problem, "clock_skew", text),
-        _ if seconds > NOTICEABLE => Finding::new(Severity::Warning, "clock_skew", text),
-        _ => Finding::new(
-            Severity::Passed,
-            "clock_right",
-            "This machine's clock agrees with the provider's.",
-        ),
+        _ if seconds > leeway => Finding::problem("clock_skew", text),
+        _ if seconds > NOTICEABLE => Finding::warning("clock_skew", text),
+        _ => Finding::passed("clock_right", "This machine's clock agrees with the provider's."),
     }
 }
 

@@ -97,7 +97,7 @@ impl ValidApiConfig {
                  clients that compare the two refuse it. Configure the authority as the issuer, \
                  at Entra with the id of the tenant (IDENTITY_AUTHORITY)."
             );
-            Finding::new(Severity::Warning, "issuer_not_in_metadata", text)
+            Finding::warning("issuer_not_in_metadata", text)
         })
     }
 
@@ -107,7 +107,7 @@ impl ValidApiConfig {
         if self.resource().is_none() {
             return;
         }
-        let mut note = |code, text: &str| found.push(Finding::new(Severity::Note, code, text));
+        let mut note = |code, text: &str| found.push(Finding::note(code, text));
         // MCP, "Authorization Code Protection": clients refuse a provider without it. Most of them
         // do not, because Microsoft's documents have no such list.
         if !metadata.announces_pkce {
@@ -130,7 +130,7 @@ impl ValidApiConfig {
             let text = "Opaque tokens are to be introspected, and the discovery document has no \
                         `introspection_endpoint`: they are all refused \
                         (`with_introspection`, IDENTITY_INTROSPECTION).";
-            Finding::new(Severity::Problem, "introspection_not_offered", text)
+            Finding::problem("introspection_not_offered", text)
         })
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn examine(
 fn object(document: &[u8], found: &mut Vec<Finding>) -> Option<Object> {
     if json::without_byte_order_mark(document).len() < document.len() {
         let text = "The discovery document begins with a byte order mark, which is ignored.";
-        found.push(Finding::new(Severity::Note, "discovery_byte_order_mark", text));
+        found.push(Finding::note("discovery_byte_order_mark", text));
     }
     match json::document(document) {
         Ok(object) => Some(object),
@@ -45,7 +45,7 @@ fn object(document: &[u8], found: &mut Vec<Finding>) -> Option<Object> {
                 "The response is not a discovery document ({}): check the authority.",
                 refused.as_str()
             );
-            found.push(Finding::new(Severity::Problem, "discovery_malformed", text));
+            found.push(Finding::problem("discovery_malformed", text));
             None
         }
     }
@@ -62,8 +62,7 @@ impl DocumentCheck<'_> {
     /// users of that tenant may sign in.
     fn issuer(&self, found: &mut Vec<Finding>) {
         let authority = self.config.authority();
-        let mut problem =
-            |code, text: String| found.push(Finding::new(Severity::Problem, code, text));
+        let mut problem = |code, text: String| found.push(Finding::problem(code, text));
         let Some(issuer) = json::text(self.object, "issuer").filter(|issuer| !issuer.is_empty())
         else {
             return problem("issuer_missing", "The discovery document has no `issuer`.".into());
@@ -97,8 +96,7 @@ impl DocumentCheck<'_> {
                     ),
                 );
             }
-            _ => found.push(Finding::new(
-                Severity::Passed,
+            _ => found.push(Finding::passed(
                 "issuer_right",
                 format!("The provider is the configured one: {issuer}."),
             )),
@@ -151,8 +149,7 @@ impl DocumentCheck<'_> {
             }
         }
         if found.len() == before {
-            found.push(Finding::new(
-                Severity::Passed,
+            found.push(Finding::passed(
                 "endpoints_complete",
                 "Every needed endpoint is present, and its URL belongs to the provider.",
             ));
@@ -193,7 +190,7 @@ impl DocumentCheck<'_> {
             Err(error) => {
                 if !found.iter().skip(before).any(|found| found.severity() == Severity::Problem) {
                     let text = format!("The document is refused: {}.", error.detail());
-                    found.push(Finding::new(Severity::Problem, "discovery_refused", text));
+                    found.push(Finding::problem("discovery_refused", text));
                 }
                 None
             }
@@ -211,7 +208,7 @@ impl DocumentCheck<'_> {
                     "The discovery document's {name} {}, so it is ignored.",
                     left_out.problem
                 );
-                found.push(Finding::new(Severity::Warning, "member_left_out", text));
+                found.push(Finding::warning("member_left_out", text));
             }
         }
     }
@@ -223,12 +220,12 @@ impl DocumentCheck<'_> {
                 "ID tokens are verified with the client secret ({hmac}): each party that knows it \
                  can make them. A signing key at the provider is better."
             );
-            return found.push(Finding::new(Severity::Note, "signed_by_secret", text));
+            return found.push(Finding::note("signed_by_secret", text));
         }
         let configured = self.config.id_token_algorithms().as_deref();
         if let Err(error) = metadata.allowed_algorithms(configured) {
             let text = format!("No accepted signature algorithm for ID tokens: {error}.");
-            return found.push(Finding::new(Severity::Problem, "algorithm_not_offered", text));
+            return found.push(Finding::problem("algorithm_not_offered", text));
         }
         // The setting counts, because documents are wrong about this.
         let listed = metadata.allowed_algorithms(None).unwrap_or_default();
@@ -241,7 +238,7 @@ impl DocumentCheck<'_> {
                 Algorithm::list(&listed),
                 Algorithm::list(configured)
             );
-            found.push(Finding::new(Severity::Warning, "algorithm_not_listed", text));
+            found.push(Finding::warning("algorithm_not_listed", text));
         }
     }
 

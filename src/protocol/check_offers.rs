@@ -2,9 +2,7 @@
 //! discovery document, what the provider supports, with what is configured.
 
 use super::{check_document::DocumentCheck, json};
-use crate::config::{
-    ClientAuthMethod, Finding, ResponseMode, Severity, SignInNonce, is_openid_scope,
-};
+use crate::config::{ClientAuthMethod, Finding, ResponseMode, SignInNonce, is_openid_scope};
 
 impl DocumentCheck<'_> {
     /// Compares what the provider supports with the configuration. A missing list means nothing:
@@ -12,18 +10,17 @@ impl DocumentCheck<'_> {
     pub(super) fn offers(&self, found: &mut Vec<Finding>) {
         let before = found.len();
         let config = self.config;
-        let mut add = |severity, code, text: String| found.push(Finding::new(severity, code, text));
         if self.by_code() {
             if self.lacks("grant_types_supported", "urn:ietf:params:oauth:grant-type:device_code") {
                 let text = "The provider does not list the device code grant, which is configured.";
-                add(Severity::Warning, "device_code_not_offered", text.into());
+                found.push(Finding::warning("device_code_not_offered", text));
             }
         } else {
-            self.code_flow(&mut add);
+            self.code_flow(found);
         }
         let asked = config.scopes(config.sign_in());
         for scope in &asked {
-            self.scope(scope, &mut add);
+            self.scope(scope, found);
         }
         if asked.contains(&"offline_access") && self.lacks("grant_types_supported", "refresh_token")
         {
@@ -31,24 +28,22 @@ impl DocumentCheck<'_> {
                         be renewed. Without a list of scopes `offline_access` is not requested \
                         either: configure it if the provider accepts it anyway \
                         (`with_openid_scopes`, IDENTITY_OPENID_SCOPES).";
-            add(Severity::Warning, "refresh_not_offered", text.into());
+            found.push(Finding::warning("refresh_not_offered", text));
         }
         for acr in
             config.required_acr().iter().filter(|acr| self.lacks("acr_values_supported", acr))
         {
-            add(
-                Severity::Warning,
+            found.push(Finding::warning(
                 "acr_not_offered",
                 format!(
                     "The provider does not list the authentication context {acr:?}, which is \
                      required."
                 ),
-            );
+            ));
         }
-        self.authentication(&mut add);
+        self.authentication(found);
         if found.len() == before {
-            found.push(Finding::new(
-                Severity::Passed,
+            found.push(Finding::passed(
                 "offers_what_is_configured",
                 "The provider supports what is configured.",
             ));
@@ -56,7 +51,7 @@ impl DocumentCheck<'_> {
     }
 
     /// Compares a requested scope of OpenID Connect with the list of the document.
-    fn scope(&self, scope: &str, add: &mut impl FnMut(Severity, &'static str, String)) {
+    fn scope(&self, scope: &str, found: &mut Vec<Finding>) {
         let config = self.config;
         if !is_openid_scope(scope) || !self.lacks("scopes_supported", scope) {
             return;
@@ -66,7 +61,7 @@ impl DocumentCheck<'_> {
             let text = "The provider does not list the scope \"openid\", which every OpenID \
                         Provider has to support (OpenID Connect Discovery section 3); it is \
                         requested.";
-            return add(Severity::Note, "openid_not_listed", text.into());
+            return found.push(Finding::note("openid_not_listed", text));
         }
         if config.is_default_scope(scope) && !config.authority().is_microsoft() {
             let without = match scope {
@@ -81,7 +76,7 @@ impl DocumentCheck<'_> {
                  {without}: configure it if the provider accepts it anyway \
                  (`with_openid_scopes`, IDENTITY_OPENID_SCOPES)."
             );
-            return add(Severity::Note, "scope_not_sent", text);
+            return found.push(Finding::note("scope_not_sent", text));
         }
         let effect = match scope {
             "offline_access" => ": sessions may not be renewed, or the sign-in refused",
@@ -91,27 +86,24 @@ impl DocumentCheck<'_> {
             "The provider does not list the scope {scope:?}{effect}; remove it if the provider \
              refuses it."
         );
-        add(Severity::Warning, "scope_not_offered", text);
+        found.push(Finding::warning("scope_not_offered", text));
     }
 
     /// Checks the support for the authorization code flow with PKCE.
-    fn code_flow(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+    fn code_flow(&self, found: &mut Vec<Finding>) {
         let config = self.config;
         // Warnings, because a sign-in does not look at these lists, and documents are wrong here.
         if self.lacks("response_types_supported", "code") {
-            add(
-                Severity::Warning,
+            found.push(Finding::warning(
                 "code_flow_not_offered",
-                "The provider does not announce the authorization code flow, which sign-in uses."
-                    .into(),
-            );
+                "The provider does not announce the authorization code flow, which sign-in uses.",
+            ));
         }
         if self.lacks("grant_types_supported", "authorization_code") {
-            add(
-                Severity::Warning,
+            found.push(Finding::warning(
                 "code_flow_not_offered",
-                "The provider does not announce that it redeems authorization codes.".into(),
-            );
+                "The provider does not announce that it redeems authorization codes.",
+            ));
         }
         let mode = config.response_mode();
         if self.lacks("response_modes_supported", mode.as_str()) {
@@ -122,21 +114,20 @@ impl DocumentCheck<'_> {
             };
             // A warning, because lists are wrong here: Slack lists `form_post` and answers by
             // query.
-            add(
-                Severity::Warning,
+            found.push(Finding::warning(
                 "response_mode_not_offered",
                 format!(
                     "The provider does not announce the response mode {mode}: if sign-ins fail, \
                      configure {other} (`with_response_mode`, IDENTITY_RESPONSE_MODE={other})."
                 ),
-            );
+            ));
         }
-        self.request_kinds(add);
-        self.pkce(add);
+        self.request_kinds(found);
+        self.pkce(found);
     }
 
     /// Checks that the provider supports PKCE, and announces it if nothing else protects the code.
-    fn pkce(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+    fn pkce(&self, found: &mut Vec<Finding>) {
         let config = self.config;
         let is_alone = config.nonce() == SignInNonce::Omit;
         // Microsoft's documents have no such list although its providers support PKCE.
@@ -144,31 +135,30 @@ impl DocumentCheck<'_> {
             Some(methods) if !methods.iter().any(|method| method == "S256") && is_alone => {
                 let text = "The provider does not announce PKCE with S256, which has to protect \
                             sign-ins alone because the nonce is omitted: users cannot sign in.";
-                add(Severity::Problem, "pkce_not_offered", text.into());
+                found.push(Finding::problem("pkce_not_offered", text));
             }
             Some(methods) if !methods.iter().any(|method| method == "S256") => {
                 let text = "The provider does not announce PKCE with S256, which every sign-in \
                             uses: the provider may refuse it.";
-                add(Severity::Warning, "pkce_not_offered", text.into());
+                found.push(Finding::warning("pkce_not_offered", text));
             }
             None if is_alone => {
                 let text = "The provider does not announce PKCE with S256, which has to protect \
                             sign-ins alone because the nonce is omitted: users cannot sign in. \
                             Send the nonce (`with_nonce`, IDENTITY_NONCE=send), or have the \
                             provider announce PKCE.";
-                add(Severity::Problem, "pkce_not_announced", text.into());
+                found.push(Finding::problem("pkce_not_announced", text));
             }
             Some(_) if is_alone => {
                 let text = "The nonce is omitted (`with_nonce`, IDENTITY_NONCE=omit): PKCE alone \
                             protects sign-ins, so make sure that the provider enforces it.";
-                add(Severity::Note, "nonce_omitted", text.into());
+                found.push(Finding::note("nonce_omitted", text));
             }
             None if !config.authority().is_microsoft() => {
-                add(
-                    Severity::Note,
+                found.push(Finding::note(
                     "pkce_not_announced",
-                    "The provider does not announce PKCE; it is used anyway.".into(),
-                );
+                    "The provider does not announce PKCE; it is used anyway.",
+                ));
             }
             _ => {}
         }
@@ -176,27 +166,26 @@ impl DocumentCheck<'_> {
 
     /// Whether the provider accepts authorization requests in the form in which this crate sends
     /// them: as query parameters.
-    fn request_kinds(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+    fn request_kinds(&self, found: &mut Vec<Finding>) {
         for (member, form) in [
             ("require_pushed_authorization_requests", "pushed (RFC 9126)"),
             ("require_signed_request_object", "as signed request objects (RFC 9101)"),
         ] {
             if self.object.get(member).and_then(json::flag) == Some(true) {
-                add(
-                    Severity::Problem,
+                found.push(Finding::problem(
                     "request_kind_not_supported",
                     format!(
                         "The provider accepts authorization requests only {form} (`{member}`), \
                          which this crate does not support: configure the provider to accept \
                          plain requests from this client."
                     ),
-                );
+                ));
             }
         }
     }
 
     /// Checks that the provider supports a method for the configured client secret.
-    fn authentication(&self, add: &mut impl FnMut(Severity, &'static str, String)) {
+    fn authentication(&self, found: &mut Vec<Finding>) {
         const LIST: &str = "token_endpoint_auth_methods_supported";
         let (Some(offered), Some(_)) = (self.list(LIST), self.config.credential().client_secret())
         else {
@@ -206,8 +195,7 @@ impl DocumentCheck<'_> {
             |method: ClientAuthMethod| offered.iter().any(|offered| offered == method.as_str());
         match self.config.credential().method() {
             Some(method) if !takes(method) => {
-                add(
-                    Severity::Warning,
+                found.push(Finding::warning(
                     "auth_method_not_offered",
                     format!(
                         "The provider does not list {}, the configured method for the client \
@@ -215,11 +203,10 @@ impl DocumentCheck<'_> {
                         method.as_str(),
                         offered.join(", ")
                     ),
-                );
+                ));
             }
             None if !takes(ClientAuthMethod::Basic) && !takes(ClientAuthMethod::Post) => {
-                add(
-                    Severity::Warning,
+                found.push(Finding::warning(
                     "auth_method_not_offered",
                     format!(
                         "The provider lists no method for a client secret, but {}; the secret is \
@@ -229,7 +216,7 @@ impl DocumentCheck<'_> {
                          (`ClientCredential::with_method`, IDENTITY_CLIENT_AUTH_METHOD).",
                         offered.join(", ")
                     ),
-                );
+                ));
             }
             _ => {}
         }

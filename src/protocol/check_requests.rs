@@ -88,7 +88,7 @@ impl Check<'_> {
                     "The provider issues device codes; users enter them at {}.",
                     codes.verification_uri
                 );
-                return Finding::new(Severity::Passed, "device_code_given", text);
+                return Finding::passed("device_code_given", text);
             }
             Err(error) => error,
         };
@@ -173,7 +173,7 @@ impl Check<'_> {
                      `ClientCredential::with_assertion_audience` \
                      (IDENTITY_ASSERTION_AUDIENCE={audience})."
                 );
-                Finding::new(Severity::Warning, "assertion_audience_refused", text)
+                Finding::warning("assertion_audience_refused", text)
             }
             (Severity::Passed, Proof::Secret(_, Some(method))) => {
                 let method = method.as_str();
@@ -182,7 +182,7 @@ impl Check<'_> {
                      learns by one refused request: configure it with \
                      `ClientCredential::with_method` (IDENTITY_CLIENT_AUTH_METHOD={method})."
                 );
-                Finding::new(Severity::Warning, "auth_method_refused", text)
+                Finding::warning("auth_method_refused", text)
             }
             _ => finding,
         }
@@ -207,7 +207,7 @@ impl Check<'_> {
         let unclear = || {
             let text = "Whether the provider accepts the application's credential could not be \
                         determined without a sign-in.";
-            Finding::new(Severity::Note, "credential_not_checked", text)
+            Finding::note("credential_not_checked", text)
         };
         let (Ok(code), Ok(verifier)) = (random(), random()) else { return unclear() };
         let grant = match config.sign_in_method() {
@@ -281,7 +281,7 @@ fn sign_in_finding(answer: &Response<Bytes>, endpoint: &Url, redirect_uri: &Url)
              the client id, or the redirect URI {redirect_uri} is not registered exactly so.",
             status.as_u16()
         );
-        return Finding::new(Severity::Problem, "sign_in_request_refused", text);
+        return Finding::problem("sign_in_request_refused", text);
     }
     // With `form_post` the response is a form with the error in a hidden field.
     if ["login_required", "interaction_required"].iter().any(|error| body.contains(error)) {
@@ -320,7 +320,7 @@ fn unavailable_finding(error: &Error) -> Finding {
 
 fn accepted(redirect_uri: &Url) -> Finding {
     let text = format!("The provider knows the application and its redirect URI {redirect_uri}.");
-    Finding::new(Severity::Passed, "redirect_uri_accepted", text)
+    Finding::passed("redirect_uri_accepted", text)
 }
 
 fn unclear(redirect_uri: &Url, why: &str) -> Finding {
@@ -328,7 +328,7 @@ fn unclear(redirect_uri: &Url, why: &str) -> Finding {
         "Whether the provider knows the redirect URI {redirect_uri} could not be determined \
          ({why}): register exactly this URI there."
     );
-    Finding::new(Severity::Note, "redirect_uri_not_checked", text)
+    Finding::note("redirect_uri_not_checked", text)
 }
 
 /// Whether a URL is the redirect URI, apart from its query.
@@ -351,7 +351,7 @@ fn code_in(text: &str) -> Option<&str> {
 fn credential_finding(answer: &Response<Bytes>, proof: &Proof, microsoft: bool) -> Option<Finding> {
     let accepted = || {
         let text = "The provider accepts the application's credential.";
-        Some(Finding::new(Severity::Passed, "credential_accepted", text))
+        Some(Finding::passed("credential_accepted", text))
     };
     if answer.status() == StatusCode::OK {
         return accepted();

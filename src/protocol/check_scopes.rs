@@ -87,5 +87,5 @@ impl Check<'_> {
 
 pub(super) fn fewer_scopes(effect: &str) -> Finding {
     let text = format!("Users can sign in, but {DEFAULT_SCOPES_REFUSED}: {effect}.");
-    Finding::new(Severity::Warning, "default_scopes_refused", text)
+    Finding::warning("default_scopes_refused", text)
 }
