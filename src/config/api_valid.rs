@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::{
-    Access, AccessTokenType, ApiConfig, ClientCredential, Description, Introspection, PublicPaths,
+    Access, AccessRules, AccessTokenType, ApiConfig, ClientCredential, Description, Introspection,
     ValidConfig, access::PathRules, mistakes::Mistakes, setting_table::API_TABLE,
     sign_in::check_scope,
 };
@@ -23,7 +23,7 @@ struct ValidApiConfigParts {
     /// The prefixes that a scope of this API can have in tokens and requests, each with a slash at
     /// its end. Clients request scopes with the first.
     scope_prefixes: Vec<String>,
-    public_paths: PublicPaths,
+    public_paths: AccessRules,
     /// The hash under which verified tokens are remembered.
     token_hash: TokenHash,
     introspection: Introspection,
@@ -116,7 +116,7 @@ impl ApiConfig {
         // The default access is that of pages: every call of an API needs a token.
         let rules =
             PathRules { default: Access::SignedIn, ..std::mem::take(&mut self.identity.paths) };
-        let public_paths = mistakes.value(PublicPaths::new("", &rules));
+        let public_paths = mistakes.value(AccessRules::new("", &rules));
         // A caller's token, which is exchanged for one on its behalf, has one of these audiences.
         self.identity.trusted_audiences =
             named.iter().filter(|name| **name != self.identity.client_id).cloned().collect();
@@ -276,7 +276,7 @@ impl ValidApiConfig {
         &self.0.scope_prefixes
     }
 
-    pub(crate) fn public_paths(&self) -> &PublicPaths {
+    pub(crate) fn public_paths(&self) -> &AccessRules {
         &self.0.public_paths
     }
 

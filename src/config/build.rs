@@ -3,10 +3,10 @@
 use aws_lc_rs::digest;
 
 use super::{
-    ClientCredential, CrossSiteRules, IdentityConfig, ProviderSession, PublicPaths, ReturnPath,
+    AccessRules, ClientCredential, CrossSiteRules, IdentityConfig, ProviderSession, ReturnPath,
     SignInMethod, ValidConfig,
     address::Site,
-    cookie_keys::CookieKeys,
+    cookie_keys::CookieSecrets,
     deployment::Environment,
     mistakes::Mistakes,
     setting_table::TABLE,
@@ -18,7 +18,7 @@ use crate::{error::ConfigError, secret};
 struct Placement {
     site: Site,
     paths: Paths,
-    public_paths: PublicPaths,
+    public_paths: AccessRules,
     cross_site: CrossSiteRules,
     page_after_sign_out: Option<ReturnPath>,
 }
@@ -58,7 +58,7 @@ impl IdentityConfig {
         self.check_requests(&mut mistakes);
         let credential = mistakes.value(self.checked_credential());
         let placement = self.placement(&mut mistakes);
-        let cookie_keys = mistakes.value(CookieKeys::choose(
+        let cookie_keys = mistakes.value(CookieSecrets::choose(
             &self.cookie_secrets,
             credential.as_ref().and_then(ClientCredential::client_secret),
             &self.client_id,

@@ -1,7 +1,7 @@
 //! The paths of the layer and the public paths, with their checks for [`IdentityConfig::build`].
 
 use super::{
-    IdentityConfig, PathPrefix, Paths, PublicPaths, access::PathRule, address::Site, path,
+    AccessRules, IdentityConfig, PathPrefix, Paths, access::PathRule, address::Site, path,
 };
 use crate::error::ConfigError;
 
@@ -101,14 +101,14 @@ impl IdentityConfig {
         &self,
         site: &Site,
         own: &Paths,
-    ) -> Result<PublicPaths, ConfigError> {
+    ) -> Result<AccessRules, ConfigError> {
         let mut rules = self.paths.clone();
         // A protected page would send people to itself.
         if let Some(page) = &self.sign_in_page {
             path::rule("sign_in_page", "", page)?;
             rules.public.push(PathRule::Exact(page.clone()));
         }
-        let public_paths = PublicPaths::new(self.request_prefix(site), &rules)?;
+        let public_paths = AccessRules::new(self.request_prefix(site), &rules)?;
         for (setting, path) in own.iter() {
             // The layer answers its own paths first, so such a rule would have no effect there.
             if let Some(rule) = public_paths.matching_rule(path) {

@@ -16,7 +16,7 @@ const MIN_LENGTH: usize = 32;
 
 /// The cookie secrets. The first seals; all of them open, so that secrets can be rotated (D4).
 #[derive(Clone, Debug)]
-pub(crate) struct CookieKeys {
+pub(crate) struct CookieSecrets {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) source: CookieKeySource,
 }
@@ -33,7 +33,7 @@ pub(crate) enum CookieKeySource {
     Random,
 }
 
-impl CookieKeys {
+impl CookieSecrets {
     /// The configured secrets; else one derived from the client secret, if that is long enough;
     /// else a random one.
     ///
@@ -119,15 +119,15 @@ mod tests {
 
     const LONG: &str = "0123456789abcdef0123456789abcdef";
 
-    fn derived(client_secret: &str, client_id: &str, base_url: &str) -> CookieKeys {
-        CookieKeys::choose(&[], Some(&Secret::from(client_secret)), client_id, base_url).unwrap()
+    fn derived(client_secret: &str, client_id: &str, base_url: &str) -> CookieSecrets {
+        CookieSecrets::choose(&[], Some(&Secret::from(client_secret)), client_id, base_url).unwrap()
     }
 
     #[test]
     fn configured_secrets_win_and_keep_their_order() {
         let configured = [Secret::from(format!("new-{LONG}")), Secret::from(format!("old-{LONG}"))];
-        let keys =
-            CookieKeys::choose(&configured, Some(&Secret::from(LONG)), "id", "https://a").unwrap();
+        let keys = CookieSecrets::choose(&configured, Some(&Secret::from(LONG)), "id", "https://a")
+            .unwrap();
         assert_eq!(
             (keys.secrets.as_slice(), keys.source),
             (&configured[..], CookieKeySource::Configured)
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_short_cookie_secret_is_refused_wherever_it_stands() {
-        let error = CookieKeys::choose(
+        let error = CookieSecrets::choose(
             &[Secret::from(LONG), Secret::from("short")],
             None,
             "id",

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{IdentityConfig, PublicPaths, access::PathRule, choice::choices};
+use super::{AccessRules, IdentityConfig, access::PathRule, choice::choices};
 use crate::error::ConfigError;
 
 /// The answer to a request with effects that a page of another origin caused.
@@ -126,7 +126,7 @@ impl CrossSiteSettings {
                     .into(),
             );
         }
-        let paths = PublicPaths::of_setting("cross_site_paths", prefix, &self.paths)?;
+        let paths = AccessRules::of_setting("cross_site_paths", prefix, &self.paths)?;
         let origins = [origin].into_iter().chain(self.origins.iter().map(String::as_str));
         Ok(CrossSiteRules { is_refused, origins: origins.map(Into::into).collect(), paths })
     }
@@ -139,7 +139,7 @@ pub(crate) struct CrossSiteRules {
     /// The application's own origin, and those that are trusted like it.
     origins: Vec<Box<str>>,
     /// In the form in which requests have them.
-    paths: PublicPaths,
+    paths: AccessRules,
 }
 
 impl CrossSiteRules {
@@ -163,6 +163,6 @@ impl CrossSiteRules {
     #[cfg(test)]
     pub(crate) fn trusting(origins: &[&str]) -> Self {
         let origins = origins.iter().map(|origin| (*origin).into()).collect();
-        Self { is_refused: true, origins, paths: PublicPaths::default() }
+        Self { is_refused: true, origins, paths: AccessRules::default() }
     }
 }

@@ -8,7 +8,7 @@
 
 use url::Url;
 
-use super::{path::PublicPaths, return_path::ReturnPath};
+use super::{path::AccessRules, return_path::ReturnPath};
 use crate::fuzzing::Parser;
 
 pub(crate) const PARSERS: &[Parser] = &[("public_path", public_path), ("return_path", return_path)];
@@ -26,7 +26,7 @@ fn return_path(bytes: &[u8]) {
 /// A public path is public in every reading: as written, normalised, and decoded once.
 fn public_path(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let mut paths = PublicPaths::default();
+    let mut paths = AccessRules::default();
     paths.add_exact("", "/").unwrap();
     paths.add_exact("", "/about").unwrap();
     paths.add_prefix("", "/assets/").unwrap();

@@ -94,7 +94,7 @@ pub use findings::{Finding, Severity};
 #[cfg(any(test, fuzzing))]
 pub(crate) use fuzzing::PARSERS;
 pub(crate) use parameters::ProviderRequest;
-pub(crate) use path::PublicPaths;
+pub(crate) use path::AccessRules;
 pub use return_path::ReturnPath;
 pub use settings::IdentityConfig;
 pub use sign_in::{Prompt, SignInOptions};

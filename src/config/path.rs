@@ -21,7 +21,7 @@ use crate::error::ConfigError;
 
 /// The public paths, in the form in which requests have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PublicPaths {
+pub(crate) struct AccessRules {
     exact: Vec<Box<str>>,
     /// Each begins and ends with a slash.
     prefixes: Vec<Box<str>>,
@@ -34,7 +34,7 @@ pub(crate) struct PublicPaths {
 /// The name of the setting in errors.
 const SETTING: &str = "public_paths";
 
-impl PublicPaths {
+impl AccessRules {
     /// These paths below `before`, which is a plain path or empty.
     ///
     /// # Errors

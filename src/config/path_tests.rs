@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn paths() -> PublicPaths {
-    let mut paths = PublicPaths::default();
+fn paths() -> AccessRules {
+    let mut paths = AccessRules::default();
     for exact in ["/", "/health", "/über uns"] {
         paths.add_exact("", exact).unwrap();
     }
@@ -121,18 +121,18 @@ fn a_rule_that_could_not_be_meant_is_refused() {
         ("/a\\b", "two ways"),
         ("/a;b", "two ways"),
     ] {
-        let error = PublicPaths::default().add_exact("", rule).unwrap_err().to_string();
+        let error = AccessRules::default().add_exact("", rule).unwrap_err().to_string();
         assert!(error.contains(hint), "{rule}: {error}");
     }
     assert!(
-        PublicPaths::default()
+        AccessRules::default()
             .add_prefix("", "/assets")
             .unwrap_err()
             .to_string()
             .contains("end with a slash")
     );
     assert!(
-        PublicPaths::default().add_prefix("", "/").unwrap_err().to_string().contains("every path")
+        AccessRules::default().add_prefix("", "/").unwrap_err().to_string().contains("every path")
     );
 }
 

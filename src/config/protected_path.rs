@@ -107,10 +107,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Access, PublicPaths, access::PathRules};
+    use crate::config::{Access, AccessRules, access::PathRules};
 
-    fn built(rules: &PathRules) -> Result<PublicPaths, ConfigError> {
-        PublicPaths::new("", rules)
+    fn built(rules: &PathRules) -> Result<AccessRules, ConfigError> {
+        AccessRules::new("", rules)
     }
 
     fn exact(path: &str) -> PathRule {
@@ -121,7 +121,7 @@ mod tests {
         PathRule::Prefix(path.into())
     }
 
-    fn shop() -> PublicPaths {
+    fn shop() -> AccessRules {
         built(&PathRules {
             default: Access::Public,
             public: vec![exact("/account/help"), prefix("/account/shared/")],

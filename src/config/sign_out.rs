@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::{
-    IdentityConfig, PathPrefix, Paths, ProviderRequest, PublicPaths, ReturnPath, address::Site,
+    AccessRules, IdentityConfig, PathPrefix, Paths, ProviderRequest, ReturnPath, address::Site,
     parameters::is_name,
 };
 use crate::error::ConfigError;
@@ -93,7 +93,7 @@ impl IdentityConfig {
         &self,
         site: &Site,
         own: &Paths,
-        public_paths: &PublicPaths,
+        public_paths: &AccessRules,
     ) -> Result<Option<ReturnPath>, ConfigError> {
         let Some(page) = self.page_after_sign_out.as_deref() else { return Ok(None) };
         let wrong = |problem: String| ConfigError::new("page_after_sign_out", problem);

@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    Access, Algorithm, ClientCredential, CookieKeySource, CookieLifetime, CrossSiteRules,
-    Description, Finding, GroupsFrom, HmacAlgorithm, IdentityConfig, PathPrefix, Preflight,
-    ProviderSession, PublicPaths, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInNonce,
+    Access, AccessRules, Algorithm, ClientCredential, CookieKeySource, CookieLifetime,
+    CrossSiteRules, Description, Finding, GroupsFrom, HmacAlgorithm, IdentityConfig, PathPrefix,
+    Preflight, ProviderSession, ResponseMode, ReturnPath, SessionEnd, SignInMethod, SignInNonce,
     SignInOptions, SignOutRequest, UserInfo, UserPath,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub(super) struct ValidConfigParts {
     pub(super) secure: bool,
     pub(super) home: ReturnPath,
     pub(super) paths: Paths,
-    pub(super) public_paths: PublicPaths,
+    pub(super) public_paths: AccessRules,
     pub(super) cross_site: CrossSiteRules,
     pub(super) cookie_id: String,
     pub(super) keys: Arc<KeyRing>,
@@ -197,7 +197,7 @@ impl ValidConfig {
         /// The application's page after a sign-out, as browsers see it.
         fn page_after_sign_out -> &Option<ReturnPath> = page_after_sign_out;
         /// The paths without sign-in, in the form in which requests have them.
-        fn public_paths -> &PublicPaths = public_paths;
+        fn public_paths -> &AccessRules = public_paths;
         /// The access to paths that no rule names.
         fn default_access -> Access = settings.paths.default as copy;
         /// The settings of the user path.
