@@ -135,11 +135,11 @@ fn a_prefix_is_where_the_proxy_leaves_it() {
     for valid in [&stripped, &kept] {
         assert_eq!(valid.redirect_uri(), "https://app.example.com/app/auth/callback");
         assert_eq!((valid.external_prefix(), valid.home().as_str()), ("/app", "/app/"));
-        assert_eq!(valid.external_path(&valid.paths().login), "/app/auth/login");
+        assert_eq!(valid.external_path(&valid.paths().sign_in), "/app/auth/login");
         assert_eq!(valid.return_path("/app/auth/login?return_to=x").as_str(), "/app/");
     }
     assert_eq!(
-        (stripped.paths().login.as_str(), kept.paths().login.as_str()),
+        (stripped.paths().sign_in.as_str(), kept.paths().sign_in.as_str()),
         ("/auth/login", "/app/auth/login")
     );
     assert!(

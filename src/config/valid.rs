@@ -74,9 +74,9 @@ pub(super) struct ValidConfigParts {
 /// The paths of the layer, in the form in which requests have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paths {
-    pub(crate) login: String,
+    pub(crate) sign_in: String,
     pub(crate) callback: String,
-    pub(crate) logout: String,
+    pub(crate) sign_out: String,
     pub(crate) signed_out: String,
     /// `None` if the authority has no such policy.
     pub(crate) edit_profile: Option<String>,
@@ -95,13 +95,13 @@ impl Paths {
     const KEPT_FORM: &str = "kept_form_path";
 
     pub(super) fn new(
-        [login, callback, logout, signed_out]: [String; 4],
+        [sign_in, callback, sign_out, signed_out]: [String; 4],
         [edit_profile, reset_password, user, kept_form]: [Option<String>; 4],
     ) -> Self {
         let mut paths = Self {
-            login,
+            sign_in,
             callback,
-            logout,
+            sign_out,
             signed_out,
             edit_profile,
             reset_password,
@@ -133,9 +133,9 @@ impl Paths {
             (Self::KEPT_FORM, &self.kept_form),
         ];
         [
-            ("sign_in_path", &self.login),
+            ("sign_in_path", &self.sign_in),
             ("callback_path", &self.callback),
-            ("sign_out_path", &self.logout),
+            ("sign_out_path", &self.sign_out),
             ("signed_out_path", &self.signed_out),
         ]
         .into_iter()
@@ -294,7 +294,7 @@ impl ValidConfig {
     /// ```
     #[must_use]
     pub fn sign_in_path(&self) -> Cow<'_, str> {
-        self.external_path(&self.0.paths.login)
+        self.external_path(&self.0.paths.sign_in)
     }
 
     /// A link to the sign-in that comes back to this page: [`sign_in_path`](Self::sign_in_path)
@@ -321,7 +321,7 @@ impl ValidConfig {
     /// ```
     #[must_use]
     pub fn sign_in_link(&self, page: &ReturnPath) -> String {
-        self.link_to(&self.0.paths.login, page)
+        self.link_to(&self.0.paths.sign_in, page)
     }
 
     /// A link to one of the layer's own paths, with the page to return to.
@@ -336,7 +336,7 @@ impl ValidConfig {
     /// page. It has to be sent by POST.
     #[must_use]
     pub fn sign_out_path(&self) -> Cow<'_, str> {
-        self.external_path(&self.0.paths.logout)
+        self.external_path(&self.0.paths.sign_out)
     }
 
     /// The path of a request as browsers see it: with the prefix that a proxy has removed.

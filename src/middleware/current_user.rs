@@ -42,7 +42,7 @@ impl Flow {
                     "user": user,
                     "expires_in": session.ends().since(now).as_secs(),
                     "sign_in": sign_in,
-                    "sign_out": self.config.external_path(&self.config.paths().logout),
+                    "sign_out": self.config.external_path(&self.config.paths().sign_out),
                 })
             }
             None if settings.signed_out == SignedOutUser::NoUser => {

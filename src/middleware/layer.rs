@@ -296,7 +296,7 @@ impl IdentityLayer {
                 clock: Arc::clone(&setup.clock),
                 development: !config.secure(),
                 home: config.home().to_string(),
-                sign_in: config.external_path(&config.paths().login).into_owned(),
+                sign_in: config.external_path(&config.paths().sign_in).into_owned(),
                 bearer_challenge: api.as_ref().and_then(|api| api.bearer_challenge()),
             };
             let flow =

@@ -26,7 +26,7 @@ use crate::{
 impl Flow {
     /// Answers the sign-out path.
     pub(super) async fn sign_out(self: &Arc<Self>, head: &RequestHead<'_>) -> Reply {
-        let own = || self.config.external_path(&self.config.paths().logout).into_owned();
+        let own = || self.config.external_path(&self.config.paths().sign_out).into_owned();
         let is_from_here = match *head.method {
             Method::POST => is_from_own_page(head.headers, self.config.origin()),
             // An `Origin` comes with no GET, and a `Referer` with every picture on a page of ours.

@@ -176,7 +176,7 @@ pub(super) fn misrouted(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     // the sign-in path: that link may miss its path, or come back inside another.
     let first = match (config.sign_in_page(), config.sign_in_method()) {
         (Some(page), _) => Some(page),
-        (None, SignInMethod::DeviceCode) => Some(&config.paths().login),
+        (None, SignInMethod::DeviceCode) => Some(&config.paths().sign_in),
         (None, SignInMethod::Redirect) => None,
     };
     let is_sign_in = first.is_some_and(|first| {
@@ -191,7 +191,7 @@ pub(super) fn misrouted(config: &ValidConfig, uri: &Uri) -> Option<Error> {
     if !is_callback && !is_sign_in && (prefix.is_empty() || !is_other()) {
         return None;
     }
-    let login = first.unwrap_or(&config.paths().login);
+    let login = first.unwrap_or(&config.paths().sign_in);
     let expected = if is_callback { &config.paths().callback } else { login };
     let came = came.get(..SHOWN).unwrap_or(came);
     let has_prefix = came.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));

@@ -99,9 +99,9 @@ pub(super) fn own_route(paths: &Paths, path: &str) -> Option<Route> {
     let is = |own: &Option<String>| own.as_deref() == Some(path);
     if path == paths.callback {
         Some(Route::Callback)
-    } else if path == paths.login {
+    } else if path == paths.sign_in {
         Some(Route::SignIn)
-    } else if path == paths.logout {
+    } else if path == paths.sign_out {
         Some(Route::SignOut)
     } else if path == paths.signed_out {
         Some(Route::SignedOut)
@@ -184,7 +184,7 @@ impl Flow {
 
     /// The URL that starts a sign-in which returns to `return_path`.
     pub(super) fn sign_in_url(&self, return_path: &ReturnPath) -> String {
-        self.url_of(&self.config.paths().login, return_path)
+        self.url_of(&self.config.paths().sign_in, return_path)
     }
 
     /// The URL at which a sign-in begins: that of the application's page before it, otherwise the
@@ -214,7 +214,7 @@ impl Flow {
             Purpose::ResetPassword => paths.reset_password.as_ref(),
             Purpose::SignIn | Purpose::StepUp | Purpose::ReadClaims => None,
         };
-        self.url_of(own.unwrap_or(&paths.login), return_path)
+        self.url_of(own.unwrap_or(&paths.sign_in), return_path)
     }
 
     /// The URL of the page with the code of a sign-in.

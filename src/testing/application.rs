@@ -72,7 +72,7 @@ impl<'a> InProcess<'a> {
 
     /// Posts to the sign-out path, as a form of the application does.
     pub(super) async fn sign_out(&mut self) -> Result<(), ConfigError> {
-        let path = self.layer.config().paths().logout.clone();
+        let path = self.layer.config().paths().sign_out.clone();
         let answer = self.send(Method::POST, &path, Some(String::new())).await?;
         if answer.status().is_redirection() {
             return Ok(());
@@ -125,7 +125,7 @@ impl<'a> InProcess<'a> {
 impl ApplicationSide for InProcess<'_> {
     async fn begin(&mut self) -> Result<Url, ConfigError> {
         let config = self.layer.config().clone();
-        let answer = self.send(Method::GET, &config.paths().login, None).await?;
+        let answer = self.send(Method::GET, &config.paths().sign_in, None).await?;
         match location(answer.headers(), config.redirect_url()) {
             Some(url) if is_authorization_request(&url) => Ok(url),
             _ => Err(refused("the layer did not redirect to the provider", answer).await),
