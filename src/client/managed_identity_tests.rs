@@ -145,7 +145,7 @@ async fn refused(endpoint: impl ManagedIdentityEndpoint, status: u16, body: &'st
 /// 404 and 410 are how the metadata service answers for about a minute while it is updated.
 #[tokio::test]
 async fn an_update_of_the_metadata_service_counts_as_an_outage_and_no_other_refusal() {
-    let machine = || VirtualMachine::new().unwrap();
+    let machine = || VirtualMachine::new();
     for status in [404, 410, 429, 500] {
         let error = refused(machine(), status, "").await;
         assert_eq!(error.kind(), ErrorKind::ProviderUnreachable, "{status}");
@@ -167,13 +167,13 @@ async fn the_error_of_an_endpoint_says_what_to_check_on_the_machine() {
         r#"{"error":{"code":"ManagedIdentityNotFound","message":"of ada"}}"#,
         "",
     ] {
-        let error = refused(VirtualMachine::new().unwrap(), 400, body).await;
+        let error = refused(VirtualMachine::new(), 400, body).await;
         let text = error.to_string();
         assert!(text.contains("assigned to this machine or service"), "{text}");
         assert!(!text.contains("of ada"), "{text}");
     }
     let nested = r#"{"error":{"code":"ManagedIdentityNotFound"}}"#;
-    let error = refused(VirtualMachine::new().unwrap(), 400, nested).await;
+    let error = refused(VirtualMachine::new(), 400, nested).await;
     assert_eq!(error.provider().unwrap().error, "ManagedIdentityNotFound");
 }
 

@@ -217,7 +217,7 @@ impl RefreshContext {
                 };
                 return Err(Error::new(ErrorKind::NoRefreshToken, detail).into());
             };
-            policy::check_beginning(&record, kind, now)?;
+            judgement::check_beginning(&record, kind, now)?;
             let token = self.successors.latest(token, now);
             let error =
                 match self.provider.refresh(&token, &RefreshRequest::new(&record, kind)).await {

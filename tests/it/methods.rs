@@ -9,7 +9,7 @@ use tower_identity::config::SignInMethod;
 
 use crate::{
     app::{App, AppBuilder},
-    observability::Log,
+    captured_log::Log,
     raw::{NAVIGATION, Raw},
 };
 
