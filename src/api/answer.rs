@@ -207,9 +207,10 @@ pub(super) fn challenge_without_token(config: &ValidApiConfig) -> Option<HeaderV
 #[derive(Clone, Debug)]
 pub(super) struct RefusedMessage(pub(super) Option<Value>);
 
-/// The response to a refused message of MCP: a JSON-RPC error (MCP, "Transports": with the status
-/// of an error the body may be one). Clients act on status and challenge, and show a user or a
-/// model the error's `message`, but nothing of a problem document, which is in `data`.
+/// The response to a refused message of MCP: a JSON-RPC error (MCP, "Transports": the body beside
+/// the status of an error may be one). It has the `id` of the message, by which JSON-RPC clients
+/// find the call that failed. They act on status and challenge, and show a user or a model the
+/// error's `message`, but nothing of a problem document, which is in `data`.
 fn refused_message<R>(
     error: &Error,
     meaning: ErrorResponse,

@@ -145,6 +145,9 @@ impl Rules {
     }
 }
 
+/// The length of an `id` that a refusal repeats, in bytes.
+const LONGEST_ID: usize = 256;
+
 /// A refused request, and the `id` of its message if that could be read.
 struct Refusal {
     error: Error,
@@ -157,10 +160,11 @@ impl From<Error> for Refusal {
     }
 }
 
-/// The `id` of a message (JSON-RPC 2.0 section 4: a string or a number). A batch has none.
+/// The `id` of a message (JSON-RPC 2.0 section 4: a string or a number). A batch has none, and one
+/// that is too long for a refusal counts as none.
 fn id_of(body: &[u8]) -> Option<Value> {
     let id = json::value(body).ok()?.get("id")?.clone();
-    (id.is_string() || id.is_number()).then_some(id)
+    (id.is_number() || id.as_str().is_some_and(|id| id.len() <= LONGEST_ID)).then_some(id)
 }
 
 /// The names of the tools that a body calls: one, or several in a batch, which MCP had until

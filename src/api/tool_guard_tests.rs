@@ -129,6 +129,8 @@ async fn a_refused_call_is_answered_with_a_json_rpc_error_that_has_a_sentence() 
     for body in ["{".to_owned(), format!("[{}]", call("add_note")), call("x").replace("1", "{}")] {
         assert_eq!(refused(body).await["id"], json!(null));
     }
+    let long = call("add_note").replace("\"id\":1", &format!("\"id\":\"{}\"", "a".repeat(257)));
+    assert_eq!(refused(long).await["id"], json!(null));
     assert_eq!(refused("{".to_owned()).await["error"]["code"], json!(-32600));
 }
 

@@ -158,10 +158,15 @@ impl Authority {
         matches!(&self.kind, AuthorityKind::Entra { tenant, .. } if tenant.is_multi())
     }
 
-    /// Whether it is the authority of personal Microsoft accounts (`consumers`). No application is
-    /// registered in that tenant, so the client credentials grant is not available there.
+    /// Whether it is the authority of personal Microsoft accounts (`consumers`, or its GUID). No
+    /// application is registered in that tenant, so the client credentials grant is not available
+    /// there.
     pub(crate) fn is_personal(&self) -> bool {
-        matches!(&self.kind, AuthorityKind::Entra { tenant: Tenant::Consumers, .. })
+        match &self.kind {
+            AuthorityKind::Entra { tenant: Tenant::Consumers, .. } => true,
+            AuthorityKind::Entra { tenant: Tenant::Guid(tenant), .. } => tenant == PERSONAL,
+            _ => false,
+        }
     }
 
     /// Whether its host is this machine: a development provider.

@@ -126,6 +126,9 @@ async fn there_are_no_tokens_of_an_application_among_personal_accounts() {
     }
     assert_eq!(world.calls(), 0);
     world.client.for_app(&graph().with_tenant(TENANT)).await.unwrap();
+    let named = World::entra("9188040d-6c67-4c5b-b112-36a304b66dad", |config| config);
+    let error = named.client.for_app(&graph()).await.unwrap_err();
+    assert_eq!((error.kind(), named.calls()), (ErrorKind::NotConfigured, 0));
 }
 
 /// RFC 6749 section 3.1: a parameter without a value counts as omitted.

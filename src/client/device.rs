@@ -142,11 +142,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `ProviderMisconfigured`: the provider has no device authorization endpoint; other errors of
-    /// the provider; `ProviderUnreachable`.
+    /// `ProviderMisconfigured`: the provider has no device authorization endpoint, or signs ID
+    /// tokens in no way that can be verified; other errors of the provider; `ProviderUnreachable`.
     pub async fn begin_device(&self, request: &TokenRequest) -> Result<DeviceFlow, Error> {
         let signing_in = self.signing_in(request)?;
         let shared = self.shared();
+        // No user types a code and a password for an ID token that could not be verified.
+        signing_in.provider.sign_in_metadata().await?;
         let DeviceAnswer {
             device_code,
             user_code,

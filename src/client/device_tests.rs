@@ -48,6 +48,17 @@ async fn the_person_gets_a_code_and_the_device_tokens() {
     );
 }
 
+/// A code that is typed in vain helps nobody.
+#[tokio::test]
+async fn where_no_id_token_could_be_verified_no_code_is_requested() {
+    let mut document = document();
+    document["device_authorization_endpoint"] = json!("https://id.example/device");
+    document["id_token_signing_alg_values_supported"] = json!(["HS256"]);
+    let world = World::at(Authority::oidc(ISSUER).unwrap(), document, |config| config);
+    let error = world.client.begin_device(&asks("api")).await.unwrap_err();
+    assert_eq!((error.kind(), world.calls()), (ErrorKind::ProviderMisconfigured, 0));
+}
+
 #[tokio::test]
 async fn the_provider_says_how_long_to_wait() {
     let world = World::new();

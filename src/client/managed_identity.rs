@@ -258,6 +258,9 @@ pub(super) struct EndpointRefresher {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// What to do while the metadata service is updated.
+const UPDATED: &str = "try again in a minute: the metadata service of the machine is being updated";
+
 impl EndpointRefresher {
     /// An outage in place of a refusal, if that is what the response says. The metadata service of
     /// a virtual machine answers 404 or 410 for about a minute while it is updated, and asks to be
@@ -266,7 +269,7 @@ impl EndpointRefresher {
     fn while_updated(&self, error: Error) -> Error {
         match error.provider().and_then(|said| said.status) {
             Some(404 | 410) if self.endpoint.source() == ManagedIdentitySource::VirtualMachine => {
-                error.with_kind(ErrorKind::ProviderUnreachable)
+                error.with_kind(ErrorKind::ProviderUnreachable).with_remedy(UPDATED)
             }
             _ => error,
         }

@@ -50,8 +50,9 @@ pub trait ManagedIdentityEndpoint: fmt::Debug + Send + Sync + 'static {
         identity: &ManagedIdentityId,
     ) -> Result<Request<Bytes>, http::Error>;
 
-    /// The HTTP request for a token in place of `refused`, which an API does not accept any more,
-    /// although it has not expired. The default is that of [`request`](Self::request).
+    /// The HTTP request for a token in place of `refused`, the cached token that must not answer:
+    /// an API refused it, or the application asked for a new one. The default is that of
+    /// [`request`](Self::request).
     ///
     /// # Errors
     ///
@@ -256,6 +257,11 @@ pub(super) fn http_url(setting: &'static str, text: &str) -> Result<Url, ConfigE
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .map(|mut url| {
+            // A request has no fragment, and what is appended after one would be lost.
+            url.set_fragment(None);
+            url
+        })
         .ok_or_else(|| ConfigError::new(setting, format!("{text:?} is not an http URL")))
 }
 

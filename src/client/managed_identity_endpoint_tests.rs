@@ -34,6 +34,8 @@ fn the_environment_says_where_it_runs() {
             "http://127.0.0.1:8081/msi/token?api-version=2019-08-01&{vault}&mi_res_id=%2Fa+b h"
         )
     );
+    let app_service = [("IDENTITY_ENDPOINT", "http://h/t#x"), ("IDENTITY_HEADER", "h")];
+    assert!(chosen(&app_service).unwrap().starts_with("http://h/t?api-version=2019-08-01&"));
     let machine =
         format!("/metadata/identity/oauth2/token?api-version=2018-02-01&{vault}&msi_res_id=%2Fa+b");
     assert_eq!(chosen(&[]).unwrap(), format!("http://169.254.169.254{machine}"));

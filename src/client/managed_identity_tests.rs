@@ -145,10 +145,11 @@ async fn refused(endpoint: impl ManagedIdentityEndpoint, status: u16, body: &'st
 /// 404 and 410 are how the metadata service answers for about a minute while it is updated.
 #[tokio::test]
 async fn an_update_of_the_metadata_service_counts_as_an_outage_and_no_other_refusal() {
-    let machine = || VirtualMachine::new();
+    let machine = VirtualMachine::new;
     for status in [404, 410, 429, 500] {
         let error = refused(machine(), status, "").await;
         assert_eq!(error.kind(), ErrorKind::ProviderUnreachable, "{status}");
+        assert!(!error.to_string().contains("assigned"), "{error}");
     }
     let service = AppService::new("http://localhost:1/token", "h").unwrap();
     for error in [

@@ -33,7 +33,8 @@ pub(super) enum Reader<C> {
     EachWord(fn(C, String) -> C),
     /// The same, each of which can be a mistake.
     EachParsed(fn(C, &str) -> Result<C, ConfigError>),
-    /// A list that can be separated by commas as well. The function gets the whole text.
+    /// A list that can be separated by commas as well, and is a list in a file. The function gets
+    /// the whole text.
     Items(fn(C, &str) -> Result<C, ConfigError>),
     /// Secrets, one on each line, also in a file.
     Lines(fn(C, Vec<Secret>) -> C),

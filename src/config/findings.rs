@@ -90,7 +90,7 @@ impl ValidConfig {
     /// The findings that need no request to the provider: settings that are likely mistakes, but
     /// not certainly.
     pub(crate) fn offline_findings(&self, now: UnixTime) -> Vec<Finding> {
-        let mut found = self.check_shared_settings(now);
+        let mut found = self.shared_findings(now);
         let (address, real) = (self.redirect_url(), self.is_of_real_microsoft());
         let redirects = self.sign_in_method() == SignInMethod::Redirect;
         // RFC 8252 section 7.3 allows `http` for loopback redirect URIs only.
@@ -157,11 +157,11 @@ impl ValidConfig {
 
     /// [`log_mistakes`](Self::log_mistakes) for a program without pages.
     pub(crate) fn log_shared_mistakes(&self, now: UnixTime) {
-        log_mistakes(&self.check_shared_settings(now), self.notices());
+        log_mistakes(&self.shared_findings(now), self.notices());
     }
 
     /// The findings that an API shares with an application that signs users in.
-    pub(super) fn check_shared_settings(&self, now: UnixTime) -> Vec<Finding> {
+    pub(super) fn shared_findings(&self, now: UnixTime) -> Vec<Finding> {
         let mut found: Vec<Finding> = self
             .credential()
             .members()

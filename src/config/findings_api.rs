@@ -7,7 +7,7 @@ use crate::clock::UnixTime;
 impl ValidApiConfig {
     /// The findings that need no request to the provider.
     pub(crate) fn offline_findings(&self, now: UnixTime) -> Vec<Finding> {
-        let mut found = self.identity().check_shared_settings(now);
+        let mut found = self.identity().shared_findings(now);
         let Some(resource) = self.resource() else {
             let text = "No metadata is published (RFC 9728), because the URL of the API is not \
                         set: clients that find their provider by it, such as MCP clients, need it \
@@ -20,7 +20,7 @@ impl ValidApiConfig {
             format!("Clients find the metadata of the API at {}.", resource.metadata_url()),
         ));
         if self.identity().authority().compares_resource() {
-            self.check_microsoft_resource(&resource.url, &mut found);
+            self.microsoft_resource_findings(&resource.url, &mut found);
         }
         found
     }
@@ -33,7 +33,7 @@ impl ValidApiConfig {
 
     /// Clients send the URL of the API as the parameter `resource`, which Entra compares with the
     /// Application ID URI as text (AADSTS9010010).
-    fn check_microsoft_resource(&self, resource: &str, found: &mut Vec<Finding>) {
+    fn microsoft_resource_findings(&self, resource: &str, found: &mut Vec<Finding>) {
         let has_path = resource.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
         if !has_path {
             let text = format!(

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::error::ConfigError;
 
-/// The public paths, in the form in which requests have them.
+/// The rules of access to paths, in the form in which requests have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AccessRules {
     exact: Vec<Box<str>>,

@@ -33,10 +33,11 @@ impl Error {
 }
 
 /// Whether a request is enough to cause a failure of this kind: it is about what a client sent, or
-/// about what a user did or may do, and the operators of the application have nothing to mend.
+/// about what a user did or may do, also where the operators could allow it.
 ///
-/// [`ErrorKind::AttemptUnreadable`] is not among these although a client can imitate it: nothing
-/// else shows that processes have different cookie secrets.
+/// A client can imitate some of the others. [`ErrorKind::AttemptUnreadable`] is a warning, because
+/// nothing else shows that processes have different cookie secrets; an error that a callback to the
+/// client's own attempt names is one, because a provider names its own the same way.
 const fn is_of_the_request(kind: ErrorKind) -> bool {
     use ErrorKind as Kind;
     matches!(

@@ -92,13 +92,14 @@ impl RequestUser {
     where
         H: FnOnce(&LazyUser) -> RequestHead<'r>,
     {
-        let known = match (extensions.get::<User>(), extensions.get::<ApiCaller>()) {
-            (Some(user), _) => Ok(Self::User { user: user.clone(), is_looked_up: false }),
-            (None, Some(_)) => Ok(Self::Unknown(Error::for_sessions_alone())),
-            (None, None) => match extensions.get::<LazyUser>() {
-                Some(lazy) => Err((lazy, head(lazy))),
-                None => Ok(Self::NoLayer),
-            },
+        let known = if let Some(user) = extensions.get::<User>() {
+            Ok(Self::User { user: user.clone(), is_looked_up: false })
+        } else if extensions.get::<ApiCaller>().is_some() {
+            Ok(Self::Unknown(Error::for_sessions_alone()))
+        } else if let Some(lazy) = extensions.get::<LazyUser>() {
+            Err((lazy, head(lazy)))
+        } else {
+            Ok(Self::NoLayer)
         };
         async move {
             let (lazy, head) = match known {

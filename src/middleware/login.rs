@@ -154,7 +154,8 @@ impl Flow {
         // A silent request that is refused is repeated with pages, and from an attempt that does
         // not fit into its cookie it would ask for less: the page would ask again, and get 403.
         let reads_claims = attempt.purpose == Purpose::ReadClaims;
-        if attempt.silent && !reads_claims && !self.attempts.fits(&attempt) {
+        let is_asked_by_page = attempt.silent && !reads_claims && attempt.own.is_some();
+        if is_asked_by_page && !self.attempts.fits(&attempt) {
             tracing::debug!("the options do not fit into the cookie: the sign-in is not silent");
             request.show_pages(&mut attempt);
         }

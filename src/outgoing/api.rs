@@ -59,8 +59,8 @@ pub(super) const OTHER_ORIGIN: &str =
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no source of access tokens",
-    label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, `&AppTokens`, or \
-             `&ManagedIdentity`",
+    label = "expected `&Tokens` of the signed-in user, `&ApiCaller` in an API, `&AppTokens`, \
+             `&AccountTokens`, or `&ManagedIdentity`",
     note = "of a `User` pass `&user.tokens()`, of a `Client` pass `&client.app_tokens()`, or \
             `&client.account_tokens(&account)` for a user of a program"
 )]

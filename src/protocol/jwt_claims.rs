@@ -273,14 +273,17 @@ fn time(claims: &Object, name: &'static str, required: bool) -> Result<Option<Un
 /// Whether a time lies behind the last representable date as seconds, and not as milliseconds.
 fn is_in_milliseconds(value: &Value) -> bool {
     let behind = MAX_DATE + 1;
-    value.as_i64().is_some_and(|time| (behind..behind.saturating_mul(1000)).contains(&time))
+    whole(value).is_some_and(|time| (behind..behind.saturating_mul(1000)).contains(&time))
 }
 
 /// A `NumericDate`: seconds of Unix time, possibly with a fraction (RFC 7519 section 2). Dates
 /// beyond the year 9999 become its last second.
 pub(crate) fn numeric_date(value: &Value) -> Option<UnixTime> {
-    #[allow(clippy::cast_possible_truncation, reason = "saturates; a JSON number is never NaN")]
-    let seconds =
-        value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))?;
-    Some(UnixTime::from_seconds(seconds.clamp(-MAX_DATE, MAX_DATE)))
+    Some(UnixTime::from_seconds(whole(value)?.clamp(-MAX_DATE, MAX_DATE)))
+}
+
+/// A number without its fraction.
+#[allow(clippy::cast_possible_truncation, reason = "saturates; a JSON number is never NaN")]
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().map(|number| number.floor() as i64))
 }

@@ -189,6 +189,7 @@ fn a_time_in_milliseconds_is_refused_by_its_name() {
             );
         }
     }
+    rejects(|claims| claims["exp"] = json!(1_800_000_060_000.5), ErrorKind::TokenMalformed);
     accepts(|claims| claims["exp"] = json!(MAX_DATE));
 }
 

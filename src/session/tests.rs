@@ -211,20 +211,20 @@ async fn a_session_remembers_the_page_that_its_authorization_response_led_to() {
 }
 
 #[tokio::test]
-async fn a_session_remembers_its_causes_for_ten_minutes() {
+async fn a_session_remembers_its_step_ups_for_ten_minutes() {
     let node = Node::new(local());
-    let [cause, other] =
+    let [step_up, other] =
         ["User.Read", "Mail.Read"].map(|scope| Fingerprint::new(&["consent", "graph", scope]));
     let created = node
         .sessions
-        .create(NewSession { step_ups: vec![cause], ..signed_in("ada") }, None, node.now())
+        .create(NewSession { step_ups: vec![step_up], ..signed_in("ada") }, None, node.now())
         .await
         .unwrap();
-    assert!(created.session.origin().started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(created.session.origin().started_for(&step_up, 60 * MINUTE, node.now()));
     assert!(!created.session.origin().started_for(&other, 60 * MINUTE, node.now()));
-    assert!(!created.session.origin().started_for(&cause, 60 * MINUTE, node.now() + 10 * MINUTE));
+    assert!(!created.session.origin().started_for(&step_up, 60 * MINUTE, node.now() + 10 * MINUTE));
     let opened = opened_elsewhere(&node, &created.set_cookie).await;
-    assert!(opened.origin().started_for(&cause, 60 * MINUTE, node.now()));
+    assert!(opened.origin().started_for(&step_up, 60 * MINUTE, node.now()));
 }
 
 // C-327: two cookies with the same name (subdomain planted)

@@ -366,15 +366,15 @@ mod tests {
 
     #[test]
     fn fingerprints_differ_by_every_part() {
-        let cause = Fingerprint::new(&["consent", "graph", "User.Read"]);
-        assert!(cause == Fingerprint::new(&["consent", "graph", "User.Read"]));
+        let step_up = Fingerprint::new(&["consent", "graph", "User.Read"]);
+        assert!(step_up == Fingerprint::new(&["consent", "graph", "User.Read"]));
         for other in [
             &["step-up", "graph", "User.Read"][..],
             &["consent", "graphUser", ".Read"],
             &["consent", "graph"],
             &[],
         ] {
-            assert!(cause != Fingerprint::new(other));
+            assert!(step_up != Fingerprint::new(other));
         }
     }
 

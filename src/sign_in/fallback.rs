@@ -30,8 +30,8 @@ pub(crate) enum Fallback {
     /// Omits nothing: the provider spent the code with a client authentication that it refused.
     /// The next code is redeemed with the one that it accepted.
     NewCode,
-    /// Omits `prompt=none`, even if it is configured: a silent sign-in was refused. Other prompts
-    /// of the configuration count again.
+    /// Omits `prompt=none`, even if it is configured: a silent sign-in was refused, or what it
+    /// asks for does not fit into its cookie. Other prompts of the configuration count again.
     WithPages,
     /// Omits the default scopes, which neither the configuration nor the page names: the provider
     /// refused the request that contained them.

@@ -6,7 +6,7 @@
 //! counter    counts                            kept in                most  then
 //! retry      attempts that were lost           attempt, `state`          1  AttemptMissing,
 //!                                                                           AttemptUnreadable
-//! lost       sessions that were lost at once   attempt, record, ticket   1  StoreUnavailable
+//! lost       sessions that were lost at once   attempt, ticket           1  StoreUnavailable
 //! `.r`       callbacks in a minute without     a cookie of its own       1  AttemptMissing
 //!            a session's cookie
 //! step_ups   step-ups for one page in ten      attempt, record           8  Forbidden,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     cache::CachedToken,
-    key::{CacheBypass, RefreshKind, TokenRequest},
+    key::{CacheBypass, OFFLINE_ACCESS, RefreshKind, TokenRequest},
     record::{GrantRecord, MIN_RENEWAL_STEP, RenewalFailures},
 };
 use crate::{
@@ -51,7 +51,7 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
         Some(token)
             if token.refresh_at.is_some_and(|at| at <= now)
                 && record.refresh_token().is_some()
-                && !has_to_wait(record, token.expires_at, now) =>
+                && !is_too_early(record, now) =>
         {
             TokenStep::ServeAndRefresh(token.clone())
         }
@@ -61,9 +61,7 @@ pub(super) fn token_step(record: &GrantRecord, request: &TokenRequest, now: Unix
             // one.
             Some(token) if record.refresh_token().is_none() => TokenStep::Serve(token.clone()),
             _ => match record.tokens().find(&request.key, |token| now < token.expires_at) {
-                Some(token) if has_to_wait(record, token.expires_at, now) => {
-                    TokenStep::Serve(token.clone())
-                }
+                Some(token) if is_too_early(record, now) => TokenStep::Serve(token.clone()),
                 token => TokenStep::Refresh { fallback: token.cloned() },
             },
         },
@@ -111,6 +109,15 @@ pub(super) fn check_beginning(
         "the user has to sign in: return the error from the handler; request the scopes at the \
          first sign-in (`with_scopes`, IDENTITY_SCOPE) to have the token without another one",
     ))
+}
+
+/// The error of a refresh without a refresh token.
+pub(super) fn without_refresh_token(record: &GrantRecord) -> Error {
+    let detail = match record.scopes().contains(OFFLINE_ACCESS) {
+        true => "the sign-in asked for `offline_access` and brought no refresh token",
+        false => "the sign-in brought no refresh token",
+    };
+    Error::new(ErrorKind::NoRefreshToken, detail)
 }
 
 /// How long before its end a token counts as expired: five minutes, but for a token of a refresh at

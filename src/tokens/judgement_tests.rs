@@ -88,6 +88,21 @@ async fn a_request_that_no_token_answers_does_not_send_the_refresh_token_before_
     assert_eq!(session.provider.calls(), 3);
 }
 
+/// What is redeemed at once, such as the assertion of on-behalf-of, begins for nobody but its own
+/// audience: the clock of its issuer may be ahead.
+#[tokio::test]
+async fn an_assertion_is_sent_before_its_beginning() {
+    let session = TestSession::new();
+    session.provider.at_once.store(true, std::sync::atomic::Ordering::SeqCst);
+    let nbf = format!(r#"{{"nbf":{}}}"#, START.as_seconds() + 5);
+    session.sign_in(&session.grant, |issued| {
+        issued.refresh_token =
+            Some(format!("h.{}.s", crate::secret::base64url(nbf.as_bytes())).into());
+    });
+    session.grants.access_token(&session.grant, &request("mail.read")).await.unwrap();
+    assert_eq!(session.provider.calls(), 1);
+}
+
 // MSAL-087: ID token older than its lifetime + 210 s; page load
 #[tokio::test]
 async fn claims_are_renewed_in_the_background_for_210_seconds_and_waited_for_later() {

@@ -10,7 +10,7 @@ use super::{
     access::AccessToken,
     grant_store::{GrantRef, GrantStore, RecordId},
     judgement::{self, Refusal, RenewalStep, TokenStep},
-    key::{OFFLINE_ACCESS, RefreshKind, TokenRequest},
+    key::{RefreshKind, TokenRequest},
     lock::{self, Lease, RefreshLock},
     memory::{Successors, Throttle, Unsaved},
     record::GrantRecord,
@@ -211,13 +211,12 @@ impl RefreshContext {
                 return Err(error.into());
             }
             let Some(token) = record.refresh_token() else {
-                let detail = match record.scopes().contains(OFFLINE_ACCESS) {
-                    true => "the sign-in asked for `offline_access` and brought no refresh token",
-                    false => "the sign-in brought no refresh token",
-                };
-                return Err(Error::new(ErrorKind::NoRefreshToken, detail).into());
+                return Err(judgement::without_refresh_token(&record).into());
             };
-            judgement::check_beginning(&record, kind, now)?;
+            // What is redeemed at once is no refresh token, such as the assertion of on-behalf-of.
+            if self.provider.order() != Order::AtOnce {
+                judgement::check_beginning(&record, kind, now)?;
+            }
             let token = self.successors.latest(token, now);
             let error =
                 match self.provider.refresh(&token, &RefreshRequest::new(&record, kind)).await {

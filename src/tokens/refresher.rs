@@ -51,7 +51,8 @@ pub(crate) struct RefreshRequest {
     pub(crate) is_as_granted: bool,
     /// Whether claims of the session came from UserInfo.
     pub(crate) is_from_user_info: bool,
-    /// The cached token that must not answer, although it has not expired.
+    /// The cached token that must not answer: an API refused it, or the application asked for a
+    /// new one.
     pub(crate) refused: Option<Secret>,
 }
 

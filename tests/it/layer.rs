@@ -205,8 +205,6 @@ async fn a_preflight_is_never_redirected_and_passes_where_configured() {
     assert_eq!(not_one.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// Otherwise an image on another site could use up the slots of a person who is signing in, if the
-/// attempt cookies are `SameSite=None`.
 /// RFC 9110 section 9.3.2. A server of HTTP/2 sends the content that it is given, and a client
 /// refuses such a response.
 #[tokio::test]
@@ -260,6 +258,8 @@ async fn no_answer_to_head_has_content() {
     }
 }
 
+/// Otherwise an image on another site could use up the slots of a person who is signing in, if the
+/// attempt cookies are `SameSite=None`.
 #[tokio::test]
 async fn a_callback_that_is_no_navigation_starts_nothing() {
     let stale = "/auth/callback?state=r0.0.0123456789012345678901";

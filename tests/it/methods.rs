@@ -61,8 +61,9 @@ async fn what_a_request_alone_causes_is_no_warning() {
     let raw = Raw::of(&app);
     let state = |retry| format!("/auth/callback?code=x&state=r{retry}.0.{}", "x".repeat(22));
     let (lost, other) = (state(1), [("sec-fetch-site", "cross-site")]);
-    let requests: [(Method, &str, &[(&str, &str)]); 6] = [
-        (Method::DELETE, "/auth/login", &[]),
+    let none: &[(&str, &str)] = &[];
+    let requests = [
+        (Method::DELETE, "/auth/login", none),
         (Method::GET, "/auth/callback", NAVIGATION),
         (Method::GET, "/auth/callback?code=x&code=y&state=z", NAVIGATION),
         (Method::GET, "/auth/callback?code=x&state=forged", NAVIGATION),
