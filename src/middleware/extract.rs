@@ -80,7 +80,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
             // A caller with an access token has no session.
             RequestUser::Unknown(error) if error.kind() == ErrorKind::SessionRequired => None,
             RequestUser::Unknown(error) if error.kind() == ErrorKind::CrossSite => {
-                log_refusal!(error, %error, "no user is signed in for the request of another origin");
+                log_refusal!(
+                    error,
+                    %error,
+                    "no user is signed in for the request of another origin"
+                );
                 None
             }
             RequestUser::Unknown(error) => {
